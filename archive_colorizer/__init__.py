@@ -1,0 +1,3 @@
+"""Give photo archives their colour back."""
+
+__version__ = "0.1.0"

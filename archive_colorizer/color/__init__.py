@@ -1,0 +1,1 @@
+"""Arithmetic on arrays: colour spaces, the blend, the corrections."""

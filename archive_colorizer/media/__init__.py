@@ -1,0 +1,1 @@
+"""Pixels in and out: reading and writing pictures, and finding them."""

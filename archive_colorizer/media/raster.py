@@ -1,0 +1,49 @@
+"""Raster: a decoded photograph at its own bit depth, upright, with what its file said."""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Format: TypeAlias = Literal["jpeg", "png", "tiff", "webp", "bmp", "jp2"]
+Plane: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""H x W, uint8 (0 to 255) or uint16 (0 to 65535)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What travels from the source's file to the result's.
+
+    exif: a TIFF stream (no "Exif\\0\\0" in front), orientation already 1, no thumbnail.
+    icc: a profile that fits an RGB picture.
+    xmp: an XMP packet, UTF-8.  iptc: IPTC-IIM records.
+    dpi: horizontal and vertical resolution in dots per inch.
+    """
+
+    exif: bytes | None = None
+    icc: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raster:
+    """A photograph as seen (orientation applied).
+
+    luma: Y' of BT.601, full range, at the source's depth; for a grey source its own values.
+    preview: H x W x 3 uint8 RGB, long side at most 512 pixels, or None for a grey source;
+        tells a toned print from a colour photograph.
+    alpha: like luma, or None.
+    quality: of a JPEG source, 1 to 100; None elsewhere.
+    warnings: what was lost or guessed on reading, as sentences.
+    """
+
+    luma: Plane
+    format: Format
+    preview: npt.NDArray[np.uint8] | None = None
+    alpha: Plane | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    quality: int | None = None
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""The network as a file: its contract, its spaces, its session, its shelf."""

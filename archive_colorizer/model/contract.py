@@ -1,0 +1,108 @@
+"""ModelContract: what a network expects and what it gives, carried inside its .onnx file.
+
+Standard library only: training stamps it, a run reads it, and neither imports the other.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self, get_args
+
+from archive_colorizer.errors import ModelError
+
+METADATA_KEY = "archive_colorizer.contract"
+VERSION = 1
+
+InputSpace = Literal["luma", "lab-l", "grey-rgb"]
+OutputSpace = Literal["cbcr", "lab-ab", "rgb"]
+Resize = Literal["square", "short-side", "long-side"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputContract:
+    """The input tensor: float32, N x C x H x W, C = 1 (luma, lab-l) or 3 (grey-rgb).
+
+    Values are `(v - mean) / std`, where v is the picture in `space` scaled to `low`..`high`.
+    `size` is the working size in pixels and `resize` the side that gets it; both sides are
+    then rounded to `multiple_of`.
+    """
+
+    name: str
+    space: InputSpace
+    size: int
+    resize: Resize
+    multiple_of: int = 1
+    low: float = 0.0
+    high: float = 1.0
+    mean: float = 0.0
+    std: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputContract:
+    """The output tensor: float32, N x C x h x w, C = 2 (cbcr, lab-ab) or 3 (rgb).
+
+    `low`..`high` is the range of its values: -0.5..0.5 for Cb and Cr of full-range BT.601,
+    -128..127 for a and b of CIE Lab, 0..1 for rgb, or whatever the network was trained to.
+    """
+
+    name: str
+    space: OutputSpace
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelContract:
+    """Everything a run must know of a model; `training` holds facts for people."""
+
+    name: str
+    family: str
+    licence: str
+    input: InputContract
+    output: OutputContract
+    max_batch: int | None = None
+    training: dict[str, Any] = field(default_factory=dict)
+    version: int = VERSION
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, origin: str) -> Self:
+        """Read a contract; `origin` names the model in errors.
+
+        Raises ModelError when the text is no contract of a version that this program knows.
+        """
+        try:
+            raw = json.loads(text)
+            if raw.get("version") != VERSION:
+                raise ModelError(
+                    f"{origin}: its contract has version {raw.get('version')!r}, this program "
+                    f"reads {VERSION}; install the release that wrote the model"
+                )
+            shell = {f.name for f in fields(cls)}
+            parts = {k: v for k, v in raw.items() if k in shell and k not in ("input", "output")}
+            contract = cls(
+                **parts,
+                input=InputContract(**raw["input"]),
+                output=OutputContract(**raw["output"]),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ModelError(f"{origin}: its contract cannot be read ({error})") from None
+        _check(contract, origin)
+        return contract
+
+
+def _check(contract: ModelContract, origin: str) -> None:
+    given, made = contract.input, contract.output
+    for value, allowed in (
+        (given.space, get_args(InputSpace)),
+        (made.space, get_args(OutputSpace)),
+        (given.resize, get_args(Resize)),
+    ):
+        if value not in allowed:
+            raise ModelError(f"{origin}: its contract says {value!r}; known are {allowed}")
+    if not (0 < given.size <= 4096 and 0 < given.multiple_of <= given.size and given.std):
+        raise ModelError(f"{origin}: its contract asks for an impossible input size or scale")
+    if not (made.low < made.high and given.low < given.high):
+        raise ModelError(f"{origin}: its contract has an empty range")

@@ -1,0 +1,119 @@
+"""Recipe: everything a user may choose, with its default, its bounds and where it came from.
+
+Defaults < recipe file (TOML) < options given.  Unknown keys are errors.
+"""
+
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self, cast
+
+from archive_colorizer.errors import UsageError
+
+
+def _pixels(default: Any, low: float | None = None, high: float | None = None) -> Any:
+    """A setting that changes pixels and therefore the digest."""
+    return field(default=default, metadata={"pixels": True, "low": low, "high": high})
+
+
+def _running(default: Any, low: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A setting that changes only how the work is done."""
+    return field(default=default, metadata={"pixels": False, "low": low, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """All settings of a run.
+
+    strength: share of the predicted colour that is used, 0 (neutral) to 1.
+    saturation, value: factors on S and V of the colour mask in HSV, 0 to 4.
+    hue: turn of the mask's hue in degrees, taken modulo 360.
+    jpeg_quality: 1 to 100, or 0 for the quality of the source.
+    model: a name on the shelf, or the path of an .onnx file.
+    device: auto, cpu or cuda; cuda fails when CUDA cannot be used.
+    executor: dask (local processes) or serial (in this process).
+    workers: worker processes; 0 means one a core.
+    max_megapixels: larger pictures are refused from their header.
+    force: restore photographs that already have colour, too.
+    """
+
+    strength: float = _pixels(1.0, 0.0, 1.0)
+    saturation: float = _pixels(1.0, 0.0, 4.0)
+    hue: float = _pixels(0.0, -360.0, 360.0)
+    value: float = _pixels(1.0, 0.0, 4.0)
+    jpeg_quality: int = _pixels(0, 0, 100)
+    model: str = _running("default")
+    device: str = _running("auto", choices=("auto", "cpu", "cuda"))
+    executor: str = _running("dask", choices=("dask", "serial"))
+    workers: int = _running(0, low=0)
+    max_megapixels: float = _running(300.0, low=0.0)
+    force: bool = _running(False)
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            _check(one.name, getattr(self, one.name), one.default, one.metadata)
+
+    def digest(self) -> str:
+        """sha256 over the settings that change pixels; the model has a digest of its own."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["pixels"]}
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+    def as_dict(self) -> dict[str, object]:
+        """All settings as plain values, for the manifest."""
+        return asdict(self)
+
+    def changed(self, given: Mapping[str, object], origin: str) -> Self:
+        """This recipe with the settings of `given`; `origin` names them in errors.
+
+        Raises UsageError for an unknown key (naming the nearest known one) and for a value
+        of the wrong type or out of bounds.
+        """
+        known = [f.name for f in fields(self)]
+        for key in given:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+                raise UsageError(f"{origin}: unknown setting {key!r}{hint}")
+        values: dict[str, Any] = {k: _widen(k, v) for k, v in given.items()}
+        try:
+            return replace(self, **values)
+        except UsageError as error:
+            raise UsageError(f"{origin}: {error}") from None
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    Raises UsageError that names the file when it cannot be read or is no TOML.
+    """
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"recipe {path}: {error}") from None
+    return Recipe().changed(given, f"recipe {path}")
+
+
+def _widen(name: str, value: object) -> object:
+    """TOML writes 1 for 1.0; a float setting takes both."""
+    default = next(f.default for f in fields(Recipe) if f.name == name)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def _check(name: str, value: object, default: object, bounds: Mapping[str, Any]) -> None:
+    if type(value) is not type(default):
+        raise UsageError(f"{name} must be {type(default).__name__}, not {value!r}")
+    choices, low, high = bounds.get("choices"), bounds.get("low"), bounds.get("high")
+    if choices and value not in choices:
+        raise UsageError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    # "not (value >= low)" and not "value < low": NaN is out of bounds, too.
+    too_low = low is not None and not cast(float, value) >= low
+    too_high = high is not None and not cast(float, value) <= high
+    if too_low or too_high:
+        limit = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
+        raise UsageError(f"{name} must be {limit}, not {value!r}")

@@ -1,0 +1,152 @@
+"""The words of a run: what is to be done, what was done, and by what means.
+
+All records are frozen, hold only plain values and are small enough to travel between
+processes in their thousands; none of them holds a pixel.  Paths are `str` with
+surrogate escapes, so that names which are no UTF-8 survive.
+"""
+
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from archive_colorizer.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What `stat` tells of a file: equal stamps mean unchanged, unequal ones mean "hash it"."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Stamp":
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to restore.
+
+    `root` is the absolute directory that was asked for; `relative` the path below it with
+    forward slashes; `prefix` the folder of the output that this root's results go to
+    (empty unless a run has several roots).
+    """
+
+    root: str
+    relative: str
+    stamp: Stamp
+    prefix: str = ""
+
+    @property
+    def path(self) -> Path:
+        return Path(self.root, self.relative)
+
+    @property
+    def name(self) -> str:
+        """The name of this source in the manifest and in its job's key."""
+        return f"{self.prefix}/{self.relative}" if self.prefix else self.relative
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Something found below a root that is no photograph to restore, and why."""
+
+    root: str
+    relative: str
+    reason: str
+    message: str
+    failed: bool = False
+    prefix: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.prefix}/{self.relative}" if self.prefix else self.relative
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One source and the place of its result.
+
+    `target` is relative to the output, with forward slashes.  `replaces` says that the
+    manifest knows the file at `target` as an earlier result, which may be replaced.
+    """
+
+    key: str
+    source: Source
+    target: str
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What all jobs of a run share on a worker.
+
+    `work` is the run's own folder inside the output, where temporary files and the
+    worker's journal live.  `threads` is the number of threads one worker may use.
+    """
+
+    output: str
+    work: str
+    recipe: Recipe
+    model: str
+    model_sha256: str
+    threads: int = 1
+
+
+class State(StrEnum):
+    """How a job ended."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one source: a line of the manifest.
+
+    `name` is the source's name (see `Source.name`), `reason` a stable word for a skip or a
+    failure and `message` the sentence beside it.  `settings` is the recipe's digest.
+    `provider` is the onnxruntime provider that the session really used.  `width`, `height`
+    are those of the upright picture, in pixels.  `seconds` is wall time on the worker.
+    """
+
+    key: str
+    name: str
+    state: State
+    source_stamp: Stamp | None = None
+    source_sha256: str | None = None
+    target: str | None = None
+    target_stamp: Stamp | None = None
+    target_sha256: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    warnings: tuple[str, ...] = ()
+    model_sha256: str | None = None
+    settings: str | None = None
+    provider: str | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Who made the outcomes that follow: a line of the manifest that opens each run."""
+
+    run: str
+    started: str
+    version: str
+    command: tuple[str, ...]
+    host: str
+    roots: tuple[str, ...]
+    recipe: dict[str, object]
+    settings: str
+    model: str
+    model_sha256: str
+    model_licence: str
+    libraries: dict[str, str]

@@ -1,0 +1,1 @@
+"""One photograph, on the worker."""

@@ -1,0 +1,1 @@
+"""Many photographs: plan, executors, manifest.  Never sees a pixel."""

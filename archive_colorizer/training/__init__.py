@@ -1,0 +1,1 @@
+"""From photographs to a model file; the only home of torch."""
