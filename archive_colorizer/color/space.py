@@ -1,0 +1,80 @@
+"""Luma and chroma after ITU-R BT.601, full range, on gamma-coded values.
+
+    Y' = 0.299 R' + 0.587 G' + 0.114 B'
+    Cb = (B' - Y') / 1.772        Cr = (R' - Y') / 1.402
+
+Chroma is centred: -0.5 to 0.5 where R', G', B' and Y' are 0 to 1.  JFIF uses the same
+matrix, so the Y plane of a JPEG is this luma.
+"""
+
+from typing import Final, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+Depth = TypeVar("Depth", np.uint8, np.uint16)
+
+KR: Final = 0.299
+KG: Final = 0.587
+KB: Final = 0.114
+R_FROM_CR: Final = 2 * (1 - KR)
+B_FROM_CB: Final = 2 * (1 - KB)
+G_FROM_CB: Final = -KB * B_FROM_CB / KG
+G_FROM_CR: Final = -KR * R_FROM_CR / KG
+
+CHROMA_TO_RGB: Final = np.array(
+    [[0.0, R_FROM_CR], [G_FROM_CB, G_FROM_CR], [B_FROM_CB, 0.0]], dtype=np.float32
+)
+"""3 x 2: what Cb and Cr add to luma in R', G', B'."""
+
+_STRIP = 256
+
+
+def depth_maximum(dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> int:
+    """255 or 65535: the code value of white."""
+    return int(np.iinfo(dtype).max)
+
+
+def luma_of(rgb: npt.NDArray[Depth]) -> npt.NDArray[Depth]:
+    """Luma of an H x W x 3 picture in R, G, B order, rounded to nearest at its own depth.
+
+    uint8 or uint16 in, the same depth out, H x W.  Works in strips, so that no float copy of
+    the whole picture is made.  Equal channels give exactly that value.
+    """
+    weights = np.array([[KR, KG, KB]], dtype=np.float32)
+    luma = np.empty(rgb.shape[:2], dtype=rgb.dtype)
+    for top in range(0, rgb.shape[0], _STRIP):
+        strip = rgb[top : top + _STRIP].astype(np.float32)
+        exact = cv2.transform(strip, weights).reshape(strip.shape[:2])
+        luma[top : top + _STRIP] = np.rint(exact)
+    return luma
+
+
+def chroma_of(rgb: FloatArray) -> FloatArray:
+    """Cb, Cr of an H x W x 3 float32 picture with R', G', B' in 0..1: H x W x 2, -0.5..0.5."""
+    matrix = np.array(
+        [
+            [-KR / B_FROM_CB, -KG / B_FROM_CB, (1 - KB) / B_FROM_CB],
+            [(1 - KR) / R_FROM_CR, -KG / R_FROM_CR, -KB / R_FROM_CR],
+        ],
+        dtype=np.float32,
+    )
+    return np.asarray(cv2.transform(rgb, matrix), dtype=np.float32)
+
+
+def rgb_of(luma: FloatArray, chroma: FloatArray) -> FloatArray:
+    """R', G', B' of H x W luma (0..1) and H x W x 2 chroma; may leave 0..1."""
+    added = cv2.transform(chroma, CHROMA_TO_RGB)
+    return np.asarray(added + luma[..., None], dtype=np.float32)
+
+
+def lab_of(rgb: FloatArray) -> FloatArray:
+    """CIE L*a*b* (D65, L 0..100) of H x W x 3 float32 sRGB in 0..1."""
+    return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab), dtype=np.float32)
+
+
+def rgb_of_lab(lab: FloatArray) -> FloatArray:
+    """sRGB in 0..1 (clipped to gamut by OpenCV) of CIE L*a*b* (D65)."""
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB), dtype=np.float32)

@@ -1,0 +1,177 @@
+"""Colorizer: a model file in an onnxruntime session.  The only door to onnxruntime."""
+
+import hashlib
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archive_colorizer.errors import DependencyError, DeviceError, ModelError, ModelOutputError
+from archive_colorizer.model.contract import METADATA_KEY, ModelContract
+
+FloatArray = npt.NDArray[np.float32]
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Colorizer:
+    """An open model: its contract, the provider its session really uses, and the session."""
+
+    contract: ModelContract
+    provider: str
+    session: Any
+
+    def infer(self, batch: FloatArray) -> FloatArray:
+        """Run the network on an N x C x H x W float32 batch that fits the contract.
+
+        Returns N x c x h x w float32.  Raises ModelOutputError when a value is NaN or infinite,
+        and ModelError when the network fails or gives another shape than its contract says.
+        """
+        given, made = self.contract.input, self.contract.output
+        try:
+            (output,) = self.session.run([made.name], {given.name: batch})
+        # onnxruntime's own errors share no type below RuntimeError and Exception.
+        except Exception as error:
+            raise ModelError(f"model {self.contract.name}: the network failed ({error})") from None
+        channels = 3 if made.space == "rgb" else 2
+        if output.ndim != 4 or output.shape[:2] != (len(batch), channels):
+            raise ModelError(
+                f"model {self.contract.name}: its output has the shape {output.shape}, "
+                f"its contract ({made.space}) promises ({len(batch)}, {channels}, h, w)"
+            )
+        result: FloatArray = output.astype(np.float32, copy=False)
+        if not np.isfinite(result).all():
+            raise ModelOutputError(
+                f"model {self.contract.name}: the network gave NaN or infinity for this picture"
+            )
+        return result
+
+
+def open_colorizer(path: Path, *, device: str = "auto", threads: int = 1) -> Colorizer:
+    """Open a model file on a device: `auto`, `cpu` or `cuda`.
+
+    Raises ModelError when the file is missing, damaged or has no contract, and DeviceError
+    when `cuda` was asked for and the session does not hold CUDA.
+    """
+    session = _session(path, _wanted(device), threads)
+    provider = str(session.get_providers()[0])
+    if device == "cuda" and provider != CUDA:
+        raise DeviceError(f"--device cuda: {why_no_cuda()}")
+    return Colorizer(_contract(session, path), provider, session)
+
+
+def digest_of_model(path: Path) -> str:
+    """sha256 of a model file in hexadecimal; ModelError when it cannot be read."""
+    return hashlib.sha256(_bytes(path)).hexdigest()
+
+
+def providers_that_load(path: Path) -> dict[str, bool]:
+    """For each provider that onnxruntime lists, whether a session with this model holds it."""
+    ort = _onnxruntime()
+    return {
+        name: _session(path, [name, CPU], 1).get_providers()[0] == name
+        for name in ort.get_available_providers()
+        if name in (CPU, CUDA)
+    }
+
+
+def why_no_cuda() -> str:
+    """A sentence about what is missing for CUDA on this machine."""
+    ort = _onnxruntime()
+    if CUDA not in ort.get_available_providers():
+        if platform.machine().lower() not in ("x86_64", "amd64"):
+            return "there is no CUDA build of onnxruntime for this machine; use --device cpu"
+        return (
+            "the installed onnxruntime has no CUDA; uninstall onnxruntime and onnxruntime-gpu, "
+            "then install 'archive-colorizer[cuda]'"
+        )
+    if platform.system() == "Linux" and not Path("/dev/nvidiactl").exists():
+        return "no NVIDIA driver is loaded on this machine (no /dev/nvidiactl); use --device cpu"
+    return (
+        "onnxruntime could not load its CUDA libraries; install 'archive-colorizer[cuda]' for the "
+        "CUDA and cuDNN libraries that it needs, and check the driver with nvidia-smi"
+    )
+
+
+def onnxruntime_version() -> str:
+    """The version of onnxruntime."""
+    return str(_onnxruntime().__version__)
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise DependencyError(
+            f"onnxruntime cannot be loaded ({error}); install archive-colorizer again"
+        ) from None
+    # Level 4 is fatal: a failing CUDA load is told by our own error, not by its log.
+    onnxruntime.set_default_logger_severity(4)
+    return onnxruntime
+
+
+def _wanted(device: str) -> list[str]:
+    if device == "cpu":
+        return [CPU]
+    return [CUDA, CPU] if CUDA in _onnxruntime().get_available_providers() else [CPU]
+
+
+def _session(path: Path, providers: Sequence[str], threads: int) -> Any:
+    ort = _onnxruntime()
+    if CUDA in providers and hasattr(ort, "preload_dlls"):
+        _preload(ort)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # Spinning threads of several workers would take each other's cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        # From bytes: so a model can name no external file, by whatever kind of link.
+        return ort.InferenceSession(_bytes(path), options, providers=list(providers))
+    except ModelError:
+        raise
+    except Exception as error:
+        reason = str(error).splitlines()[0][:300]
+        raise ModelError(f"model {path}: not a sound ONNX file ({reason})") from None
+
+
+def _preload(ort: Any) -> None:
+    """Load the CUDA libraries of the `cuda` extra, without their words on standard output."""
+    if Path("/dev/nvidiactl").exists() or os.name == "nt":
+        ort.preload_dlls()
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"model {path}: cannot be read ({error.strerror})") from None
+    if data.startswith(b"version https://git-lfs"):
+        raise ModelError(f"model {path}: a git-lfs pointer, not the model; run git lfs pull")
+    return data
+
+
+def _contract(session: Any, path: Path) -> ModelContract:
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise ModelError(
+            f"model {path}: carries no contract, so its input and output are unknown; "
+            "export it with archive-colorize export, which stamps one"
+        )
+    contract = ModelContract.from_json(text, f"model {path}")
+    inputs = [one.name for one in session.get_inputs()]
+    outputs = [one.name for one in session.get_outputs()]
+    if inputs != [contract.input.name] or contract.output.name not in outputs:
+        raise ModelError(
+            f"model {path}: has the inputs {inputs} and outputs {outputs}, its contract names "
+            f"{contract.input.name!r} and {contract.output.name!r}"
+        )
+    return contract
