@@ -37,8 +37,7 @@ class Colorizer:
         given, made = self.contract.input, self.contract.output
         try:
             (output,) = self.session.run([made.name], {given.name: batch})
-        # onnxruntime's own errors share no type below RuntimeError and Exception.
-        except Exception as error:
+        except _session_errors() as error:
             raise ModelError(f"model {self.contract.name}: the network failed ({error})") from None
         channels = 3 if made.space == "rgb" else 2
         if output.ndim != 4 or output.shape[:2] != (len(batch), channels):
@@ -117,6 +116,14 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
+def _session_errors() -> tuple[type[Exception], ...]:
+    """What a session raises: onnxruntime's own errors share no type below Exception."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    own = [kind for kind in vars(state).values() if isinstance(kind, type)]
+    return (*(kind for kind in own if issubclass(kind, Exception)), RuntimeError, ValueError)
+
+
 def _wanted(device: str) -> list[str]:
     if device == "cpu":
         return [CPU]
@@ -133,12 +140,11 @@ def _session(path: Path, providers: Sequence[str], threads: int) -> Any:
     options.log_severity_level = 4
     # Spinning threads of several workers would take each other's cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    data = _bytes(path)
     try:
         # From bytes: so a model can name no external file, by whatever kind of link.
-        return ort.InferenceSession(_bytes(path), options, providers=list(providers))
-    except ModelError:
-        raise
-    except Exception as error:
+        return ort.InferenceSession(data, options, providers=list(providers))
+    except _session_errors() as error:
         reason = str(error).splitlines()[0][:300]
         raise ModelError(f"model {path}: not a sound ONNX file ({reason})") from None
 

@@ -1,0 +1,120 @@
+"""The blend: a small colour mask spread over the sharp original, whose luma is attached last.
+
+The mask is joined to the picture by the guided filter (He, Sun, Tang: Guided Image Filtering,
+PAMI 2013; the fast variant of arXiv:1505.00996): chroma is fitted as a linear function of
+luma in every neighbourhood at a middle size, and the fitted lines, which are smooth, are
+enlarged and put to the full-size luma.  So colour stops where the picture has an edge.
+Everything at full size happens in strips, in the picture's own depth.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from archive_colorizer.color.correct import gamut_share
+from archive_colorizer.color.sizes import enlarge
+from archive_colorizer.color.space import Depth, FloatArray, depth_maximum, rgb_of
+
+_STRIP = 128
+_SMOOTHNESS = 4e-4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChromaField:
+    """Chroma as lines over luma: h x w x 4 float32 (slopes of Cb, Cr, then offsets).
+
+    Chroma at a pixel of any size of the picture is slope * luma + offset, luma in 0..1.
+    """
+
+    lines: FloatArray
+
+    def rows(self, luma: FloatArray, top: int, height: int) -> FloatArray:
+        """Chroma for the strip of luma that begins at row `top` of a picture `height` high."""
+        count, width = luma.shape
+        known = self.lines.shape[0]
+        at = (np.arange(top, top + count, dtype=np.float32) + 0.5) * (known / height) - 0.5
+        at = np.clip(at, 0, known - 1)
+        above = at.astype(np.intp)
+        below = np.minimum(above + 1, known - 1)
+        share = (at - above)[:, None, None]
+        mixed = self.lines[above] * (1 - share) + self.lines[below] * share
+        wide = enlarge(mixed, count, width)
+        return wide[..., :2] * luma[..., None] + wide[..., 2:]
+
+
+def fit_chroma(mask: FloatArray, guide: FloatArray) -> ChromaField:
+    """Fit a mask (h x w x 2 chroma) to the luma of a middle size (H x W, 0..1).
+
+    The neighbourhood is two pixels of the mask to each side, whatever the guide's size.
+    """
+    height, width = guide.shape
+    chroma = enlarge(mask, height, width)
+    radius = max(1, round(width / mask.shape[1]), round(height / mask.shape[0]))
+    box = (2 * radius + 1, 2 * radius + 1)
+
+    def mean(plane: FloatArray) -> FloatArray:
+        return np.asarray(cv2.blur(plane, box, borderType=cv2.BORDER_REFLECT), dtype=np.float32)
+
+    mean_guide, mean_chroma = mean(guide), mean(chroma)
+    variance = mean(guide * guide) - mean_guide * mean_guide
+    covariance = mean(np.asarray(guide[..., None] * chroma)) - mean_guide[..., None] * mean_chroma
+    slope = covariance / (np.maximum(variance, 0) + np.float32(_SMOOTHNESS))[..., None]
+    offset = mean_chroma - slope * mean_guide[..., None]
+    return ChromaField(mean(np.concatenate([slope, offset], axis=2)))
+
+
+def blend_rgb(luma: npt.NDArray[Depth], field: ChromaField) -> npt.NDArray[Depth]:
+    """R'G'B' (H x W x 3, the depth of luma) whose luma is that of `luma` within 1 code value."""
+    white = depth_maximum(luma.dtype)
+    rgb = np.empty((*luma.shape, 3), dtype=luma.dtype)
+    for top in _strips(luma.shape[0]):
+        rows = luma[top : top + _STRIP].astype(np.float32) / np.float32(white)
+        chroma = field.rows(rows, top, luma.shape[0])
+        chroma *= gamut_share(rows, rows, chroma)[..., None]
+        rgb[top : top + _STRIP] = np.rint(np.clip(rgb_of(rows, chroma) * white, 0, white))
+    return rgb
+
+
+def blend_planes(
+    luma: npt.NDArray[np.uint8], field: ChromaField
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Cb and Cr planes for JPEG 4:2:0: uint8, 128 neutral, ceil(H/2) x ceil(W/2).
+
+    Chroma is kept inside the gamut of the darkest and lightest luma among the 16 pixels
+    that a decoder's smooth upsampling spreads it over.
+    """
+    height, width = (luma.shape[0] + 1) // 2, (luma.shape[1] + 1) // 2
+    planes = np.empty((2, height, width), dtype=np.uint8)
+    kernel = np.ones((3, 3), dtype=np.uint8)
+    for top in _strips(height):
+        bottom = min(top + _STRIP, height)
+        # One row of 2 x 2 blocks more on each side: the neighbours that upsampling mixes in.
+        first, last = max(top - 1, 0), min(bottom + 1, height)
+        even = _even(luma[2 * first : 2 * last])
+        blocks = even.reshape(last - first, 2, width, 2)
+        darkest = cv2.erode(blocks.min(axis=(1, 3)), kernel)[top - first :][: bottom - top]
+        lightest = cv2.dilate(blocks.max(axis=(1, 3)), kernel)[top - first :][: bottom - top]
+        small = cv2.resize(even, (width, last - first), interpolation=cv2.INTER_AREA)
+        rows = _unit(small[top - first :][: bottom - top])
+        chroma = field.rows(rows, top, height)
+        chroma *= gamut_share(_unit(darkest), _unit(lightest), chroma)[..., None]
+        codes = np.clip(np.rint(chroma * 255 + 128), 0, 255)
+        planes[:, top:bottom] = codes.transpose(2, 0, 1)
+    return planes[0], planes[1]
+
+
+def _strips(height: int) -> Iterator[int]:
+    yield from range(0, height, _STRIP)
+
+
+def _unit(codes: npt.ArrayLike) -> FloatArray:
+    return np.asarray(codes, dtype=np.float32) / np.float32(255)
+
+
+def _even(luma: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The strip with its last row and column repeated where their number is odd."""
+    rows, columns = luma.shape[0] % 2, luma.shape[1] % 2
+    return np.pad(luma, ((0, rows), (0, columns)), mode="edge") if rows or columns else luma

@@ -1,0 +1,28 @@
+"""From luma to a colour field: shrink, infer, correct, fit."""
+
+from typing import Final
+
+from archive_colorizer.color.blend import ChromaField, fit_chroma
+from archive_colorizer.color.correct import Correction, correct
+from archive_colorizer.color.sizes import fit_within, shrink
+from archive_colorizer.media.raster import Plane
+from archive_colorizer.model.adapt import pack, unpack, working_size
+from archive_colorizer.model.colorizer import Colorizer
+from archive_colorizer.recipe import Recipe
+
+_GUIDE_SIDE: Final = 1024
+"""Long side of the middle size at which the mask is fitted to the picture's edges."""
+
+
+def recolor(luma: Plane, colorizer: Colorizer, recipe: Recipe) -> ChromaField:
+    """The colour of a picture, ready to be blended onto its luma at full size.
+
+    luma: H x W uint8 or uint16.  Raises ModelOutputError when the network gives NaN.
+    """
+    given, made = colorizer.contract.input, colorizer.contract.output
+    seen = shrink(luma, *working_size(given, *luma.shape))
+    mask = unpack(colorizer.infer(pack(seen, given)), seen, made)
+    mask_luma = seen if seen.shape == mask.shape[:2] else shrink(luma, *mask.shape[:2])
+    wanted = Correction(recipe.strength, recipe.hue, recipe.saturation, recipe.value)
+    guide = shrink(luma, *fit_within(*luma.shape, _GUIDE_SIDE))
+    return fit_chroma(correct(mask, mask_luma, wanted), guide)
