@@ -9,6 +9,7 @@ Everything at full size happens in strips, in the picture's own depth.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from archive_colorizer.color.correct import gamut_share
 from archive_colorizer.color.sizes import enlarge
-from archive_colorizer.color.space import Depth, FloatArray, depth_maximum, rgb_of
+from archive_colorizer.color.space import FloatArray, Plane, white_of, rgb_of
 
 _STRIP = 128
 _SMOOTHNESS = 4e-4
@@ -66,10 +67,10 @@ def fit_chroma(mask: FloatArray, guide: FloatArray) -> ChromaField:
     return ChromaField(mean(np.concatenate([slope, offset], axis=2)))
 
 
-def blend_rgb(luma: npt.NDArray[Depth], field: ChromaField) -> npt.NDArray[Depth]:
+def blend_rgb(luma: Plane, field: ChromaField) -> Plane:
     """R'G'B' (H x W x 3, the depth of luma) whose luma is that of `luma` within 1 code value."""
-    white = depth_maximum(luma.dtype)
-    rgb = np.empty((*luma.shape, 3), dtype=luma.dtype)
+    white = white_of(luma)
+    rgb: npt.NDArray[Any] = np.empty((*luma.shape, 3), dtype=luma.dtype)
     for top in _strips(luma.shape[0]):
         rows = luma[top : top + _STRIP].astype(np.float32) / np.float32(white)
         chroma = field.rows(rows, top, luma.shape[0])

@@ -2,12 +2,11 @@
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from archive_colorizer.color.space import Depth, FloatArray, depth_maximum
+from archive_colorizer.color.space import FloatArray, Plane, white_of
 
 
-def shrink(plane: npt.NDArray[Depth], height: int, width: int) -> FloatArray:
+def shrink(plane: Plane, height: int, width: int) -> FloatArray:
     """An H x W plane of uint8 or uint16 at height x width, as float32 in 0..1.
 
     Averages areas where it gets smaller and interpolates where it gets larger.  Averaging
@@ -16,7 +15,7 @@ def shrink(plane: npt.NDArray[Depth], height: int, width: int) -> FloatArray:
     smaller = height <= plane.shape[0] and width <= plane.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     small = cv2.resize(plane, (width, height), interpolation=how)
-    return np.asarray(small, dtype=np.float32) / np.float32(depth_maximum(plane.dtype))
+    return np.asarray(small, dtype=np.float32) / np.float32(white_of(plane))
 
 
 def enlarge(planes: FloatArray, height: int, width: int) -> FloatArray:

@@ -7,14 +7,15 @@ Chroma is centred: -0.5 to 0.5 where R', G', B' and Y' are 0 to 1.  JFIF uses th
 matrix, so the Y plane of a JPEG is this luma.
 """
 
-from typing import Final, TypeVar
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
-Depth = TypeVar("Depth", np.uint8, np.uint16)
+Plane: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""Code values at a picture's own depth: uint8 (0 to 255) or uint16 (0 to 65535)."""
 
 KR: Final = 0.299
 KG: Final = 0.587
@@ -32,19 +33,19 @@ CHROMA_TO_RGB: Final = np.array(
 _STRIP = 256
 
 
-def depth_maximum(dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> int:
-    """255 or 65535: the code value of white."""
-    return int(np.iinfo(dtype).max)
+def white_of(plane: Plane) -> int:
+    """The code value of white at the plane's depth: 255 or 65535."""
+    return int(np.iinfo(plane.dtype).max)
 
 
-def luma_of(rgb: npt.NDArray[Depth]) -> npt.NDArray[Depth]:
+def luma_of(rgb: Plane) -> Plane:
     """Luma of an H x W x 3 picture in R, G, B order, rounded to nearest at its own depth.
 
     uint8 or uint16 in, the same depth out, H x W.  Works in strips, so that no float copy of
     the whole picture is made.  Equal channels give exactly that value.
     """
     weights = np.array([[KR, KG, KB]], dtype=np.float32)
-    luma = np.empty(rgb.shape[:2], dtype=rgb.dtype)
+    luma: npt.NDArray[Any] = np.empty(rgb.shape[:2], dtype=rgb.dtype)
     for top in range(0, rgb.shape[0], _STRIP):
         strip = rgb[top : top + _STRIP].astype(np.float32)
         exact = cv2.transform(strip, weights).reshape(strip.shape[:2])

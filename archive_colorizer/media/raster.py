@@ -6,9 +6,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from archive_colorizer.color.space import Plane
+
 Format: TypeAlias = Literal["jpeg", "png", "tiff", "webp", "bmp", "jp2"]
-Plane: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-"""H x W, uint8 (0 to 255) or uint16 (0 to 65535)."""
 
 
 @dataclass(frozen=True, slots=True)

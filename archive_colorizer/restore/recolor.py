@@ -4,8 +4,8 @@ from typing import Final
 
 from archive_colorizer.color.blend import ChromaField, fit_chroma
 from archive_colorizer.color.correct import Correction, correct
-from archive_colorizer.color.sizes import fit_within, shrink
-from archive_colorizer.media.raster import Plane
+from archive_colorizer.color.sizes import enlarge, fit_within, shrink
+from archive_colorizer.color.space import Plane
 from archive_colorizer.model.adapt import pack, unpack, working_size
 from archive_colorizer.model.colorizer import Colorizer
 from archive_colorizer.recipe import Recipe
@@ -20,9 +20,10 @@ def recolor(luma: Plane, colorizer: Colorizer, recipe: Recipe) -> ChromaField:
     luma: H x W uint8 or uint16.  Raises ModelOutputError when the network gives NaN.
     """
     given, made = colorizer.contract.input, colorizer.contract.output
-    seen = shrink(luma, *working_size(given, *luma.shape))
+    height, width = luma.shape
+    seen = shrink(luma, *working_size(given, height, width))
     mask = unpack(colorizer.infer(pack(seen, given)), seen, made)
-    mask_luma = seen if seen.shape == mask.shape[:2] else shrink(luma, *mask.shape[:2])
+    mask_luma = seen if seen.shape == mask.shape[:2] else enlarge(seen, *mask.shape[:2])
     wanted = Correction(recipe.strength, recipe.hue, recipe.saturation, recipe.value)
-    guide = shrink(luma, *fit_within(*luma.shape, _GUIDE_SIDE))
+    guide = shrink(luma, *fit_within(height, width, _GUIDE_SIDE))
     return fit_chroma(correct(mask, mask_luma, wanted), guide)
