@@ -1,1 +1,1 @@
-"""Arithmetic on arrays: colour spaces, the blend, the corrections."""
+"""Arithmetic on arrays: color spaces, the blend, the corrections."""

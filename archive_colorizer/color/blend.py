@@ -1,10 +1,12 @@
-"""The blend: a small colour mask spread over the sharp original, whose luma is attached last.
+"""The blend: a small color mask spread over the sharp original, whose luma is attached last.
 
-The mask is joined to the picture by the guided filter (He, Sun, Tang: Guided Image Filtering,
-PAMI 2013; the fast variant of arXiv:1505.00996): chroma is fitted as a linear function of
-luma in every neighbourhood at a middle size, and the fitted lines, which are smooth, are
-enlarged and put to the full-size luma.  So colour stops where the picture has an edge.
-Everything at full size happens in strips, in the picture's own depth.
+The mask is enlarged linearly, and to it is added what the small picture could not hold: the
+detail of luma that shrinking lost, times the slope of chroma over luma in that neighborhood.
+The slope is that of the guided filter (He, Sun, Tang: Guided Image Filtering, PAMI 2013;
+fitted at the small size as in arXiv:1505.00996), but the mask itself is kept instead of being
+replaced by its fit.  So color stops where the picture has an edge, and flat areas keep the
+network's color exactly.  Everything at full size happens in strips, in the picture's own
+depth.
 """
 
 from collections.abc import Iterator
@@ -17,10 +19,11 @@ import numpy.typing as npt
 
 from archive_colorizer.color.correct import gamut_share
 from archive_colorizer.color.sizes import enlarge
-from archive_colorizer.color.space import FloatArray, Plane, white_of, rgb_of
+from archive_colorizer.color.space import FloatArray, Plane, rgb_of, white_of
 
 _STRIP = 128
-_SMOOTHNESS = 4e-4
+_SMOOTHNESS = 1e-3
+"""Variance of luma (its square root: 8 of 255) below which an edge is taken for grain."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,25 +49,13 @@ class ChromaField:
         return wide[..., :2] * luma[..., None] + wide[..., 2:]
 
 
-def fit_chroma(mask: FloatArray, guide: FloatArray) -> ChromaField:
-    """Fit a mask (h x w x 2 chroma) to the luma of a middle size (H x W, 0..1).
-
-    The neighbourhood is two pixels of the mask to each side, whatever the guide's size.
-    """
-    height, width = guide.shape
-    chroma = enlarge(mask, height, width)
-    radius = max(1, round(width / mask.shape[1]), round(height / mask.shape[0]))
-    box = (2 * radius + 1, 2 * radius + 1)
-
-    def mean(plane: FloatArray) -> FloatArray:
-        return np.asarray(cv2.blur(plane, box, borderType=cv2.BORDER_REFLECT), dtype=np.float32)
-
-    mean_guide, mean_chroma = mean(guide), mean(chroma)
-    variance = mean(guide * guide) - mean_guide * mean_guide
-    covariance = mean(np.asarray(guide[..., None] * chroma)) - mean_guide[..., None] * mean_chroma
-    slope = covariance / (np.maximum(variance, 0) + np.float32(_SMOOTHNESS))[..., None]
-    offset = mean_chroma - slope * mean_guide[..., None]
-    return ChromaField(mean(np.concatenate([slope, offset], axis=2)))
+def fit_chroma(mask: FloatArray, luma: FloatArray) -> ChromaField:
+    """Fit a mask (h x w x 2 chroma) to the small luma (h x w, 0..1) that it was made for."""
+    mean_luma, mean_chroma = _mean(luma), _mean(mask)
+    variance = np.maximum(_mean(luma * luma) - mean_luma * mean_luma, 0)
+    covariance = _mean(luma[..., None] * mask) - mean_luma[..., None] * mean_chroma
+    slope = _mean(covariance / (variance + np.float32(_SMOOTHNESS))[..., None])
+    return ChromaField(np.concatenate([slope, mask - slope * luma[..., None]], axis=2))
 
 
 def blend_rgb(luma: Plane, field: ChromaField) -> Plane:
@@ -105,6 +96,14 @@ def blend_planes(
         codes = np.clip(np.rint(chroma * 255 + 128), 0, 255)
         planes[:, top:bottom] = codes.transpose(2, 0, 1)
     return planes[0], planes[1]
+
+
+def _mean(planes: npt.ArrayLike) -> FloatArray:
+    """Mean over 3 x 3 pixels."""
+    blurred = cv2.blur(
+        np.asarray(planes, dtype=np.float32), (3, 3), borderType=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(blurred, dtype=np.float32)
 
 
 def _strips(height: int) -> Iterator[int]:

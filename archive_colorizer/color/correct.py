@@ -1,8 +1,8 @@
-"""Corrections of the colour mask, at the network's own size.
+"""Corrections of the color mask, at the network's own size.
 
 The mask is taken as a picture (its chroma on the small luma), turned in HSV, and reduced to
 chroma again.  Because the original's luma is attached later, "value" deepens or lightens the
-colour and never the picture.
+color and never the picture.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Between a picture's luma and a network's tensors: one entry a colour space.
+"""Between a picture's luma and a network's tensors: one entry a color space.
 
 PACK turns luma (H x W float32, 0..1, gamma-coded) into the picture that a network wants to see;
-UNPACK turns what it gives into a colour mask (h x w x 2 chroma, centred BT.601).
+UNPACK turns what it gives into a color mask (h x w x 2 chroma, centred BT.601).
 """
 
 from collections.abc import Callable, Mapping
@@ -50,7 +50,7 @@ UNPACK: Final[Mapping[OutputSpace, Unpack]] = MappingProxyType(
         "rgb": lambda unit, _luma: chroma_of(unit),
     }
 )
-"""h x w x c in 0..1, and luma of the same size, to a colour mask."""
+"""h x w x c in 0..1, and luma of the same size, to a color mask."""
 
 
 def working_size(contract: InputContract, height: int, width: int) -> tuple[int, int]:
@@ -77,7 +77,7 @@ def pack(luma: FloatArray, contract: InputContract) -> FloatArray:
 
 
 def unpack(tensor: FloatArray, luma: FloatArray, contract: OutputContract) -> FloatArray:
-    """The colour mask (h x w x 2) of a 1 x c x h x w tensor, for the luma that was packed."""
+    """The color mask (h x w x 2) of a 1 x c x h x w tensor, for the luma that was packed."""
     planes = tensor[0].transpose(1, 2, 0)
     unit = (planes - contract.low) / (contract.high - contract.low)
     unit = np.clip(unit, 0.0, 1.0).astype(np.float32)

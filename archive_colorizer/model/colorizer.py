@@ -53,13 +53,19 @@ class Colorizer:
         return result
 
 
-def open_colorizer(path: Path, *, device: str = "auto", threads: int = 1) -> Colorizer:
+def open_colorizer(
+    path: Path, *, device: str = "auto", threads: int = 1, sha256: str | None = None
+) -> Colorizer:
     """Open a model file on a device: `auto`, `cpu` or `cuda`.
 
-    Raises ModelError when the file is missing, damaged or has no contract, and DeviceError
-    when `cuda` was asked for and the session does not hold CUDA.
+    `sha256` is the digest that the file must have, where the caller knows it.  Raises
+    ModelError when the file is missing, damaged, has no contract or another digest, and
+    DeviceError when `cuda` was asked for and the session does not hold CUDA.
     """
-    session = _session(path, _wanted(device), threads)
+    data = _bytes(path)
+    if sha256 not in (None, hashlib.sha256(data).hexdigest()):
+        raise ModelError(f"model {path}: was changed since the run began; start the run again")
+    session = _session(data, path, _wanted(device), threads)
     provider = str(session.get_providers()[0])
     if device == "cuda" and provider != CUDA:
         raise DeviceError(f"--device cuda: {why_no_cuda()}")
@@ -74,8 +80,9 @@ def digest_of_model(path: Path) -> str:
 def providers_that_load(path: Path) -> dict[str, bool]:
     """For each provider that onnxruntime lists, whether a session with this model holds it."""
     ort = _onnxruntime()
+    data = _bytes(path)
     return {
-        name: _session(path, [name, CPU], 1).get_providers()[0] == name
+        name: _session(data, path, list(dict.fromkeys((name, CPU))), 1).get_providers()[0] == name
         for name in ort.get_available_providers()
         if name in (CPU, CUDA)
     }
@@ -130,7 +137,7 @@ def _wanted(device: str) -> list[str]:
     return [CUDA, CPU] if CUDA in _onnxruntime().get_available_providers() else [CPU]
 
 
-def _session(path: Path, providers: Sequence[str], threads: int) -> Any:
+def _session(data: bytes, path: Path, providers: Sequence[str], threads: int) -> Any:
     ort = _onnxruntime()
     if CUDA in providers and hasattr(ort, "preload_dlls"):
         _preload(ort)
@@ -140,7 +147,6 @@ def _session(path: Path, providers: Sequence[str], threads: int) -> Any:
     options.log_severity_level = 4
     # Spinning threads of several workers would take each other's cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    data = _bytes(path)
     try:
         # From bytes: so a model can name no external file, by whatever kind of link.
         return ort.InferenceSession(data, options, providers=list(providers))

@@ -4,8 +4,9 @@ Standard library only: training stamps it, a run reads it, and neither imports t
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from archive_colorizer.errors import ModelError
 
@@ -68,7 +69,7 @@ class ModelContract:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str, origin: str) -> Self:
+    def from_json(cls, text: str, origin: str) -> "ModelContract":
         """Read a contract; `origin` names the model in errors.
 
         Raises ModelError when the text is no contract of a version that this program knows.
@@ -80,17 +81,36 @@ class ModelContract:
                     f"{origin}: its contract has version {raw.get('version')!r}, this program "
                     f"reads {VERSION}; install the release that wrote the model"
                 )
-            shell = {f.name for f in fields(cls)}
-            parts = {k: v for k, v in raw.items() if k in shell and k not in ("input", "output")}
-            contract = cls(
-                **parts,
-                input=InputContract(**raw["input"]),
-                output=OutputContract(**raw["output"]),
+            contract = _read(
+                ModelContract,
+                raw
+                | {
+                    "input": _read(InputContract, raw["input"]),
+                    "output": _read(OutputContract, raw["output"]),
+                },
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ModelError(f"{origin}: its contract cannot be read ({error})") from None
         _check(contract, origin)
         return contract
+
+
+Part = TypeVar("Part", ModelContract, InputContract, OutputContract)
+
+
+def _read(kind: type[Part], raw: dict[str, Any]) -> Part:
+    """Make a part of a contract, holding its values to the types of its fields."""
+    numbers = {"float": int | float, "int": int, "int | None": int | None, "str": str}
+    hints = {one.name: one.type for one in fields(kind)}
+    for name, value in raw.items():
+        wanted = hints.get(name)
+        spelled = getattr(wanted, "__name__", str(wanted))
+        allowed = numbers.get("str" if get_origin(wanted) is Literal else spelled)
+        if allowed and (isinstance(value, bool) or not isinstance(value, allowed)):
+            raise TypeError(f"{name} is {value!r}, which is no {spelled}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} is {value!r}")
+    return kind(**raw)
 
 
 def _check(contract: ModelContract, origin: str) -> None:

@@ -1,21 +1,16 @@
-"""From luma to a colour field: shrink, infer, correct, fit."""
-
-from typing import Final
+"""From luma to a color field: shrink, infer, correct, fit."""
 
 from archive_colorizer.color.blend import ChromaField, fit_chroma
 from archive_colorizer.color.correct import Correction, correct
-from archive_colorizer.color.sizes import enlarge, fit_within, shrink
+from archive_colorizer.color.sizes import enlarge, shrink
 from archive_colorizer.color.space import Plane
 from archive_colorizer.model.adapt import pack, unpack, working_size
 from archive_colorizer.model.colorizer import Colorizer
 from archive_colorizer.recipe import Recipe
 
-_GUIDE_SIDE: Final = 1024
-"""Long side of the middle size at which the mask is fitted to the picture's edges."""
-
 
 def recolor(luma: Plane, colorizer: Colorizer, recipe: Recipe) -> ChromaField:
-    """The colour of a picture, ready to be blended onto its luma at full size.
+    """The color of a picture, ready to be blended onto its luma at full size.
 
     luma: H x W uint8 or uint16.  Raises ModelOutputError when the network gives NaN.
     """
@@ -25,5 +20,4 @@ def recolor(luma: Plane, colorizer: Colorizer, recipe: Recipe) -> ChromaField:
     mask = unpack(colorizer.infer(pack(seen, given)), seen, made)
     mask_luma = seen if seen.shape == mask.shape[:2] else enlarge(seen, *mask.shape[:2])
     wanted = Correction(recipe.strength, recipe.hue, recipe.saturation, recipe.value)
-    guide = shrink(luma, *fit_within(height, width, _GUIDE_SIDE))
-    return fit_chroma(correct(mask, mask_luma, wanted), guide)
+    return fit_chroma(correct(mask, mask_luma, wanted), mask_luma)

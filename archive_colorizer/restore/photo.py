@@ -1,0 +1,120 @@
+"""One photograph from file to file; this is what a worker runs."""
+
+import hashlib
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from archive_colorizer import __version__
+from archive_colorizer.color.blend import blend_planes, blend_rgb
+from archive_colorizer.color.tone import Tone, tone_of
+from archive_colorizer.errors import ArchiveColorizerError
+from archive_colorizer.media import jpeg, stills
+from archive_colorizer.media.deliver import deliver
+from archive_colorizer.media.discover import check_unchanged, read_source
+from archive_colorizer.media.metadata import ProvenanceNote, with_provenance
+from archive_colorizer.media.raster import Raster
+from archive_colorizer.model.colorizer import Colorizer, open_colorizer
+from archive_colorizer.records import Job, Outcome, State, Workplace
+from archive_colorizer.restore.recolor import recolor
+
+_opening = threading.Lock()
+
+
+def restore_photos(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:
+    """Restore each job's photograph; never raises for what one photograph did."""
+    return [restore_photo(job, workplace) for job in jobs]
+
+
+def restore_photo(job: Job, workplace: Workplace) -> Outcome:
+    """Read, color and deliver one photograph, and say what became of it.
+
+    The boundary of one photograph: whatever goes wrong inside becomes a failed Outcome.
+    """
+    begun = time.monotonic()
+    failed = Outcome(
+        key=job.key,
+        name=job.source.name,
+        state=State.FAILED,
+        source_stamp=job.source.stamp,
+        model_sha256=workplace.model_sha256,
+        settings=workplace.recipe.digest(),
+    )
+    try:
+        outcome = _restore(job, workplace, failed)
+    except ArchiveColorizerError as error:
+        outcome = replace(failed, reason=error.reason, message=str(error))
+    except MemoryError:
+        outcome = replace(failed, reason="memory", message=f"{job.source.name}: out of memory")
+    except Exception as error:
+        said = f"{job.source.name}: {type(error).__name__}: {error}"
+        outcome = replace(failed, reason="bug", message=said)
+    return replace(outcome, seconds=round(time.monotonic() - begun, 4))
+
+
+def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
+    recipe = workplace.recipe
+    colorizer = _colorizer_of(workplace)
+    data, stamp = read_source(job.source.path)
+    raster = stills.decode(data, job.source.name, int(recipe.max_megapixels * 1e6))
+    height, width = raster.luma.shape
+    known = replace(
+        begun,
+        source_stamp=stamp,
+        source_sha256=hashlib.sha256(data).hexdigest(),
+        width=width,
+        height=height,
+        warnings=raster.warnings,
+    )
+    tone = Tone.NEUTRAL if raster.preview is None else tone_of(raster.preview)
+    if tone is Tone.COLORED and not recipe.force:
+        said = f"{job.source.name}: already in color; --force restores it all the same"
+        return replace(known, state=State.SKIPPED, reason="already-color", message=said)
+    if tone is not Tone.NEUTRAL:
+        known = replace(known, warnings=(*known.warnings, f"{tone} source: made neutral first"))
+    del data
+    known = replace(known, state=State.DONE, provider=colorizer.provider, target=job.target)
+    result = _render(raster, colorizer, workplace, known)
+    check_unchanged(job.source.path, stamp)
+    return deliver(result, job, workplace, known)
+
+
+def _render(raster: Raster, colorizer: Colorizer, workplace: Workplace, known: Outcome) -> bytes:
+    """The finished file, in the source's format."""
+    recipe = workplace.recipe
+    field = recolor(raster.luma, colorizer, recipe)
+    note = ProvenanceNote(
+        software=f"archive-colorizer {__version__}",
+        model=colorizer.contract.name,
+        model_sha256=workplace.model_sha256,
+        settings=known.settings or "",
+        source_name=Path(known.name).name,
+        source_sha256=known.source_sha256 or "",
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
+    if raster.format == "jpeg":
+        luma = np.asarray(raster.luma, dtype=np.uint8)
+        cb, cr = blend_planes(luma, field)
+        return jpeg.encode_jpeg(luma, cb, cr, metadata, recipe.jpeg_quality or raster.quality or 95)
+    return stills.encode(blend_rgb(raster.luma, field), raster, metadata)
+
+
+def _colorizer_of(workplace: Workplace) -> Colorizer:
+    # A worker may run several threads; two sessions would double its memory.
+    with _opening:
+        return _open_once(
+            workplace.model, workplace.model_sha256, workplace.recipe.device, workplace.threads
+        )
+
+
+@lru_cache(maxsize=2)
+def _open_once(model: str, sha256: str, device: str, threads: int) -> Colorizer:
+    cv2.setNumThreads(threads)
+    return open_colorizer(Path(model), device=device, threads=threads, sha256=sha256)

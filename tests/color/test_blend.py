@@ -1,0 +1,136 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archive_colorizer.color.blend import ChromaField, blend_planes, blend_rgb, fit_chroma
+from archive_colorizer.color.sizes import shrink
+from archive_colorizer.color.space import chroma_of, luma_of
+from tests.photographs import NAMES, at_16_bits, photograph
+
+
+def field_of(rgb, size=64):
+    """The field that a perfect network of a small working size would give for a photograph."""
+    small = cv2.resize(
+        rgb.astype(np.float32) / np.iinfo(rgb.dtype).max, (size, size), interpolation=cv2.INTER_AREA
+    )
+    return fit_chroma(chroma_of(small), shrink(luma_of(rgb), size, size))
+
+
+def wild_field(seed, size=8):
+    """Colors far outside the gamut."""
+    lines = np.random.default_rng(seed).uniform(-0.6, 0.6, (size, size, 4)).astype(np.float32)
+    return ChromaField(lines)
+
+
+def luma_error(luma, rgb):
+    exact = rgb.astype(np.float64) @ [0.299, 0.587, 0.114]
+    return np.abs(exact - luma).max()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("deepen", [np.asarray, at_16_bits], ids=["8 bits", "16 bits"])
+def test_luma_is_kept_within_one_code_value(name, deepen):
+    rgb = deepen(photograph(name))
+    luma = luma_of(rgb)
+    restored = blend_rgb(luma, field_of(rgb))
+    assert restored.dtype == luma.dtype
+    assert luma_error(luma, restored) <= 0.51
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@given(seed=st.integers(0, 2**31))
+@settings(max_examples=25)
+def test_luma_is_kept_however_wild_the_color(dtype, seed):
+    noise = np.random.default_rng(seed)
+    luma = noise.integers(0, np.iinfo(dtype).max, (37, 41), endpoint=True).astype(dtype)
+    assert luma_error(luma, blend_rgb(luma, wild_field(seed))) <= 0.51
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_color_gives_the_neutral_original(name):
+    luma = luma_of(photograph(name))
+    nothing = ChromaField(np.zeros((8, 8, 4), dtype=np.float32))
+    assert np.array_equal(blend_rgb(luma, nothing), np.repeat(luma[..., None], 3, axis=2))
+    cb, cr = blend_planes(luma, nothing)
+    assert (cb == 128).all()
+    assert (cr == 128).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 1), (2, 3), (301, 2), (257, 129)])
+@pytest.mark.parametrize("value", [0, 255])
+def test_black_white_and_tiny_pictures_have_no_color_and_no_nan(shape, value):
+    luma = np.full(shape, value, dtype=np.uint8)
+    assert (blend_rgb(luma, wild_field(1)) == value).all()
+    cb, cr = blend_planes(luma, wild_field(1))
+    assert cb.shape == cr.shape == ((shape[0] + 1) // 2, (shape[1] + 1) // 2)
+    assert (cb == 128).all()
+    assert (cr == 128).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 2)])
+def test_the_smallest_masks_keep_their_color(shape):
+    luma = np.full(shape, 0.5, dtype=np.float32)
+    field = fit_chroma(np.full((*shape, 2), 0.1, dtype=np.float32), luma)
+    assert np.allclose(field.rows(np.full((4, 5), 0.5, np.float32), 0, 4), 0.1, atol=1e-5)
+
+
+def test_strips_do_not_show():
+    luma = luma_of(photograph("astronaut"))
+    field = field_of(photograph("astronaut"))
+    whole = field.rows(luma.astype(np.float32) / 255, 0, luma.shape[0])
+    part = field.rows(luma[200:240].astype(np.float32) / 255, 200, luma.shape[0])
+    assert np.abs(whole[200:240] - part).max() < 1e-6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_planes_hold_the_color_of_the_rgb_way(name):
+    luma, field = luma_of(photograph(name)), field_of(photograph(name))
+    cb, cr = blend_planes(luma, field)
+    half = cv2.resize(
+        blend_rgb(luma, field), (cb.shape[1], cb.shape[0]), interpolation=cv2.INTER_AREA
+    )
+    expected = chroma_of(half.astype(np.float32) / 255) * 255 + 128
+    away = np.abs(np.stack([cb, cr], axis=2) - expected)
+    # Near small dark and light spots the planes hold back, so that luma stays when decoded.
+    assert np.median(away) < 0.6
+    assert away.mean() < 2.5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_planes_decode_to_the_same_luma_in_rgb(name):
+    """Upsampled as a decoder does, the chroma leaves the gamut nowhere."""
+    luma = luma_of(photograph(name))[:450, :450]
+    luma = luma[: luma.shape[0] // 2 * 2, : luma.shape[1] // 2 * 2]
+    planes = blend_planes(luma, wild_field(3))
+    large = [cv2.resize(one, luma.shape[::-1], interpolation=cv2.INTER_LINEAR) for one in planes]
+    decoded = cv2.cvtColor(cv2.merge([luma, large[1], large[0]]), cv2.COLOR_YCrCb2RGB)
+    error = np.abs(decoded.astype(np.float64) @ [0.299, 0.587, 0.114] - luma)
+    assert error.max() <= 1.2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_guided_color_is_nearer_the_truth_than_plain_enlargement(name):
+    rgb = photograph(name)
+    height, width = rgb.shape[:2]
+    truth = chroma_of(rgb.astype(np.float32) / 255)
+    luma = luma_of(rgb).astype(np.float32) / 255
+    guided = field_of(rgb).rows(luma, 0, height)
+    small = cv2.resize(truth, (64, 64), interpolation=cv2.INTER_AREA)
+    plain = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    assert np.square(guided - truth).mean() < 0.9 * np.square(plain - truth).mean()
+
+
+def test_color_stops_at_an_edge():
+    """A red disc on white, seen by a network of 16 x 16: no red outside, no white inside."""
+    luma = np.full((256, 256), 0.95, dtype=np.float32)
+    cv2.circle(luma, (128, 128), 70, 0.4, -1)
+    mask = np.zeros((256, 256, 2), dtype=np.float32)
+    mask[luma < 0.5] = (-0.1, 0.3)
+    small = cv2.resize(mask, (32, 32), interpolation=cv2.INTER_AREA)
+    small_luma = cv2.resize(luma, (32, 32), interpolation=cv2.INTER_AREA)
+    spread = fit_chroma(small, small_luma).rows(luma, 0, 256)
+    edge = cv2.dilate((luma < 0.5).astype(np.uint8), np.ones((9, 9))) - (luma < 0.5)
+    plain = cv2.resize(small, (256, 256), interpolation=cv2.INTER_LINEAR)
+    assert np.abs(spread[edge > 0, 1]).mean() < 0.35 * plain[edge > 0, 1].mean()

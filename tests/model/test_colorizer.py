@@ -1,0 +1,112 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from archive_colorizer.errors import DeviceError, ModelError, ModelOutputError
+from archive_colorizer.model import colorizer
+from archive_colorizer.model.colorizer import CPU, digest_of_model, open_colorizer
+from archive_colorizer.model.contract import METADATA_KEY
+from tests.model.networks import CONTRACT, constant_model, digest
+
+BATCH = np.zeros((2, 1, 32, 64), dtype=np.float32)
+
+
+def test_a_session_answers_and_says_where_it_ran(tmp_path):
+    opened = open_colorizer(constant_model(tmp_path / "m.onnx"), device="cpu")
+    assert opened.provider == CPU
+    assert opened.contract == CONTRACT
+    assert np.allclose(opened.infer(BATCH)[:, 1], 0.15)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_nan_and_infinity_are_refused(tmp_path, bad):
+    opened = open_colorizer(constant_model(tmp_path / "m.onnx", (0.0, bad)))
+    with pytest.raises(ModelOutputError, match="NaN"):
+        opened.infer(BATCH)
+
+
+def test_an_output_that_breaks_the_contract_is_refused(tmp_path):
+    opened = open_colorizer(constant_model(tmp_path / "m.onnx", (0.0, 0.1, 0.2)))
+    with pytest.raises(ModelError, match="promises"):
+        opened.infer(BATCH)
+
+
+def test_an_input_that_the_network_cannot_take_is_a_model_error(tmp_path):
+    opened = open_colorizer(constant_model(tmp_path / "m.onnx"))
+    with pytest.raises(ModelError, match="the network failed"):
+        opened.infer(np.zeros((1, 3, 32, 32), dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "ONNX"),
+        (b"<html>404</html>", "ONNX"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git-lfs"),
+        (bytes(range(256)) * 9, "ONNX"),
+    ],
+)
+def test_what_is_no_model_is_named(tmp_path, content, said):
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=said) as caught:
+        open_colorizer(path)
+    assert "bad.onnx" in str(caught.value)
+
+
+def test_a_cut_model_and_a_missing_one_are_refused(tmp_path):
+    whole = constant_model(tmp_path / "m.onnx").read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) // 2])
+    for name in ("cut.onnx", "missing.onnx"):
+        with pytest.raises(ModelError, match=name):
+            open_colorizer(tmp_path / name)
+
+
+def test_no_contract_no_guess(tmp_path):
+    path = constant_model(tmp_path / "m.onnx", contract=None)
+    with pytest.raises(ModelError, match="carries no contract"):
+        open_colorizer(path)
+
+
+def test_a_contract_that_names_other_tensors_is_refused(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(constant_model(tmp_path / "m.onnx"))
+    other = replace(CONTRACT, input=replace(CONTRACT.input, name="picture"))
+    onnx.helper.set_model_props(model, {METADATA_KEY: other.to_json()})
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(ModelError, match="picture"):
+        open_colorizer(tmp_path / "other.onnx")
+
+
+def test_external_data_is_never_read(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    (tmp_path / "secret.bin").write_bytes(bytes(64))
+    model = onnx.load(constant_model(tmp_path / "m.onnx"))
+    weight = model.graph.initializer[0]
+    weight.ClearField("raw_data")
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", "secret.bin"), ("offset", "0"), ("length", "8")):
+        entry = weight.external_data.add()
+        entry.key, entry.value = key, value
+    (tmp_path / "far.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="ONNX"):
+        open_colorizer(tmp_path / "far.onnx")
+
+
+def test_a_model_that_changed_since_the_run_began_is_refused(tmp_path):
+    path = constant_model(tmp_path / "m.onnx")
+    assert digest_of_model(path) == digest(path)
+    open_colorizer(path, sha256=digest(path))
+    with pytest.raises(ModelError, match="changed"):
+        open_colorizer(path, sha256="0" * 64)
+
+
+def test_cuda_or_nothing(tmp_path):
+    path = constant_model(tmp_path / "m.onnx")
+    if colorizer.providers_that_load(path).get(colorizer.CUDA):
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(DeviceError, match=r"--device cuda: .*(driver|CUDA)"):
+        open_colorizer(path, device="cuda")
+    assert open_colorizer(path, device="auto").provider == CPU
