@@ -115,6 +115,12 @@ class TargetExists(OutputError):
     reason = "target-exists"
 
 
+class TargetName(OutputError):
+    """The output's file system does not take the name of the result; only this result fails."""
+
+    reason = "target-name"
+
+
 class OutputBusy(ArchiveColorizerError):
     """Another run holds the output."""
 

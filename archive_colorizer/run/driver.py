@@ -1,0 +1,166 @@
+"""The driver: feeds an executor, records what comes back, and tells how it went."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from archive_colorizer.errors import OutputError
+from archive_colorizer.records import Job, Outcome, Provenance, State
+from archive_colorizer.run.batches import in_batches
+from archive_colorizer.run.executor import Batch, Executor, Lost, Task
+from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.run.plan import Settled, Step, failed
+from archive_colorizer.run.recorder import Recorder
+from archive_colorizer.run.signals import Stop
+from archive_colorizer.run.summary import Summary, Tally
+from archive_colorizer.run.workfolder import WorkFolder
+
+Watch: TypeAlias = Callable[[Outcome, bool], None]
+"""Called with each outcome; True says that an earlier run had settled it."""
+
+
+def watch_nothing(_outcome: Outcome, _settled: bool) -> None:
+    """For runs that nobody looks at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run works with.
+
+    `opening` goes into the manifest before the first outcome, so that a run with nothing to
+    do leaves no line.  `adopted` is what `sweep` has found.
+    """
+
+    executor: Executor
+    task: Task
+    manifest: Manifest
+    work: WorkFolder
+    stop: Stop
+    opening: Provenance | None = None
+    watch: Watch = watch_nothing
+    adopted: int = 0
+
+
+def drive(steps: Iterable[Step], run: Run) -> Summary:
+    """Bring every step to its end, record it, close the executor and the work folder.
+
+    Each outcome is in the manifest soon after it arrives, and all of them when this returns.
+    A job whose worker dies is tried once more, alone.  After the first signal nothing new is
+    begun; KeyboardInterrupt (see `stop_on_signals`) ends the waiting, too.  Raises
+    OutputError, after recording what is finished, when the output cannot be written.
+    """
+    drive_ = _Drive(run)
+    begun = time.monotonic()
+    try:
+        drive_.over(steps)
+        drive_.drained = True
+    except KeyboardInterrupt:
+        if not run.stop.asked:
+            raise
+    finally:
+        drive_.finish()
+    if drive_.trouble is not None:
+        raise drive_.trouble
+    return drive_.tally.summary(time.monotonic() - begun, run.stop.signal)
+
+
+class _Drive:
+    """A run on its way."""
+
+    def __init__(self, run: Run) -> None:
+        self.tally = Tally(adopted=run.adopted)
+        self.trouble: OutputError | None = None
+        self.drained = False
+        self._run = run
+        self._recorder = Recorder(run.manifest, run.opening)
+        self._lost: list[Job] = []
+
+    @property
+    def _ending(self) -> bool:
+        return self.trouble is not None or self._run.stop.asked
+
+    def over(self, steps: Iterable[Step]) -> None:
+        """Many batches at once until a worker dies, then its jobs one by one, and on."""
+        batches = in_batches(self._jobs(steps))
+        while not self._ending:
+            self._map(self._feed(batches))
+            lost, self._lost = self._lost, []
+            for job in lost:
+                self._retry(job)
+            if not lost:
+                return
+
+    def finish(self) -> None:
+        """Leave nothing running and nothing unrecorded, on every way out."""
+        self._run.executor.close()
+        try:
+            self._recorder.flush()
+        except OutputError as error:
+            self.trouble = self.trouble or error
+        self._run.work.close(recorded=self.drained and not self._recorder.pending)
+
+    def _jobs(self, steps: Iterable[Step]) -> Iterator[Job]:
+        """The steps that are work; the others are recorded in passing."""
+        for step in steps:
+            if self._ending:
+                return
+            if isinstance(step, Job):
+                yield step
+            elif isinstance(step, Settled):
+                if step.refreshed:
+                    self._record(step.outcome)
+                self.tally.count(step.outcome, settled=True)
+                self._run.watch(step.outcome, True)
+            else:
+                self._take(step)
+
+    def _feed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        while not self._lost and not self._ending:
+            batch = next(batches, None)
+            # Asked again: a signal may have come while the batch was gathered.
+            if batch is None or self._ending:
+                return
+            yield batch
+
+    def _map(self, batches: Iterable[Batch]) -> None:
+        for answer in self._run.executor.map(self._run.task, batches):
+            if isinstance(answer, Lost):
+                self._lost.extend(self._adopt(answer.batch))
+                continue
+            for outcome in answer:
+                self._take(outcome)
+
+    def _retry(self, job: Job) -> None:
+        """Once more with nothing else in flight, so that only the guilty one is blamed."""
+        if self._ending:
+            return
+        self._map([(job,)])
+        if self._lost:
+            self._lost.clear()
+            name = job.source.name
+            message = f"{name}: the worker process died twice while restoring it"
+            self._take(failed(job, "worker-lost", message))
+
+    def _adopt(self, batch: Batch) -> list[Job]:
+        """Take what a dead worker had finished; returns the jobs that it had not."""
+        finished = self._run.work.finished(batch)
+        for outcome in finished.values():
+            self.tally.adopted += 1
+            self._take(outcome)
+        return [job for job in batch if job.key not in finished]
+
+    def _take(self, outcome: Outcome) -> None:
+        if outcome.state is State.FAILED and outcome.reason == OutputError.reason:
+            # Not this file's fault, and the next would fare no better: nothing to record.
+            self.trouble = self.trouble or OutputError(outcome.message or "the output failed")
+            return
+        self._record(outcome)
+        self.tally.count(outcome, settled=False)
+        self._run.watch(outcome, False)
+
+    def _record(self, outcome: Outcome) -> None:
+        try:
+            self._recorder.add(outcome)
+        except OutputError as error:
+            self.trouble = self.trouble or error

@@ -1,0 +1,80 @@
+"""Executor: the only seam between a run and its processes."""
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, Self, TypeAlias, cast
+
+from archive_colorizer.errors import UsageError
+from archive_colorizer.records import Job, Outcome
+
+Batch: TypeAlias = tuple[Job, ...]
+Task: TypeAlias = Callable[[Batch], list[Outcome]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A batch that did not come back, because the process that had it died."""
+
+    batch: Batch
+    message: str
+
+
+class Executor(Protocol):
+    """Runs a task over batches, somewhere."""
+
+    def map(self, task: Task, batches: Iterable[Batch]) -> Iterator[list[Outcome] | Lost]:
+        """The task's answers as they come, in any order, or Lost, one for each batch.
+
+        `batches` is pulled lazily, never more than a few ahead of what was yielded.  The
+        task runs in another process or in this one, and must be picklable.
+        """
+        ...
+
+    def close(self) -> None:
+        """End all processes, at once if need be."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class SerialExecutor:
+    """One batch after the other, in this process."""
+
+    def __init__(self, workers: int, threads: int) -> None:
+        self.workers = workers
+        self.threads = threads
+
+    def map(self, task: Task, batches: Iterable[Batch]) -> Iterator[list[Outcome] | Lost]:
+        for batch in batches:
+            yield task(batch)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+EXECUTORS = {
+    "serial": "archive_colorizer.run.executor:SerialExecutor",
+    "dask": "archive_colorizer.run.dask_executor:DaskExecutor",
+}
+"""Where each executor lives; imported only when it is asked for."""
+
+
+def open_executor(name: str, workers: int, threads: int) -> Executor:
+    """The executor called `name`, with `workers` processes of `threads` threads each.
+
+    Raises UsageError for an unknown name and DependencyError for a library that is missing.
+    """
+    if name not in EXECUTORS:
+        raise UsageError(f"executor must be one of {', '.join(EXECUTORS)}, not {name!r}")
+    module, _, kind = EXECUTORS[name].partition(":")
+    make = getattr(importlib.import_module(module), kind)
+    return cast(Executor, make(workers, threads))

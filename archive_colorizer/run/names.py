@@ -1,0 +1,70 @@
+"""Names of results: the source's own name wherever that is safe and free."""
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+MANIFEST = "manifest.jsonl"
+WORK = ".work"
+LONGEST = 255
+"""Bytes that one part of a path may have on the usual file systems."""
+
+_RESERVED = frozenset({MANIFEST, WORK})
+
+
+def fold(path: str) -> str:
+    """What a file system that ignores case and normalises Unicode would take `path` for."""
+    composed = unicodedata.normalize("NFC", path).casefold()
+    return unicodedata.normalize("NFC", composed)
+
+
+def is_target(path: str) -> bool:
+    """Whether `path` is a place below the output that a result may have.
+
+    Absolute paths, paths with `..`, and the run's own files are none.
+    """
+    parts = path.split("/")
+    if "\0" in path or any(part in ("", ".", "..") for part in parts):
+        return False
+    if os.sep != "/" and (os.sep in path or ":" in path):
+        return False
+    return is_name(path) and fold(parts[0]) not in _RESERVED
+
+
+def is_name(path: str) -> bool:
+    """Whether `path` can be the name of a file here: surrogate escapes can, others cannot."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return bool(path) and "\0" not in path
+
+
+def choose_target(name: str, taken: Callable[[str], bool]) -> str:
+    """The place below the output for the result of the source called `name`.
+
+    The name itself, or, when another source has it, with a suffix from the name's own hash,
+    so that the choice is the same on every run.
+    """
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()
+    first, slash, rest = name.partition("/")
+    wanted = name
+    if fold(first) in _RESERVED:
+        wanted = _suffixed(first, digest[:6]) + slash + rest
+    folder, slash, last = wanted.rpartition("/")
+    for length in (6, 16, 64):
+        if not taken(wanted):
+            break
+        wanted = folder + slash + _suffixed(last, digest[:length])
+    return wanted
+
+
+def _suffixed(part: str, suffix: str) -> str:
+    """`a.jpg` and `3f2a91` make `a~3f2a91.jpg`, cut to what a file system takes."""
+    stem, extension = PurePosixPath(part).stem, PurePosixPath(part).suffix
+    ending = f"~{suffix}{extension}"
+    while stem and len(os.fsencode(stem + ending)) > LONGEST:
+        stem = stem[:-1]
+    return stem + ending

@@ -1,0 +1,185 @@
+"""From what was found to what is to be done: names, keys, and what is settled already."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from archive_colorizer.errors import UsageError
+from archive_colorizer.records import Job, Outcome, Source, State, Unfit, Workplace
+from archive_colorizer.run.fixity import read_stamp, refreshed
+from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.run.names import choose_target, fold
+
+RETRIED = frozenset(
+    {
+        "bug",
+        "dependency",
+        "device",
+        "model",
+        "output",
+        "source-changed",
+        "target-exists",
+        "target-name",
+        "too-large",
+        "unreadable",
+        "worker-lost",
+    }
+)
+"""Reasons of failures that are not about the content: the next run tries again."""
+
+ALREADY_COLOR = "already-color"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A source that an earlier run has settled; `refreshed` when only stamps are new."""
+
+    outcome: Outcome
+    refreshed: bool = False
+
+
+Step: TypeAlias = Job | Outcome | Settled
+"""What is to be done; what is known at once and new; what was known before."""
+
+
+def job_key(name: str, shot: str, model_sha256: str, settings: str) -> str:
+    """sha256 over all that decides about a result, except the content of the source."""
+    parts = (name, shot, model_sha256, settings)
+    return hashlib.sha256(b"\0".join(os.fsencode(part) for part in parts)).hexdigest()
+
+
+def check_apart(roots: Sequence[Path], output: Path) -> None:
+    """Raise UsageError when the output lies in a root, a root in the output, or both are one.
+
+    Links and other mounts of the same folder do not hide it.
+    """
+    real_output = Path(os.path.realpath(output))
+    for root in roots:
+        real_root = Path(os.path.realpath(root))
+        if _lies_in(real_output, real_root):
+            raise UsageError(
+                f"the output {output} lies in the scans {root}; choose another --output"
+            )
+        if _lies_in(real_root, real_output):
+            raise UsageError(
+                f"the scans {root} lie in the output {output}; choose another --output"
+            )
+
+
+def plan(
+    entries: Iterable[Source | Unfit],
+    manifest: Manifest,
+    workplace: Workplace,
+    retry_failed: bool = False,
+) -> Iterator[Step]:
+    """One step for each entry, in their order, lazily.
+
+    The entries must come in the same order on every run: of two sources that want one
+    target, the first keeps its name.
+    """
+    settings = workplace.recipe.digest()
+    chosen: set[str] = set()
+
+    def taken(target: str) -> bool:
+        return fold(target) in chosen or manifest.has_target(target)
+
+    for entry in entries:
+        key = job_key(entry.name, "", workplace.model_sha256, settings)
+        if isinstance(entry, Unfit):
+            yield _unfit(entry, key, manifest.newest(entry.name))
+            continue
+        done = manifest.newest_done(entry.name)
+        target = done.target if done and done.target else choose_target(entry.name, taken)
+        if done is None:
+            chosen.add(fold(target))
+        job = Job(key, entry, target, replaces=done is not None)
+        settled = _settled(job, manifest.newest(entry.name), workplace)
+        yield (
+            settled
+            if settled and not _retried(settled.outcome, retry_failed)
+            else _fresh(job, workplace)
+        )
+
+
+def _fresh(job: Job, workplace: Workplace) -> Step:
+    """The job, unless somebody else's file has its place."""
+    place = Path(workplace.output, job.target)
+    if job.replaces or not os.path.lexists(place):
+        return job
+    return failed(
+        job,
+        "target-exists",
+        f"{place} is not known to the manifest and was kept; move it away and run again",
+    )
+
+
+def failed(job: Job, reason: str, message: str) -> Outcome:
+    """The outcome of a job that did not come to a worker, or not back from it."""
+    return Outcome(
+        key=job.key,
+        name=job.source.name,
+        state=State.FAILED,
+        source_stamp=job.source.stamp,
+        reason=reason,
+        message=message,
+    )
+
+
+def _unfit(entry: Unfit, key: str, known: Outcome | None) -> Step:
+    outcome = Outcome(
+        key=key,
+        name=entry.name,
+        state=State.FAILED if entry.failed else State.SKIPPED,
+        reason=entry.reason,
+        message=entry.message,
+    )
+    if known is not None and _word(known) == _word(outcome):
+        return Settled(known)
+    return outcome
+
+
+def _word(outcome: Outcome) -> tuple[State, str | None, str | None]:
+    return outcome.state, outcome.reason, outcome.message
+
+
+def _settled(job: Job, known: Outcome | None, workplace: Workplace) -> Settled | None:
+    if known is None or known.key != job.key:
+        return None
+    if known.reason == ALREADY_COLOR and workplace.recipe.force:
+        return None
+    source, target = job.source, known.target_stamp
+    stamp = refreshed(source.path, source.stamp, known.source_stamp, known.source_sha256)
+    if stamp is None:
+        return None
+    if known.state is State.DONE:
+        place = Path(workplace.output, job.target)
+        target = refreshed(place, read_stamp(place), known.target_stamp, known.target_sha256)
+        if target is None:
+            return None
+    if (stamp, target) == (known.source_stamp, known.target_stamp):
+        return Settled(known)
+    return Settled(replace(known, source_stamp=stamp, target_stamp=target), refreshed=True)
+
+
+def _retried(outcome: Outcome, retry_failed: bool) -> bool:
+    return outcome.state is State.FAILED and (retry_failed or outcome.reason in RETRIED)
+
+
+def _lies_in(inner: Path, outer: Path) -> bool:
+    """Whether `outer` is `inner` or one of its parents, by name or by what is on the disk."""
+    if inner == outer or outer in inner.parents:
+        return True
+    try:
+        there = outer.stat()
+    except OSError:
+        return False
+    for place in (inner, *inner.parents):
+        try:
+            if os.path.samestat(place.stat(), there):
+                return True
+        except OSError:
+            continue
+    return False

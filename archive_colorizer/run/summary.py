@@ -1,0 +1,72 @@
+"""Summary: how a run went, counted as it goes."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from archive_colorizer.records import Outcome, State
+
+_FIRST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FailedSource:
+    """A failure, for the summary."""
+
+    name: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How a run went.
+
+    done, skipped, failed: settled by this run.  unchanged: settled by an earlier one, by
+    state.  adopted: made by a killed run or worker and found again.  failures: this run's
+    and the earlier ones', by reason.  seconds: wall time.  interrupted: the signal that
+    ended the run early, if one did.
+    """
+
+    done: int
+    skipped: int
+    failed: int
+    unchanged: dict[State, int]
+    adopted: int
+    failures: dict[str, int]
+    first_failures: tuple[FailedSource, ...]
+    seconds: float
+    interrupted: int | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts outcomes; keeps no list of them but the first few failures."""
+
+    adopted: int = 0
+    fresh: Counter[State] = field(default_factory=Counter)
+    unchanged: Counter[State] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)
+    first: list[FailedSource] = field(default_factory=list)
+
+    def count(self, outcome: Outcome, settled: bool) -> None:
+        """Count one outcome; `settled` says that an earlier run had it."""
+        (self.unchanged if settled else self.fresh)[outcome.state] += 1
+        if outcome.state is not State.FAILED:
+            return
+        reason = outcome.reason or "bug"
+        self.failures[reason] += 1
+        if len(self.first) < _FIRST:
+            self.first.append(FailedSource(outcome.name, reason, outcome.message or ""))
+
+    def summary(self, seconds: float, interrupted: int | None) -> Summary:
+        return Summary(
+            done=self.fresh[State.DONE],
+            skipped=self.fresh[State.SKIPPED],
+            failed=self.fresh[State.FAILED],
+            unchanged={state: self.unchanged[state] for state in State},
+            adopted=self.adopted,
+            failures=dict(self.failures.most_common()),
+            first_failures=tuple(self.first),
+            seconds=seconds,
+            interrupted=interrupted,
+        )

@@ -1,0 +1,165 @@
+"""WorkFolder: where a run's temporary files and journals live, and what is saved from it.
+
+A worker notes each result in its journal before the result appears under its final name.
+Whatever a killed run or worker made and could not report is found there again.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from archive_colorizer.errors import OutputBusy, OutputError
+from archive_colorizer.records import Job, Outcome, State
+from archive_colorizer.run.fixity import read_fixity
+from archive_colorizer.run.lines import lines_of, outcome_of
+from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.run.names import WORK
+
+_JOURNAL = ".jsonl"
+_DEAD = ".dead"
+_KEPT = frozenset({"lock", "holder.json"})
+_PATIENCE = 10.0
+"""Seconds that the orphans of a killed run get to finish the file they are writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFolder:
+    """A run's own folder inside the output."""
+
+    output: Path
+    path: Path
+
+    @classmethod
+    def open(cls, output: Path, run: str) -> "WorkFolder":
+        """Make the folder of the run `run`; raises OutputError."""
+        path = output / WORK / re.sub(r"[^A-Za-z0-9-]", "-", run)[:80]
+        try:
+            path.mkdir()
+        except OSError as error:
+            raise _output_error(path, error) from error
+        return cls(output, path)
+
+    def finished(self, jobs: Iterable[Job]) -> dict[str, Outcome]:
+        """Those of `jobs`, by key, whose result is there although nobody reported it."""
+        wanted = {job.key: job for job in jobs}
+        found: dict[str, Outcome] = {}
+        for journal in _journals(self.path):
+            for outcome in _read(journal):
+                job = wanted.get(outcome.key)
+                if job is None or outcome.target != job.target:
+                    continue
+                if (there := _as_it_stands(self.output, outcome)) is not None:
+                    found[outcome.key] = there
+        return found
+
+    def close(self, recorded: bool) -> None:
+        """Remove the folder; unless all was `recorded`, the journals stay for the next run."""
+        with contextlib.suppress(OSError):
+            if recorded:
+                shutil.rmtree(self.path)
+                return
+            for entry in list(os.scandir(self.path)):
+                if not entry.name.endswith(_JOURNAL):
+                    Path(entry.path).unlink()
+
+
+def sweep(output: Path, manifest: Manifest) -> int:
+    """Record what dead runs made and could not record, and remove their folders.
+
+    The output must be held.  Returns the number of outcomes that were added.  Raises
+    OutputError, and OutputBusy when an orphan of a killed run is still writing.
+    """
+    adopted = 0
+    try:
+        for entry in list(os.scandir(output / WORK)):
+            if entry.name in _KEPT:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                adopted += _sweep_folder(output, Path(entry.path), manifest)
+            else:
+                Path(entry.path).unlink()
+    except OSError as error:
+        raise _output_error(output / WORK, error) from error
+    return adopted
+
+
+def _sweep_folder(output: Path, path: Path, manifest: Manifest) -> int:
+    # Under another name no orphan can begin a journal or find its temporary file again.
+    dead = path if path.name.endswith(_DEAD) else path.with_name(path.name + _DEAD)
+    if dead != path:
+        path.rename(dead)
+    missing: dict[str, Outcome] = {}
+    with ExitStack() as stack:
+        for journal in _journals(dead):
+            stack.enter_context(_settled_journal(journal))
+            for outcome in _read(journal):
+                if _is_new(outcome, manifest):
+                    there = _as_it_stands(output, outcome)
+                    missing.update({} if there is None else {outcome.name: there})
+        manifest.append(list(missing.values()))
+        shutil.rmtree(dead)
+    return len(missing)
+
+
+@contextlib.contextmanager
+def _settled_journal(path: Path) -> Iterator[BinaryIO]:
+    """Wait until no orphan is between its note and its result (see media.deliver)."""
+    with path.open("rb") as stream:
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise OutputBusy(
+                        f"a worker of a killed run is still writing ({path}); end it and try again"
+                    ) from None
+                time.sleep(0.05)
+        yield stream
+
+
+def _is_new(outcome: Outcome, manifest: Manifest) -> bool:
+    known = manifest.newest(outcome.name)
+    return known is None or (known.key, known.target_sha256, known.source_sha256) != (
+        outcome.key,
+        outcome.target_sha256,
+        outcome.source_sha256,
+    )
+
+
+def _as_it_stands(output: Path, outcome: Outcome) -> Outcome | None:
+    """The outcome with its target's present stamp, if that target is the one it made."""
+    if outcome.state is not State.DONE or not outcome.target or not outcome.target_sha256:
+        return None
+    found = read_fixity(output / outcome.target)
+    if found is None or found[1] != outcome.target_sha256:
+        return None
+    return replace(outcome, target_stamp=found[0])
+
+
+def _journals(folder: Path) -> list[Path]:
+    """Regular files only: a link or a fifo in the folder is not ours."""
+    there = sorted(folder.glob("*" + _JOURNAL))
+    return [path for path in there if stat.S_ISREG(os.lstat(path).st_mode)]
+
+
+def _read(journal: Path) -> Iterator[Outcome]:
+    with journal.open("rb") as stream:
+        for _, line in lines_of(stream):
+            with contextlib.suppress(ValueError):
+                if line.endswith(b"\n") and (outcome := outcome_of(line)) is not None:
+                    yield outcome
+
+
+def _output_error(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot work in {path}: {error.strerror or error}; mend that and run again")
