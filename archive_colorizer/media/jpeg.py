@@ -1,0 +1,143 @@
+"""JPEG, the short way: grey in, Y, Cb and Cr planes out, no RGB at full size."""
+
+from dataclasses import replace
+from typing import Final, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from archive_colorizer.errors import OutputError, UnsupportedPicture
+from archive_colorizer.media import jpeg_segments as parts
+from archive_colorizer.media import vips
+from archive_colorizer.media.limits import check_size
+from archive_colorizer.media.metadata import Found, read_metadata
+from archive_colorizer.media.planes import PREVIEW_SIDE, preview_of, raster_of, turned
+from archive_colorizer.media.raster import Metadata, Raster
+
+FAITHFUL: Final = 100
+"""The quality at which the luma of a picture written again stays within 1 code value.
+
+Measured on 16 scans: at 98 the worst error is 4, at 100 it is 1, for 1.0 to 2.7 times the
+size of the source.  The source's own table gives a mean of 0.03 to 0.4, but up to 28 in
+blocks whose values were clipped at black or white.
+"""
+
+_IJG_LUMA: Final = np.array(
+    (
+        (16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40),
+        (26, 24, 22, 22, 24, 49, 35, 37, 29, 40, 58, 51, 61, 60, 57, 51),
+        (56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87),
+        (95, 98, 103, 104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99),
+    ),
+    dtype=np.int64,
+).reshape(64)
+"""ITU-T T.81, table K.1, in zigzag order."""
+
+Plane8 = npt.NDArray[np.uint8]
+
+
+def decode_jpeg(data: bytes, name: str, max_pixels: int) -> Raster:
+    """Decode to luma, with a small RGB preview for a file of three components.
+
+    CMYK and YCCK go through their profile to sRGB.  Raises PictureTooLarge from the header,
+    DamagedPicture and UnsupportedPicture; `name` is for messages.
+    """
+    frame = parts.frame_of(data, name)
+    check_size(name, frame.width, frame.height, max_pixels)
+    if frame.precision != 8:
+        raise UnsupportedPicture(f"{name}: a JPEG of {frame.precision} bit; convert it to TIFF")
+    quality = estimated_quality(data, frame.luma_table)
+    found = _read_segments(data)
+    if frame.components not in (1, 3):
+        return _decode_slowly(data, name, replace(found, converted=True), quality)
+    try:
+        luma, preview = _decode_planes(data, frame)
+    except ValueError as objection:
+        if "subsampling" not in str(objection):
+            mended = f"the JPEG has a fault that was passed over ({objection})"
+            found = replace(found, warnings=(*found.warnings, mended))
+        return _decode_slowly(data, name, found, quality)
+    raster = Raster(luma=luma, format="jpeg", preview=preview, quality=quality)
+    return turned(raster, read_metadata(found, frame.components == 3))
+
+
+def encode_jpeg(y: Plane8, cb: Plane8, cr: Plane8, metadata: Metadata, quality: int) -> bytes:
+    """A baseline JFIF file from full-range BT.601 planes.
+
+    y: H x W uint8.  cb, cr: uint8 of ceil(H/2) x ceil(W/2) for 4:2:0, or H x W for 4:4:4.
+    quality: 1 to 100, or 0 for the one that keeps luma (`FAITHFUL`).  Raises OutputError.
+    """
+    import simplejpeg
+
+    planes = [np.ascontiguousarray(plane) for plane in (y, cb, cr)]
+    try:
+        jpeg = simplejpeg.encode_jpeg_yuv_planes(*planes, quality=quality or FAITHFUL)
+    except ValueError as error:
+        raise OutputError(
+            f"a JPEG of {y.shape[1]} x {y.shape[0]} cannot be written: {error}"
+        ) from None
+    return parts.with_metadata(jpeg, metadata)
+
+
+def estimated_quality(data: bytes, table: int) -> int:
+    """The IJG quality (1 to 100) of a JPEG's luma table, or the least one that is as fine."""
+    divisors = parts.quantisation_table(data, table)
+    if divisors is None:
+        return FAITHFUL
+    for quality in range(1, 101):
+        if np.array_equal(_ijg_table(quality), divisors):
+            return quality
+    return next((q for q in range(1, 101) if np.all(_ijg_table(q) <= divisors)), FAITHFUL)
+
+
+def _ijg_table(quality: int) -> npt.NDArray[np.int64]:
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return cast(npt.NDArray[np.int64], np.clip((_IJG_LUMA * scale + 50) // 100, 1, 255))
+
+
+def _decode_planes(data: bytes, frame: parts.Frame) -> tuple[Plane8, Plane8 | None]:
+    """Luma and preview by libjpeg-turbo; ValueError when it has the least to object to."""
+    import simplejpeg
+
+    luma = simplejpeg.decode_jpeg(data, "GRAY")[..., 0]
+    if frame.components == 1:
+        return luma, None
+    factor = max(1.0, max(frame.width, frame.height) / PREVIEW_SIDE)
+    small = preview_of(simplejpeg.decode_jpeg(data, "RGB", min_factor=factor))
+    return luma, None if np.ptp(small, axis=2).max() == 0 else small
+
+
+def _decode_slowly(data: bytes, name: str, found: Found, quality: int) -> Raster:
+    """The way of CMYK, odd sampling and slight faults: libvips, which refuses cut files."""
+    image = vips.open_picture(data, "jpeg", name)
+    if image.bands == 4:
+        image = vips.cmyk_to_srgb(image, name)
+        found = replace(found, warnings=(*found.warnings, "CMYK was converted to sRGB"))
+    samples = vips.pixels(image, name)
+    color = samples if samples.shape[2] == 3 else samples[..., 0]
+    return replace(raster_of(color, None, found, "jpeg"), quality=quality)
+
+
+def _read_segments(data: bytes) -> Found:
+    exif = xmp = iptc = dpi = None
+    profile: list[bytes] = []
+    warnings: list[str] = []
+    for marker, body in parts.segments(data):
+        if marker == parts.APP1 and body.startswith(parts.EXIF):
+            exif = exif or body
+        elif marker == parts.APP1 and body.startswith(parts.XMP):
+            xmp = xmp or body[len(parts.XMP) :]
+        elif marker == parts.APP1 and body.startswith(parts.EXTENDED_XMP) and not warnings:
+            warnings.append("extended XMP is not carried over; the main packet is")
+        elif marker == parts.APP2 and body.startswith(parts.ICC):
+            profile.append(body[len(parts.ICC) :])
+        elif marker == parts.APP2 and body.startswith(b"MPF\0"):
+            warnings.append("only the first of several pictures in the file was restored")
+        elif marker == parts.APP13 and body.startswith(parts.PHOTOSHOP):
+            iptc = iptc or parts.iptc_of(body[len(parts.PHOTOSHOP) :])
+        elif marker == parts.APP0 and body.startswith(b"JFIF\0"):
+            dpi = dpi or parts.density_of(body[5:])
+    icc = parts.icc_of(profile)
+    if profile and icc is None:
+        warnings.append("the ICC profile is incomplete and was dropped")
+    return Found(exif, icc, xmp, iptc, dpi, warnings=tuple(warnings))

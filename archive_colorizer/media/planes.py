@@ -1,0 +1,99 @@
+"""From decoded samples to a Raster: luma, preview and alpha, upright."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from archive_colorizer.color.space import Plane, luma_of
+from archive_colorizer.media.metadata import Found, Reading, read_metadata, upright
+from archive_colorizer.media.raster import Format, Raster
+
+PREVIEW_SIDE: Final = 512
+_STRIP: Final = 256
+
+
+def raster_of(samples: Plane, alpha: Plane | None, found: Found, kind: Format) -> Raster:
+    """A Raster from stored samples: H x W grey values or H x W x 3 in R, G, B order.
+
+    R = G = B everywhere counts as grey: no preview, and that value as luma.
+    """
+    reading = read_metadata(found, samples.ndim == 3)
+    luma, preview = samples, None
+    if samples.ndim == 3 and _is_grey(samples):
+        luma = samples[..., 0]
+    elif samples.ndim == 3:
+        luma, preview = luma_of(samples), preview_of(samples)
+    return turned(Raster(luma=luma, format=kind, preview=preview, alpha=alpha), reading)
+
+
+def turned(raster: Raster, reading: Reading) -> Raster:
+    """The raster as seen, with its metadata and their warnings."""
+    turn = reading.orientation
+    return replace(
+        raster,
+        luma=upright(raster.luma, turn),
+        preview=None if raster.preview is None else upright_rgb(raster.preview, turn),
+        alpha=None if raster.alpha is None else upright(raster.alpha, turn),
+        metadata=reading.metadata,
+        warnings=raster.warnings + reading.warnings,
+    )
+
+
+def upright_rgb(rgb: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """`upright` for a preview."""
+    return upright(rgb, orientation).astype(np.uint8, copy=False)
+
+
+def preview_of(rgb: Plane) -> npt.NDArray[np.uint8]:
+    """H x W x 3 uint8 with a long side of at most 512 pixels, from 8 or 16 bit."""
+    height, width = rgb.shape[:2]
+    scale = PREVIEW_SIDE / max(height, width)
+    if scale >= 1:
+        return _bytes_of(rgb)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    # Area averaging brings out a tint that grain hides.
+    return _bytes_of(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
+
+
+def _bytes_of(samples: Any) -> npt.NDArray[np.uint8]:
+    return np.asarray(samples // 257 if samples.dtype == np.uint16 else samples, dtype=np.uint8)
+
+
+def channel(samples: Plane, index: int) -> Plane:
+    """One channel of H x W x C samples as a plane of its own."""
+    plane: Plane = np.ascontiguousarray(samples[..., index])  # type: ignore[assignment]
+    return plane
+
+
+def with_alpha(rgb: Plane, raster: Raster) -> Plane:
+    """`rgb` with the raster's alpha as a fourth channel, where it has one."""
+    layers = [rgb] if raster.alpha is None else [rgb, raster.alpha[..., None].astype(rgb.dtype)]
+    whole: Plane = np.concatenate(layers, axis=2)
+    return whole
+
+
+def straight(samples: Plane, alpha: Plane) -> Plane:
+    """Samples that were multiplied by alpha, divided again; where alpha is 0 they stay."""
+    top = np.iinfo(samples.dtype).max
+    result = np.empty_like(samples)
+    for row in range(0, samples.shape[0], _STRIP):
+        part = samples[row : row + _STRIP].astype(np.uint32)
+        share = alpha[row : row + _STRIP].astype(np.uint32)
+        share = share if part.ndim == 2 else share[..., None]
+        whole = np.where(share, (part * top + share // 2) // np.maximum(share, 1), part)
+        result[row : row + _STRIP] = np.minimum(whole, top)
+    return result
+
+
+def _is_grey(rgb: Plane) -> bool:
+    for row in range(0, rgb.shape[0], _STRIP):
+        part = rgb[row : row + _STRIP]
+        if not (
+            np.array_equal(part[..., 0], part[..., 1])
+            and np.array_equal(part[..., 1], part[..., 2])
+        ):
+            return False
+    return True

@@ -1,0 +1,89 @@
+"""One reader a format: bytes to a Raster, strictly."""
+
+from dataclasses import replace
+from typing import Any, Protocol
+
+from archive_colorizer.color.space import Plane
+from archive_colorizer.errors import UnsupportedPicture
+from archive_colorizer.media import tiff_tags, vips
+from archive_colorizer.media.limits import check_size
+from archive_colorizer.media.metadata import Found
+from archive_colorizer.media.planes import channel, raster_of, straight
+from archive_colorizer.media.raster import Format, Raster
+
+_INCH = 25.4
+_COLORS = {"b-w": 1, "grey16": 1, "rgb": 3, "srgb": 3, "rgb16": 3}
+
+
+class Reader(Protocol):
+    """Decodes one format; raises PictureTooLarge, DamagedPicture or UnsupportedPicture."""
+
+    def __call__(self, data: bytes, name: str, max_pixels: int) -> Raster: ...
+
+
+def read_png(data: bytes, name: str, max_pixels: int) -> Raster:
+    """PNG of any depth and kind; palettes and transparency are expanded by libvips."""
+    image = _open(data, "png", name, max_pixels)
+    found = _found_in(image)
+    if b"acTL" in data[:4096]:
+        found = replace(found, warnings=("only the still picture of an animation was restored",))
+    return _raster(image, name, found, "png")
+
+
+def read_webp(data: bytes, name: str, max_pixels: int) -> Raster:
+    """WebP; of an animation the first picture."""
+    image = _open(data, "webp", name, max_pixels)
+    found = _found_in(image)
+    if vips.number(image, "n-pages", 1) > 1:
+        found = replace(found, warnings=("only the first picture of an animation was restored",))
+    return _raster(image, name, found, "webp")
+
+
+def read_tiff(data: bytes, name: str, max_pixels: int) -> Raster:
+    """The first page of a TIFF: 1 to 8 and 16 bit, grey, RGB, palette, YCbCr, CMYK."""
+    stream, first = tiff_tags.open_tiff(data, name, max_pixels)
+    image = _open(data, "tiff", name, max_pixels)
+    found = tiff_tags.found_in(stream, first)
+    return _raster(image, name, found, "tiff", tiff_tags.extra_meaning(stream, first))
+
+
+def _open(data: bytes, kind: Format, name: str, max_pixels: int) -> Any:
+    image = vips.open_picture(data, kind, name)
+    check_size(name, image.width, image.height, max_pixels)
+    return image
+
+
+def _found_in(image: Any) -> Found:
+    dpi = None
+    if image.get_typeof("resolution-unit"):
+        dpi = (image.xres * _INCH, image.yres * _INCH)
+    return Found(
+        exif=vips.blob(image, "exif-data"),
+        icc=vips.blob(image, "icc-profile-data"),
+        xmp=vips.blob(image, "xmp-data"),
+        iptc=vips.blob(image, "iptc-data"),
+        dpi=dpi,
+    )
+
+
+def _raster(image: Any, name: str, found: Found, kind: Format, extra: int = 2) -> Raster:
+    """Decode and part the channels; `extra` is TIFF's word on the channel after the colours."""
+    if image.interpretation == "cmyk":
+        image = vips.cmyk_to_srgb(image, name)
+        note = "CMYK was converted to sRGB"
+        found = replace(found, converted=True, warnings=(*found.warnings, note))
+    colors = _COLORS.get(image.interpretation)
+    if colors is None or image.bands < colors:
+        raise UnsupportedPicture(
+            f"{name}: channels of kind {image.interpretation} are not restored; convert it to RGB"
+        )
+    samples = vips.pixels(image, name)
+    color: Plane = samples[..., 0] if colors == 1 else samples[..., :3]
+    alpha: Plane | None = None
+    if samples.shape[2] > colors and extra:
+        alpha = channel(samples, colors)
+        color = straight(color, alpha) if extra == 1 else color
+    if samples.shape[2] > colors + (alpha is not None):
+        note = "channels of unknown meaning were dropped"
+        found = replace(found, warnings=(*found.warnings, note))
+    return raster_of(color, alpha, found, kind)

@@ -1,0 +1,69 @@
+"""Still pictures in and out, one table entry a format."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from archive_colorizer.errors import NotAPicture, UnsupportedPicture
+from archive_colorizer.media.bitmaps import read_bmp, read_jp2
+from archive_colorizer.media.jpeg import decode_jpeg
+from archive_colorizer.media.magic import foreign, sniff
+from archive_colorizer.media.raster import Format, Metadata, Raster
+from archive_colorizer.media.readers import Reader, read_png, read_tiff, read_webp
+from archive_colorizer.media.writers import (
+    Writer,
+    write_bmp,
+    write_jp2,
+    write_png,
+    write_tiff,
+    write_webp,
+)
+
+__all__ = ["READERS", "WRITERS", "Reader", "Writer", "decode", "encode", "sniff"]
+
+READERS: Final[dict[Format, Reader]] = {
+    "jpeg": decode_jpeg,
+    "png": read_png,
+    "tiff": read_tiff,
+    "webp": read_webp,
+    "bmp": read_bmp,
+    "jp2": read_jp2,
+}
+WRITERS: Final[dict[Format, Writer]] = {
+    "png": write_png,
+    "tiff": write_tiff,
+    "webp": write_webp,
+    "bmp": write_bmp,
+    "jp2": write_jp2,
+}
+
+
+def decode(data: bytes, name: str, max_pixels: int) -> Raster:
+    """Decode a picture of any promised format, found by its content; `name` is for messages.
+
+    Raises NotAPicture, DamagedPicture, UnsupportedPicture, or PictureTooLarge (from the
+    header, before pixels are decoded).
+    """
+    kind = sniff(data)
+    if kind is not None:
+        return READERS[kind](data, name, max_pixels)
+    if not data:
+        raise NotAPicture(f"{name} is empty")
+    known = foreign(data)
+    if known is not None:
+        raise UnsupportedPicture(
+            f"{name}: {known} is not read by this version; convert it to TIFF or PNG first"
+        )
+    raise NotAPicture(f"{name} holds no picture of a known format")
+
+
+def encode(
+    rgb: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], raster: Raster, metadata: Metadata
+) -> bytes:
+    """A file in the raster's format: `rgb` H x W x 3, with the raster's alpha.
+
+    Lossless in every format, so that luma is kept; WebP and BMP hold 8 bit only.  JPEG has a
+    way of its own (`jpeg.encode_jpeg`).
+    """
+    return WRITERS[raster.format](rgb, raster, metadata)

@@ -1,0 +1,100 @@
+"""The door to libvips: strict reading of JPEG, PNG, TIFF and WebP from memory.
+
+libvips was chosen because it read 829 foreign files without one silent fault.  It is held
+to one thread and no cache, since many workers run side by side and no picture comes twice.
+"""
+
+import os
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
+from archive_colorizer.media.raster import Format
+
+_LOADERS: Final[dict[Format, str]] = {
+    "jpeg": "jpegload_buffer",
+    "png": "pngload_buffer",
+    "tiff": "tiffload_buffer",
+    "webp": "webpload_buffer",
+}
+_UNSUPPORTED: Final = (
+    "nsupported",
+    "not configured",
+    "not a whole number",
+    "unknown compression",
+    "bad labq",
+)
+_DEPTHS: Final = {"uchar": np.uint8, "ushort": np.uint16}
+
+
+@cache
+def library() -> Any:
+    """The pyvips module, imported on first use because it starts libvips."""
+    os.environ.setdefault("VIPS_CONCURRENCY", "1")
+    # libvips writes warnings to stderr past logging; what matters comes back as an error.
+    os.environ.setdefault("VIPS_WARNING", "0")
+    import pyvips
+
+    pyvips.block_untrusted_set(True)
+    pyvips.cache_set_max(0)
+    return pyvips
+
+
+def open_picture(data: bytes, kind: Format, name: str) -> Any:
+    """A pyvips image with its header read and its pixels still undecoded.
+
+    Raises UnsupportedPicture or DamagedPicture.
+    """
+    vips = library()
+    try:
+        loader = getattr(vips.Image, _LOADERS[kind])
+        return loader(data, fail_on="error", access="sequential")
+    except vips.Error as error:
+        raise _failure(error, name) from None
+
+
+def pixels(image: Any, name: str) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+    """Decode: H x W x C, uint8 or uint16.  Raises UnsupportedPicture or DamagedPicture."""
+    vips = library()
+    depth = _DEPTHS.get(image.format)
+    if depth is None:
+        raise UnsupportedPicture(
+            f"{name}: samples of type {image.format} are not restored; convert it to 8 or 16 bit"
+        )
+    try:
+        memory = image.write_to_memory()
+    except vips.Error as error:
+        raise _failure(error, name) from None
+    return np.frombuffer(memory, depth).reshape(image.height, image.width, image.bands)
+
+
+def cmyk_to_srgb(image: Any, name: str) -> Any:
+    """A CMYK image in sRGB at its own depth, through its own profile or a general one."""
+    vips = library()
+    depth = 16 if image.format == "ushort" else 8
+    own = {"embedded": True} if image.get_typeof("icc-profile-data") else {}
+    try:
+        return image.icc_transform("srgb", input_profile="cmyk", depth=depth, **own)
+    except vips.Error as error:
+        raise _failure(error, name) from None
+
+
+def blob(image: Any, field: str) -> bytes | None:
+    """A metadata field as bytes, or None."""
+    return bytes(image.get(field)) if image.get_typeof(field) else None
+
+
+def number(image: Any, field: str, default: int) -> int:
+    """A metadata field as a whole number."""
+    return int(image.get(field)) if image.get_typeof(field) else default
+
+
+def _failure(error: Exception, name: str) -> DamagedPicture | UnsupportedPicture:
+    lines = [line.strip() for line in str(getattr(error, "detail", error)).splitlines()]
+    detail = next((line for line in lines if line), "the data ends early")[:200]
+    if any(word in detail for word in _UNSUPPORTED):
+        return UnsupportedPicture(f"{name}: a kind of picture that is not read ({detail})")
+    return DamagedPicture(f"{name}: cut or corrupt ({detail}); look for a better copy")
