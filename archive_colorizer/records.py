@@ -149,4 +149,5 @@ class Provenance:
     model: str
     model_sha256: str
     model_licence: str
+    provider: str
     libraries: dict[str, str]

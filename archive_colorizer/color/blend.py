@@ -86,9 +86,8 @@ def blend_planes(
         # One row of 2 x 2 blocks more on each side: the neighbours that upsampling mixes in.
         first, last = max(top - 1, 0), min(bottom + 1, height)
         even = _even(luma[2 * first : 2 * last])
-        blocks = even.reshape(last - first, 2, width, 2)
-        darkest = cv2.erode(blocks.min(axis=(1, 3)), kernel)[top - first :][: bottom - top]
-        lightest = cv2.dilate(blocks.max(axis=(1, 3)), kernel)[top - first :][: bottom - top]
+        darkest = cv2.erode(_over_blocks(np.minimum, even), kernel)[top - first :][: bottom - top]
+        lightest = cv2.dilate(_over_blocks(np.maximum, even), kernel)[top - first :][: bottom - top]
         small = cv2.resize(even, (width, last - first), interpolation=cv2.INTER_AREA)
         rows = _unit(small[top - first :][: bottom - top])
         chroma = field.rows(rows, top, height)
@@ -112,6 +111,12 @@ def _strips(height: int) -> Iterator[int]:
 
 def _unit(codes: npt.ArrayLike) -> FloatArray:
     return np.asarray(codes, dtype=np.float32) / np.float32(255)
+
+
+def _over_blocks(extreme: np.ufunc, even: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The least or the greatest of each 2 x 2 block."""
+    rows = extreme(even[0::2], even[1::2])
+    return np.ascontiguousarray(extreme(rows[:, 0::2], rows[:, 1::2]))
 
 
 def _even(luma: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -53,8 +53,9 @@ def gamut_share(lowest: FloatArray, highest: FloatArray, chroma: FloatArray) -> 
     lowest, highest: H x W, the darkest and the lightest luma (0..1) that this chroma will sit
     on; chroma: H x W x 2.  Shrinking along the line to neutral keeps hue and luma.
     """
-    added = cv2.transform(chroma, CHROMA_TO_RGB)
-    up = np.maximum(added.max(axis=2), np.float32(1e-6))
-    down = np.maximum(-added.min(axis=2), np.float32(1e-6))
+    # Plane by plane: reducing over an axis of three is many times slower.
+    red, green, blue = cv2.split(cv2.transform(chroma, CHROMA_TO_RGB))
+    up = np.maximum(np.maximum(np.maximum(red, green), blue), np.float32(1e-6))
+    down = np.maximum(-np.minimum(np.minimum(red, green), blue), np.float32(1e-6))
     share = np.minimum((1.0 - highest) / up, lowest / down)
     return np.asarray(np.clip(share, 0.0, 1.0), dtype=np.float32)

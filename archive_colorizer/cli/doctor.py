@@ -1,0 +1,119 @@
+"""`archive-colorize doctor`: can a run work on this machine, and with what?"""
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+
+import click
+
+from archive_colorizer import __version__
+from archive_colorizer.errors import ArchiveColorizerError, DependencyError, DeviceError, ExitCode
+
+_OPTIONAL = ("torch", "onnx", "scikit-image")
+
+
+@click.command(epilog="Example: archive-colorize doctor --device cuda")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    help="Fail unless a session really runs there.",
+)
+def command(device: str) -> int:
+    """Say what this machine has, and whether a run can work here.
+
+    Ends with 0 when a run works, with 3 when something that it needs is missing.
+    """
+    _show("archive-colorizer", __version__)
+    _show("python", f"{platform.python_version()} on {platform.platform()}")
+    for name, version in _versions():
+        _show(name, version)
+    _show("cores", f"{_cores()} of {os.cpu_count()}")
+    _show("memory", _memory())
+    troubles = [*_doubled_runtime(), *_models(), *_providers(device)]
+    for trouble in troubles:
+        click.echo(f"trouble: {trouble}", err=True)
+    click.echo("a run works here" if not troubles else "a run does not work here as it is")
+    return ExitCode.DEPENDENCY if troubles else ExitCode.OK
+
+
+def _show(what: str, value: str) -> None:
+    click.echo(f"{what:28} {value}")
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """The libraries of a run, as the installed package names them, then the optional ones."""
+    required = metadata.requires("archive-colorizer") or []
+    names = [line for line in required if "extra ==" not in line]
+    for name in [_bare(line) for line in names] + list(_OPTIONAL):
+        try:
+            yield name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            if name in _OPTIONAL:
+                yield name, "not installed (optional)"
+
+
+def _bare(requirement: str) -> str:
+    for index, one in enumerate(requirement):
+        if not (one.isalnum() or one in "-_."):
+            return requirement[:index]
+    return requirement
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory() -> str:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return f"{memory.available / 2**30:.1f} GiB free of {memory.total / 2**30:.1f} GiB"
+
+
+def _doubled_runtime() -> Iterator[str]:
+    """Both builds of onnxruntime write into one folder, and the CPU build wins in silence."""
+    found = []
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    if len(found) > 1:
+        yield (
+            f"{' and '.join(found)} are both installed and overwrite each other; uninstall both, "
+            "then install archive-colorizer again"
+        )
+
+
+def _models() -> Iterator[str]:
+    from archive_colorizer.model.colorizer import digest_of_model
+    from archive_colorizer.model.shelf import models_at_hand
+
+    models = models_at_hand()
+    for name, path in models.items():
+        size = path.stat().st_size / 1e6
+        _show(f"model {name}", f"{size:.1f} MB, sha256 {digest_of_model(path)}")
+    if "default" not in models:
+        yield "the default model is not installed; install archive-colorizer again"
+
+
+def _providers(device: str) -> Iterator[str]:
+    from archive_colorizer.model import colorizer
+    from archive_colorizer.model.shelf import find_model
+
+    try:
+        model = find_model("default")
+        for name, loads in colorizer.providers_that_load(model).items():
+            _show(name, "loads" if loads else "listed, but a session does not get it")
+        if not colorizer.providers_that_load(model).get(colorizer.CUDA):
+            _show("why no CUDA", colorizer.why_no_cuda())
+        opened = colorizer.open_colorizer(model, device=device)
+        _show("a run uses", opened.provider)
+    except (DependencyError, DeviceError) as error:
+        yield str(error)
+    except ArchiveColorizerError as error:
+        yield f"the default model does not open: {error}"

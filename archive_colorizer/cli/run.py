@@ -1,0 +1,118 @@
+"""`archive-colorize run`: the main job."""
+
+import dataclasses
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archive_colorizer.cli import printable
+from archive_colorizer.errors import ExitCode
+from archive_colorizer.recipe import Recipe, load_recipe
+
+if TYPE_CHECKING:
+    from archive_colorizer.pipeline import Order
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command(epilog="Example: archive-colorize run ./scans --output ./restored --strength 0.8")
+@click.argument("scans", nargs=-1, required=True, type=_PATH)
+@click.option("--output", type=_PATH, help="Where results go.  [default: SCANS-colorized]")
+@click.option("--model", metavar="NAME|FILE", help="A model by name or file.  [default: default]")
+@click.option("--recipe", "recipe_file", type=_PATH, help="Settings from a TOML file.")
+@click.option("--device", metavar="auto|cpu|cuda", help="Where the network runs.  [default: auto]")
+@click.option("--strength", type=float, help="Share of the color used, 0 to 1.  [default: 1]")
+@click.option("--saturation", type=float, help="Factor on saturation.  [default: 1]")
+@click.option("--hue", type=float, help="Turn of the hue in degrees.  [default: 0]")
+@click.option("--value", type=float, help="Factor on the mask's value.  [default: 1]")
+@click.option("--jpeg-quality", type=int, help="1 to 100; 0: that of the source.  [default: 0]")
+@click.option("--max-megapixels", type=float, help="Refuse larger pictures.  [default: 300]")
+@click.option("--workers", type=int, help="Worker processes; 0: one a core.  [default: 0]")
+@click.option("--executor", metavar="dask|serial", help="How to run many.  [default: dask]")
+@click.option("--force", is_flag=True, default=None, help="Restore color photographs, too.")
+@click.option("--retry-failed", is_flag=True, help="Try failures of earlier runs again.")
+@click.option("--dry-run", is_flag=True, help="List what would be done; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON summary on stdout, nothing else.")
+@click.option("--quiet", is_flag=True, help="Only errors.")
+def command(
+    scans: tuple[Path, ...],
+    output: Path | None,
+    recipe_file: Path | None,
+    retry_failed: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **given: object,
+) -> int:
+    """Give the photographs below SCANS their color back.
+
+    Originals are only read. Results keep their name, format, depth and metadata, and
+    manifest.jsonl in the output accounts for every file. The same command again does only
+    what is missing or has changed.
+    """
+    # Late, so that --help answers at once.
+    from archive_colorizer import pipeline
+
+    recipe = load_recipe(recipe_file) if recipe_file else Recipe()
+    recipe = recipe.changed({k: v for k, v in given.items() if v is not None}, "command line")
+    order = pipeline.place_order(
+        scans, output, recipe, retry_failed=retry_failed, command=tuple(sys.argv[1:])
+    )
+    if dry_run:
+        return _list(order, as_json)
+    return _restore(order, as_json, quiet)
+
+
+def _restore(order: "Order", as_json: bool, quiet: bool) -> int:
+    from archive_colorizer import pipeline
+    from archive_colorizer.cli.terminal import progress, show_summary
+    from archive_colorizer.records import Provenance
+
+    def greet(opening: Provenance) -> None:
+        if not (quiet or as_json):
+            click.echo(f"model {opening.model} on {opening.provider}", err=True)
+
+    with progress(quiet or as_json, pipeline.count_files(order.roots)) as watch:
+        summary = pipeline.restore_archive(order, watch, greet)
+    manifest = order.output / "manifest.jsonl"
+    if as_json:
+        said = {
+            **dataclasses.asdict(summary),
+            "output": str(order.output),
+            "manifest": str(manifest),
+        }
+        click.echo(json.dumps(said))
+    elif not quiet:
+        show_summary(summary, str(manifest))
+    if summary.interrupted:
+        click.echo("interrupted; the same command goes on where this run ended", err=True)
+        return 128 + summary.interrupted
+    return ExitCode.SOME_FAILED if summary.failures else ExitCode.OK
+
+
+def _list(order: "Order", as_json: bool) -> int:
+    from archive_colorizer import pipeline
+    from archive_colorizer.records import Job
+    from archive_colorizer.run.plan import Settled
+
+    counts: Counter[str] = Counter()
+    for step in pipeline.list_steps(order):
+        if isinstance(step, Job):
+            word, name, why = "restore", step.source.name, os.fspath(order.output / step.target)
+        else:
+            outcome = step.outcome if isinstance(step, Settled) else step
+            word = "unchanged" if isinstance(step, Settled) else str(outcome.state)
+            name, why = outcome.name, outcome.message or outcome.reason or str(outcome.state)
+        counts[word] += 1
+        if not as_json:
+            click.echo(f"{word:10} {printable(name)}: {printable(why)}")
+    if as_json:
+        click.echo(json.dumps({"dry_run": True, **counts}))
+    else:
+        click.echo(", ".join(f"{count} {word}" for word, count in counts.items()) or "nothing")
+    return ExitCode.OK

@@ -1,0 +1,126 @@
+"""What a person sees: progress while it runs, a summary at the end."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from archive_colorizer.cli import printable
+from archive_colorizer.records import Outcome, State
+from archive_colorizer.run.driver import Watch, watch_nothing
+from archive_colorizer.run.summary import Summary
+
+_EVERY: Final = 10.0
+"""Seconds between two plain lines of progress."""
+
+
+@contextmanager
+def progress(quiet: bool, expected: int) -> Iterator[Watch]:
+    """A watch for a run: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+    if quiet:
+        yield watch_nothing
+    elif sys.stderr.isatty():
+        yield from _bar(expected)
+    else:
+        yield _Lines(expected)
+
+
+def _bar(expected: int) -> Iterator[Watch]:
+    columns = (
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.1f}/s"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]}"),
+    )
+    begun, fresh, failures = time.monotonic(), 0, 0
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("restoring", total=expected, rate=0.0, failed="")
+
+        def watch(outcome: Outcome, settled: bool) -> None:
+            nonlocal fresh, failures
+            fresh += not settled
+            if outcome.state is State.FAILED:
+                failures += 1
+                if not settled:
+                    bar.console.print(_failure(outcome), markup=False, highlight=False)
+            rate = fresh / max(time.monotonic() - begun, 1e-3)
+            failed = f"{failures} failed" if failures else ""
+            bar.update(task, advance=1, rate=rate, failed=failed)
+
+        yield watch
+
+
+class _Lines:
+    """Failures as they come, and every few seconds how far the run is."""
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self._seen = 0
+        self._failed = 0
+        self._begun = self._said = time.monotonic()
+
+    def __call__(self, outcome: Outcome, settled: bool) -> None:
+        self._seen += 1
+        if outcome.state is State.FAILED:
+            self._failed += 1
+            if not settled:
+                click.echo(_failure(outcome), err=True)
+        now = time.monotonic()
+        if now - self._said >= _EVERY:
+            self._said = now
+            rate = self._seen / (now - self._begun)
+            left = max(self._expected - self._seen, 0) / rate
+            click.echo(
+                f"{self._seen} of {self._expected}, {rate:.1f}/s, {self._failed} failed, "
+                f"about {left:.0f} s left",
+                err=True,
+            )
+
+
+def _failure(outcome: Outcome) -> str:
+    return f"failed ({outcome.reason}): {printable(outcome.message or outcome.name)}"
+
+
+def show_summary(summary: Summary, manifest: str) -> None:
+    """The end of a run, on stdout."""
+    console = Console(soft_wrap=True)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    earlier = sum(summary.unchanged.values())
+    rows = (
+        ("restored", summary.done),
+        ("found finished", summary.adopted),
+        ("skipped", summary.skipped),
+        ("failed", summary.failed),
+        ("unchanged since an earlier run", earlier),
+    )
+    for word, count in rows:
+        if count or word in ("restored", "failed"):
+            table.add_row(word, f"{count:,}")
+    for reason, count in summary.failures.items():
+        table.add_row(f"  of the failures: {reason}", f"{count:,}")
+    console.print(table)
+    for one in summary.first_failures:
+        line = f"  {one.reason}: {printable(one.message or one.name)}"
+        console.print(line, markup=False, highlight=False)
+    if not (summary.done or summary.adopted or summary.skipped or summary.failed):
+        console.print("nothing to do: everything is as an earlier run left it")
+    if summary.done and summary.seconds:
+        console.print(f"{summary.seconds:.1f} s, {summary.done / summary.seconds:.2f} a second")
+    console.print(f"manifest: {printable(manifest)}", markup=False, highlight=False)
