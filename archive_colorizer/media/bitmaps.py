@@ -32,6 +32,8 @@ def read_bmp(data: bytes, name: str, max_pixels: int) -> Raster:
             mode = "RGBA" if image.mode == "RGBA" else "RGB"
             samples = np.asarray(image.convert(mode))
     except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error) as error:
+        if str(error).startswith("Unsupported"):
+            raise UnsupportedPicture(f"{name}: {error}; convert it to TIFF") from None
         raise DamagedPicture(f"{name}: cut, corrupt or of a rare kind ({error})") from None
     alpha = channel(samples, 3) if mode == "RGBA" else None
     note = "BMP cannot hold XMP: the result does not say how its color was made"
@@ -50,6 +52,8 @@ def read_jp2(data: bytes, name: str, max_pixels: int) -> Raster:
     try:
         samples = imagecodecs.jpeg2k_decode(data, numthreads=1)
     except (imagecodecs.Jpeg2kError, ValueError, RuntimeError) as error:
+        if "not supported" in str(error):
+            raise UnsupportedPicture(f"{name}: {error}; convert it to TIFF") from None
         raise DamagedPicture(f"{name}: cut or corrupt ({error})") from None
     if samples.shape[:2] != (stream.height, stream.width) or samples.dtype not in ("u1", "u2"):
         raise UnsupportedPicture(f"{name}: its components differ in size; convert it to TIFF")

@@ -1,5 +1,6 @@
 """JPEG, the short way: grey in, Y, Cb and Cr planes out, no RGB at full size."""
 
+import math
 from dataclasses import replace
 from typing import Final, cast
 
@@ -17,9 +18,10 @@ from archive_colorizer.media.raster import Metadata, Raster
 FAITHFUL: Final = 100
 """The quality at which the luma of a picture written again stays within 1 code value.
 
-Measured on 16 scans: at 98 the worst error is 4, at 100 it is 1, for 1.0 to 2.7 times the
-size of the source.  The source's own table gives a mean of 0.03 to 0.4, but up to 28 in
-blocks whose values were clipped at black or white.
+Measured on 37 pictures saved at 75 to 100: the worst error is 1 (once 2, in a few pixels) at
+100, 2 at 99 and 4 at 98.  It costs 1.0 to 3.3 times the size of the source.  The source's own
+table keeps the size and gives a mean of 0.002 to 0.4, but up to 30 in blocks whose values
+were clipped at black or white.
 """
 
 _IJG_LUMA: Final = np.array(
@@ -102,8 +104,12 @@ def _decode_planes(data: bytes, frame: parts.Frame) -> tuple[Plane8, Plane8 | No
     luma = simplejpeg.decode_jpeg(data, "GRAY")[..., 0]
     if frame.components == 1:
         return luma, None
-    factor = max(1.0, max(frame.width, frame.height) / PREVIEW_SIDE)
-    small = preview_of(simplejpeg.decode_jpeg(data, "RGB", min_factor=factor))
+    share = min(1.0, PREVIEW_SIDE / max(frame.width, frame.height))
+    least = {
+        "min_width": math.ceil(frame.width * share),
+        "min_height": math.ceil(frame.height * share),
+    }
+    small = preview_of(simplejpeg.decode_jpeg(data, "RGB", **least))
     return luma, None if np.ptp(small, axis=2).max() == 0 else small
 
 

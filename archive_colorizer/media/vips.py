@@ -94,7 +94,7 @@ def number(image: Any, field: str, default: int) -> int:
 
 def _failure(error: Exception, name: str) -> DamagedPicture | UnsupportedPicture:
     lines = [line.strip() for line in str(getattr(error, "detail", error)).splitlines()]
-    detail = next((line for line in lines if line), "the data ends early")[:200]
+    detail = next((line for line in reversed(lines) if line), "the data ends early")[:200]
     if any(word in detail for word in _UNSUPPORTED):
         return UnsupportedPicture(f"{name}: a kind of picture that is not read ({detail})")
     return DamagedPicture(f"{name}: cut or corrupt ({detail}); look for a better copy")
