@@ -1,0 +1,68 @@
+"""`archive-colorize train`: a network from color photographs."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from archive_colorizer.errors import DependencyError, UsageError
+
+
+@click.command()
+@click.option(
+    "--data",
+    "places",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A folder or tar of color photographs; may be given several times.",
+)
+@click.option(
+    "--output",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for checkpoints and sample sheets.",
+)
+@click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="Settings (TOML).")
+@click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
+@click.option("--network", help="Which network: mobile-unet or unet.")
+@click.option("--encoder-weights", help="efficientnet-lite0, a .pth file, or none.")
+@click.option("--minutes", type=float, help="Length of the run by the clock.")
+@click.option("--crops", type=int, help="Length of the run in crops, without --minutes.")
+@click.option("--seed", type=int, help="Seed of weights, drawing and aging.")
+@click.option("--init", type=click.Path(path_type=Path), help="Start from this checkpoint.")
+def command(
+    places: tuple[Path, ...],
+    folder: Path,
+    recipe_file: Path | None,
+    resume: bool,
+    init: Path | None,
+    **given: Any,
+) -> None:
+    """Train a network on pairs of luma and color made from color photographs."""
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise DependencyError(
+            "training needs PyTorch; run: pip install 'archive-colorizer[train]'"
+        ) from None
+    from archive_colorizer.training.checkpoint import NAME
+    from archive_colorizer.training.data import read_photos
+    from archive_colorizer.training.loop import train
+    from archive_colorizer.training.recipe import TrainingRecipe, load_training_recipe
+
+    checkpoint = folder / NAME
+    if resume and init:
+        raise UsageError("--resume and --init exclude each other; give one of them")
+    if checkpoint.exists() and not resume:
+        raise UsageError(f"{folder} holds a run; give --resume to go on, or another --output")
+    recipe = load_training_recipe(recipe_file) if recipe_file else TrainingRecipe()
+    recipe = recipe.changed({k: v for k, v in given.items() if v is not None}, "options")
+    start = checkpoint if resume and checkpoint.exists() else init
+    made = train(read_photos(places), recipe, folder, start=start, report=_say)
+    click.echo(f"{made} is ready; archive-colorize export {made} --output MODEL.onnx")
+
+
+def _say(line: str) -> None:
+    click.echo(line)

@@ -1,0 +1,93 @@
+"""New photographs made to look old: film response, fading, blur, grain, JPEG.
+
+Only the luma that the network sees is changed; the chroma it is to find stays true.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+
+from archive_colorizer.training.recipe import Aging
+
+Plane = npt.NDArray[np.float32]
+
+
+def age(
+    luma: Plane, chroma: npt.NDArray[np.float32], aging: Aging, rng: np.random.Generator
+) -> Plane:
+    """What an old camera, a long time and a scanner would have made of a crop.
+
+    luma: H x W float32 in [0, 1]; chroma: 2 x H x W float32, CbCr in [-0.5, 0.5].
+    Returns luma as a new array, H x W float32 in [0, 1].  All chance comes from `rng`.
+    """
+    seen = luma
+    if rng.random() < aging.response_share:
+        seen = respond(seen, chroma, film_response(aging, rng))
+    if rng.random() < aging.share:
+        seen = _tone(seen, aging, rng)
+        if rng.random() < 0.5:
+            sigma = float(rng.uniform(0.3, max(0.3, aging.blur)))
+            seen = cv2.GaussianBlur(seen, (0, 0), sigma)
+        if rng.random() < 0.7:
+            seen = _grain(seen, aging, rng)
+    if rng.random() < aging.jpeg_share:
+        seen = _compress(seen, int(rng.integers(35, 92)))
+    return np.clip(seen, 0.0, 1.0, dtype=np.float32)
+
+
+def film_response(aging: Aging, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Weights of red, green and blue that add up to 1.
+
+    Orthochromatic emulsions are all but blind to red; panchromatic ones see everything,
+    with more blue than the eye.
+    """
+    if rng.random() < aging.orthochromatic_share:
+        mix = rng.dirichlet((0.4, 4.0, 4.0))
+    else:
+        mix = rng.dirichlet((3.0, 4.0, 2.0))
+    return mix.astype(np.float32)
+
+
+def respond(luma: Plane, chroma: npt.NDArray[np.float32], mix: npt.NDArray[np.float32]) -> Plane:
+    """The grey that `mix` (weights of R, G, B) makes of a crop, from its Y, Cb and Cr.
+
+    With BT.601's own weights 0.299, 0.587, 0.114 it gives the luma back.
+    """
+    red, green, blue = (float(weight) for weight in mix)
+    to_cb = 1.772 * blue - 0.344136 * green
+    to_cr = 1.402 * red - 0.714136 * green
+    made: Plane = np.clip(
+        luma * (red + green + blue) + to_cb * chroma[0] + to_cr * chroma[1],
+        0.0,
+        1.0,
+        dtype=np.float32,
+    )
+    return made
+
+
+def _tone(luma: Plane, aging: Aging, rng: np.random.Generator) -> Plane:
+    """Exposure and gradation, then the blacks and whites lost to time and to the scanner."""
+    gamma = float(np.exp(rng.uniform(-0.4, 0.4)))
+    lost = rng.uniform(0.0, aging.fade, 2) / 2
+    toned: Plane = np.power(luma, gamma, dtype=np.float32)
+    steep = float(rng.uniform(-0.3, 0.5))
+    toned = toned + steep * (toned - 0.5) * (1.0 - np.abs(2.0 * toned - 1.0))
+    return np.asarray(lost[0] + (1.0 - lost.sum()) * np.clip(toned, 0.0, 1.0), np.float32)
+
+
+def _grain(luma: Plane, aging: Aging, rng: np.random.Generator) -> Plane:
+    """Grain of a random size, strongest in the middle greys."""
+    noise = rng.standard_normal(luma.shape, dtype=np.float32)
+    if rng.random() < 0.6:
+        sigma = float(rng.uniform(0.4, 1.0))
+        noise = cv2.GaussianBlur(noise, (0, 0), sigma) * (2.0 * sigma * np.sqrt(np.pi, dtype="f4"))
+    strength = np.float32(rng.uniform(0.0, aging.grain))
+    return np.asarray(luma + strength * noise * (0.4 + 2.4 * luma * (1.0 - luma)), np.float32)
+
+
+def _compress(luma: Plane, quality: int) -> Plane:
+    grey = np.round(np.clip(luma, 0.0, 1.0)[..., None] * 255.0).astype(np.uint8)
+    jpeg = simplejpeg.encode_jpeg(grey, quality=quality, colorspace="GRAY")
+    back = simplejpeg.decode_jpeg(jpeg, colorspace="GRAY")[..., 0]
+    return np.asarray(back, np.float32) / np.float32(255.0)

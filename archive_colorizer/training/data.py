@@ -1,0 +1,221 @@
+"""Photographs from tars and folders, and the pairs of luma and chroma made of them.
+
+A crop is a pure function of (seed, number): nothing has to be remembered to go on with
+a run, and any number of threads gives the same crops.
+"""
+
+import hashlib
+import re
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+
+from archive_colorizer.errors import SourceError, UsageError
+from archive_colorizer.training.augment import age
+from archive_colorizer.training.recipe import TrainingRecipe
+
+Floats = npt.NDArray[np.float32]
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+_SMALLEST_SIDE = 64
+_TRIES = 20
+# Rows Y, Cb, Cr of BT.601, full range, for RGB in 0 to 255.
+_TO_YCBCR = (
+    np.array(
+        [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
+        np.float32,
+    )
+    / 255.0
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A compressed color photograph; `source` is the tar or the folder it came from."""
+
+    source: str
+    name: str
+    content: bytes
+
+    @property
+    def group(self) -> str:
+        """What must stay on one side of the validation split.
+
+        Names in one folder that differ only in a number at the end (frames, versions,
+        crops of one scene) are one group.
+        """
+        path = PurePosixPath(self.name)
+        return str(path.with_name(re.sub(r"[-_. ]+\(?\d+\)?$", "", path.stem)))
+
+
+def read_photos(places: Sequence[Path]) -> list[Photo]:
+    """All color photographs in tars and folders, sorted by source and name.
+
+    A folder may hold tars; each tar and each folder directly below a given one is a source.
+    Grey JPEGs, pictures with a side under 64 pixels and files of other kinds are left out.
+    Raises UsageError when a place does not exist or nothing is found, SourceError when a
+    tar cannot be read.
+    """
+    photos: list[Photo] = []
+    for place in places:
+        if place.is_dir():
+            photos.extend(_read_folder(place))
+        elif place.is_file():
+            photos.extend(_read_tar(place))
+        else:
+            raise UsageError(f"--data {place}: no such folder or tar")
+    kept = sorted((p for p in photos if _usable(p.content)), key=lambda p: (p.source, p.name))
+    if not kept:
+        raise UsageError(f"--data {', '.join(map(str, places))}: no color photographs in there")
+    return kept
+
+
+def _read_folder(folder: Path) -> Iterator[Photo]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() == ".tar":
+            yield from _read_tar(path)
+        elif path.suffix.lower() in _SUFFIXES and path.is_file():
+            name = path.relative_to(folder).as_posix()
+            source = name.split("/", 1)[0] if "/" in name else folder.resolve().name
+            yield Photo(source, name, path.read_bytes())
+
+
+def _read_tar(path: Path) -> Iterator[Photo]:
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile() and PurePosixPath(member.name).suffix.lower() in _SUFFIXES:
+                    handle = archive.extractfile(member)
+                    if handle is not None:
+                        yield Photo(path.stem, member.name, handle.read())
+    except (OSError, tarfile.TarError) as error:
+        raise SourceError(f"{path}: cannot be read as a tar ({error}); build it again") from None
+
+
+def _usable(content: bytes) -> bool:
+    if content[:2] != b"\xff\xd8":
+        return len(content) > 0
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(content)
+    except ValueError:
+        return False
+    return space == "YCbCr" and min(height, width) >= _SMALLEST_SIDE
+
+
+def split_photos(photos: Sequence[Photo], share: float) -> tuple[list[Photo], list[Photo]]:
+    """(training, validation): a group is kept aside when the hash of its name says so."""
+    training: list[Photo] = []
+    validation: list[Photo] = []
+    for photo in photos:
+        digest = hashlib.sha256(photo.group.encode("utf-8", "surrogateescape")).digest()
+        chosen = int.from_bytes(digest[:8], "big") < share * 2.0**64
+        (validation if chosen else training).append(photo)
+    return training, validation
+
+
+def decode(content: bytes, shorter: int = 0) -> npt.NDArray[np.uint8]:
+    """H x W x 3 uint8 RGB, as stored.
+
+    A JPEG may come back smaller, by its own scaled decoding, but with no side under
+    `shorter` if it had as much.  Raises SourceError when it cannot be decoded.
+    """
+    if content[:2] == b"\xff\xd8":
+        try:
+            made = simplejpeg.decode_jpeg(
+                content, colorspace="RGB", min_height=shorter, min_width=shorter
+            )
+        except ValueError as error:
+            raise SourceError(f"a JPEG cannot be decoded ({error})") from None
+        return np.asarray(made, np.uint8)
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise SourceError("a picture cannot be decoded")
+    return np.ascontiguousarray(picture[..., ::-1], np.uint8)
+
+
+def to_planes(picture: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """From H x W x 3 uint8 RGB: Y in [0, 1], H x W, and CbCr in [-0.5, 0.5], 2 x H x W.
+
+    Both float32, BT.601 full range, chroma centered on 0.
+    """
+    planes = cv2.transform(picture.astype(np.float32), _TO_YCBCR)
+    luma = np.clip(planes[..., 0], 0.0, 1.0, dtype=np.float32)
+    return luma, np.clip(planes[..., 1:].transpose(2, 0, 1), -0.5, 0.5, dtype=np.float32)
+
+
+class Crops:
+    """An endless, numbered supply of training pairs."""
+
+    def __init__(self, photos: Sequence[Photo], recipe: TrainingRecipe) -> None:
+        self.recipe = recipe
+        self.by_source: dict[str, list[Photo]] = {}
+        for photo in photos:
+            self.by_source.setdefault(photo.source, []).append(photo)
+        self.sources, self.chances = source_chances(
+            {source: len(found) for source, found in self.by_source.items()}, recipe
+        )
+        self._edges = np.cumsum(self.chances)
+
+    def batch(self, first: int, count: int, size: int) -> tuple[Floats, Floats]:
+        """Crops `first` to `first + count`: N x 1 x size x size and N x 2 x size x size."""
+        pairs = [self.crop(number, size) for number in range(first, first + count)]
+        return np.stack([p[0] for p in pairs])[:, None], np.stack([p[1] for p in pairs])
+
+    def crop(self, number: int, size: int) -> tuple[Floats, Floats]:
+        """One pair; a photo that cannot be decoded is passed over for another draw."""
+        rng = np.random.default_rng((self.recipe.seed, number))
+        for _ in range(_TRIES):
+            index = int(np.searchsorted(self._edges, rng.random() * self._edges[-1], "right"))
+            found = self.by_source[self.sources[min(index, len(self.sources) - 1)]]
+            photo = found[int(rng.integers(len(found)))]
+            try:
+                picture = _cut(photo.content, size, rng)
+            except SourceError:
+                continue
+            luma, chroma = to_planes(picture)
+            return age(luma, chroma, self.recipe.aging, rng), chroma
+        raise SourceError(f"{_TRIES} photos in a row cannot be decoded; check --data")
+
+
+def source_chances(
+    sizes: dict[str, int], recipe: TrainingRecipe
+) -> tuple[list[str], npt.NDArray[np.float64]]:
+    """Sources with their chances: sqrt(size of the family) x its weight, shared by size."""
+    family_of = {member: name for name, members in recipe.families.items() for member in members}
+    known = set(sizes) | set(recipe.families)
+    for name in recipe.weights:
+        if name not in known and name not in family_of:
+            raise UsageError(f"weights: no source or family is named {name!r}")
+    totals: dict[str, int] = {}
+    for source, size in sizes.items():
+        family = family_of.get(source, source)
+        totals[family] = totals.get(family, 0) + size
+    chances = []
+    for source, size in sizes.items():
+        family = family_of.get(source, source)
+        factor = recipe.weights.get(family, 1.0)
+        if family != source:
+            factor *= recipe.weights.get(source, 1.0)
+        chances.append(factor * np.sqrt(totals[family]) * size / totals[family])
+    total = float(sum(chances))
+    if total <= 0:
+        raise UsageError("weights: every source has weight 0; nothing is left to train on")
+    return list(sizes), np.asarray(chances) / total
+
+
+def _cut(content: bytes, size: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """A random square of a photo, at a random scale, perhaps mirrored: size x size x 3."""
+    share = float(rng.uniform(0.55, 1.0))
+    picture = decode(content, int(np.ceil(size / share)))
+    height, width = picture.shape[:2]
+    side = max(8, round(min(height, width) * share))
+    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    square = picture[top : top + side, left : left + side]
+    way = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    made = cv2.resize(square, (size, size), interpolation=way)
+    return np.ascontiguousarray(made[:, ::-1] if rng.random() < 0.5 else made, np.uint8)

@@ -1,0 +1,175 @@
+"""The training loop: draw, predict, correct, average; measure and save now and then."""
+
+import copy
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archive_colorizer.errors import UsageError
+from archive_colorizer.training.checkpoint import (
+    NAME,
+    current_commit,
+    load_checkpoint,
+    restore_network,
+)
+from archive_colorizer.training.data import Crops, Floats, Photo, split_photos
+from archive_colorizer.training.ledger import Ledger, Report, Run, describe
+from archive_colorizer.training.measure import Validation, choose_validation
+from archive_colorizer.training.network import build_network, load_encoder_weights
+from archive_colorizer.training.objective import chroma_loss
+from archive_colorizer.training.recipe import TrainingRecipe
+
+_AHEAD = 3
+
+
+def train(
+    photos: list[Photo],
+    recipe: TrainingRecipe,
+    folder: Path,
+    *,
+    start: Path | None = None,
+    report: Report = lambda line: None,
+) -> Path:
+    """Train a network and return its last checkpoint, `folder`/checkpoint.pt.
+
+    Goes on with `start`, when that is the checkpoint in `folder` itself; takes only the
+    weights of any other one.  Raises UsageError when nothing is left to train on,
+    ModelError when the loss is no number any more, OutputError when `folder` cannot be
+    written.
+    """
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    training, kept_aside = split_photos(photos, recipe.validation_share)
+    if not training:
+        raise UsageError("all photos fell into the validation split; give more or a smaller share")
+    run = _begin(recipe, folder, start)
+    crops = Crops(training, recipe)
+    chosen = choose_validation(kept_aside, recipe.validation_photos, recipe.seed)
+    validation = Validation(chosen, recipe.phases[-1].size) if chosen else None
+    facts = {
+        "sources": dict(Counter(photo.source for photo in training)),
+        "photos": len(training),
+        "commit": current_commit(),
+    }
+    report(f"{len(training)} photos, {len(chosen)} for validation; {run.crops} crops seen before")
+    if validation:
+        report(f"truth {describe(validation.truth)}")
+        report(f"grey  {describe(validation.grey)}")
+    _loop(run, recipe, crops, Ledger(folder, recipe, validation, facts, report))
+    return folder / NAME
+
+
+def _begin(recipe: TrainingRecipe, folder: Path, start: Path | None) -> Run:
+    torch.manual_seed(recipe.seed)
+    network = build_network(recipe.network, dict(recipe.network_kwargs))
+    resumed = start is not None and start.resolve() in (folder.resolve(), (folder / NAME).resolve())
+    content = load_checkpoint(start) if start else None
+    if content is None:
+        load_encoder_weights(network, recipe.encoder_weights)
+    else:
+        network = restore_network(content, str(start))
+    frozen = recipe.frozen_blocks if content or recipe.encoder_weights != "none" else 0
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _freeze(network, frozen)
+    averaged = copy.deepcopy(network).eval()
+    run = Run(network, averaged, _optimizer(network, recipe), device)
+    if content is not None and resumed:
+        network.load_state_dict(content["weights"])
+        run.optimizer.load_state_dict(content["optimizer"])
+        run.crops, run.steps = content["crops"], content["steps"]
+        run.seconds, run.history = content["seconds"], content["history"]
+    return run
+
+
+def _freeze(network: nn.Module, blocks: int) -> None:
+    encoder = getattr(network, "encoder", None)
+    network.train()
+    if encoder is None or not blocks:
+        return
+    for part in (encoder.stem, *encoder.blocks[:blocks]):
+        part.eval().requires_grad_(False)
+
+
+def _optimizer(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    groups: list[dict[str, Any]] = []
+    for name, weight in network.named_parameters():
+        if not weight.requires_grad:
+            continue
+        factor = recipe.encoder_factor if name.startswith("encoder.") else 1.0
+        decay = recipe.weight_decay if weight.ndim > 1 else 0.0
+        groups.append({"params": [weight], "factor": factor, "weight_decay": decay})
+    merged: dict[tuple[float, float], dict[str, Any]] = {}
+    for group in groups:
+        key = (group["factor"], group["weight_decay"])
+        merged.setdefault(key, {**group, "params": []})["params"].extend(group["params"])
+    return torch.optim.AdamW(list(merged.values()), lr=recipe.rate, fused=True)
+
+
+def rate_at(progress: float, recipe: TrainingRecipe) -> float:
+    """The decoder's learning rate: up in a line, then down along a cosine to 0."""
+    if progress < recipe.warmup:
+        return recipe.rate * progress / recipe.warmup
+    rest = (progress - recipe.warmup) / max(1e-9, 1.0 - recipe.warmup)
+    return recipe.rate * 0.5 * (1.0 + math.cos(math.pi * rest))
+
+
+def _batches(run: Run, recipe: TrainingRecipe, crops: Crops) -> Iterator[tuple[Floats, Floats]]:
+    """Batches in order, made a few ahead by one thread while the network is at work."""
+    position = run.crops
+    waiting: list[Future[tuple[Floats, Floats]]] = []
+    with ThreadPoolExecutor(1) as pool:
+        while True:
+            while len(waiting) < _AHEAD:
+                ahead = position / recipe.crops if not recipe.minutes else run.progress(recipe)
+                phase = recipe.phase_at(ahead)
+                waiting.append(pool.submit(crops.batch, position, phase.batch, phase.size))
+                position += phase.batch
+            luma, chroma = waiting.pop(0).result()
+            if run.progress(recipe) >= 1.0:
+                break
+            yield luma, chroma
+    for future in waiting:
+        future.cancel()
+
+
+def _loop(run: Run, recipe: TrainingRecipe, crops: Crops, ledger: Ledger) -> None:
+    began = time.monotonic() - run.seconds
+    for luma, chroma in _batches(run, recipe, crops):
+        rate = rate_at(run.progress(recipe), recipe)
+        for group in run.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        loss = _step(run, torch.from_numpy(luma), torch.from_numpy(chroma), recipe)
+        run.steps += 1
+        run.crops += len(luma)
+        run.seconds = time.monotonic() - began
+        ledger.note(run, loss, len(luma))
+    ledger.close(run)
+
+
+def _step(run: Run, luma: Tensor, chroma: Tensor, recipe: TrainingRecipe) -> Tensor:
+    luma, chroma = luma.to(run.device), chroma.to(run.device)
+    run.optimizer.zero_grad(set_to_none=True)
+    loss = chroma_loss(run.network(luma), chroma, recipe)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
+    run.optimizer.step()
+    _average(run, recipe.ema)
+    return loss.detach()
+
+
+@torch.no_grad()
+def _average(run: Run, decay: float) -> None:
+    """Exponential averages of the weights and of batch norm's statistics."""
+    decay = min(decay, (1.0 + run.steps) / (10.0 + run.steps))
+    mine, theirs = run.averaged.state_dict(), run.network.state_dict()
+    floats = [key for key, value in mine.items() if value.is_floating_point()]
+    torch._foreach_lerp_([mine[k] for k in floats], [theirs[k] for k in floats], 1.0 - decay)

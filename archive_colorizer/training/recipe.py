@@ -1,0 +1,183 @@
+"""TrainingRecipe: everything that a training run may choose, read from TOML.
+
+Defaults < recipe file < options given.  Unknown keys are errors that name the nearest one.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from archive_colorizer.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A share of the run at one crop size (pixels, a multiple of 32) and one batch size."""
+
+    share: float
+    size: int
+    batch: int
+
+    def __post_init__(self) -> None:
+        if not (self.share > 0 and self.size > 0 and self.size % 32 == 0 and self.batch > 1):
+            raise UsageError(
+                "a phase needs share > 0, a size that is a multiple of 32 and a batch of 2 or "
+                f"more, not {asdict(self)}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aging:
+    """How often (0 to 1) and how strongly a crop is made to look old; see `augment`.
+
+    `grain` is the greatest standard deviation, as a share of white; `blur` the greatest
+    sigma in pixels; `fade` the greatest part of the range of grey that is lost.
+    """
+
+    share: float = 0.5
+    response_share: float = 0.5
+    orthochromatic_share: float = 0.4
+    grain: float = 0.06
+    blur: float = 1.2
+    fade: float = 0.35
+    jpeg_share: float = 0.15
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            high = 4.0 if name == "blur" else 1.0
+            if not 0.0 <= value <= high:
+                raise UsageError(f"aging.{name} must be between 0 and {high:g}, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecipe:
+    """The settings of one training run.
+
+    network, network_kwargs, encoder_weights, frozen_blocks: see `network`; the stem and the
+        first `frozen_blocks` blocks of an encoder with weights keep those.
+    seed: of weights, of drawing and of aging.
+    minutes: length of the run by the clock; 0 means `crops` decides.
+    crops: length of the run in crops, when `minutes` is 0.
+    phases: crop and batch sizes, in order, by share of the run.
+    rate, encoder_factor, weight_decay, warmup: AdamW's peak rate, the factor on it for the
+        encoder, its decay, and the share of the run over which the rate rises.
+    ema: decay of the averaged weights, a step.
+    saturation_weight: a pixel weighs 1 + this x its saturation (0 to 1).
+    huber: error in CbCr at which the loss turns from square to straight.
+    average_weight: weight of the error of the mean color of blocks and of the picture.
+    epoch: crops between two validations.  validation_share, validation_photos: part of the
+        groups kept aside, and the most photos that are measured.
+    checkpoint_minutes: time between two checkpoints.
+    weights: factor on the chance of a source or family; 0 leaves it out.
+    families: sources that share one weight, by the square root of their size together.
+    """
+
+    name: str = "default"
+    network: str = "mobile-unet"
+    network_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    encoder_weights: str = "efficientnet-lite0"
+    frozen_blocks: int = 3
+    seed: int = 1
+    minutes: float = 0.0
+    crops: int = 200_000
+    phases: tuple[Phase, ...] = (Phase(share=1.0, size=128, batch=16),)
+    rate: float = 1.5e-3
+    encoder_factor: float = 0.1
+    weight_decay: float = 0.02
+    warmup: float = 0.02
+    ema: float = 0.999
+    saturation_weight: float = 3.0
+    huber: float = 0.05
+    average_weight: float = 0.3
+    epoch: int = 10_000
+    validation_share: float = 0.03
+    validation_photos: int = 160
+    checkpoint_minutes: float = 5.0
+    threads: int = 0
+    aging: Aging = field(default_factory=Aging)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise UsageError("a training recipe needs at least one phase")
+        for name in ("crops", "rate", "huber", "epoch", "checkpoint_minutes"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} must be above 0, not {getattr(self, name)!r}")
+        for name in ("minutes", "saturation_weight", "average_weight", "weight_decay"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)!r}")
+        for name in ("ema", "warmup", "validation_share", "encoder_factor"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} must be between 0 and 1, not {getattr(self, name)!r}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """All settings as plain values, for checkpoints and model cards."""
+        return asdict(self)
+
+    def changed(self, given: Mapping[str, Any], origin: str) -> Self:
+        """This recipe with the settings of `given`; `origin` names them in errors.
+
+        Raises UsageError for unknown keys, wrong types and values out of bounds.
+        """
+        _reject_unknown(given, [f.name for f in fields(self)], origin)
+        try:
+            values = {key: _read(key, value, getattr(self, key)) for key, value in given.items()}
+            return replace(self, **values)
+        except (UsageError, TypeError, ValueError) as error:
+            raise UsageError(f"{origin}: {error}") from None
+
+    def phase_at(self, progress: float) -> Phase:
+        """The phase of a run of which `progress` (0 to 1) is done."""
+        total = sum(phase.share for phase in self.phases)
+        end = 0.0
+        for phase in self.phases:
+            end += phase.share / total
+            if progress < end:
+                return phase
+        return self.phases[-1]
+
+
+def load_training_recipe(path: Path) -> TrainingRecipe:
+    """Read a training recipe; raises UsageError that names the file."""
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"training recipe {path}: {error}") from None
+    return TrainingRecipe().changed(given, f"training recipe {path}")
+
+
+def _read(key: str, value: Any, default: Any) -> Any:
+    if key == "phases":
+        return tuple(_table(Phase, one, "phases") for one in value)
+    if key == "aging":
+        return value if isinstance(value, Aging) else _table(Aging, value, "aging")
+    if key == "families":
+        return {name: tuple(members) for name, members in value.items()}
+    if isinstance(default, Mapping):
+        return dict(value)
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
+    if type(value) is not type(default):
+        raise UsageError(f"{key} must be {type(default).__name__}, not {value!r}")
+    return value
+
+
+def _table(kind: type[Any], given: Any, name: str) -> Any:
+    if isinstance(given, kind):
+        return given
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{name} must be a table, not {given!r}")
+    _reject_unknown(given, [f.name for f in fields(kind)], name)
+    return kind(**given)
+
+
+def _reject_unknown(given: Mapping[str, Any], known: list[str], origin: str) -> None:
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+            raise UsageError(f"{origin}: unknown setting {key!r}{hint}")
