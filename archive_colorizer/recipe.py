@@ -32,7 +32,7 @@ class Recipe:
     strength: share of the predicted colour that is used, 0 (neutral) to 1.
     saturation, value: factors on S and V of the colour mask in HSV, 0 to 4.
     hue: turn of the mask's hue in degrees, taken modulo 360.
-    jpeg_quality: 1 to 100, or 0 for the quality of the source.
+    jpeg_quality: 1 to 100, or 0 for the least that keeps luma within 1 code value.
     model: a name on the shelf, or the path of an .onnx file.
     device: auto, cpu or cuda; cuda fails when CUDA cannot be used.
     executor: dask (local processes) or serial (in this process).

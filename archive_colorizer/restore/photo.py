@@ -102,7 +102,7 @@ def _render(raster: Raster, colorizer: Colorizer, workplace: Workplace, known: O
     if raster.format == "jpeg":
         luma = np.asarray(raster.luma, dtype=np.uint8)
         cb, cr = blend_planes(luma, field)
-        return jpeg.encode_jpeg(luma, cb, cr, metadata, recipe.jpeg_quality or raster.quality or 95)
+        return jpeg.encode_jpeg(luma, cb, cr, metadata, recipe.jpeg_quality)
     return stills.encode(blend_rgb(raster.luma, field), raster, metadata)
 
 

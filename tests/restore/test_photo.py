@@ -1,0 +1,278 @@
+"""One photograph through the worker's code, from file to file, with a model of known answer."""
+
+import io
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from archive_colorizer.color.space import luma_of
+from archive_colorizer.recipe import Recipe
+from archive_colorizer.records import Job, Source, Stamp, State, Workplace
+from archive_colorizer.restore.photo import restore_photo, restore_photos
+from tests.model.networks import CONTRACT, constant_model, digest, speaking
+from tests.photographs import NAMES, at_16_bits, photograph
+
+
+@pytest.fixture
+def studio(tmp_path):
+    return Studio(tmp_path)
+
+
+class Studio:
+    """A source folder, an output, and a model that paints everything in one color."""
+
+    def __init__(self, folder):
+        self.scans, self.output, self.work = folder / "scans", folder / "out", folder / "out/.work"
+        self.scans.mkdir()
+        self.work.mkdir(parents=True)
+        self.models = folder
+
+    def restore(self, name, answer=(-0.1, 0.15), contract=CONTRACT, **settings):
+        model = constant_model(self.models / "m.onnx", answer, contract)
+        return restore_photo(self.job(name), self.workplace(model, **settings))
+
+    def workplace(self, model, **settings):
+        recipe = Recipe().changed(settings, "test")
+        return Workplace(str(self.output), str(self.work), recipe, str(model), digest(model))
+
+    def job(self, name):
+        stamp = Stamp.of(os.lstat(self.scans / name))
+        return Job("0" * 64, Source(str(self.scans), name, stamp), name)
+
+    def put(self, name, pixels, **how):
+        if pixels.dtype == np.uint16:
+            tifffile.imwrite(self.scans / name, pixels, photometric=how.get("photometric"))
+        else:
+            Image.fromarray(pixels).save(self.scans / name, **how)
+
+    def result(self, name):
+        path = self.output / name
+        if path.suffix == ".tif":
+            return tifffile.imread(path)
+        return np.asarray(Image.open(path).convert("RGB"))
+
+
+def luma_error(result, luma):
+    return np.abs(result[..., :3].astype(np.float64) @ [0.299, 0.587, 0.114] - luma).max()
+
+
+def grey(name):
+    return luma_of(photograph(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("suffix", ["png", "webp", "bmp", "tif"])
+def test_luma_is_kept_in_8_bit_files(studio, name, suffix):
+    how = {"lossless": True} if suffix == "webp" else {}
+    studio.put(f"a.{suffix}", grey(name), **how)
+    outcome = studio.restore(f"a.{suffix}")
+    assert outcome.state is State.DONE, outcome.message
+    result = studio.result(f"a.{suffix}")
+    assert luma_error(result, grey(name)) <= 1
+    assert np.ptp(result, axis=2).mean() > 5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_luma_is_kept_in_16_bit_files(studio, name):
+    luma = luma_of(at_16_bits(photograph(name)))
+    studio.put("a.tif", luma, photometric="minisblack")
+    outcome = studio.restore("a.tif")
+    assert outcome.state is State.DONE, outcome.message
+    assert studio.result("a.tif").dtype == np.uint16
+    assert luma_error(studio.result("a.tif"), luma) <= 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("quality", [75, 95])
+def test_luma_is_kept_in_jpeg_files(studio, name, quality):
+    studio.put("a.jpg", grey(name), quality=quality)
+    source = np.asarray(Image.open(studio.scans / "a.jpg")).astype(int)
+    outcome = studio.restore("a.jpg")
+    assert outcome.state is State.DONE, outcome.message
+    result = Image.open(studio.output / "a.jpg")
+    result.draft("L", None)
+    error = np.abs(np.asarray(result.convert("L")).astype(int) - source)
+    assert error.max() <= 2
+    assert (error > 1).mean() < 1e-4
+
+
+@pytest.mark.parametrize("nothing", [{"strength": 0.0}, {"saturation": 0.0}])
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_without_strength_or_saturation_the_result_is_the_neutral_original(studio, nothing, suffix):
+    studio.put(f"a.{suffix}", grey("chelsea"))
+    original = np.asarray(Image.open(studio.scans / f"a.{suffix}"))
+    studio.restore(f"a.{suffix}", **nothing)
+    result = studio.result(f"a.{suffix}").astype(int)
+    assert np.ptp(result, axis=2).max() <= (0 if suffix == "png" else 1)
+    assert np.abs(result[..., 0] - original).max() <= (0 if suffix == "png" else 2)
+
+
+def test_hue_360_equals_hue_0(studio):
+    studio.put("a.png", grey("coffee"))
+    studio.restore("a.png", hue=0.0)
+    first = studio.result("a.png")
+    (studio.output / "a.png").unlink()
+    studio.restore("a.png", hue=360.0)
+    assert np.array_equal(studio.result("a.png"), first)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 3)])
+@pytest.mark.parametrize("value", [0, 77, 255])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_black_white_and_tiny_pictures_come_back_whole(studio, shape, value, suffix):
+    studio.put(f"a.{suffix}", np.full(shape, value, dtype=np.uint8))
+    outcome = studio.restore(f"a.{suffix}")
+    assert outcome.state is State.DONE, outcome.message
+    result = studio.result(f"a.{suffix}")
+    assert result.shape == (*shape, 3)
+    # A JPEG's luma is its Y plane; rounding to RGB on decoding adds up to half a code value.
+    assert luma_error(result, value) <= (1.5 if suffix == "jpg" else 1)
+
+
+def test_a_photograph_in_color_is_skipped_with_its_reason_unless_forced(studio):
+    studio.put("a.png", photograph("coffee"))
+    skipped = studio.restore("a.png")
+    assert (skipped.state, skipped.reason) == (State.SKIPPED, "already-color")
+    assert "--force" in skipped.message
+    assert not (studio.output / "a.png").exists()
+    assert studio.restore("a.png", force=True).state is State.DONE
+    assert luma_error(studio.result("a.png"), grey("coffee")) <= 1.5
+
+
+def test_a_sepia_print_is_made_neutral_first(studio):
+    sepia = np.rint(grey("astronaut")[..., None] * [1.0, 0.88, 0.7]).astype(np.uint8)
+    studio.put("a.png", sepia)
+    outcome = studio.restore("a.png", strength=0.0)
+    assert outcome.state is State.DONE
+    assert any("neutral" in warning for warning in outcome.warnings)
+    assert np.ptp(studio.result("a.png"), axis=2).max() == 0
+    assert luma_error(studio.result("a.png"), luma_of(sepia)) <= 1
+
+
+def test_alpha_is_kept(studio):
+    alpha = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+    pixels = np.dstack([np.full_like(alpha, 120), alpha])
+    Image.fromarray(pixels, "LA").save(studio.scans / "a.png")
+    studio.restore("a.png")
+    result = Image.open(studio.output / "a.png")
+    assert result.mode == "RGBA"
+    assert np.array_equal(np.asarray(result)[..., 3], alpha)
+
+
+def test_a_network_that_gives_nan_fails_the_file_and_writes_nothing(studio):
+    studio.put("a.png", grey("rocket"))
+    outcome = studio.restore("a.png", answer=(0.1, np.nan))
+    assert (outcome.state, outcome.reason) == (State.FAILED, "model-output")
+    assert not (studio.output / "a.png").exists()
+
+
+@pytest.mark.parametrize("space", ["cbcr", "lab-ab", "rgb"])
+def test_every_output_space_colors(studio, space):
+    answer = {"cbcr": (-0.1, 0.1), "lab-ab": (15.0, 25.0), "rgb": (0.7, 0.5, 0.4)}[space]
+    studio.put("a.png", grey("chelsea"))
+    outcome = studio.restore("a.png", answer, speaking(CONTRACT, "luma", space))
+    assert outcome.state is State.DONE, outcome.message
+    assert luma_error(studio.result("a.png"), grey("chelsea")) <= 1
+    mean = studio.result("a.png").reshape(-1, 3).mean(axis=0)
+    assert mean[0] > mean[1] > mean[2]
+
+
+def damaged():
+    stream = io.BytesIO()
+    Image.fromarray(grey("rocket")).save(stream, "PNG")
+    return stream.getvalue()[:5000]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "not-a-picture"), (b"just words", "not-a-picture"), (None, "damaged")],
+)
+def test_bad_content_fails_alone_and_is_named(studio, content, reason):
+    (studio.scans / "bad.png").write_bytes(damaged() if content is None else content)
+    studio.put("good.png", grey("rocket"))
+    place = studio.workplace(constant_model(studio.models / "m.onnx"))
+    jobs = (studio.job("bad.png"), studio.job("good.png"))
+    bad, good = restore_photos(jobs, place)
+    assert (bad.state, bad.reason) == (State.FAILED, reason)
+    assert "bad.png" in bad.message
+    assert good.state is State.DONE
+    assert [one.name for one in studio.output.iterdir() if one.is_file()] == ["good.png"]
+
+
+def test_the_limit_on_pixels_is_an_option(studio):
+    studio.put("a.png", grey("astronaut"))
+    outcome = studio.restore("a.png", max_megapixels=0.1)
+    assert (outcome.state, outcome.reason) == (State.FAILED, "too-large")
+    assert "--max-megapixels" in outcome.message
+    assert studio.restore("a.png", max_megapixels=1.0).state is State.DONE
+
+
+def test_whatever_goes_wrong_becomes_an_outcome(studio, monkeypatch):
+    def trip(*_, **__):
+        raise ZeroDivisionError("tripped")
+
+    studio.put("a.png", grey("rocket"))
+    monkeypatch.setattr("archive_colorizer.restore.photo.recolor", trip)
+    outcome = studio.restore("a.png")
+    assert (outcome.state, outcome.reason) == (State.FAILED, "bug")
+    assert outcome.message == "a.png: ZeroDivisionError: tripped"
+
+
+def test_the_outcome_tells_source_target_and_means(studio):
+    studio.put("a.png", grey("coffee"))
+    outcome = studio.restore("a.png")
+    assert outcome.source_sha256 == digest(studio.scans / "a.png")
+    assert outcome.target_sha256 == digest(studio.output / "a.png")
+    assert outcome.model_sha256 == digest(studio.models / "m.onnx")
+    assert outcome.provider == "CPUExecutionProvider"
+    assert (outcome.height, outcome.width) == grey("coffee").shape
+    assert outcome.seconds > 0
+    assert outcome.target_stamp == Stamp.of(os.lstat(studio.output / "a.png"))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_the_result_says_that_its_color_was_made_by_an_algorithm(studio, suffix):
+    studio.put(f"a.{suffix}", grey("coffee"))
+    outcome = studio.restore(f"a.{suffix}")
+    content = (studio.output / f"a.{suffix}").read_bytes()
+    assert b"compositeWithTrainedAlgorithmicMedia" in content
+    assert outcome.source_sha256.encode() in content
+    assert outcome.model_sha256.encode() in content
+
+
+def test_a_source_that_changes_meanwhile_fails(studio, monkeypatch):
+    from archive_colorizer.restore import photo
+
+    studio.put("a.png", grey("rocket"))
+    plain = photo.recolor
+
+    def meddle(*args):
+        with (studio.scans / "a.png").open("ab") as file:
+            file.write(b"more")
+        return plain(*args)
+
+    monkeypatch.setattr(photo, "recolor", meddle)
+    outcome = studio.restore("a.png")
+    assert (outcome.state, outcome.reason) == (State.FAILED, "source-changed")
+    assert not (studio.output / "a.png").exists()
+
+
+def test_a_foreign_file_in_the_place_of_the_result_is_kept(studio):
+    studio.put("a.png", grey("rocket"))
+    (studio.output / "a.png").write_bytes(b"my own work")
+    outcome = studio.restore("a.png")
+    assert (outcome.state, outcome.reason) == (State.FAILED, "target-exists")
+    assert (studio.output / "a.png").read_bytes() == b"my own work"
+
+
+def test_an_earlier_result_is_replaced_when_the_job_says_so(studio):
+    studio.put("a.png", grey("rocket"))
+    (studio.output / "a.png").write_bytes(b"an earlier result")
+    place = studio.workplace(constant_model(studio.models / "m.onnx"))
+    outcome = restore_photo(replace(studio.job("a.png"), replaces=True), place)
+    assert outcome.state is State.DONE
+    assert studio.result("a.png").shape[2] == 3
