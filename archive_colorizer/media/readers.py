@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.errors import UnsupportedPicture
+from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import tiff_tags, vips
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
-from archive_colorizer.media.planes import channel, raster_of, straight
+from archive_colorizer.media.planes import channel, raster_of
+from archive_colorizer.media.png_chunks import chunks, density_of
 from archive_colorizer.media.raster import Format, Raster
 
-_INCH = 25.4
 _COLORS = {"b-w": 1, "grey16": 1, "rgb": 3, "srgb": 3, "rgb16": 3}
 
 
@@ -25,7 +25,14 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Raster:
     """PNG of any depth and kind; palettes and transparency are expanded by libvips."""
     image = _open(data, "png", name, max_pixels)
     found = _found_in(image)
-    if b"acTL" in data[:4096]:
+    names = set()
+    for kind, body in chunks(data):
+        names.add(kind)
+        if kind == b"pHYs":
+            found = replace(found, dpi=density_of(body))
+    if b"IEND" not in names:
+        raise DamagedPicture(f"{name}: cut before its end; look for a better copy")
+    if b"acTL" in names:
         found = replace(found, warnings=("only the still picture of an animation was restored",))
     return _raster(image, name, found, "png")
 
@@ -44,7 +51,7 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> Raster:
     stream, first = tiff_tags.open_tiff(data, name, max_pixels)
     image = _open(data, "tiff", name, max_pixels)
     found = tiff_tags.found_in(stream, first)
-    return _raster(image, name, found, "tiff", tiff_tags.extra_meaning(stream, first))
+    return _raster(image, name, found, "tiff", tiff_tags.has_alpha(stream, first))
 
 
 def _open(data: bytes, kind: Format, name: str, max_pixels: int) -> Any:
@@ -54,20 +61,16 @@ def _open(data: bytes, kind: Format, name: str, max_pixels: int) -> Any:
 
 
 def _found_in(image: Any) -> Found:
-    dpi = None
-    if image.get_typeof("resolution-unit"):
-        dpi = (image.xres * _INCH, image.yres * _INCH)
     return Found(
         exif=vips.blob(image, "exif-data"),
         icc=vips.blob(image, "icc-profile-data"),
         xmp=vips.blob(image, "xmp-data"),
         iptc=vips.blob(image, "iptc-data"),
-        dpi=dpi,
     )
 
 
-def _raster(image: Any, name: str, found: Found, kind: Format, extra: int = 2) -> Raster:
-    """Decode and part the channels; `extra` is TIFF's word on the channel after the colours."""
+def _raster(image: Any, name: str, found: Found, kind: Format, named: bool = True) -> Raster:
+    """Decode and part the channels; `named` tells that a channel after the colors is alpha."""
     if image.interpretation == "cmyk":
         image = vips.cmyk_to_srgb(image, name)
         note = "CMYK was converted to sRGB"
@@ -79,10 +82,8 @@ def _raster(image: Any, name: str, found: Found, kind: Format, extra: int = 2) -
         )
     samples = vips.pixels(image, name)
     color: Plane = samples[..., 0] if colors == 1 else samples[..., :3]
-    alpha: Plane | None = None
-    if samples.shape[2] > colors and extra:
-        alpha = channel(samples, colors)
-        color = straight(color, alpha) if extra == 1 else color
+    # libvips has divided by an alpha that was multiplied in.
+    alpha = channel(samples, colors) if samples.shape[2] > colors and named else None
     if samples.shape[2] > colors + (alpha is not None):
         note = "channels of unknown meaning were dropped"
         found = replace(found, warnings=(*found.warnings, note))

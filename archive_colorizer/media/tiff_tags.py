@@ -14,6 +14,7 @@ DESCRIPTIVE: Final = frozenset((269, 270, 271, 272, 285, 305, 306, 315, 316, 334
 _ICC: Final = 34675
 _XMP: Final = 700
 _IPTC: Final = 33723
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
 _DNG_VERSION: Final = 50706
 _POINTERS: Final = (tiff.EXIF_POINTER, tiff.GPS_POINTER)
 _REDUCED: Final = 1
@@ -35,10 +36,9 @@ def open_tiff(data: bytes, name: str, max_pixels: int) -> tuple[tiff.TiffStream,
         raise DamagedPicture(f"{name}: cut or corrupt ({error})") from None
     width, height = stream.number(first, 256, 0), stream.number(first, 257, 0)
     check_size(name, width, height, max_pixels)
-    for across, down in ((322, 323),):
-        if across in first.entries:
-            tile = stream.number(first, across, 0), stream.number(first, down, 0)
-            check_size(f"{name}, one tile", *tile, max_pixels)
+    if _TILE_WIDTH in first.entries:
+        tile = stream.number(first, _TILE_WIDTH, 0), stream.number(first, _TILE_LENGTH, 0)
+        check_size(f"{name}, one tile", *tile, max_pixels)
     if _DNG_VERSION in first.entries:
         raise UnsupportedPicture(f"{name}: a camera raw file; develop it to TIFF first")
     if stream.number(first, 254, 0) & _REDUCED:
@@ -47,9 +47,9 @@ def open_tiff(data: bytes, name: str, max_pixels: int) -> tuple[tiff.TiffStream,
     return stream, first
 
 
-def extra_meaning(stream: tiff.TiffStream, first: tiff.Directory) -> int:
-    """What the first extra channel is: 0 unknown, 1 alpha multiplied in, 2 alpha."""
-    return stream.number(first, 338, 0)
+def has_alpha(stream: tiff.TiffStream, first: tiff.Directory) -> bool:
+    """Whether the first extra channel is said to be alpha, multiplied in (1) or not (2)."""
+    return stream.number(first, 338, 0) in (1, 2)
 
 
 def found_in(stream: tiff.TiffStream, first: tiff.Directory) -> Found:

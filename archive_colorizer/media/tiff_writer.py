@@ -58,7 +58,8 @@ def _stream_of(metadata: Metadata) -> tiff.TiffStream | None:
 
 
 def _extra_tags(metadata: Metadata, stream: tiff.TiffStream | None) -> list[Any]:
-    tags: list[Any] = []
+    # Said aloud, since some readers otherwise believe an orientation that stands in XMP.
+    tags: list[Any] = [(tiff.ORIENTATION, 3, 1, 1, True)]
     for tag, content in ((_XMP, metadata.xmp), (_IPTC, metadata.iptc)):
         if content:
             tags.append((tag, 1 if tag == _XMP else 7, len(content), content, True))

@@ -23,6 +23,7 @@ _LOADERS: Final[dict[Format, str]] = {
 _UNSUPPORTED: Final = (
     "nsupported",
     "not configured",
+    "not supported",
     "not a whole number",
     "unknown compression",
     "bad labq",

@@ -2,21 +2,20 @@
 
 import io
 import struct
-import zlib
-from collections.abc import Iterator
 from typing import Final, Protocol
+
+import numpy as np
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import OutputError
-from archive_colorizer.media import jp2_boxes, vips
+from archive_colorizer.media import jp2_boxes, png_chunks, vips
 from archive_colorizer.media.planes import with_alpha
 from archive_colorizer.media.raster import Metadata, Raster
 from archive_colorizer.media.tiff_writer import write_tiff
 
 __all__ = ["Writer", "write_bmp", "write_jp2", "write_png", "write_tiff", "write_webp"]
 
-_PNG_HEADER_END: Final = 33
-_INCH: Final = 0.0254
+_METER: Final = 1 / 0.0254
 _WEBP_SIDE: Final = 16383
 
 
@@ -39,8 +38,7 @@ def write_png(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
         png = bytes(image.pngsave_buffer(compression=6, filter="paeth", keep="none"))
     except library.Error as error:
         raise OutputError(f"a PNG cannot be written: {error}") from None
-    chunks = b"".join(_png_chunks(metadata))
-    return png[:_PNG_HEADER_END] + chunks + png[_PNG_HEADER_END:]
+    return png_chunks.with_metadata(png, metadata)
 
 
 def write_webp(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
@@ -66,12 +64,42 @@ def write_webp(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
 
 
 def write_bmp(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
-    """BMP of 24 or (with alpha) 32 bit; of the metadata it holds the resolution."""
-    from PIL import Image
+    """BMP of 24 or (with alpha) 32 bit; of the metadata it holds the resolution.
 
-    target = io.BytesIO()
-    Image.fromarray(with_alpha(rgb, raster)).save(target, "BMP", dpi=metadata.dpi or (96, 96))
-    return target.getvalue()
+    Alpha takes a version 4 header, which names the four channels; with the old header
+    readers take it for padding.
+    """
+    height, width = rgb.shape[:2]
+    bands = 3 if raster.alpha is None else 4
+    stride = (width * bands + 3) // 4 * 4
+    rows = np.zeros((height, stride), np.uint8)
+    body = rows[:, : width * bands].reshape(height, width, bands)
+    body[..., 2::-1] = rgb[::-1]
+    extra = b""
+    if raster.alpha is not None:
+        body[..., 3] = raster.alpha[::-1]
+        masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+        extra = masks + b"BGRs" + b"\0" * 48
+    dots = [round(side * _METER) for side in metadata.dpi or (0, 0)]
+    size = 40 + len(extra)
+    header = struct.pack(
+        "<2sIIIIiiHHIIiiII",
+        b"BM",
+        14 + size + rows.nbytes,
+        0,
+        14 + size,
+        size,
+        width,
+        height,
+        1,
+        8 * bands,
+        3 if extra else 0,
+        rows.nbytes,
+        *dots,
+        0,
+        0,
+    )
+    return header + extra + rows.tobytes()
 
 
 def write_jp2(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
@@ -86,21 +114,3 @@ def write_jp2(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
     except (imagecodecs.Jpeg2kError, ValueError) as error:
         raise OutputError(f"a JPEG 2000 file cannot be written: {error}") from None
     return jp2_boxes.with_metadata(bytes(jp2), metadata, raster.alpha is not None)
-
-
-def _png_chunks(metadata: Metadata) -> Iterator[bytes]:
-    """iCCP, pHYs, eXIf and XMP, in this order: a profile must come before the pixels."""
-    if metadata.icc:
-        yield _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc, 9))
-    if metadata.dpi:
-        across, down = (round(side / _INCH) for side in metadata.dpi)
-        yield _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
-    if metadata.exif:
-        yield _chunk(b"eXIf", metadata.exif)
-    if metadata.xmp:
-        yield _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp)
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    check = zlib.crc32(body, zlib.crc32(kind))
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)
