@@ -1,0 +1,82 @@
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archive_colorizer.errors import UsageError
+from archive_colorizer.recipe import Recipe, load_recipe
+
+PIXELS = {"strength": 0.5, "saturation": 2.0, "hue": 30.0, "value": 0.5, "jpeg_quality": 80}
+RUNNING = {
+    "workers": 7,
+    "device": "cpu",
+    "executor": "serial",
+    "max_megapixels": 1.0,
+    "force": True,
+    "model": "other",
+}
+
+
+def test_every_setting_is_known_to_change_pixels_or_not():
+    assert {one.name for one in dataclasses.fields(Recipe)} == {*PIXELS, *RUNNING}
+
+
+@pytest.mark.parametrize(("name", "value"), PIXELS.items())
+def test_what_changes_pixels_changes_the_digest(name, value):
+    assert Recipe().changed({name: value}, "test").digest() != Recipe().digest()
+
+
+@pytest.mark.parametrize(("name", "value"), RUNNING.items())
+def test_what_does_not_change_pixels_does_not(name, value):
+    assert Recipe().changed({name: value}, "test").digest() == Recipe().digest()
+
+
+def test_a_file_is_read_and_whole_numbers_are_taken_for_floats(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text('strength = 1\nsaturation = 1.5\ndevice = "cpu"\n')
+    assert load_recipe(path) == Recipe(saturation=1.5, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("strenght = 1", "did you mean 'strength'"),
+        ("zzz = 1", "known are strength"),
+        ("strength = 'much'", "strength must be float"),
+        ("strength = true", "strength must be float"),
+        ("workers = 1.5", "workers must be int"),
+        ("strength = 1.01", "between 0 and 1"),
+        ("hue = nan", "between -360 and 360"),
+        ("max_megapixels = -1", "at least 0"),
+        ("strength = ", "Invalid value"),
+        ("\x00", "r.toml"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_name_and_the_reason(tmp_path, text, said):
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said) as caught:
+        load_recipe(path)
+    assert "r.toml" in str(caught.value)
+
+
+def test_a_missing_or_binary_file_is_a_usage_error(tmp_path):
+    (tmp_path / "b.toml").write_bytes(b"\xff\xfe\x00")
+    for name in ("b.toml", "missing.toml"):
+        with pytest.raises(UsageError, match=name):
+            load_recipe(tmp_path / name)
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=12), st.none() | st.booleans() | st.floats() | st.text(), max_size=3
+    )
+)
+def test_any_settings_are_taken_or_refused(given):
+    try:
+        changed = Recipe().changed(given, "test")
+    except UsageError as error:
+        assert str(error).startswith("test: ")
+    else:
+        assert changed.as_dict() == {**Recipe().as_dict(), **given}
