@@ -21,7 +21,7 @@ def for_rgb(icc: bytes, color: bool) -> tuple[bytes | None, str | None]:
     profile on a grey picture becomes an RGB one with the same neutral axis.
     """
     space = icc[16:20]
-    if len(icc) < 132 or icc[36:40] != b"acsp" or space not in _TYPES or not _opens(icc):
+    if icc[36:40] != b"acsp" or space not in _TYPES or not _opens(icc):
         return None, "the ICC profile is damaged and was dropped"
     if space == b"RGB ":
         return icc, None
@@ -57,8 +57,11 @@ _COLORANTS: Final = (b"rXYZ", b"gXYZ", b"bXYZ")
 
 
 def _opens(icc: bytes) -> bool:
+    """Whether LittleCMS takes it; of a cut profile it would notice only later."""
     from PIL import ImageCms
 
+    if not 132 <= int.from_bytes(icc[:4], "big") <= len(icc):
+        return False
     try:
         ImageCms.ImageCmsProfile(io.BytesIO(icc))
     except (OSError, ValueError):

@@ -1,0 +1,194 @@
+"""JPEG: luma in and out, planes, metadata segments, and everything that can be wrong."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from archive_colorizer.color.space import luma_of
+from archive_colorizer.errors import DamagedPicture, OutputError, UnsupportedPicture
+from archive_colorizer.media import jpeg_segments
+from archive_colorizer.media.jpeg import decode_jpeg, encode_jpeg, estimated_quality
+from archive_colorizer.media.raster import Metadata
+from tests.media.files import (
+    IPTC,
+    LIMIT,
+    MAKER_NOTE,
+    XMP,
+    exif,
+    saved,
+    small,
+    small_grey,
+    srgb_profile,
+)
+from tests.photographs import NAMES, photograph
+
+WHOLE = Metadata(exif(thumbnail=False), srgb_profile(), XMP, IPTC, (300.0, 240.0))
+
+
+def chroma(luma):
+    """Smooth, strong color at half size."""
+    rows, columns = np.mgrid[: (luma.shape[0] + 1) // 2, : (luma.shape[1] + 1) // 2]
+    cb = 128 + 30 * np.sin(columns / 31) + 10 * np.sin(rows / 7)
+    return cb.astype(np.uint8), (255 - cb).astype(np.uint8)
+
+
+def encoded(luma, metadata=None, quality=0):
+    return encode_jpeg(luma, *chroma(luma), metadata or Metadata(), quality)
+
+
+def test_a_grey_file_gives_its_own_values():
+    data = saved(small_grey(), "JPEG", quality=90)
+    raster = decode_jpeg(data, "x", LIMIT)
+    assert raster.preview is None and raster.quality == 90
+    assert np.array_equal(raster.luma, np.asarray(Image.open(io.BytesIO(data))))
+
+
+def test_a_color_file_gives_the_luma_it_stores():
+    data = saved(small(), "JPEG", quality=95, subsampling=0)
+    raster = decode_jpeg(data, "x", LIMIT)
+    image = Image.open(io.BytesIO(data))
+    image.draft("YCbCr", None)
+    assert np.abs(raster.luma.astype(int) - np.asarray(image)[..., 0]).max() == 0
+    assert np.abs(raster.luma.astype(int) - luma_of(small())).mean() < 2
+
+
+def test_the_preview_is_small_and_in_color():
+    raster = decode_jpeg(saved(np.tile(small(), (8, 6, 1)), "JPEG"), "x", LIMIT)
+    assert max(raster.preview.shape) == 512 and raster.luma.shape == (1336, 1398)
+    assert np.ptp(raster.preview, axis=2).max() > 40
+
+
+def test_three_equal_channels_count_as_grey():
+    data = saved(np.dstack([small_grey()] * 3), "JPEG")
+    assert decode_jpeg(data, "x", LIMIT).preview is None
+
+
+@pytest.mark.parametrize("saved_at", [75, 90, 95])
+@pytest.mark.parametrize("name", NAMES)
+def test_luma_stays_within_one_code_value(name, saved_at):
+    source = decode_jpeg(saved(photograph(name), "JPEG", quality=saved_at), "x", LIMIT)
+    result = decode_jpeg(encoded(source.luma), "x", LIMIT)
+    error = np.abs(result.luma.astype(int) - source.luma)
+    assert (error.max(), error.mean() < 0.1) == (1, True)
+
+
+def test_the_planes_of_color_arrive():
+    luma = small_grey()
+    cb, cr = chroma(luma)
+    image = Image.open(io.BytesIO(encode_jpeg(luma, cb, cr, Metadata(), 98)))
+    image.draft("YCbCr", None)
+    shown = np.asarray(image)
+    assert image.layer[0][1:3] == (2, 2), "4:2:0"
+    assert np.abs(shown[::2, ::2, 1].astype(int) - cb).mean() < 2
+    assert np.abs(shown[::2, ::2, 2].astype(int) - cr).mean() < 2
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 100))
+def test_any_size_and_quality_is_written(height, width, quality):
+    luma = small_grey()[:height, :width]
+    raster = decode_jpeg(encoded(luma, quality=quality), "x", LIMIT)
+    assert raster.luma.shape == (height, width) and raster.quality == quality
+
+
+def test_more_pixels_a_side_than_the_format_holds():
+    luma = np.zeros((1, 70_000), np.uint8)
+    with pytest.raises(OutputError, match="70000"):
+        encoded(luma)
+
+
+@pytest.mark.parametrize("quality", [1, 30, 49, 50, 75, 90, 100])
+def test_the_quality_of_usual_tables_is_recognised(quality):
+    assert decode_jpeg(saved(small(), "JPEG", quality=quality), "x", LIMIT).quality == quality
+
+
+def test_an_unusual_table_gets_a_quality_at_least_as_fine():
+    table = [3, 2, 10, 8, 8, 8, 7, 7, 2, 6] + [9] * 54
+    data = saved(small_grey(), "JPEG", qtables=[table])
+    ours = jpeg_segments.quantisation_table(
+        saved(small_grey(), "JPEG", quality=estimated_quality(data, 0)), 0
+    )
+    theirs = jpeg_segments.quantisation_table(data, 0)
+    assert all(a <= b for a, b in zip(ours, theirs, strict=True))
+
+
+def test_metadata_is_carried_as_it_was():
+    kept = decode_jpeg(encoded(small_grey(), WHOLE), "x", LIMIT).metadata
+    assert kept == WHOLE
+    with Image.open(io.BytesIO(encoded(small_grey(), WHOLE))) as image:
+        assert image.info["icc_profile"] == WHOLE.icc
+        assert image.info["xmp"] == XMP
+        assert image.info["dpi"] == (300, 240)
+        assert image.getexif().get_ifd(34665)[37500] == MAKER_NOTE
+        assert image.getexif()[270] == "Mill at the river"
+
+
+def test_a_long_profile_goes_over_several_segments():
+    profile = bytearray(srgb_profile())
+    profile += bytes(200_000)
+    profile[:4] = len(profile).to_bytes(4, "big")
+    data = encoded(small_grey(), Metadata(icc=bytes(profile)))
+    assert decode_jpeg(data, "x", LIMIT).metadata.icc == bytes(profile)
+
+
+def test_long_xmp_goes_on_in_extended_segments():
+    packet = XMP + b" " * 150_000
+    data = encoded(small_grey(), Metadata(xmp=packet))
+    main, *rest = [
+        body for marker, body in jpeg_segments.segments(data) if marker == jpeg_segments.APP1
+    ]
+    assert b"HasExtendedXMP" in main
+    head = len(jpeg_segments.EXTENDED_XMP) + 40
+    assert b"".join(body[head:] for body in rest) == packet
+    raster = decode_jpeg(data, "x", LIMIT)
+    assert any("extended XMP" in warning for warning in raster.warnings)
+
+
+def test_an_incomplete_profile_is_dropped_with_a_warning():
+    data = saved(small_grey(), "JPEG", icc_profile=srgb_profile())
+    damaged = data.replace(b"ICC_PROFILE\0\1\1", b"ICC_PROFILE\0\1\2")
+    assert damaged != data
+    raster = decode_jpeg(damaged, "x", LIMIT)
+    assert raster.metadata.icc is None
+    assert "the ICC profile is incomplete and was dropped" in raster.warnings
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("color", [False, True])
+def test_a_file_cut_anywhere_is_damaged(progressive, color):
+    whole = saved(small() if color else small_grey(), "JPEG", progressive=progressive)
+    for cut in (*range(2, 700, 13), *range(700, len(whole), 997), *range(-20, 0)):
+        with pytest.raises(DamagedPicture, match="scan"):
+            decode_jpeg(whole[:cut], "scan", LIMIT)
+
+
+def test_a_slight_fault_is_passed_over_and_said():
+    data = saved(small_grey(), "JPEG")
+    at = data.index(b"\xff\xdb")
+    raster = decode_jpeg(data[:at] + b"\0" + data[at:], "x", LIMIT)
+    assert np.array_equal(raster.luma, decode_jpeg(data, "x", LIMIT).luma)
+    assert any("passed over" in warning for warning in raster.warnings)
+
+
+def test_twelve_bits_are_named():
+    data = bytearray(saved(small_grey(), "JPEG"))
+    data[data.index(b"\xff\xc0") + 4] = 12
+    with pytest.raises(UnsupportedPicture, match="12 bit"):
+        decode_jpeg(bytes(data), "x", LIMIT)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 600), st.binary(min_size=1, max_size=4))
+def test_a_damaged_header_never_ends_in_another_error(at, junk):
+    data = bytearray(saved(small()[:40, :40], "JPEG", icc_profile=srgb_profile()))
+    data[at : at + len(junk)] = junk
+    try:
+        assert decode_jpeg(bytes(data), "x", LIMIT).luma.ndim == 2
+    except (DamagedPicture, UnsupportedPicture):
+        pass
+    except Exception as error:
+        assert type(error).__name__ == "PictureTooLarge"
