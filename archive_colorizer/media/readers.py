@@ -1,7 +1,11 @@
 """One reader a format: bytes to a Raster, strictly."""
 
+import io
+import struct
 from dataclasses import replace
 from typing import Any, Protocol
+
+import numpy as np
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
@@ -49,9 +53,26 @@ def read_webp(data: bytes, name: str, max_pixels: int) -> Raster:
 def read_tiff(data: bytes, name: str, max_pixels: int) -> Raster:
     """The first page of a TIFF: 1 to 8 and 16 bit, grey, RGB, palette, YCbCr, CMYK."""
     stream, first = tiff_tags.open_tiff(data, name, max_pixels)
+    if stream.number(first, tiff_tags.COMPRESSION, 1) == tiff_tags.OLD_JPEG:
+        return _old_jpeg(data, name, tiff_tags.found_in(stream, first))
     image = _open(data, "tiff", name, max_pixels)
     found = tiff_tags.found_in(stream, first)
     return _raster(image, name, found, "tiff", tiff_tags.has_alpha(stream, first))
+
+
+def _old_jpeg(data: bytes, name: str, found: Found) -> Raster:
+    """JPEG in TIFF before 1995, which libvips gives as black without an error."""
+    from PIL import TiffImagePlugin
+
+    try:
+        # The plugin and not Image.open, whose own limit on pixels is not ours.
+        with TiffImagePlugin.TiffImageFile(io.BytesIO(data)) as image:
+            image.load()
+            samples = np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error) as error:
+        raise DamagedPicture(f"{name}: cut or corrupt ({error})") from None
+    note = "old-style JPEG was read leniently: look whether the picture is whole"
+    return raster_of(samples, None, replace(found, warnings=(*found.warnings, note)), "tiff")
 
 
 def _open(data: bytes, kind: Format, name: str, max_pixels: int) -> Any:

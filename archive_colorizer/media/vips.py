@@ -4,6 +4,7 @@ libvips was chosen because it read 829 foreign files without one silent fault.  
 to one thread and no cache, since many workers run side by side and no picture comes twice.
 """
 
+import logging
 import os
 from functools import cache
 from typing import Any, Final
@@ -35,8 +36,9 @@ _DEPTHS: Final = {"uchar": np.uint8, "ushort": np.uint16}
 def library() -> Any:
     """The pyvips module, imported on first use because it starts libvips."""
     os.environ.setdefault("VIPS_CONCURRENCY", "1")
-    # libvips writes warnings to stderr past logging; what matters comes back as an error.
+    # What matters comes back as an error; warnings would go to stderr, past or by way of logging.
     os.environ.setdefault("VIPS_WARNING", "0")
+    logging.getLogger("pyvips").addHandler(logging.NullHandler())
     import pyvips
 
     pyvips.block_untrusted_set(True)

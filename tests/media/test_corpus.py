@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
+from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import SourceError
 from archive_colorizer.media import stills
 from archive_colorizer.media.raster import Format
@@ -13,6 +15,11 @@ from archive_colorizer.media.raster import Format
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 LIMIT = 300_000_000
 UPRIGHT_ALREADY = {"Pillow__6abc00__g4_orientation_6.tif": "its stated size is the upright one"}
+JUDGE_IS_WRONG = {
+    "image-tiff__935666__flower-rgb-planar-16.tif": "Pillow misreads planar 16 bit",
+    "jpylyzer-test-files__ce91f4__bitwiser-icc-corrupted-tagcount-1937.jp2": "Pillow leaves "
+    "colors multiplied by an alpha that the file says to be multiplied in",
+}
 
 pytestmark = pytest.mark.skipif(
     not (CORPUS / "corpus.csv").exists(), reason="needs ../shared/corpus beside the checkout"
@@ -51,6 +58,35 @@ def test_sound_files_of_promised_formats_are_read_upright():
             wrong.append((row["file"], "16 bit lost"))
     assert not wrong
     assert seen > 150
+
+
+def pillows_luma(row):
+    """Luma by an outside judge, or None for kinds that it does not read as they are."""
+    with Image.open(CORPUS / "corpus" / row["file"]) as image:
+        shown = ImageOps.exif_transpose(image)
+        if shown.mode.startswith("I;16"):
+            return np.asarray(shown).astype(np.uint16)
+        if shown.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+            return None
+        return luma_of(np.asarray(shown.convert("RGBA"))[..., :3])
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_luma_is_what_pillow_sees():
+    wrong, compared = [], 0
+    for row in rows("must-convert"):
+        # A JPEG's own luma may lie outside of what RGB can hold; test_jpeg compares that.
+        judged = None if row["format"] == "jpeg" else pillows_luma(row)
+        if judged is None or Path(row["file"]).name in JUDGE_IS_WRONG:
+            continue
+        compared += 1
+        luma = decoded(row).luma
+        if luma.dtype != judged.dtype:
+            luma = (luma // 257).astype(np.uint8)
+        if np.abs(luma.astype(int) - judged).max() > 1:
+            wrong.append(row["file"])
+    assert not wrong
+    assert compared > 100
 
 
 def test_broken_files_are_refused_by_name():
