@@ -7,7 +7,7 @@ from typing import Final, cast
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.errors import OutputError, UnsupportedPicture
+from archive_colorizer.errors import DamagedPicture, OutputError, UnsupportedPicture
 from archive_colorizer.media import jpeg_segments as parts
 from archive_colorizer.media import vips
 from archive_colorizer.media.limits import check_size
@@ -48,6 +48,8 @@ def decode_jpeg(data: bytes, name: str, max_pixels: int) -> Raster:
     check_size(name, frame.width, frame.height, max_pixels)
     if frame.precision != 8:
         raise UnsupportedPicture(f"{name}: a JPEG of {frame.precision} bit; convert it to TIFF")
+    if len(data) < parts.least_bytes(frame):
+        raise DamagedPicture(f"{name}: too short for its {frame.width} x {frame.height} pixels")
     quality = estimated_quality(data, frame.luma_table)
     found = _read_segments(data)
     if frame.components not in (1, 3):
@@ -56,7 +58,7 @@ def decode_jpeg(data: bytes, name: str, max_pixels: int) -> Raster:
         luma, preview = _decode_planes(data, frame)
     except ValueError as objection:
         if "subsampling" not in str(objection):
-            mended = f"the JPEG has a fault that was passed over ({objection})"
+            mended = f"the JPEG is faulty, parts of the picture may be missing ({objection})"
             found = replace(found, warnings=(*found.warnings, mended))
         return _decode_slowly(data, name, found, quality)
     raster = Raster(luma=luma, format="jpeg", preview=preview, quality=quality)

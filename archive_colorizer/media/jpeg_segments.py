@@ -24,13 +24,25 @@ _STANDALONE: Final = frozenset((0x01, *range(0xD0, 0xD9)))
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The frame header: sample precision in bits, sides in pixels, and the luma's table."""
+    """The frame header: its marker, bits a sample, sides in pixels, and the luma's table."""
 
+    marker: int
     precision: int
     height: int
     width: int
     components: int
     luma_table: int
+
+
+def least_bytes(frame: Frame) -> int:
+    """So many bytes a whole file of this frame has at least.
+
+    Every block of 8 x 8 takes a Huffman code of one bit or more for its mean, and without
+    progression another one for its end.
+    """
+    blocks = -(-frame.width // 8) * -(-frame.height // 8)
+    bits = {0xC0: 2, 0xC1: 2, 0xC2: 1}.get(frame.marker, 0)
+    return blocks * bits // 8
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -58,7 +70,7 @@ def frame_of(data: bytes, name: str) -> Frame:
     for marker, body in segments(data):
         if marker in FRAMES and len(body) >= 9:
             precision, height, width, components, _, _, table = struct.unpack_from(">BHHBBBB", body)
-            return Frame(precision, height, width, components, table)
+            return Frame(marker, precision, height, width, components, table)
     raise DamagedPicture(f"{name}: a JPEG without a frame header; it is cut or corrupt")
 
 

@@ -171,7 +171,24 @@ def test_a_slight_fault_is_passed_over_and_said():
     at = data.index(b"\xff\xdb")
     raster = decode_jpeg(data[:at] + b"\0" + data[at:], "x", LIMIT)
     assert np.array_equal(raster.luma, decode_jpeg(data, "x", LIMIT).luma)
-    assert any("passed over" in warning for warning in raster.warnings)
+    assert any("parts of the picture may be missing" in warning for warning in raster.warnings)
+
+
+def test_a_file_cut_and_closed_again_says_so():
+    whole = saved(small_grey(), "JPEG")
+    raster = decode_jpeg(whole[: len(whole) // 2] + b"\xff\xd9", "x", LIMIT)
+    assert any("parts of the picture may be missing" in warning for warning in raster.warnings)
+
+
+def test_a_large_frame_around_little_data_is_refused_unread():
+    data = bytearray(saved(small(), "JPEG"))
+    at = data.index(b"\xff\xc0")
+    data[at + 5 : at + 9] = b"\x42\x68\x42\x68"
+    with pytest.raises(DamagedPicture, match="too short for its 17000 x 17000"):
+        decode_jpeg(bytes(data), "x", 300_000_000)
+    for options in ({}, {"optimize": True}, {"progressive": True}):
+        empty = saved(np.full((2000, 2000, 3), 77, np.uint8), "JPEG", **options)
+        assert decode_jpeg(empty, "x", LIMIT).luma.max() == 77
 
 
 def test_twelve_bits_are_named():
