@@ -9,7 +9,7 @@ from archive_colorizer.color.space import Plane
 from archive_colorizer.media import exif as tiff
 from archive_colorizer.media.profile import for_rgb
 from archive_colorizer.media.raster import Metadata
-from archive_colorizer.media.xmp import ProvenanceNote, with_provenance
+from archive_colorizer.media.xmp import ProvenanceNote, is_sound, with_provenance
 
 __all__ = ["Found", "ProvenanceNote", "read_metadata", "upright", "with_provenance"]
 
@@ -65,7 +65,11 @@ def read_metadata(found: Found, color: bool) -> Reading:
     if found.icc and not found.converted:
         icc, warning = for_rgb(found.icc, color)
         warnings.extend((warning,) if warning else ())
-    metadata = Metadata(exif, icc, found.xmp or None, found.iptc or None, dpi)
+    xmp = found.xmp or None
+    if xmp and not is_sound(xmp):
+        xmp = None
+        warnings.append("XMP is broken or hostile and was dropped")
+    metadata = Metadata(exif, icc, xmp, found.iptc or None, dpi)
     return Reading(metadata, orientation, tuple(warnings))
 
 

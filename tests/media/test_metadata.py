@@ -113,6 +113,13 @@ def test_resolution_comes_from_the_container_then_from_exif():
     assert read_metadata(Found(exif=stream, dpi=(72.0, 72.0)), True).metadata.dpi == (72.0, 72.0)
 
 
+@pytest.mark.parametrize("packet", [b"<!DOCTYPE x>" + XMP, XMP[:-9], b"no xml at all"])
+def test_hostile_xmp_is_dropped_with_a_warning(packet):
+    raster = stills.decode(saved(small(), "JPEG", xmp=packet), "x", LIMIT)
+    assert raster.metadata.xmp is None
+    assert raster.warnings == ("XMP is broken or hostile and was dropped",)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_a_tiff_keeps_what_other_writers_lose(order, depth):
