@@ -6,6 +6,8 @@ import signal
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
+from multiprocessing import active_children, resource_tracker
+from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from typing import Any, Self, cast
 
@@ -18,6 +20,8 @@ _AHEAD = 2
 
 _PATIENCE = 5.0
 """Seconds that the processes get to end by themselves."""
+_NO_PATIENCE = 1.0
+"""The same when their work is not wanted any more."""
 
 _SETTINGS: dict[str, Any] = {
     # A batch is blamed at once: the driver retries its jobs alone, which is fairer.
@@ -53,6 +57,7 @@ class DaskExecutor:
         self._client: Any = None
         self._settings = ExitStack()
         self._abandoned = False
+        self._others: set[int | None] = set()
 
     def map(self, task: Task, batches: Iterable[Batch]) -> Iterator[list[Outcome] | Lost]:
         """See Executor; raises what the task raises."""
@@ -81,35 +86,46 @@ class DaskExecutor:
         if self._cluster is None:
             return
         cluster, self._cluster = self._cluster, None
-        pids = [nanny.pid for nanny in cluster.workers.values()]
         if self._abandoned:
             for nanny in cluster.workers.values():
-                nanny.auto_restart = False
-            _kill(pids)
+                nanny.close_gracefully()  # or it would start another worker
+            _kill(self._children())
         for part in (self._client, cluster):
             with suppress(TimeoutError, OSError):
-                part.close(timeout=_PATIENCE)
-        _kill(pids)
+                part.close(timeout=_NO_PATIENCE if self._abandoned else _PATIENCE)
+        cluster.shutdown_on_close = False  # no second try, with a wait, when Python ends
+        _kill(self._children())
         self._settings.close()
+
+    def _children(self) -> list[BaseProcess]:
+        return [child for child in active_children() if child.pid not in self._others]
 
     def _start(self) -> None:
         import dask
         import distributed
 
         _silence()
-        environment = {"distributed.nanny.pre-spawn-environ": _environment(self._threads)}
-        self._settings.enter_context(dask.config.set({**_SETTINGS, **environment}))
+        self._others = {child.pid for child in active_children()}
+        variables = _environment(self._threads)
+        self._settings.enter_context(_environment_with(variables))
+        nanny = {"distributed.nanny.pre-spawn-environ": variables}
+        self._settings.enter_context(dask.config.set({**_SETTINGS, **nanny}))
         library: Any = distributed
-        with _signals_held_back():
-            self._cluster = library.LocalCluster(
-                n_workers=self._workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
-            )
-            self._client = library.Client(self._cluster, set_as_default=False)
+        try:
+            with _signals_held_back():
+                self._cluster = library.LocalCluster(
+                    n_workers=self._workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.CRITICAL,
+                )
+                self._client = library.Client(self._cluster, set_as_default=False)
+        except (RuntimeError, TimeoutError, OSError) as error:
+            raise DependencyError(
+                f"the worker processes cannot be started ({error}); try --executor serial"
+            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -148,6 +164,21 @@ def _environment(threads: int) -> dict[str, str]:
 
 
 @contextmanager
+def _environment_with(variables: dict[str, str]) -> Iterator[None]:
+    """Nannies leak what they set into this process, and prefer what they find in it."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
 def _signals_held_back() -> Iterator[None]:
     """Threads and processes begun in here never see the signals that end a run.
 
@@ -157,6 +188,9 @@ def _signals_held_back() -> Iterator[None]:
     ours = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
     try:
+        # The first worker would start it, and starting it unblocks some of these again.
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, ours)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -168,8 +202,6 @@ def _silence() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def _kill(pids: Iterable[int | None]) -> None:
-    for pid in pids:
-        if pid:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+def _kill(children: Iterable[BaseProcess]) -> None:
+    for child in children:
+        child.kill()

@@ -75,6 +75,8 @@ class _Drive:
         self._run = run
         self._recorder = Recorder(run.manifest, run.opening)
         self._lost: list[Job] = []
+        # Whether a process may have made something without telling.
+        self._doubtful = False
 
     @property
     def _ending(self) -> bool:
@@ -93,12 +95,18 @@ class _Drive:
 
     def finish(self) -> None:
         """Leave nothing running and nothing unrecorded, on every way out."""
+        self._run.stop.shield()
         self._run.executor.close()
         try:
             self._recorder.flush()
         except OutputError as error:
             self.trouble = self.trouble or error
-        self._run.work.close(recorded=self.drained and not self._recorder.pending)
+        if self.drained and not self._doubtful and not self._recorder.pending:
+            self._run.work.discard()
+            return
+        for outcome in self._run.work.rescue(self._run.manifest):
+            self.tally.adopted += 1
+            self.tally.count(outcome, settled=False)
 
     def _jobs(self, steps: Iterable[Step]) -> Iterator[Job]:
         """The steps that are work; the others are recorded in passing."""
@@ -126,6 +134,7 @@ class _Drive:
     def _map(self, batches: Iterable[Batch]) -> None:
         for answer in self._run.executor.map(self._run.task, batches):
             if isinstance(answer, Lost):
+                self._doubtful = True
                 self._lost.extend(self._adopt(answer.batch))
                 continue
             for outcome in answer:

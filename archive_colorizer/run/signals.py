@@ -16,6 +16,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.shielded = False
 
     @property
     def asked(self) -> bool:
@@ -26,6 +27,10 @@ class Stop:
         if self.signal is None:
             self.signal = int(signum)
 
+    def shield(self) -> None:
+        """No second signal from here on: what follows is short and must be finished."""
+        self.shielded = True
+
 
 @contextmanager
 def stop_on_signals(grace: float = GRACE) -> Iterator[Stop]:
@@ -35,16 +40,15 @@ def stop_on_signals(grace: float = GRACE) -> Iterator[Stop]:
     thread, once.  A signal that is ignored when the run begins (nohup) stays ignored.
     """
     stop = Stop()
-    urgent = False
     timer: threading.Timer | None = None
 
     def handle(signum: int, _: FrameType | None) -> None:
-        nonlocal urgent, timer
+        nonlocal timer
         if not stop.asked:
             stop.ask(signum)
             timer = _second_signal(signum, grace)
-        elif not urgent:
-            urgent = True
+        elif not stop.shielded:
+            stop.shield()
             raise KeyboardInterrupt
 
     before = {}

@@ -61,15 +61,26 @@ class WorkFolder:
                     found[outcome.key] = there
         return found
 
-    def close(self, recorded: bool) -> None:
-        """Remove the folder; unless all was `recorded`, the journals stay for the next run."""
+    def discard(self) -> None:
+        """Remove the folder, when all that was made is recorded."""
         with contextlib.suppress(OSError):
-            if recorded:
-                shutil.rmtree(self.path)
-                return
-            for entry in list(os.scandir(self.path)):
-                if not entry.name.endswith(_JOURNAL):
-                    Path(entry.path).unlink()
+            shutil.rmtree(self.path)
+
+    def rescue(self, manifest: Manifest) -> list[Outcome]:
+        """Record what the journals know and the manifest does not, and remove the folder.
+
+        A process that was given up for lost may have worked on for a while.  When recording
+        fails, the journals stay for the next run, and only the temporary files go.
+        """
+        try:
+            return _sweep_folder(self.output, self.path, manifest)
+        except (OSError, OutputError, OutputBusy):
+            for left in (self.path, _dead(self.path)):
+                with contextlib.suppress(OSError):
+                    for entry in list(os.scandir(left)):
+                        if not entry.name.endswith(_JOURNAL):
+                            Path(entry.path).unlink()
+            return []
 
 
 def sweep(output: Path, manifest: Manifest) -> int:
@@ -84,7 +95,7 @@ def sweep(output: Path, manifest: Manifest) -> int:
             if entry.name in _KEPT:
                 continue
             if entry.is_dir(follow_symlinks=False):
-                adopted += _sweep_folder(output, Path(entry.path), manifest)
+                adopted += len(_sweep_folder(output, Path(entry.path), manifest))
             else:
                 Path(entry.path).unlink()
     except OSError as error:
@@ -92,9 +103,13 @@ def sweep(output: Path, manifest: Manifest) -> int:
     return adopted
 
 
-def _sweep_folder(output: Path, path: Path, manifest: Manifest) -> int:
+def _dead(path: Path) -> Path:
+    return path if path.name.endswith(_DEAD) else path.with_name(path.name + _DEAD)
+
+
+def _sweep_folder(output: Path, path: Path, manifest: Manifest) -> list[Outcome]:
     # Under another name no orphan can begin a journal or find its temporary file again.
-    dead = path if path.name.endswith(_DEAD) else path.with_name(path.name + _DEAD)
+    dead = _dead(path)
     if dead != path:
         path.rename(dead)
     missing: dict[str, Outcome] = {}
@@ -107,7 +122,7 @@ def _sweep_folder(output: Path, path: Path, manifest: Manifest) -> int:
                     missing.update({} if there is None else {outcome.name: there})
         manifest.append(list(missing.values()))
         shutil.rmtree(dead)
-    return len(missing)
+    return list(missing.values())
 
 
 @contextlib.contextmanager

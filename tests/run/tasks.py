@@ -29,6 +29,8 @@ class Copy:
         data = job.source.path.read_bytes()
         if data == b"kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if data == b"sleep":
+            time.sleep(60)
         if data == b"bad":
             return failed(job, "damaged", f"{job.source.name} is damaged")
         outcome = Outcome(

@@ -1,0 +1,44 @@
+"""A whole run without pictures, to be killed.
+
+`python -m tests.run.small_run IN OUT EXECUTOR SECONDS`
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from archive_colorizer.errors import ArchiveColorizerError
+from archive_colorizer.run.driver import Run, drive
+from archive_colorizer.run.executor import open_executor
+from archive_colorizer.run.lock import hold_output
+from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.run.plan import plan
+from archive_colorizer.run.signals import stop_on_signals
+from archive_colorizer.run.workfolder import WorkFolder, sweep
+from tests.run.tasks import Copy, sources, workplace
+
+
+def main(root: Path, output: Path, executor: str, seconds: float) -> int:
+    with stop_on_signals() as stop, hold_output(output), Manifest.open(output) as manifest:
+        adopted = sweep(output, manifest)
+        work = WorkFolder.open(output, f"run-{os.getpid()}")
+        place = workplace(output, work.path)
+        run = Run(
+            executor=open_executor(executor, 2, 1),
+            task=Copy(place, seconds),
+            manifest=manifest,
+            work=work,
+            stop=stop,
+            adopted=adopted,
+        )
+        summary = drive(plan(sources(root), manifest, place), run)
+        sys.stdout.write(f"{summary.done} done, {summary.failed} failed\n")
+        return 128 + summary.interrupted if summary.interrupted else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], float(sys.argv[4])))
+    except ArchiveColorizerError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)

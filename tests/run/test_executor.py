@@ -1,0 +1,235 @@
+"""One suite for every executor: a new one passes it or is none."""
+
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from archive_colorizer.errors import DependencyError, ModelError, UsageError
+from archive_colorizer.records import Job, Outcome, Source, Stamp, State
+from archive_colorizer.run.executor import EXECUTORS, Batch, Executor, Lost, open_executor
+
+WORKERS = 2
+
+
+def job(number: int, name: str = "") -> Job:
+    return Job(str(number), Source("/in", name or f"{number}.jpg", Stamp(1, 0, 0, 0)), f"{number}")
+
+
+def batches(count: int) -> Iterator[Batch]:
+    return ((job(2 * number), job(2 * number + 1)) for number in range(count))
+
+
+def note(batch: Batch) -> list[Outcome]:
+    """Tells the process in `provider`, and the ways of its environment in `warnings`."""
+    words = (os.environ.get("OMP_NUM_THREADS", ""), os.environ.get("VIPS_CONCURRENCY", ""))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    words += tuple(sorted(signal.Signals(one).name for one in blocked))
+    return [
+        Outcome(
+            key=one.key,
+            name=one.source.name,
+            state=State.DONE,
+            provider=str(os.getpid()),
+            warnings=words,
+        )
+        for one in batch
+    ]
+
+
+def note_slowly(batch: Batch) -> list[Outcome]:
+    time.sleep(0.02)
+    return note(batch)
+
+
+def die_of_kill(batch: Batch) -> list[Outcome]:
+    if any(one.source.relative == "kill" for one in batch):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return note_slowly(batch)
+
+
+def no_model(_: Batch) -> list[Outcome]:
+    raise ModelError("the model is gone")
+
+
+def sleep_long(batch: Batch) -> list[Outcome]:
+    time.sleep(120)
+    return note(batch)
+
+
+@pytest.fixture(scope="module", params=EXECUTORS)
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    with open_executor(request.param, WORKERS, 1) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[Executor]:
+    with open_executor("dask", WORKERS, 3) as one:
+        yield one
+
+
+def gather(executor: Executor, task: object, given: Iterator[Batch]) -> list[Outcome]:
+    answers = list(executor.map(task, given))  # type: ignore[arg-type]
+    assert not any(isinstance(answer, Lost) for answer in answers)
+    return [one for answer in answers if not isinstance(answer, Lost) for one in answer]
+
+
+def test_every_outcome_arrives_once(executor: Executor) -> None:
+    outcomes = gather(executor, note, batches(40))
+    assert sorted(int(one.key) for one in outcomes) == list(range(80))
+
+
+def test_no_batches_no_answers(executor: Executor) -> None:
+    assert list(executor.map(note, iter(()))) == []
+
+
+def test_names_of_any_bytes_travel(executor: Executor) -> None:
+    name = "caf\udce9\n.jpg"
+    (outcome,) = gather(executor, note, iter([(job(1, name),)]))
+    assert outcome.name == name
+
+
+def test_batches_are_pulled_only_when_wanted(executor: Executor) -> None:
+    pulled = answered = ahead = 0
+
+    def count() -> Iterator[Batch]:
+        nonlocal pulled
+        for batch in batches(60):
+            pulled += 1
+            yield batch
+
+    for _ in executor.map(note_slowly, count()):
+        answered += 1
+        ahead = max(ahead, pulled - answered)
+    assert answered == 60
+    assert ahead <= WORKERS + 2
+
+
+def test_what_ends_the_run_is_raised(executor: Executor) -> None:
+    with pytest.raises(ModelError, match="the model is gone"):
+        list(executor.map(no_model, batches(1)))
+    assert len(gather(executor, note, batches(2))) == 4
+
+
+def test_unknown() -> None:
+    with pytest.raises(UsageError, match="serial, dask"):
+        open_executor("threads", 1, 1)
+
+
+def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    from archive_colorizer.run import dask_executor
+
+    monkeypatch.setattr(dask_executor, "find_spec", lambda _: None)
+    with pytest.raises(DependencyError, match="serial"):
+        open_executor("dask", 1, 1)
+
+
+def test_serial_needs_no_dask() -> None:
+    import subprocess
+
+    code = (
+        "import sys; from archive_colorizer.run.executor import open_executor;"
+        "open_executor('serial', 1, 1); print('distributed' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n"
+
+
+def test_dask_works_in_processes_of_its_own(dask: Executor) -> None:
+    outcomes = gather(dask, note_slowly, batches(20))
+    assert len({one.provider for one in outcomes} - {str(os.getpid())}) == WORKERS
+    for one in outcomes:
+        assert one.warnings == ("3", "3", "SIGHUP", "SIGINT", "SIGTERM")
+
+
+def test_signals_reach_the_parent_again(dask: Executor) -> None:
+    gather(dask, note, batches(1))
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert not blocked & {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+def test_a_death_costs_no_more_than_what_is_in_flight(dask: Executor) -> None:
+    fatal = (job(999, "kill"),)
+    given = [*batches(6), fatal, *batches(6)]
+    answers = list(dask.map(die_of_kill, iter(given)))
+    lost = [answer for answer in answers if isinstance(answer, Lost)]
+    assert len(answers) == len(given)
+    assert fatal in [one.batch for one in lost]
+    assert len(lost) <= WORKERS + 2
+    assert len(gather(dask, note, batches(10))) == 20
+
+
+def test_a_death_alone_costs_only_itself(dask: Executor) -> None:
+    (answer,) = dask.map(die_of_kill, iter([(job(1, "kill"),)]))
+    assert isinstance(answer, Lost)
+    assert len(gather(dask, die_of_kill, batches(5))) == 10
+
+
+def listeners(process: psutil.Process) -> set[str]:
+    """Addresses that the process and its children listen on, from /proc."""
+    nodes = {}
+    for path, family in (("/proc/net/tcp", socket.AF_INET), ("/proc/net/tcp6", socket.AF_INET6)):
+        for line in Path(path).read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A":
+                raw = words[1].split(":")[0]
+                parts = [int(raw[i : i + 8], 16) for i in range(0, len(raw), 8)]
+                nodes[words[9]] = socket.inet_ntop(family, struct.pack(f"<{len(parts)}I", *parts))
+    found = set()
+    for one in (process, *process.children(recursive=True)):
+        for link in Path(f"/proc/{one.pid}/fd").iterdir():
+            try:
+                place = str(link.readlink())
+            except FileNotFoundError:
+                continue
+            if place.startswith("socket:[") and place[8:-1] in nodes:
+                found.add(nodes[place[8:-1]])
+    return found
+
+
+def test_it_listens_on_the_loopback_interface_only(dask: Executor) -> None:
+    gather(dask, note, batches(1))
+    assert listeners(psutil.Process()) == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("task", [note, sleep_long])
+def test_close_leaves_no_process(task: object) -> None:
+    before = {one.pid for one in psutil.Process().children(recursive=True)}
+    executor = open_executor("dask", 1, 1)
+    answers = executor.map(task, batches(1))  # type: ignore[arg-type]
+    if task is note:
+        next(answers)
+    else:
+        start_and_leave(answers)
+    executor.close()
+    executor.close()
+    left = [
+        one
+        for one in psutil.Process().children(recursive=True)
+        if one.pid not in before and "resource_tracker" not in " ".join(one.cmdline())
+    ]
+    assert not left
+
+
+def start_and_leave(answers: Iterator[object]) -> None:
+    """Wait for an answer that will not come, until interrupted as by a second signal."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.alarm(6)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            next(answers)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

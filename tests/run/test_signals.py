@@ -1,0 +1,62 @@
+"""The first signal asks, the second insists."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from archive_colorizer.run.signals import stop_on_signals
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+def send(signum: int) -> None:
+    os.kill(os.getpid(), signum)
+    time.sleep(0.01)
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_the_first_signal_only_asks(signum: int) -> None:
+    before = [signal.getsignal(one) for one in SIGNALS]
+    with stop_on_signals() as stop:
+        assert not stop.asked
+        send(signum)
+        assert stop.asked
+        assert stop.signal == signum
+    assert [signal.getsignal(one) for one in SIGNALS] == before
+
+
+def test_the_second_signal_interrupts_once() -> None:
+    with stop_on_signals() as stop:
+        send(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)
+        send(signal.SIGINT)
+        assert stop.signal == signal.SIGTERM
+
+
+def test_the_end_of_the_grace_interrupts_a_wait() -> None:
+    with stop_on_signals(grace=0.05):
+        send(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(30)
+
+
+def test_a_shield_holds() -> None:
+    with stop_on_signals(grace=0.05) as stop:
+        stop.shield()
+        send(signal.SIGINT)
+        send(signal.SIGINT)
+        time.sleep(0.2)
+        assert stop.signal == signal.SIGINT
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as stop:
+            send(signal.SIGHUP)
+            assert not stop.asked
+    finally:
+        signal.signal(signal.SIGHUP, before)
