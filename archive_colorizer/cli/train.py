@@ -1,11 +1,15 @@
 """`archive-colorize train`: a network from color photographs."""
 
+import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from archive_colorizer.errors import DependencyError, UsageError
+
+if TYPE_CHECKING:
+    from archive_colorizer.training.recipe import TrainingRecipe
 
 
 @click.command()
@@ -27,7 +31,7 @@ from archive_colorizer.errors import DependencyError, UsageError
 @click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="Settings (TOML).")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
 @click.option("--network", help="Which network: mobile-unet or unet.")
-@click.option("--encoder-weights", help="efficientnet-lite0, a .pth file, or none.")
+@click.option("--encoder-weights", help="auto, efficientnet-lite0, a .pth file or none.")
 @click.option("--minutes", type=float, help="Length of the run by the clock.")
 @click.option("--crops", type=int, help="Length of the run in crops, without --minutes.")
 @click.option("--seed", type=int, help="Seed of weights, drawing and aging.")
@@ -41,28 +45,41 @@ def command(
     **given: Any,
 ) -> None:
     """Train a network on pairs of luma and color made from color photographs."""
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        raise DependencyError(
-            "training needs PyTorch; run: pip install 'archive-colorizer[train]'"
-        ) from None
+    require_torch()
+    # Late, so that --help answers at once.
     from archive_colorizer.training.checkpoint import NAME
     from archive_colorizer.training.data import read_photos
     from archive_colorizer.training.loop import train
-    from archive_colorizer.training.recipe import TrainingRecipe, load_training_recipe
 
     checkpoint = folder / NAME
     if resume and init:
         raise UsageError("--resume and --init exclude each other; give one of them")
+    if resume and not checkpoint.exists():
+        raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
     if checkpoint.exists() and not resume:
         raise UsageError(f"{folder} holds a run; give --resume to go on, or another --output")
-    recipe = load_training_recipe(recipe_file) if recipe_file else TrainingRecipe()
+    recipe = _settings(recipe_file, checkpoint if resume else None)
     recipe = recipe.changed({k: v for k, v in given.items() if v is not None}, "options")
-    start = checkpoint if resume and checkpoint.exists() else init
-    made = train(read_photos(places), recipe, folder, start=start, report=_say)
-    click.echo(f"{made} is ready; archive-colorize export {made} --output MODEL.onnx")
+    start = checkpoint if resume else init
+    made = train(read_photos(places), recipe, folder, start=start, report=click.echo)
+    click.echo(f"now: archive-colorize export {made} --output MODEL.onnx")
 
 
-def _say(line: str) -> None:
-    click.echo(line)
+def require_torch() -> None:
+    """Raise DependencyError, with what to install, where PyTorch is missing."""
+    if importlib.util.find_spec("torch") is None:
+        raise DependencyError(
+            "PyTorch is not installed; run: pip install 'archive-colorizer[train]'"
+        )
+
+
+def _settings(recipe_file: Path | None, checkpoint: Path | None) -> "TrainingRecipe":
+    """The recipe file's settings; those of the run itself when it is to go on."""
+    from archive_colorizer.training.checkpoint import load_checkpoint
+    from archive_colorizer.training.recipe import TrainingRecipe, load_training_recipe
+
+    if recipe_file:
+        return load_training_recipe(recipe_file)
+    if checkpoint:
+        return TrainingRecipe().changed(load_checkpoint(checkpoint)["recipe"], str(checkpoint))
+    return TrainingRecipe()

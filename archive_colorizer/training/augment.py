@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
+from archive_colorizer.color.space import B_FROM_CB, G_FROM_CB, G_FROM_CR, R_FROM_CR
 from archive_colorizer.training.recipe import Aging
 
 Plane = npt.NDArray[np.float32]
@@ -28,12 +29,12 @@ def age(
         seen = _tone(seen, aging, rng)
         if rng.random() < 0.5:
             sigma = float(rng.uniform(0.3, max(0.3, aging.blur)))
-            seen = cv2.GaussianBlur(seen, (0, 0), sigma)
+            seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), sigma), np.float32)
         if rng.random() < 0.7:
             seen = _grain(seen, aging, rng)
     if rng.random() < aging.jpeg_share:
         seen = _compress(seen, int(rng.integers(35, 92)))
-    return np.clip(seen, 0.0, 1.0, dtype=np.float32)
+    return np.asarray(np.clip(seen, 0.0, 1.0), np.float32)
 
 
 def film_response(aging: Aging, rng: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -55,8 +56,8 @@ def respond(luma: Plane, chroma: npt.NDArray[np.float32], mix: npt.NDArray[np.fl
     With BT.601's own weights 0.299, 0.587, 0.114 it gives the luma back.
     """
     red, green, blue = (float(weight) for weight in mix)
-    to_cb = 1.772 * blue - 0.344136 * green
-    to_cr = 1.402 * red - 0.714136 * green
+    to_cb = B_FROM_CB * blue + G_FROM_CB * green
+    to_cr = R_FROM_CR * red + G_FROM_CR * green
     made: Plane = np.clip(
         luma * (red + green + blue) + to_cb * chroma[0] + to_cr * chroma[1],
         0.0,

@@ -3,6 +3,7 @@
 import os
 import pickle
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     if path.is_dir():
         path = path / NAME
+    if not zipfile.is_zipfile(path):
+        found = "is no checkpoint" if path.is_file() else "does not exist"
+        raise ModelError(f"{path}: {found}; give the checkpoint.pt of a training run")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:

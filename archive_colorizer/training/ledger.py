@@ -54,38 +54,42 @@ class Ledger:
         self.facts, self.report = facts, report
         self._losses: list[Tensor] = []
         self._told = self._saved = time.monotonic()
-        self._told_crops: int | None = None
+        self._untold = 0
 
     def note(self, run: Run, loss: Tensor, batch: int) -> None:
         """After every step of `batch` crops; `loss` stays on its device until it is told."""
         self._losses.append(loss)
+        self._untold += batch
         now = time.monotonic()
-        if now - self._told >= _REPORT_SECONDS:
+        epoch_ends = run.crops // self.recipe.epoch > (run.crops - batch) // self.recipe.epoch
+        save_is_due = now - self._saved >= 60.0 * self.recipe.checkpoint_minutes
+        # Telling comes first: it stops a run whose loss is no number before it is saved.
+        if epoch_ends or save_is_due or now - self._told >= _REPORT_SECONDS:
             self._tell(run, now)
-        if run.crops // self.recipe.epoch > (run.crops - batch) // self.recipe.epoch:
+        if epoch_ends:
             self._measure(run)
-        if now - self._saved >= 60.0 * self.recipe.checkpoint_minutes:
+        if save_is_due:
             self._save(run)
 
     def close(self, run: Run) -> None:
         """After the last step: measure and save once more."""
         if self._losses:
             self._tell(run, time.monotonic())
-        self._measure(run)
+        if not run.history or run.history[-1]["crops"] != run.crops:
+            self._measure(run)
         self._save(run)
 
     def _tell(self, run: Run, now: float) -> None:
         loss = float(torch.stack(self._losses).mean())
         if not math.isfinite(loss):
             raise ModelError(f"the loss is no number after {run.crops} crops; lower the rate")
-        before = run.crops if self._told_crops is None else self._told_crops
-        pace = (run.crops - before) / max(1e-9, now - self._told)
+        pace = self._untold / max(1e-9, now - self._told)
         self.report(
             f"{run.progress(self.recipe):6.1%}  {run.crops} crops  {pace:.1f} crops/s  "
             f"loss {loss:.5f}  rate {run.optimizer.param_groups[-1]['lr']:.2e}"
         )
         self._losses.clear()
-        self._told, self._told_crops = now, run.crops
+        self._told, self._untold = now, 0
 
     def _measure(self, run: Run) -> None:
         if self.validation is None:

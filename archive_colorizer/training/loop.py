@@ -9,10 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor, nn
 
-from archive_colorizer.errors import UsageError
+from archive_colorizer.errors import OutputError, UsageError
 from archive_colorizer.training.checkpoint import (
     NAME,
     current_commit,
@@ -39,17 +40,19 @@ def train(
 ) -> Path:
     """Train a network and return its last checkpoint, `folder`/checkpoint.pt.
 
-    Goes on with `start`, when that is the checkpoint in `folder` itself; takes only the
-    weights of any other one.  Raises UsageError when nothing is left to train on,
-    ModelError when the loss is no number any more, OutputError when `folder` cannot be
-    written.
+    Goes on exactly where `start` stopped when that is the checkpoint in `folder` itself;
+    takes only the weights of any other one.  Raises UsageError when nothing is left to
+    train on, ModelError when the loss is no number any more, OutputError when `folder`
+    cannot be written.
     """
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    folder.mkdir(parents=True, exist_ok=True)
+    # The crops are small: OpenCV's own threads would only get in the way of the network's.
+    cv2.setNumThreads(1)
     training, kept_aside = split_photos(photos, recipe.validation_share)
     if not training:
         raise UsageError("all photos fell into the validation split; give more or a smaller share")
+    _make_folder(folder)
     run = _begin(recipe, folder, start)
     crops = Crops(training, recipe)
     chosen = choose_validation(kept_aside, recipe.validation_photos, recipe.seed)
@@ -67,22 +70,27 @@ def train(
     return folder / NAME
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror})") from None
+
+
 def _begin(recipe: TrainingRecipe, folder: Path, start: Path | None) -> Run:
     torch.manual_seed(recipe.seed)
-    network = build_network(recipe.network, dict(recipe.network_kwargs))
-    resumed = start is not None and start.resolve() in (folder.resolve(), (folder / NAME).resolve())
     content = load_checkpoint(start) if start else None
     if content is None:
+        network = build_network(recipe.network, dict(recipe.network_kwargs))
         load_encoder_weights(network, recipe.encoder_weights)
     else:
-        network = restore_network(content, str(start))
-    frozen = recipe.frozen_blocks if content or recipe.encoder_weights != "none" else 0
+        network = _take_network(content, recipe, str(start))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    _freeze(network, frozen)
+    _freeze(network, 0 if recipe.encoder_weights == "none" else recipe.frozen_blocks)
     averaged = copy.deepcopy(network).eval()
     run = Run(network, averaged, _optimizer(network, recipe), device)
-    if content is not None and resumed:
+    if content is not None and start is not None and _same_run(start, folder):
         network.load_state_dict(content["weights"])
         run.optimizer.load_state_dict(content["optimizer"])
         run.crops, run.steps = content["crops"], content["steps"]
@@ -90,7 +98,26 @@ def _begin(recipe: TrainingRecipe, folder: Path, start: Path | None) -> Run:
     return run
 
 
+def _same_run(start: Path, folder: Path) -> bool:
+    return start.resolve() in (folder.resolve(), (folder / NAME).resolve())
+
+
+def _take_network(content: dict[str, Any], recipe: TrainingRecipe, origin: str) -> nn.Module:
+    wanted = (recipe.network, dict(recipe.network_kwargs))
+    if (content["network"], content["kwargs"]) != wanted:
+        raise UsageError(
+            f"{origin}: holds a {content['network']} with {content['kwargs']}, the recipe asks for "
+            f"a {wanted[0]} with {wanted[1]}; make the recipe's network the same"
+        )
+    return restore_network(content, origin)
+
+
 def _freeze(network: nn.Module, blocks: int) -> None:
+    """Set a network to training; the first blocks of its encoder stay as they are.
+
+    The early filters are good for any picture, and their large feature maps are what
+    training spends most of its time on.
+    """
     encoder = getattr(network, "encoder", None)
     network.train()
     if encoder is None or not blocks:
@@ -100,18 +127,21 @@ def _freeze(network: nn.Module, blocks: int) -> None:
 
 
 def _optimizer(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
-    groups: list[dict[str, Any]] = []
+    """AdamW; the encoder learns slower, and norms and biases do not decay."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, weight in network.named_parameters():
-        if not weight.requires_grad:
-            continue
-        factor = recipe.encoder_factor if name.startswith("encoder.") else 1.0
-        decay = recipe.weight_decay if weight.ndim > 1 else 0.0
-        groups.append({"params": [weight], "factor": factor, "weight_decay": decay})
-    merged: dict[tuple[float, float], dict[str, Any]] = {}
-    for group in groups:
-        key = (group["factor"], group["weight_decay"])
-        merged.setdefault(key, {**group, "params": []})["params"].extend(group["params"])
-    return torch.optim.AdamW(list(merged.values()), lr=recipe.rate, fused=True)
+        if weight.requires_grad:
+            factor = recipe.encoder_factor if name.startswith("encoder.") else 1.0
+            decay = recipe.weight_decay if weight.ndim > 1 else 0.0
+            groups.setdefault((factor, decay), []).append(weight)
+    return torch.optim.AdamW(
+        [
+            {"params": weights, "factor": factor, "weight_decay": decay}
+            for (factor, decay), weights in groups.items()
+        ],
+        lr=recipe.rate,
+        fused=True,
+    )
 
 
 def rate_at(progress: float, recipe: TrainingRecipe) -> float:

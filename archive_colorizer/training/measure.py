@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from archive_colorizer.color.space import lab_of, rgb_of
 from archive_colorizer.errors import SourceError
 from archive_colorizer.training.data import Photo, decode, to_planes
 
@@ -64,10 +65,8 @@ class Validation:
         grey = np.repeat(luma.transpose(0, 2, 3, 1), 3, axis=3)
         made = _to_rgb(luma, predict(luma))
         rows = np.concatenate([grey, made, self._truth[:count]], axis=2)
-        half = (len(rows) + 1) // 2
-        columns = [np.concatenate(list(part)) for part in (rows[:half], rows[half:]) if len(part)]
-        short = min(column.shape[0] for column in columns)
-        picture = np.concatenate([column[:short] for column in columns], axis=1)
+        columns = np.split(rows, 2) if len(rows) % 2 == 0 else [rows]
+        picture = np.concatenate([np.concatenate(list(part)) for part in columns], axis=1)
         done, png = cv2.imencode(".png", (picture[..., ::-1] * 255.0 + 0.5).astype(np.uint8))
         if done:
             path.write_bytes(png.tobytes())
@@ -116,17 +115,17 @@ def _square(photo: Photo, size: int) -> npt.NDArray[np.uint8] | None:
 
 
 def _to_rgb(luma: Floats, chroma: Floats) -> Floats:
-    """N x H x W x 3 in [0, 1]; BT.601, full range, clipped."""
-    y, cb, cr = luma[:, 0], chroma[:, 0], chroma[:, 1]
-    rgb = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=3)
-    return np.clip(rgb, 0.0, 1.0, dtype=np.float32)
+    """N x H x W x 3 in [0, 1], clipped."""
+    tall, wide = luma.shape[0] * luma.shape[2], luma.shape[3]
+    planes = chroma.transpose(0, 2, 3, 1).reshape(tall, wide, 2)
+    rgb = rgb_of(luma.reshape(tall, wide), np.ascontiguousarray(planes))
+    return np.clip(rgb, 0.0, 1.0).reshape(*luma[:, 0].shape, 3)
 
 
 def _lab(rgb: Floats) -> Floats:
     """CIE Lab (D65) of every second pixel, which is enough for a mean."""
-    from skimage.color import rgb2lab
-
-    return np.asarray(rgb2lab(rgb[:, ::2, ::2]), np.float32)
+    some = np.ascontiguousarray(rgb[:, ::2, ::2])
+    return lab_of(some.reshape(-1, some.shape[2], 3)).reshape(some.shape)
 
 
 def _colorfulness(rgb: Floats) -> float:

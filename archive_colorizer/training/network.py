@@ -117,13 +117,16 @@ def build_network(name: str, kwargs: dict[str, Any] | None = None) -> nn.Module:
 
 
 def load_encoder_weights(network: nn.Module, weights: str) -> None:
-    """Start the encoder from `weights`: a name, a .pth file, or "none".
+    """Start the encoder from `weights`: a name, a .pth file, "none", or "auto".
 
-    A network without an encoder of its own takes "none" only; raises UsageError else.
+    "auto" is efficientnet-lite0 for a network that has this encoder and nothing for the
+    others, which take no weights by name or file: UsageError.
     """
-    if weights == "none":
-        return
     encoder = getattr(network, "encoder", None)
+    fits = isinstance(encoder, LiteEncoder)
+    if weights == "none" or (weights == "auto" and not fits):
+        return
     if not isinstance(encoder, LiteEncoder):
         raise UsageError("this network has no encoder to load; give --encoder-weights none")
-    encoder.load_imagenet(read_imagenet_weights(weights), weights)
+    name = "efficientnet-lite0" if weights == "auto" else weights
+    encoder.load_imagenet(read_imagenet_weights(name), name)

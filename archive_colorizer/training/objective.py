@@ -20,11 +20,12 @@ def chroma_loss(predicted: Tensor, target: Tensor, recipe: TrainingRecipe) -> Te
     saturation = (target.norm(dim=1, keepdim=True) / _FULL_SATURATION).clamp(max=1.0)
     weight = 1.0 + recipe.saturation_weight * saturation
     error = functional.smooth_l1_loss(predicted, target, beta=recipe.huber, reduction="none")
-    pixels = (weight * error).mean() / (1.0 + 0.3 * recipe.saturation_weight)
+    pixels: Tensor = (weight * error).mean() / (1.0 + 0.3 * recipe.saturation_weight)
     if not recipe.average_weight:
         return pixels
     gap = predicted - target
     averages = torch.zeros((), device=pixels.device)
     for blocks in (1, _BLOCKS):
         averages = averages + functional.adaptive_avg_pool2d(gap, blocks).square().mean()
-    return pixels + recipe.average_weight * averages / (2.0 * recipe.huber)
+    total: Tensor = pixels + recipe.average_weight * averages / (2.0 * recipe.huber)
+    return total

@@ -56,8 +56,10 @@ class Aging:
 class TrainingRecipe:
     """The settings of one training run.
 
+    name, data_sheet: words for the model's card: what it is, which data and version.
     network, network_kwargs, encoder_weights, frozen_blocks: see `network`; the stem and the
         first `frozen_blocks` blocks of an encoder with weights keep those.
+    working_size: pixels of the shorter side that the exported model asks for.
     seed: of weights, of drawing and of aging.
     minutes: length of the run by the clock; 0 means `crops` decides.
     crops: length of the run in crops, when `minutes` is 0.
@@ -70,15 +72,16 @@ class TrainingRecipe:
     average_weight: weight of the error of the mean color of blocks and of the picture.
     epoch: crops between two validations.  validation_share, validation_photos: part of the
         groups kept aside, and the most photos that are measured.
-    checkpoint_minutes: time between two checkpoints.
+    checkpoint_minutes: time between two checkpoints.  threads: torch's; 0 leaves its own.
     weights: factor on the chance of a source or family; 0 leaves it out.
     families: sources that share one weight, by the square root of their size together.
     """
 
     name: str = "default"
+    data_sheet: str = ""
     network: str = "mobile-unet"
     network_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    encoder_weights: str = "efficientnet-lite0"
+    encoder_weights: str = "auto"
     frozen_blocks: int = 3
     seed: int = 1
     minutes: float = 0.0
@@ -97,6 +100,7 @@ class TrainingRecipe:
     validation_photos: int = 160
     checkpoint_minutes: float = 5.0
     threads: int = 0
+    working_size: int = 256
     aging: Aging = field(default_factory=Aging)
     weights: Mapping[str, float] = field(default_factory=dict)
     families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -110,6 +114,8 @@ class TrainingRecipe:
         for name in ("minutes", "saturation_weight", "average_weight", "weight_decay"):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)!r}")
+        if self.working_size < 32 or self.working_size % 32:
+            raise UsageError(f"working_size must be a multiple of 32, not {self.working_size}")
         for name in ("ema", "warmup", "validation_share", "encoder_factor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must be between 0 and 1, not {getattr(self, name)!r}")
