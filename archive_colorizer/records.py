@@ -97,6 +97,14 @@ class Workplace:
     threads: int = 1
 
 
+def sidecar_of(target: str) -> str:
+    """Where the metadata of a result lies that its own file does not hold.
+
+    The whole name with `.xmp` after it, since `a.jpg` and `a.tif` may lie in one folder.
+    """
+    return f"{target}.xmp"
+
+
 class State(StrEnum):
     """How a job ended."""
 
@@ -111,6 +119,7 @@ class Outcome:
 
     `name` is the source's name (see `Source.name`), `reason` a stable word for a skip or a
     failure and `message` the sentence beside it.  `settings` is the recipe's digest.
+    `sidecar_sha256` is that of the metadata beside the target, where there are any.
     `provider` is the onnxruntime provider that the session really used.  `width`, `height`
     are those of the upright picture, in pixels.  `seconds` is wall time on the worker.
     """
@@ -123,6 +132,7 @@ class Outcome:
     target: str | None = None
     target_stamp: Stamp | None = None
     target_sha256: str | None = None
+    sidecar_sha256: str | None = None
     reason: str | None = None
     message: str | None = None
     warnings: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ FLOORS = {
     "recipe": 20, "model": 20, "records": 21,
     "media": 30, "run": 30,
     "restore": 40, "training": 40,
-    "pipeline": 50, "sample": 50, "evaluation": 51,
+    "pipeline": 50, "sample": 50, "evaluation": 51, "verification": 51,
     "cli": 60,
 }  # fmt: skip
 """Tens are floors; on one floor, records stand on the recipe that they carry."""

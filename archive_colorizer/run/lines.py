@@ -69,6 +69,7 @@ def _outcome(raw: dict[str, Any]) -> Outcome:
         target=_maybe(raw.get("target"), _target),
         target_stamp=_maybe(raw.get("target_stamp"), _stamp),
         target_sha256=_maybe(raw.get("target_sha256"), _text),
+        sidecar_sha256=_maybe(raw.get("sidecar_sha256"), _text),
         reason=_maybe(raw.get("reason"), _text),
         message=_maybe(raw.get("message"), _text),
         warnings=_texts(raw.get("warnings", [])),

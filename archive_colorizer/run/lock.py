@@ -65,11 +65,40 @@ def _note_holder(path: Path) -> None:
         raise OutputError(f"cannot write in {path.parent}: {error.strerror or error}") from error
 
 
-def _busy(output: Path, path: Path) -> str:
-    who = ""
+def holder_of(output: Path) -> str | None:
+    """Which run says that it holds the output, without touching its lock.
+
+    A note that a killed run of this host has left counts for nothing; of another host's
+    nobody here can tell.
+    """
+    note = _read_note(output / WORK / _HOLDER)
+    if note is None:
+        return None
+    pid, host, since = note
+    if host == platform.node() and not _is_alive(pid):
+        return None
+    return f"pid {pid} on host {host!r} since {since!r}"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _read_note(path: Path) -> tuple[int, str, str] | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         with path.open("rb") as stream:
             note = json.loads(stream.read(_LONGEST_NOTE))
-        pid, host, since = int(note["pid"]), str(note["host"])[:64], str(note["since"])[:32]
-        who = f" (pid {pid} on host {host!r} since {since!r})"
+        return int(note["pid"]), str(note["host"])[:64], str(note["since"])[:32]
+    return None
+
+
+def _busy(output: Path, path: Path) -> str:
+    note = _read_note(path)
+    who = " (pid {} on host {!r} since {!r})".format(*note) if note else ""
     return f"another run{who} holds {output}; wait for it or choose another --output"

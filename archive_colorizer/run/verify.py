@@ -1,0 +1,82 @@
+"""Is everything that a manifest accounts for still there, still the same, and alone?"""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from archive_colorizer.records import Outcome, sidecar_of
+from archive_colorizer.run.fixity import read_fixity
+from archive_colorizer.run.names import MANIFEST, WORK
+
+
+class Kind(StrEnum):
+    """What is wrong; the first three are BagIt's words."""
+
+    MISSING = "FileMissing"
+    CHANGED = "ChecksumMismatch"
+    UNEXPECTED = "UnexpectedFile"
+    SOURCE_MISSING = "SourceMissing"
+    SOURCE_CHANGED = "SourceChanged"
+    LUMA = "LumaMismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with one file; `path` is below the output, or a source's name."""
+
+    kind: Kind
+    path: str
+    message: str
+
+
+def files_of(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    """The files that an outcome has made, below the output, and their sha256."""
+    if outcome.target is not None:
+        yield outcome.target, outcome.target_sha256 or ""
+        if outcome.sidecar_sha256 is not None:
+            yield sidecar_of(outcome.target), outcome.sidecar_sha256
+
+
+def check_file(output: Path, path: str, sha256: str) -> Finding | None:
+    """Hash one file of the output."""
+    place = output / path
+    found = read_fixity(place)
+    if found is not None and found[1] == sha256:
+        return None
+    if found is not None:
+        return Finding(Kind.CHANGED, path, f"sha256 is {found[1]}, recorded is {sha256}")
+    try:
+        status = os.lstat(place)
+    except OSError as error:
+        return Finding(Kind.MISSING, path, error.strerror or str(error))
+    if not stat.S_ISREG(status.st_mode):
+        return Finding(Kind.MISSING, path, "a link, a folder or another thing stands in its place")
+    return Finding(Kind.CHANGED, path, "it cannot be read, or is being written at this moment")
+
+
+def unexpected_files(output: Path, expected: set[str]) -> Iterator[Finding]:
+    """Whatever lies in the output and is neither in `expected` nor the run's own.
+
+    Links and special files count, wherever they lead; folders do not.
+    """
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(output / folder) as entries:
+                below = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            message = f"the folder cannot be read: {error.strerror}"
+            yield Finding(Kind.UNEXPECTED, folder, message)
+            continue
+        for entry in below:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if path in (MANIFEST, WORK):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif path not in expected:
+                yield Finding(Kind.UNEXPECTED, path, "the manifest does not know it")

@@ -1,0 +1,174 @@
+"""Is an output what its manifest says, and is its luma that of the sources?"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from archive_colorizer.errors import ArchiveColorizerError
+from archive_colorizer.media import stills
+from archive_colorizer.media.discover import read_source
+from archive_colorizer.media.likeness import Likeness, luma_likeness
+from archive_colorizer.media.mark import MARK_SETTING, mark_box
+from archive_colorizer.records import Outcome
+from archive_colorizer.run.account import Account, Entry
+from archive_colorizer.run.lock import holder_of
+from archive_colorizer.run.names import is_target
+from archive_colorizer.run.threads import in_threads
+from archive_colorizer.run.verify import Finding, Kind, check_file, files_of, unexpected_files
+
+_NO_LIMIT: Final = 1 << 40
+"""Pixels; what is decoded here has the hash of what a run has decoded under its own limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One result: what is wrong with it, and how like its source it is (deep only)."""
+
+    findings: tuple[Finding, ...]
+    likeness: Likeness | None = None
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What became of a check of a whole output.
+
+    files: results that were checked.  identical, within: those whose luma is that of their
+    source bit for bit, or to within 1 code value.  marked: of these, how many were compared
+    without the visible mark's corner.  holder: the run that is at work there, if one is.
+    ignored: lines of the manifest that are no records.
+    """
+
+    files: int = 0
+    identical: int = 0
+    within: int = 0
+    marked: int = 0
+    holder: str | None = None
+    ignored: int = 0
+    findings: dict[Kind, int] = field(default_factory=dict)
+
+    def count(self, checked: Checked) -> None:
+        self.files += 1
+        if checked.likeness is not None and checked.likeness.difference <= 1:
+            self.within += 1
+            self.identical += checked.likeness.difference == 0
+            self.marked += checked.likeness.masked
+
+    def note(self, finding: Finding) -> None:
+        self.findings[finding.kind] = self.findings.get(finding.kind, 0) + 1
+
+
+def verify_output(
+    output: Path,
+    tell: Callable[[Finding], None],
+    *,
+    deep: bool = False,
+    scans: Sequence[Path] = (),
+    watch: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Verdict:
+    """Check every result that the manifest in `output` accounts for; `tell` hears each finding.
+
+    Reads only, and needs no lock.  With `deep`, sources and results are decoded and their
+    luma compared; `scans` says where the roots of the runs are now, if they were moved.
+    `watch` is told how many results of how many are done.  Raises SourceError when there is
+    no manifest.
+    """
+    account = Account.open(output)
+    verdict = Verdict(holder=holder_of(output), ignored=account.ignored)
+    expected: set[str] = set()
+
+    def entries() -> Iterator[Entry]:
+        for entry in account.done():
+            expected.update(path for path, _ in files_of(entry.outcome))
+            yield entry
+
+    roots = _roots_of(account, scans)
+    check = partial(_deep if deep else _shallow, output=output, roots=roots)
+    for checked in in_threads(check, entries()):
+        verdict.count(checked)
+        watch(verdict.files, account.results)
+        for finding in checked.findings:
+            verdict.note(finding)
+            tell(finding)
+    for finding in unexpected_files(output, expected):
+        verdict.note(finding)
+        tell(finding)
+    return verdict
+
+
+def _roots_of(account: Account, scans: Sequence[Path]) -> tuple[tuple[str, ...], ...]:
+    """The roots of each run, the newest first, each set of roots once."""
+    if scans:
+        return (tuple(str(root) for root in scans),)
+    return tuple(dict.fromkeys(run.roots for run in reversed(account.runs)))
+
+
+def _shallow(entry: Entry, output: Path, roots: tuple[tuple[str, ...], ...]) -> Checked:
+    del roots
+    return Checked(_check_all(output, entry.outcome))
+
+
+def _deep(entry: Entry, output: Path, roots: tuple[tuple[str, ...], ...]) -> Checked:
+    outcome = entry.outcome
+    findings = _check_all(output, outcome)
+    source = _find_source(outcome, roots)
+    if isinstance(source, Finding):
+        return Checked((*findings, source))
+    if findings:
+        return Checked(findings)
+    try:
+        target, _ = read_source(output / str(outcome.target))
+        return _compare(source, target, entry)
+    except ArchiveColorizerError as error:
+        return Checked((Finding(Kind.LUMA, str(outcome.target), str(error)),))
+
+
+def _check_all(output: Path, outcome: Outcome) -> tuple[Finding, ...]:
+    checked = [check_file(output, path, sha256) for path, sha256 in files_of(outcome)]
+    return tuple(finding for finding in checked if finding is not None)
+
+
+def _compare(source: bytes, target: bytes, entry: Entry) -> Checked:
+    outcome = entry.outcome
+    before = stills.decode(source, outcome.name, _NO_LIMIT).luma
+    after = stills.decode(target, str(outcome.target), _NO_LIMIT).luma
+    marked = entry.run is not None and entry.run.recipe.get(MARK_SETTING) not in (None, "none")
+    likeness = luma_likeness(before, after, mark_box(*before.shape) if marked else None)
+    if likeness.difference <= 1:
+        return Checked((), likeness)
+    return Checked((Finding(Kind.LUMA, str(outcome.target), likeness.said),), likeness)
+
+
+def _find_source(outcome: Outcome, roots: tuple[tuple[str, ...], ...]) -> bytes | Finding:
+    """The content that was restored, from the first place that still holds it."""
+    said, changed = "no run of the manifest says where it lay", False
+    for place in _places(outcome.name, roots):
+        try:
+            data, _ = read_source(place)
+        except ArchiveColorizerError as error:
+            said = said if changed else str(error)
+            continue
+        if hashlib.sha256(data).hexdigest() == outcome.source_sha256:
+            return data
+        said, changed = f"{place} is not what was restored", True
+    kind = Kind.SOURCE_CHANGED if changed else Kind.SOURCE_MISSING
+    return Finding(kind, outcome.name, said)
+
+
+def _places(name: str, roots: tuple[tuple[str, ...], ...]) -> Iterator[Path]:
+    """Where the source called `name` may lie: below a root, or in a bag's payload there."""
+    for together in roots:
+        for root in map(Path, together):
+            first, _, rest = name.partition("/")
+            below = rest if len(together) > 1 else name
+            # A manifest that somebody else has written leads nowhere outside the roots.
+            if not is_target(below) or (len(together) > 1 and first != root.name):
+                continue
+            if root.is_file():
+                yield root
+                continue
+            yield root / below
+            if (root / "bagit.txt").is_file():
+                yield root / "data" / below
