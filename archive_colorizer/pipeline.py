@@ -27,7 +27,13 @@ from archive_colorizer.run.signals import stop_on_signals
 from archive_colorizer.run.summary import Summary
 from archive_colorizer.run.workfolder import WorkFolder, sweep
 
-Greet = Callable[[Provenance], None]
+Tell = Callable[[str], None]
+"""Takes sentences about the run itself."""
+
+
+def tell_nobody(_sentence: str) -> None:
+    """For runs that nobody listens to."""
+
 
 _LIBRARIES = (
     "numpy opencv-python-headless onnxruntime-gpu onnxruntime dask "
@@ -86,26 +92,28 @@ def place_order(
 
 
 def restore_archive(
-    order: Order, watch: Watch = watch_nothing, greet: Greet | None = None
+    order: Order, watch: Watch = watch_nothing, tell: Tell = tell_nobody
 ) -> Summary:
     """Restore what an order names; the manifest in its output accounts for every file.
 
-    `greet` is told the run's provenance before the work begins, `watch` every outcome.
-    Raises what the errors module lists for models, devices, outputs and other runs; never
-    for what one photograph does.
+    `watch` sees every outcome.  Raises what the errors module lists for models, devices,
+    outputs and other runs; never for what one photograph does.
     """
     model = find_model(order.recipe.model)
     colorizer = open_colorizer(model, device=order.recipe.device)
+    tell(f"model {colorizer.contract.name} on {colorizer.provider}")
     run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
-    with hold_output(order.output), stop_on_signals() as stop:
-        manifest = Manifest.open(order.output)
+    with (
+        hold_output(order.output),
+        stop_on_signals() as stop,
+        Manifest.open(order.output) as manifest,
+    ):
+        if manifest.warning:
+            tell(manifest.warning)
         adopted = sweep(order.output, manifest)
         work = WorkFolder.open(order.output, run)
         workers, threads = _share_cores(order.recipe.workers)
         place = _workplace(order, str(work.path), model, threads)
-        opening = _provenance(order, run, colorizer, place)
-        if greet:
-            greet(opening)
         return drive(
             plan(_entries(order), manifest, place, order.retry_failed),
             Run(
@@ -114,7 +122,7 @@ def restore_archive(
                 manifest=manifest,
                 work=work,
                 stop=stop,
-                opening=opening,
+                opening=_provenance(order, run, colorizer, place),
                 watch=watch,
                 adopted=adopted,
             ),

@@ -71,14 +71,13 @@ def command(
 def _restore(order: "Order", as_json: bool, quiet: bool) -> int:
     from archive_colorizer import pipeline
     from archive_colorizer.cli.terminal import progress, show_summary
-    from archive_colorizer.records import Provenance
 
-    def greet(opening: Provenance) -> None:
+    def tell(sentence: str) -> None:
         if not (quiet or as_json):
-            click.echo(f"model {opening.model} on {opening.provider}", err=True)
+            click.echo(printable(sentence), err=True)
 
     with progress(quiet or as_json, pipeline.count_files(order.roots)) as watch:
-        summary = pipeline.restore_archive(order, watch, greet)
+        summary = pipeline.restore_archive(order, watch, tell)
     manifest = order.output / "manifest.jsonl"
     if as_json:
         said = {
