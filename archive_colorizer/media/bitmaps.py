@@ -13,15 +13,16 @@ from archive_colorizer.media import jp2_boxes
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
 from archive_colorizer.media.planes import channel, raster_of, straight
-from archive_colorizer.media.raster import Raster
+from archive_colorizer.media.raster import Raster, Request
 
 _ENUMERATED_RGB: Final = frozenset((16, 17, 18))
 """sRGB, grey and sYCC; the decoder brings the last to RGB."""
 
 
-def read_bmp(data: bytes, name: str, max_pixels: int) -> Raster:
+def read_bmp(data: bytes, request: Request) -> Raster:
     """BMP of 1 to 32 bit with or without palette or run lengths."""
-    check_size(name, *_bmp_size(data, name), max_pixels)
+    name = request.name
+    check_size(name, *_bmp_size(data, name), request.max_pixels)
     from PIL import BmpImagePlugin
 
     try:
@@ -38,13 +39,14 @@ def read_bmp(data: bytes, name: str, max_pixels: int) -> Raster:
     alpha = channel(samples, 3) if mode == "RGBA" else None
     note = "BMP cannot hold XMP: the result does not say how its color was made"
     found = Found(dpi=dpi if dpi and all(side > 0 for side in dpi) else None, warnings=(note,))
-    return raster_of(samples[..., :3], alpha, found, "bmp")
+    return raster_of(samples[..., :3], alpha, found, "bmp", request.profile)
 
 
-def read_jp2(data: bytes, name: str, max_pixels: int) -> Raster:
+def read_jp2(data: bytes, request: Request) -> Raster:
     """JPEG 2000, as a JP2 file or a bare codestream, up to 16 bit, grey or RGB."""
+    name = request.name
     stream = jp2_boxes.codestream_of(data, name)
-    check_size(name, stream.width, stream.height, max_pixels)
+    check_size(name, stream.width, stream.height, request.max_pixels)
     header = jp2_boxes.header_boxes(data)
     _check_kind(stream, header, name)
     import imagecodecs
@@ -64,7 +66,7 @@ def read_jp2(data: bytes, name: str, max_pixels: int) -> Raster:
         found = replace(found, warnings=(*found.warnings, note))
         samples = _widened(samples, depth)
     color, alpha = _parted(samples, header, name)
-    return raster_of(color, alpha, found, "jp2")
+    return raster_of(color, alpha, found, "jp2", request.profile)
 
 
 def _bmp_size(data: bytes, name: str) -> tuple[int, int]:

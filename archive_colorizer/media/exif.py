@@ -12,6 +12,7 @@ ORIENTATION: Final = 274
 EXIF_POINTER: Final = 34665
 GPS_POINTER: Final = 34853
 INTEROP_POINTER: Final = 40965
+_COLOR_SPACE: Final = 40961
 _PIXEL_X: Final = 40962
 _PIXEL_Y: Final = 40963
 
@@ -154,6 +155,31 @@ def make_upright(exif: bytes) -> bytes:
     if turned and pointer:
         _exchange_sides(stream, pointer, patched)
     return bytes(patched)
+
+
+def say_srgb(exif: bytes) -> bytes:
+    """The EXIF stream with color space 1 (sRGB) where it says another, patched in place."""
+    stream = TiffStream.open(exif)
+    patched = bytearray(exif)
+    details = _below(stream, stream.directory(stream.first), EXIF_POINTER)
+    if details is None:
+        return exif
+    space = details.entries.get(_COLOR_SPACE)
+    if space is not None and space.kind == 3:
+        struct.pack_into(stream.order + "H", patched, space.at, 1)
+    exchange = _below(stream, details, INTEROP_POINTER)
+    index = exchange.entries.get(1) if exchange else None
+    if index is not None and stream.raw(index).startswith(b"R03"):
+        patched[index.at : index.at + 3] = b"R98"
+    return bytes(patched)
+
+
+def _below(stream: TiffStream, directory: Directory, pointer: int) -> Directory | None:
+    at = stream.number(directory, pointer, 0)
+    try:
+        return stream.directory(at) if at else None
+    except BrokenDirectory:
+        return None
 
 
 def _exchange_sides(stream: TiffStream, pointer: int, patched: bytearray) -> None:

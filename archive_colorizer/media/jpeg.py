@@ -12,8 +12,8 @@ from archive_colorizer.media import jpeg_segments as parts
 from archive_colorizer.media import vips
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found, read_metadata
-from archive_colorizer.media.planes import PREVIEW_SIDE, preview_of, raster_of, turned
-from archive_colorizer.media.raster import Metadata, Raster
+from archive_colorizer.media.planes import PREVIEW_SIDE, plan_of, preview_of, raster_of, turned
+from archive_colorizer.media.raster import Metadata, Raster, Request
 
 FAITHFUL: Final = 100
 """The quality at which the luma of a picture written again stays within 1 code value.
@@ -38,31 +38,37 @@ _IJG_LUMA: Final = np.array(
 Plane8 = npt.NDArray[np.uint8]
 
 
-def decode_jpeg(data: bytes, name: str, max_pixels: int) -> Raster:
+def decode_jpeg(data: bytes, request: Request) -> Raster:
     """Decode to luma, with a small RGB preview for a file of three components.
 
     CMYK and YCCK go through their profile to sRGB.  Raises PictureTooLarge from the header,
-    DamagedPicture and UnsupportedPicture; `name` is for messages.
+    DamagedPicture and UnsupportedPicture.
     """
+    name = request.name
     frame = parts.frame_of(data, name)
-    check_size(name, frame.width, frame.height, max_pixels)
+    check_size(name, frame.width, frame.height, request.max_pixels)
     if frame.precision != 8:
         raise UnsupportedPicture(f"{name}: a JPEG of {frame.precision} bit; convert it to TIFF")
     if len(data) < parts.least_bytes(frame):
         raise DamagedPicture(f"{name}: too short for its {frame.width} x {frame.height} pixels")
     quality = estimated_quality(data, frame.luma_table)
     found = _read_segments(data)
-    if frame.components not in (1, 3):
-        return _decode_slowly(data, name, replace(found, converted=True), quality)
+    plan = plan_of(found, frame.components == 3, request.profile)
+    # Whatever a profile does to colors, it does to whole colors and not to luma alone.
+    managed = frame.components == 3 and (plan.source or plan.warnings)
+    if frame.components not in (1, 3) or managed:
+        return _decode_slowly(data, found, quality, request)
     try:
         luma, preview = _decode_planes(data, frame)
     except ValueError as objection:
         if "subsampling" not in str(objection):
             mended = f"the JPEG is faulty, parts of the picture may be missing ({objection})"
             found = replace(found, warnings=(*found.warnings, mended))
-        return _decode_slowly(data, name, found, quality)
+        return _decode_slowly(data, found, quality, request)
+    if preview is None:
+        return replace(raster_of(luma, None, found, "jpeg", request.profile), quality=quality)
     raster = Raster(luma=luma, format="jpeg", preview=preview, quality=quality)
-    return turned(raster, read_metadata(found, frame.components == 3))
+    return turned(raster, read_metadata(found, plan))
 
 
 def encode_jpeg(y: Plane8, cb: Plane8, cr: Plane8, metadata: Metadata, quality: int) -> bytes:
@@ -115,15 +121,18 @@ def _decode_planes(data: bytes, frame: parts.Frame) -> tuple[Plane8, Plane8 | No
     return luma, None if np.ptp(small, axis=2).max() == 0 else small
 
 
-def _decode_slowly(data: bytes, name: str, found: Found, quality: int) -> Raster:
-    """The way of CMYK, odd sampling and slight faults: libvips, which refuses cut files."""
-    image = vips.open_picture(data, "jpeg", name)
+def _decode_slowly(data: bytes, found: Found, quality: int, request: Request) -> Raster:
+    """The way of CMYK, odd sampling, slight faults and colors to be converted: libvips.
+
+    It refuses cut files.
+    """
+    image = vips.open_picture(data, "jpeg", request.name)
     if image.bands == 4:
-        image = vips.cmyk_to_srgb(image, name)
-        found = replace(found, warnings=(*found.warnings, "CMYK was converted to sRGB"))
-    samples = vips.pixels(image, name)
+        image, note = vips.cmyk_to_srgb(image, request.name)
+        found = replace(found, converted=True, warnings=(*found.warnings, note))
+    samples = vips.pixels(image, request.name)
     color = samples if samples.shape[2] == 3 else samples[..., 0]
-    return replace(raster_of(color, None, found, "jpeg"), quality=quality)
+    return replace(raster_of(color, None, found, "jpeg", request.profile), quality=quality)
 
 
 def _read_segments(data: bytes) -> Found:

@@ -7,8 +7,8 @@ import numpy as np
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.media import exif as tiff
-from archive_colorizer.media.profile import for_rgb
 from archive_colorizer.media.raster import Metadata
+from archive_colorizer.media.working_space import ColorPlan
 from archive_colorizer.media.xmp import ProvenanceNote, is_sound, with_provenance
 
 __all__ = ["Found", "ProvenanceNote", "read_metadata", "upright", "with_provenance"]
@@ -43,11 +43,11 @@ class Reading:
     warnings: tuple[str, ...]
 
 
-def read_metadata(found: Found, color: bool) -> Reading:
-    """Judge the metadata of a picture with (`color`) or without colour channels.
+def read_metadata(found: Found, plan: ColorPlan) -> Reading:
+    """Judge the metadata of a picture whose colors are treated after `plan`.
 
-    EXIF is made upright, the profile made to fit an RGB picture; what is damaged is dropped
-    with a warning, for the pixels are sound.
+    EXIF is made upright and says sRGB where the pixels were brought there; what is damaged
+    is dropped with a warning, for the pixels are sound.
     """
     warnings = list(found.warnings)
     orientation, dpi, exif = found.orientation or 1, found.dpi, None
@@ -61,15 +61,14 @@ def read_metadata(found: Found, color: bool) -> Reading:
             dpi = dpi or tiff.resolution_of(stream, first)
         except tiff.BrokenDirectory as error:
             warnings.append(f"EXIF is damaged and was dropped ({error})")
-    icc = None
-    if found.icc and not found.converted:
-        icc, warning = for_rgb(found.icc, color)
-        warnings.extend((warning,) if warning else ())
+    if exif and (plan.source or found.converted):
+        exif = tiff.say_srgb(exif)
+    warnings.extend(plan.warnings)
     xmp = found.xmp or None
     if xmp and not is_sound(xmp):
         xmp = None
         warnings.append("XMP is broken or hostile and was dropped")
-    metadata = Metadata(exif, icc, xmp, found.iptc or None, dpi)
+    metadata = Metadata(exif, plan.tag, xmp, found.iptc or None, dpi)
     return Reading(metadata, orientation, tuple(warnings))
 
 

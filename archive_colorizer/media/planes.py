@@ -9,24 +9,39 @@ import numpy.typing as npt
 
 from archive_colorizer.color.space import Plane, luma_of
 from archive_colorizer.media.metadata import Found, Reading, read_metadata, upright
-from archive_colorizer.media.raster import Format, Raster
+from archive_colorizer.media.profile import srgb
+from archive_colorizer.media.raster import Format, ProfileRule, Raster
+from archive_colorizer.media.working_space import ColorPlan, in_working_space, plan_color
 
 PREVIEW_SIDE: Final = 512
 _STRIP: Final = 256
 
 
-def raster_of(samples: Plane, alpha: Plane | None, found: Found, kind: Format) -> Raster:
+def raster_of(
+    samples: Plane, alpha: Plane | None, found: Found, kind: Format, rule: ProfileRule
+) -> Raster:
     """A Raster from stored samples: H x W grey values or H x W x 3 in R, G, B order.
 
-    R = G = B everywhere counts as grey: no preview, and that value as luma.
+    R = G = B everywhere counts as grey: no preview, and that value as luma.  RGB samples may
+    be converted in place.
     """
-    reading = read_metadata(found, samples.ndim == 3)
-    luma, preview = samples, None
     if samples.ndim == 3 and _is_grey(samples):
-        luma = samples[..., 0]
-    elif samples.ndim == 3:
+        samples = channel(samples, 0)
+    plan = plan_of(found, samples.ndim == 3, rule)
+    samples = in_working_space(samples, plan)
+    luma, preview = samples, None
+    if samples.ndim == 3:
         luma, preview = luma_of(samples), preview_of(samples)
-    return turned(Raster(luma=luma, format=kind, preview=preview, alpha=alpha), reading)
+    shown = Raster(luma=luma, format=kind, preview=preview, alpha=alpha)
+    shown = replace(shown, converted=plan.source is not None or found.converted)
+    return turned(shown, read_metadata(found, plan))
+
+
+def plan_of(found: Found, color: bool, rule: ProfileRule) -> ColorPlan:
+    """The color plan for what was found; pixels that are in sRGB already are tagged so."""
+    if found.converted:
+        return ColorPlan(None, srgb())
+    return plan_color(found.icc, color, rule)
 
 
 def turned(raster: Raster, reading: Reading) -> Raster:

@@ -2,9 +2,15 @@
 
 import io
 import struct
+from functools import cache
 from typing import Final
 
 _TYPES: Final = {b"RGB ", b"GRAY", b"CMYK"}
+_NO_DEVICE: Final = frozenset((b"link", b"abst", b"nmcl"))
+_LARGEST: Final = 16_000_000
+"""As much as a JPEG can hold; printers' profiles have some 3 MB."""
+
+_DATE: Final = struct.pack(">6H", 2024, 1, 1, 0, 0, 0)
 _D50: Final = (0.9642, 1.0, 0.8249)
 _SRGB_PRIMARIES: Final = (
     (0.43607, 0.22249, 0.01392),
@@ -21,7 +27,7 @@ def for_rgb(icc: bytes, color: bool) -> tuple[bytes | None, str | None]:
     profile on a grey picture becomes an RGB one with the same neutral axis.
     """
     space = icc[16:20]
-    if icc[36:40] != b"acsp" or space not in _TYPES or not _opens(icc):
+    if icc[36:40] != b"acsp" or space not in _TYPES or not opens(icc):
         return None, "the ICC profile is damaged and was dropped"
     if space == b"RGB ":
         return icc, None
@@ -56,11 +62,34 @@ def rgb_from_grey(icc: bytes) -> bytes | None:
 _COLORANTS: Final = (b"rXYZ", b"gXYZ", b"bXYZ")
 
 
-def _opens(icc: bytes) -> bool:
+@cache
+def srgb() -> bytes:
+    """The sRGB profile that results are tagged with: LittleCMS's own, without its date.
+
+    The date is that of its making, so that the same picture would never be the same file.
+    """
+    from PIL import ImageCms
+
+    made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return made[:24] + _DATE + made[36:84] + b"\0" * 16 + made[100:]
+
+
+def description(icc: bytes) -> str:
+    """What a profile calls itself, or nothing."""
+    content = _tag(icc, b"desc") or b""
+    if content[:4] == b"mluc" and len(content) >= 28:
+        size, at = struct.unpack_from(">II", content, 20)
+        return content[at : at + size].decode("utf-16-be", "replace")
+    return content[12:].split(b"\0")[0].decode("latin-1")
+
+
+def opens(icc: bytes) -> bool:
     """Whether LittleCMS takes it; of a cut profile it would notice only later."""
     from PIL import ImageCms
 
-    if not 132 <= int.from_bytes(icc[:4], "big") <= len(icc):
+    if not 132 <= int.from_bytes(icc[:4], "big") <= len(icc) <= _LARGEST:
+        return False
+    if icc[36:40] != b"acsp" or icc[12:16] in _NO_DEVICE:
         return False
     try:
         ImageCms.ImageCmsProfile(io.BytesIO(icc))
@@ -95,7 +124,7 @@ def _assemble(tags: list[tuple[tuple[bytes, ...], bytes]], version: int) -> byte
         b"mntr",
         b"RGB ",
         b"XYZ ",
-        struct.pack(">6H", 2024, 1, 1, 0, 0, 0),
+        _DATE,
         b"acsp",
         b"",
         _fixed(_D50),

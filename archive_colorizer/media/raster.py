@@ -10,6 +10,23 @@ from archive_colorizer.color.space import Plane
 
 Format: TypeAlias = Literal["jpeg", "png", "tiff", "webp", "bmp", "jp2"]
 
+ProfileRule: TypeAlias = Literal["srgb", "keep"]
+"""Whether the source's color space is converted to sRGB or kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How a file is to be read.
+
+    name: of the source, for messages.  max_pixels: a picture with more is refused.
+    page: of a file with several pictures, from 0.
+    """
+
+    name: str
+    max_pixels: int
+    profile: ProfileRule = "srgb"
+    page: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
@@ -32,11 +49,14 @@ class Metadata:
 class Raster:
     """A photograph as seen (orientation applied).
 
-    luma: Y' of BT.601, full range, at the source's depth; for a grey source its own values.
+    luma: Y' of BT.601, full range, at the source's depth, in the space that `metadata.icc`
+        names; for a grey source its own values.
     preview: H x W x 3 uint8 RGB, long side at most 512 pixels, or None for a grey source;
         tells a toned print from a colour photograph.
     alpha: like luma, or None.
     quality: of a JPEG source, 1 to 100; None elsewhere.
+    converted: the pixels were brought to sRGB from another color space, so that the codes in
+        the source's file are no longer those of `luma`.
     warnings: what was lost or guessed on reading, as sentences.
     """
 
@@ -46,4 +66,5 @@ class Raster:
     alpha: Plane | None = None
     metadata: Metadata = field(default_factory=Metadata)
     quality: int | None = None
+    converted: bool = False
     warnings: tuple[str, ...] = ()

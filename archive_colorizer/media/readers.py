@@ -14,7 +14,7 @@ from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
 from archive_colorizer.media.planes import channel, raster_of
 from archive_colorizer.media.png_chunks import chunks, density_of
-from archive_colorizer.media.raster import Format, Raster
+from archive_colorizer.media.raster import Format, Raster, Request
 
 _COLORS = {"b-w": 1, "grey16": 1, "rgb": 3, "srgb": 3, "rgb16": 3}
 
@@ -22,12 +22,12 @@ _COLORS = {"b-w": 1, "grey16": 1, "rgb": 3, "srgb": 3, "rgb16": 3}
 class Reader(Protocol):
     """Decodes one format; raises PictureTooLarge, DamagedPicture or UnsupportedPicture."""
 
-    def __call__(self, data: bytes, name: str, max_pixels: int) -> Raster: ...
+    def __call__(self, data: bytes, request: Request) -> Raster: ...
 
 
-def read_png(data: bytes, name: str, max_pixels: int) -> Raster:
+def read_png(data: bytes, request: Request) -> Raster:
     """PNG of any depth and kind; palettes and transparency are expanded by libvips."""
-    image = _open(data, "png", name, max_pixels)
+    image = _open(data, "png", request)
     found = _found_in(image)
     names = set()
     for kind, body in chunks(data):
@@ -35,32 +35,32 @@ def read_png(data: bytes, name: str, max_pixels: int) -> Raster:
         if kind == b"pHYs":
             found = replace(found, dpi=density_of(body))
     if b"IEND" not in names:
-        raise DamagedPicture(f"{name}: cut before its end; look for a better copy")
+        raise DamagedPicture(f"{request.name}: cut before its end; look for a better copy")
     if b"acTL" in names:
         found = replace(found, warnings=("only the still picture of an animation was restored",))
-    return _raster(image, name, found, "png")
+    return _raster(image, found, "png", request)
 
 
-def read_webp(data: bytes, name: str, max_pixels: int) -> Raster:
+def read_webp(data: bytes, request: Request) -> Raster:
     """WebP; of an animation the first picture."""
-    image = _open(data, "webp", name, max_pixels)
+    image = _open(data, "webp", request)
     found = _found_in(image)
     if vips.number(image, "n-pages", 1) > 1:
         found = replace(found, warnings=("only the first picture of an animation was restored",))
-    return _raster(image, name, found, "webp")
+    return _raster(image, found, "webp", request)
 
 
-def read_tiff(data: bytes, name: str, max_pixels: int) -> Raster:
+def read_tiff(data: bytes, request: Request) -> Raster:
     """The first page of a TIFF: 1 to 8 and 16 bit, grey, RGB, palette, YCbCr, CMYK."""
-    stream, first = tiff_tags.open_tiff(data, name, max_pixels)
+    stream, first = tiff_tags.open_tiff(data, request.name, request.max_pixels)
     if stream.number(first, tiff_tags.COMPRESSION, 1) == tiff_tags.OLD_JPEG:
-        return _old_jpeg(data, name, tiff_tags.found_in(stream, first))
-    image = _open(data, "tiff", name, max_pixels)
+        return _old_jpeg(data, tiff_tags.found_in(stream, first), request)
+    image = _open(data, "tiff", request)
     found = tiff_tags.found_in(stream, first)
-    return _raster(image, name, found, "tiff", tiff_tags.has_alpha(stream, first))
+    return _raster(image, found, "tiff", request, tiff_tags.has_alpha(stream, first))
 
 
-def _old_jpeg(data: bytes, name: str, found: Found) -> Raster:
+def _old_jpeg(data: bytes, found: Found, request: Request) -> Raster:
     """JPEG in TIFF before 1995, which libvips gives as black without an error."""
     from PIL import TiffImagePlugin
 
@@ -70,14 +70,15 @@ def _old_jpeg(data: bytes, name: str, found: Found) -> Raster:
             image.load()
             samples = np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error) as error:
-        raise DamagedPicture(f"{name}: cut or corrupt ({error})") from None
+        raise DamagedPicture(f"{request.name}: cut or corrupt ({error})") from None
     note = "old-style JPEG was read leniently: look whether the picture is whole"
-    return raster_of(samples, None, replace(found, warnings=(*found.warnings, note)), "tiff")
+    found = replace(found, warnings=(*found.warnings, note))
+    return raster_of(samples, None, found, "tiff", request.profile)
 
 
-def _open(data: bytes, kind: Format, name: str, max_pixels: int) -> Any:
-    image = vips.open_picture(data, kind, name)
-    check_size(name, image.width, image.height, max_pixels)
+def _open(data: bytes, kind: Format, request: Request) -> Any:
+    image = vips.open_picture(data, kind, request.name)
+    check_size(request.name, image.width, image.height, request.max_pixels)
     return image
 
 
@@ -90,11 +91,11 @@ def _found_in(image: Any) -> Found:
     )
 
 
-def _raster(image: Any, name: str, found: Found, kind: Format, named: bool = True) -> Raster:
+def _raster(image: Any, found: Found, kind: Format, request: Request, named: bool = True) -> Raster:
     """Decode and part the channels; `named` tells that a channel after the colors is alpha."""
+    name = request.name
     if image.interpretation == "cmyk":
-        image = vips.cmyk_to_srgb(image, name)
-        note = "CMYK was converted to sRGB"
+        image, note = vips.cmyk_to_srgb(image, name)
         found = replace(found, converted=True, warnings=(*found.warnings, note))
     colors = _COLORS.get(image.interpretation)
     if colors is None or image.bands < colors:
@@ -108,4 +109,4 @@ def _raster(image: Any, name: str, found: Found, kind: Format, named: bool = Tru
     if samples.shape[2] > colors + (alpha is not None):
         note = "channels of unknown meaning were dropped"
         found = replace(found, warnings=(*found.warnings, note))
-    return raster_of(color, alpha, found, kind)
+    return raster_of(color, alpha, found, kind, request.profile)

@@ -9,7 +9,7 @@ from archive_colorizer.errors import NotAPicture, UnsupportedPicture
 from archive_colorizer.media.bitmaps import read_bmp, read_jp2
 from archive_colorizer.media.jpeg import decode_jpeg
 from archive_colorizer.media.magic import foreign, sniff
-from archive_colorizer.media.raster import Format, Metadata, Raster
+from archive_colorizer.media.raster import Format, Metadata, ProfileRule, Raster, Request
 from archive_colorizer.media.readers import Reader, read_png, read_tiff, read_webp
 from archive_colorizer.media.writers import (
     Writer,
@@ -39,15 +39,20 @@ WRITERS: Final[dict[Format, Writer]] = {
 }
 
 
-def decode(data: bytes, name: str, max_pixels: int) -> Raster:
+def decode(
+    data: bytes, name: str, max_pixels: int, profile: ProfileRule = "srgb", page: int = 0
+) -> Raster:
     """Decode a picture of any promised format, found by its content; `name` is for messages.
 
+    profile: "srgb" converts pixels of another color space to sRGB (relative colorimetric with
+    black-point compensation) and tags the result so; "keep" leaves them and their profile.
+    page: of a file with several pictures, from 0; see `pages`.
     Raises NotAPicture, DamagedPicture, UnsupportedPicture, or PictureTooLarge (from the
     header, before pixels are decoded).
     """
     kind = sniff(data)
     if kind is not None:
-        return READERS[kind](data, name, max_pixels)
+        return READERS[kind](data, Request(name, max_pixels, profile, page))
     if not data:
         raise NotAPicture(f"{name} is empty")
     known = foreign(data)

@@ -74,15 +74,28 @@ def pixels(image: Any, name: str) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint
     return np.frombuffer(memory, depth).reshape(image.height, image.width, image.bands)
 
 
-def cmyk_to_srgb(image: Any, name: str) -> Any:
-    """A CMYK image in sRGB at its own depth, through its own profile or a general one."""
+def cmyk_to_srgb(image: Any, name: str) -> tuple[Any, str]:
+    """A CMYK image in sRGB at its own depth, and the sentence that says by which profile.
+
+    Through its own profile where it has one for CMYK, else through a general one.
+    """
     vips = library()
     depth = 16 if image.format == "ushort" else 8
-    own = {"embedded": True} if image.get_typeof("icc-profile-data") else {}
+    icc = blob(image, "icc-profile-data") or b""
+    own = {"embedded": True} if icc[16:20] == b"CMYK" else {}
     try:
-        return image.icc_transform("srgb", input_profile="cmyk", depth=depth, **own)
+        shown = image.icc_transform(
+            "srgb",
+            input_profile="cmyk",
+            depth=depth,
+            intent="relative",
+            black_point_compensation=True,
+            **own,
+        )
     except vips.Error as error:
         raise _failure(error, name) from None
+    which = "its own profile" if own else "a general profile, for it has none that fits"
+    return shown, f"CMYK was converted to sRGB through {which}"
 
 
 def blob(image: Any, field: str) -> bytes | None:

@@ -12,7 +12,8 @@ from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import DamagedPicture, OutputError, UnsupportedPicture
 from archive_colorizer.media import jpeg_segments
 from archive_colorizer.media.jpeg import decode_jpeg, encode_jpeg, estimated_quality
-from archive_colorizer.media.raster import Metadata
+from archive_colorizer.media.profile import srgb
+from archive_colorizer.media.raster import Metadata, Raster, Request
 from tests.media.files import (
     IPTC,
     LIMIT,
@@ -29,6 +30,10 @@ from tests.photographs import NAMES, photograph
 WHOLE = Metadata(exif(thumbnail=False), srgb_profile(), XMP, IPTC, (300.0, 240.0))
 
 
+def decode(data: bytes, name: str, max_pixels: int) -> Raster:
+    return decode_jpeg(data, Request(name, max_pixels))
+
+
 def chroma(luma):
     """Smooth, strong color at half size."""
     rows, columns = np.mgrid[: (luma.shape[0] + 1) // 2, : (luma.shape[1] + 1) // 2]
@@ -42,14 +47,14 @@ def encoded(luma, metadata=None, quality=0):
 
 def test_a_grey_file_gives_its_own_values():
     data = saved(small_grey(), "JPEG", quality=90)
-    raster = decode_jpeg(data, "x", LIMIT)
+    raster = decode(data, "x", LIMIT)
     assert raster.preview is None and raster.quality == 90
     assert np.array_equal(raster.luma, np.asarray(Image.open(io.BytesIO(data))))
 
 
 def test_a_color_file_gives_the_luma_it_stores():
     data = saved(small(), "JPEG", quality=95, subsampling=0)
-    raster = decode_jpeg(data, "x", LIMIT)
+    raster = decode(data, "x", LIMIT)
     image = Image.open(io.BytesIO(data))
     image.draft("YCbCr", None)
     assert np.abs(raster.luma.astype(int) - np.asarray(image)[..., 0]).max() == 0
@@ -57,21 +62,21 @@ def test_a_color_file_gives_the_luma_it_stores():
 
 
 def test_the_preview_is_small_and_in_color():
-    raster = decode_jpeg(saved(np.tile(small(), (8, 6, 1)), "JPEG"), "x", LIMIT)
+    raster = decode(saved(np.tile(small(), (8, 6, 1)), "JPEG"), "x", LIMIT)
     assert max(raster.preview.shape) == 512 and raster.luma.shape == (1336, 1398)
     assert np.ptp(raster.preview, axis=2).max() > 40
 
 
 def test_three_equal_channels_count_as_grey():
     data = saved(np.dstack([small_grey()] * 3), "JPEG")
-    assert decode_jpeg(data, "x", LIMIT).preview is None
+    assert decode(data, "x", LIMIT).preview is None
 
 
 @pytest.mark.parametrize("saved_at", [75, 90, 95])
 @pytest.mark.parametrize("name", NAMES)
 def test_luma_stays_within_one_code_value(name, saved_at):
-    source = decode_jpeg(saved(photograph(name), "JPEG", quality=saved_at), "x", LIMIT)
-    result = decode_jpeg(encoded(source.luma), "x", LIMIT)
+    source = decode(saved(photograph(name), "JPEG", quality=saved_at), "x", LIMIT)
+    result = decode(encoded(source.luma), "x", LIMIT)
     error = np.abs(result.luma.astype(int) - source.luma)
     assert (error.max(), error.mean() < 0.1) == (1, True)
 
@@ -91,7 +96,7 @@ def test_the_planes_of_color_arrive():
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 100))
 def test_any_size_and_quality_is_written(height, width, quality):
     luma = small_grey()[:height, :width]
-    raster = decode_jpeg(encoded(luma, quality=quality), "x", LIMIT)
+    raster = decode(encoded(luma, quality=quality), "x", LIMIT)
     assert raster.luma.shape == (height, width) and raster.quality == quality
 
 
@@ -103,7 +108,7 @@ def test_more_pixels_a_side_than_the_format_holds():
 
 @pytest.mark.parametrize("quality", [1, 30, 49, 50, 75, 90, 100])
 def test_the_quality_of_usual_tables_is_recognised(quality):
-    assert decode_jpeg(saved(small(), "JPEG", quality=quality), "x", LIMIT).quality == quality
+    assert decode(saved(small(), "JPEG", quality=quality), "x", LIMIT).quality == quality
 
 
 def test_an_unusual_table_gets_a_quality_at_least_as_fine():
@@ -117,7 +122,7 @@ def test_an_unusual_table_gets_a_quality_at_least_as_fine():
 
 
 def test_metadata_is_carried_as_it_was():
-    kept = decode_jpeg(encoded(small_grey(), WHOLE), "x", LIMIT).metadata
+    kept = decode(encoded(small_grey(), WHOLE), "x", LIMIT).metadata
     assert kept == WHOLE
     with Image.open(io.BytesIO(encoded(small_grey(), WHOLE))) as image:
         assert image.info["icc_profile"] == WHOLE.icc
@@ -132,7 +137,7 @@ def test_a_long_profile_goes_over_several_segments():
     profile += bytes(200_000)
     profile[:4] = len(profile).to_bytes(4, "big")
     data = encoded(small_grey(), Metadata(icc=bytes(profile)))
-    assert decode_jpeg(data, "x", LIMIT).metadata.icc == bytes(profile)
+    assert decode(data, "x", LIMIT).metadata.icc == bytes(profile)
 
 
 def test_long_xmp_goes_on_in_extended_segments():
@@ -144,7 +149,7 @@ def test_long_xmp_goes_on_in_extended_segments():
     assert b"HasExtendedXMP" in main
     head = len(jpeg_segments.EXTENDED_XMP) + 40
     assert b"".join(body[head:] for body in rest) == packet
-    raster = decode_jpeg(data, "x", LIMIT)
+    raster = decode(data, "x", LIMIT)
     assert any("extended XMP" in warning for warning in raster.warnings)
 
 
@@ -152,8 +157,8 @@ def test_an_incomplete_profile_is_dropped_with_a_warning():
     data = saved(small_grey(), "JPEG", icc_profile=srgb_profile())
     damaged = data.replace(b"ICC_PROFILE\0\1\1", b"ICC_PROFILE\0\1\2")
     assert damaged != data
-    raster = decode_jpeg(damaged, "x", LIMIT)
-    assert raster.metadata.icc is None
+    raster = decode(damaged, "x", LIMIT)
+    assert raster.metadata.icc == srgb(), "taken for sRGB"
     assert "the ICC profile is incomplete and was dropped" in raster.warnings
 
 
@@ -163,20 +168,20 @@ def test_a_file_cut_anywhere_is_damaged(progressive, color):
     whole = saved(small() if color else small_grey(), "JPEG", progressive=progressive)
     for cut in (*range(2, 700, 13), *range(700, len(whole), 997), *range(-20, 0)):
         with pytest.raises(DamagedPicture, match="scan"):
-            decode_jpeg(whole[:cut], "scan", LIMIT)
+            decode(whole[:cut], "scan", LIMIT)
 
 
 def test_a_slight_fault_is_passed_over_and_said():
     data = saved(small_grey(), "JPEG")
     at = data.index(b"\xff\xdb")
-    raster = decode_jpeg(data[:at] + b"\0" + data[at:], "x", LIMIT)
-    assert np.array_equal(raster.luma, decode_jpeg(data, "x", LIMIT).luma)
+    raster = decode(data[:at] + b"\0" + data[at:], "x", LIMIT)
+    assert np.array_equal(raster.luma, decode(data, "x", LIMIT).luma)
     assert any("parts of the picture may be missing" in warning for warning in raster.warnings)
 
 
 def test_a_file_cut_and_closed_again_says_so():
     whole = saved(small_grey(), "JPEG")
-    raster = decode_jpeg(whole[: len(whole) // 2] + b"\xff\xd9", "x", LIMIT)
+    raster = decode(whole[: len(whole) // 2] + b"\xff\xd9", "x", LIMIT)
     assert any("parts of the picture may be missing" in warning for warning in raster.warnings)
 
 
@@ -185,17 +190,17 @@ def test_a_large_frame_around_little_data_is_refused_unread():
     at = data.index(b"\xff\xc0")
     data[at + 5 : at + 9] = b"\x42\x68\x42\x68"
     with pytest.raises(DamagedPicture, match="too short for its 17000 x 17000"):
-        decode_jpeg(bytes(data), "x", 300_000_000)
+        decode(bytes(data), "x", 300_000_000)
     for options in ({}, {"optimize": True}, {"progressive": True}):
         empty = saved(np.full((2000, 2000, 3), 77, np.uint8), "JPEG", **options)
-        assert decode_jpeg(empty, "x", LIMIT).luma.max() == 77
+        assert decode(empty, "x", LIMIT).luma.max() == 77
 
 
 def test_twelve_bits_are_named():
     data = bytearray(saved(small_grey(), "JPEG"))
     data[data.index(b"\xff\xc0") + 4] = 12
     with pytest.raises(UnsupportedPicture, match="12 bit"):
-        decode_jpeg(bytes(data), "x", LIMIT)
+        decode(bytes(data), "x", LIMIT)
 
 
 @settings(max_examples=60, deadline=None)
@@ -204,7 +209,7 @@ def test_a_damaged_header_never_ends_in_another_error(at, junk):
     data = bytearray(saved(small()[:40, :40], "JPEG", icc_profile=srgb_profile()))
     data[at : at + len(junk)] = junk
     try:
-        assert decode_jpeg(bytes(data), "x", LIMIT).luma.ndim == 2
+        assert decode(bytes(data), "x", LIMIT).luma.ndim == 2
     except (DamagedPicture, UnsupportedPicture):
         pass
     except Exception as error:

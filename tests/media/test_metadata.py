@@ -14,6 +14,7 @@ from archive_colorizer.media import exif as directories
 from archive_colorizer.media import stills
 from archive_colorizer.media.metadata import Found, read_metadata, upright
 from archive_colorizer.media.raster import Metadata, Raster
+from archive_colorizer.media.working_space import ColorPlan
 from tests.media.files import (
     IPTC,
     LIMIT,
@@ -29,6 +30,7 @@ from tests.media.files import (
 )
 
 ALL = range(1, 9)
+PLAIN = ColorPlan(None, None)
 
 
 def seen(samples, orientation):
@@ -93,7 +95,7 @@ def test_exif_is_patched_in_place(order, orientation):
 @given(st.binary(max_size=200))
 def test_any_bytes_as_exif_end_as_metadata_or_a_warning(junk):
     for stream in (junk, b"II*\0\x08\0\0\0" + junk, b"MM\0+\0\x08\0\0\0\0\0\0\0\0\0\x10" + junk):
-        reading = read_metadata(Found(exif=stream), color=True)
+        reading = read_metadata(Found(exif=stream), PLAIN)
         said = any("EXIF" in warning for warning in reading.warnings)
         assert said == bool(stream and reading.metadata.exif is None)
         assert 1 <= reading.orientation <= 8
@@ -109,8 +111,8 @@ def test_resolution_comes_from_the_container_then_from_exif():
     tagged = Image.Exif()
     tagged[282], tagged[283], tagged[296] = 118.11, 118.11, 3
     stream = tagged.tobytes()
-    assert read_metadata(Found(exif=stream), True).metadata.dpi == pytest.approx((300, 300), 1e-3)
-    assert read_metadata(Found(exif=stream, dpi=(72.0, 72.0)), True).metadata.dpi == (72.0, 72.0)
+    assert read_metadata(Found(exif=stream), PLAIN).metadata.dpi == pytest.approx((300, 300), 1e-3)
+    assert read_metadata(Found(exif=stream, dpi=(72.0, 72.0)), PLAIN).metadata.dpi == (72.0, 72.0)
 
 
 @pytest.mark.parametrize("packet", [b"<!DOCTYPE x>" + XMP, XMP[:-9], b"no xml at all"])

@@ -1,0 +1,156 @@
+"""Color management: from a source's color space to the one that its result is written in.
+
+LittleCMS does it, by way of libvips, for 8 and 16 bit alike: relative colorimetric with
+black-point compensation.  A neutral picture needs only a table of its 256 or 65536 values.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from archive_colorizer.color.space import Plane
+from archive_colorizer.media import vips
+from archive_colorizer.media.profile import description, for_rgb, opens, srgb
+from archive_colorizer.media.raster import ProfileRule
+
+_AT_A_TIME: Final = 1 << 21
+"""Pixels of a strip: enough to forget the making of a transform, little beside a picture."""
+
+_SAME: Final = 128
+_NEARLY_SAME: Final = 514
+"""Of 65535; half a code of 8 bit, and two for profiles that call themselves sRGB: the short
+curves of some small ones are that coarse."""
+
+_TINT: Final = 0.004
+"""A share of white: below it, the color that a profile gives to its greys is rounding."""
+
+
+class _Unusable(ValueError):
+    """LittleCMS cannot make a transform of a profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColorPlan:
+    """What is done to the pixels and what the result is tagged with.
+
+    source: the profile to convert from, or None when the pixels stay as they are.
+    tag: the profile of the result, or None.  warnings: what could not be honored.
+    """
+
+    source: bytes | None
+    tag: bytes | None
+    warnings: tuple[str, ...] = ()
+
+
+def plan_color(icc: bytes | None, color: bool, rule: ProfileRule) -> ColorPlan:
+    """Decide for a grey or RGB picture; `color` says that its channels differ.
+
+    "srgb": whatever is not sRGB is converted to it, and the result is tagged; a picture
+    without a profile is taken for sRGB, as every viewer does.  "keep": nothing is converted
+    and nothing is tagged that was not.
+    """
+    untagged = srgb() if rule == "srgb" else None
+    if icc is None:
+        return ColorPlan(None, untagged)
+    if rule == "keep":
+        kept, warning = for_rgb(icc, color)
+        if kept or warning is None or "rare kind" not in warning:
+            return ColorPlan(None, kept, (warning,) if warning else ())
+    if not opens(icc):
+        return ColorPlan(None, untagged, ("the ICC profile is damaged and was dropped",))
+    fits = icc[16:20] == b"RGB " or (icc[16:20] == b"GRAY" and not color)
+    if not fits:
+        note = "the ICC profile does not fit the picture's channels and was dropped"
+        return ColorPlan(None, untagged, (note,))
+    try:
+        if is_srgb(icc):
+            return ColorPlan(None, icc)
+    except _Unusable:
+        return ColorPlan(None, untagged, ("the ICC profile cannot be used and was dropped",))
+    return ColorPlan(icc, srgb())
+
+
+def in_working_space(samples: Plane, plan: ColorPlan) -> Plane:
+    """The samples as the plan wants them: H x W grey or H x W x 3.
+
+    RGB is converted strip by strip in its own memory, where that can be written to.  Grey
+    stays grey, unless its profile gives color to it (that of a scanner may).
+    """
+    if plan.source is None:
+        return samples
+    if samples.ndim == 2:
+        table = _table(plan.source, samples.dtype.itemsize)
+        if table is not None:
+            return np.asarray(table[samples])
+        return _converted(np.dstack([samples] * 3), plan.source)
+    return _converted(samples, plan.source)
+
+
+def _converted(samples: Any, icc: bytes) -> Plane:
+    target = samples if samples.flags.writeable else np.empty_like(samples)
+    rows = max(1, _AT_A_TIME // max(1, samples.shape[1]))
+    for top in range(0, samples.shape[0], rows):
+        strip = np.ascontiguousarray(samples[top : top + rows])
+        target[top : top + rows] = to_srgb(strip, icc)
+    return np.asarray(target)
+
+
+def to_srgb(samples: npt.NDArray[Any], icc: bytes) -> npt.NDArray[Any]:
+    """H x W grey or H x W x 3 samples of 8 or 16 bit, contiguous, in sRGB: H x W x 3."""
+    height, width = samples.shape[:2]
+    library = vips.library()
+    deep = samples.itemsize == 2
+    spaces = ("grey16", "rgb16") if deep else ("b-w", "srgb")
+    try:
+        image = library.Image.new_from_memory(
+            samples.data,
+            width,
+            height,
+            1 if samples.ndim == 2 else 3,
+            "ushort" if deep else "uchar",
+        ).copy(interpretation=spaces[samples.ndim - 2])
+        image.set_type(library.GValue.blob_type, "icc-profile-data", icc)
+        shown = image.icc_transform(
+            "srgb",
+            embedded=True,
+            intent="relative",
+            black_point_compensation=True,
+            depth=16 if deep else 8,
+        )
+        memory = shown.write_to_memory()
+    except library.Error as error:
+        raise _Unusable(str(error)) from None
+    return np.frombuffer(memory, samples.dtype).reshape(height, width, 3)
+
+
+@lru_cache(maxsize=8)
+def is_srgb(icc: bytes) -> bool:
+    """Whether a profile leaves sRGB values where they are, for a grid of colors.
+
+    Judged by what it does, since profiles of one space differ in words and in curves.
+    Raises ValueError when LittleCMS cannot use it.
+    """
+    if icc[16:20] == b"GRAY":
+        ramp = np.arange(0, 65536, 257, dtype=np.uint16)[None, :]
+        probe = np.dstack([ramp] * 3)
+        shown = to_srgb(ramp, icc)
+    else:
+        steps = np.linspace(0, 65535, 9).astype(np.uint16)
+        grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+        probe = np.ascontiguousarray(grid)
+        shown = to_srgb(probe, icc)
+    away = int(np.abs(shown.astype(np.int64) - probe).max())
+    return away <= (_NEARLY_SAME if "srgb" in description(icc).lower() else _SAME)
+
+
+def _table(icc: bytes, size: int) -> npt.NDArray[Any] | None:
+    """sRGB grey for each grey value of `size` bytes, or None when the profile tints greys."""
+    ramp = np.arange(1 << 8 * size, dtype=np.uint16 if size == 2 else np.uint8)[None, :]
+    shown = to_srgb(ramp if icc[16:20] == b"GRAY" else np.dstack([ramp] * 3), icc)
+    white = (1 << 8 * size) - 1
+    if float(np.ptp(shown.astype(np.int64), axis=2).max()) > max(1.0, _TINT * white):
+        return None
+    return np.ascontiguousarray(shown[0, :, 1])
