@@ -1,0 +1,60 @@
+"""Make docs/pictures from scikit-image's free photographs and the default model.
+
+Run it again after a new model:  python docs/make_pictures.py
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from skimage import data
+
+from archive_colorizer.color.blend import blend_rgb
+from archive_colorizer.color.space import luma_of
+from archive_colorizer.model.colorizer import open_colorizer
+from archive_colorizer.model.shelf import find_model
+from archive_colorizer.recipe import Recipe
+from archive_colorizer.restore.recolor import recolor
+
+PICTURES = Path(__file__).parent / "pictures"
+NAMES = ("astronaut", "chelsea", "rocket", "coffee")
+HEIGHT = 360
+
+
+def row(name: str, columns: str) -> npt.NDArray[np.uint8]:
+    """grey, result and truth of one photograph, side by side."""
+    truth = np.ascontiguousarray(getattr(data, name)())
+    luma = luma_of(truth)
+    colorizer = open_colorizer(find_model("default"))
+    shown = {
+        "g": np.repeat(luma[..., None], 3, axis=2),
+        "r": blend_rgb(luma, recolor(luma, colorizer, Recipe())),
+        "t": truth,
+    }
+    width = round(truth.shape[1] * HEIGHT / truth.shape[0])
+    cells = [
+        cv2.resize(shown[one], (width, HEIGHT), interpolation=cv2.INTER_AREA) for one in columns
+    ]
+    return np.concatenate(cells, axis=1)
+
+
+def write(name: str, rgb: npt.NDArray[np.uint8]) -> None:
+    cv2.imwrite(str(PICTURES / name), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+def main() -> None:
+    """Write the README's picture and that of the model card."""
+    PICTURES.mkdir(exist_ok=True)
+    write("before-after.jpg", row("astronaut", "gr"))
+    rows = [row(name, "grt") for name in NAMES]
+    widest = max(one.shape[1] for one in rows)
+    padded = [
+        np.pad(one, ((0, 4), (0, widest - one.shape[1]), (0, 0)), constant_values=255)
+        for one in rows
+    ]
+    write("default-model.jpg", np.concatenate(padded))
+
+
+if __name__ == "__main__":
+    main()
