@@ -40,6 +40,7 @@ def row(name: str, columns: str) -> npt.NDArray[np.uint8]:
 
 
 def write(name: str, rgb: npt.NDArray[np.uint8]) -> None:
+    """Write one JPEG."""
     cv2.imwrite(str(PICTURES / name), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
