@@ -102,6 +102,12 @@ class SourceChanged(SourceError):
     reason = "source-changed"
 
 
+class FixityMismatch(SourceError):
+    """The source has not the checksum that the bag it came in gives for it."""
+
+    reason = "fixity"
+
+
 class OutputError(ArchiveColorizerError):
     """The output cannot be written; the run stops, since the next file would fare no better."""
 

@@ -18,6 +18,7 @@ from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Provenance, Source, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
+from archive_colorizer.run.bag import read_bag, vouched
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
 from archive_colorizer.run.executor import open_executor
 from archive_colorizer.run.lock import hold_output
@@ -145,7 +146,12 @@ def list_steps(order: Order) -> Iterator[Step]:
 
 def _entries(order: Order) -> Iterator[Source | Unfit]:
     for root in order.roots:
-        yield from walk(root, root.name if len(order.roots) > 1 else "")
+        prefix = root.name if len(order.roots) > 1 else ""
+        payload = read_bag(root)
+        if payload is None:
+            yield from walk(root, prefix)
+        else:
+            yield from vouched(walk(payload.folder, prefix), payload, prefix)
 
 
 def _workplace(order: Order, work: str, model: Path, threads: int) -> Workplace:

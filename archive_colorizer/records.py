@@ -33,13 +33,15 @@ class Source:
 
     `root` is the absolute directory that was asked for; `relative` the path below it with
     forward slashes; `prefix` the folder of the output that this root's results go to
-    (empty unless a run has several roots).
+    (empty unless a run has several roots).  `fixity`, as `algorithm:digest`, is what the
+    content must have where somebody has vouched for it.
     """
 
     root: str
     relative: str
     stamp: Stamp
     prefix: str = ""
+    fixity: str = ""
 
     @property
     def path(self) -> Path:

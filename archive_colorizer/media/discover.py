@@ -1,13 +1,14 @@
 """Find the photographs below a root, and account for everything else there."""
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from archive_colorizer.errors import SourceChanged, SourceError
+from archive_colorizer.errors import FixityMismatch, SourceChanged, SourceError
 from archive_colorizer.media.magic import MAGIC_LENGTH, foreign, is_appledouble, sniff
 from archive_colorizer.records import Source, Stamp, Unfit
 
@@ -67,6 +68,15 @@ def read_source(path: Path) -> tuple[bytes, Stamp]:
     if len(data) != status.st_size:
         raise SourceChanged(f"{path} was written to while it was read; run again when it rests")
     return data, Stamp.of(status)
+
+
+def check_fixity(data: bytes, source: Source) -> None:
+    """Raise FixityMismatch when the content is not what somebody has vouched for."""
+    algorithm, _, digest = source.fixity.partition(":")
+    if digest and hashlib.new(algorithm, data).hexdigest() != digest:
+        raise FixityMismatch(
+            f"{source.name} has not the {algorithm} that its bag gives; look for a better copy"
+        )
 
 
 def check_unchanged(path: Path, stamp: Stamp) -> None:

@@ -17,7 +17,7 @@ from archive_colorizer.color.tone import Tone, tone_of
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.media import jpeg, stills
 from archive_colorizer.media.deliver import deliver
-from archive_colorizer.media.discover import check_unchanged, read_source
+from archive_colorizer.media.discover import check_fixity, check_unchanged, read_source
 from archive_colorizer.media.metadata import ProvenanceNote, with_provenance
 from archive_colorizer.media.raster import Raster
 from archive_colorizer.model.colorizer import Colorizer, open_colorizer
@@ -62,6 +62,7 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     recipe = workplace.recipe
     colorizer = _colorizer_of(workplace)
     data, stamp = read_source(job.source.path)
+    check_fixity(data, job.source)
     raster = stills.decode(data, job.source.name, int(recipe.max_megapixels * 1e6))
     height, width = raster.luma.shape
     known = replace(

@@ -18,6 +18,7 @@ RETRIED = frozenset(
         "bug",
         "dependency",
         "device",
+        "fixity",
         "model",
         "output",
         "source-changed",
