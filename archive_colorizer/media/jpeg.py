@@ -55,7 +55,8 @@ def decode_jpeg(data: bytes, request: Request) -> Raster:
     found = _read_segments(data)
     plan = plan_of(found, frame.components == 3, request.profile)
     # Whatever a profile does to colors, it does to whole colors and not to luma alone.
-    managed = frame.components == 3 and (plan.source or plan.warnings)
+    doubtful = plan.warnings and (found.icc or b"")[16:20] == b"GRAY"
+    managed = frame.components == 3 and (plan.source or doubtful)
     if frame.components not in (1, 3) or managed:
         return _decode_slowly(data, found, quality, request)
     try:

@@ -9,6 +9,7 @@ from archive_colorizer.media.raster import Metadata
 
 _SIGNATURE: Final = 8
 _HEADER_END: Final = 33
+_LARGEST_PROFILE: Final = 20_000_000
 _INCH: Final = 0.0254
 
 
@@ -29,6 +30,18 @@ def density_of(body: bytes) -> tuple[float, float] | None:
         return None
     across, down, unit = struct.unpack(">IIB", body)
     return (across * _INCH, down * _INCH) if unit == 1 and across and down else None
+
+
+def profile_of(body: bytes) -> bytes:
+    """The profile in an iCCP chunk, as far as it can be inflated; empty when it cannot.
+
+    Decoders drop a faulty one in silence.
+    """
+    _, _, packed = body.partition(b"\0")
+    try:
+        return zlib.decompressobj().decompress(packed[1:], _LARGEST_PROFILE)
+    except zlib.error:
+        return b""
 
 
 def with_metadata(png: bytes, metadata: Metadata) -> bytes:

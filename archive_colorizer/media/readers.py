@@ -13,7 +13,7 @@ from archive_colorizer.media import tiff_tags, vips
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
 from archive_colorizer.media.planes import channel, raster_of
-from archive_colorizer.media.png_chunks import chunks, density_of
+from archive_colorizer.media.png_chunks import chunks, density_of, profile_of
 from archive_colorizer.media.raster import Format, Raster, Request
 
 _COLORS = {"b-w": 1, "grey16": 1, "rgb": 3, "srgb": 3, "rgb16": 3}
@@ -34,6 +34,8 @@ def read_png(data: bytes, request: Request) -> Raster:
         names.add(kind)
         if kind == b"pHYs":
             found = replace(found, dpi=density_of(body))
+        elif kind == b"iCCP":
+            found = replace(found, icc=profile_of(body))
     if b"IEND" not in names:
         raise DamagedPicture(f"{request.name}: cut before its end; look for a better copy")
     if b"acTL" in names:

@@ -1,7 +1,6 @@
 """Color management: from a source's color space to the one that its result is written in.
 
-LittleCMS does it, by way of libvips, for 8 and 16 bit alike: relative colorimetric with
-black-point compensation.  A neutral picture needs only a table of its 256 or 65536 values.
+LittleCMS does it, for 8 and 16 bit alike: relative colorimetric with black-point compensation.  A neutral picture needs only a table of its 256 or 65536 values.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.media import vips
 from archive_colorizer.media.profile import description, for_rgb, opens, srgb
 from archive_colorizer.media.raster import ProfileRule
 
@@ -93,37 +91,34 @@ def _converted(samples: Any, icc: bytes) -> Plane:
     target = samples if samples.flags.writeable else np.empty_like(samples)
     rows = max(1, _AT_A_TIME // max(1, samples.shape[1]))
     for top in range(0, samples.shape[0], rows):
-        strip = np.ascontiguousarray(samples[top : top + rows])
-        target[top : top + rows] = to_srgb(strip, icc)
+        target[top : top + rows] = to_srgb(samples[top : top + rows], icc)
     return np.asarray(target)
 
 
 def to_srgb(samples: npt.NDArray[Any], icc: bytes) -> npt.NDArray[Any]:
-    """H x W grey or H x W x 3 samples of 8 or 16 bit, contiguous, in sRGB: H x W x 3."""
-    height, width = samples.shape[:2]
-    library = vips.library()
-    deep = samples.itemsize == 2
-    spaces = ("grey16", "rgb16") if deep else ("b-w", "srgb")
+    """H x W grey or H x W x 3 samples of 8 or 16 bit, in sRGB: H x W x 3.
+
+    Raises ValueError when LittleCMS cannot use the profile.
+    """
+    import imagecodecs
+
+    flags = imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION
+    if samples.itemsize == 2 or samples.ndim == 2:
+        # What LittleCMS optimizes for 16 bit is off by up to 10 codes of 8 bit in the shadows.
+        flags |= imagecodecs.CMS.FLAGS.NOOPTIMIZE
     try:
-        image = library.Image.new_from_memory(
-            samples.data,
-            width,
-            height,
-            1 if samples.ndim == 2 else 3,
-            "ushort" if deep else "uchar",
-        ).copy(interpretation=spaces[samples.ndim - 2])
-        image.set_type(library.GValue.blob_type, "icc-profile-data", icc)
-        shown = image.icc_transform(
-            "srgb",
-            embedded=True,
-            intent="relative",
-            black_point_compensation=True,
-            depth=16 if deep else 8,
+        shown = imagecodecs.cms_transform(
+            np.ascontiguousarray(samples),
+            icc,
+            srgb(),
+            colorspace="gray" if samples.ndim == 2 else "rgb",
+            outcolorspace="rgb",
+            intent=imagecodecs.CMS.INTENT.RELATIVE_COLORIMETRIC,
+            flags=flags,
         )
-        memory = shown.write_to_memory()
-    except library.Error as error:
+    except (imagecodecs.CmsError, ValueError) as error:
         raise _Unusable(str(error)) from None
-    return np.frombuffer(memory, samples.dtype).reshape(height, width, 3)
+    return np.asarray(shown)
 
 
 @lru_cache(maxsize=8)

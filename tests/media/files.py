@@ -2,6 +2,7 @@
 
 import io
 import struct
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -85,5 +86,7 @@ def exif(orientation: int = 1, order: str = "<", thumbnail: bool = True) -> byte
     )
 
 
+@cache
 def srgb_profile() -> bytes:
+    """LittleCMS's own, which holds the second of its making."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
