@@ -72,12 +72,8 @@ def _restore(order: "Order", as_json: bool, quiet: bool) -> int:
     from archive_colorizer import pipeline
     from archive_colorizer.cli.terminal import progress, show_summary
 
-    def tell(sentence: str) -> None:
-        if not (quiet or as_json):
-            click.echo(printable(sentence), err=True)
-
-    with progress(quiet or as_json, pipeline.count_files(order.roots)) as watch:
-        summary = pipeline.restore_archive(order, watch, tell)
+    with progress(quiet or as_json, pipeline.count_files(order.roots)) as audience:
+        summary = pipeline.restore_archive(order, audience.watch, audience.tell)
     manifest = order.output / "manifest.jsonl"
     if as_json:
         said = {

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import click
@@ -19,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 from archive_colorizer.cli import printable
+from archive_colorizer.pipeline import Tell, tell_nobody
 from archive_colorizer.records import Outcome, State
 from archive_colorizer.run.driver import Watch, watch_nothing
 from archive_colorizer.run.summary import Summary
@@ -27,18 +29,26 @@ _EVERY: Final = 10.0
 """Seconds between two plain lines of progress."""
 
 
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who looks at a run: `watch` sees outcomes, `tell` hears sentences about the run."""
+
+    watch: Watch
+    tell: Tell
+
+
 @contextmanager
-def progress(quiet: bool, expected: int) -> Iterator[Watch]:
-    """A watch for a run: a bar on a terminal, plain lines elsewhere, nothing when quiet."""
+def progress(quiet: bool, expected: int) -> Iterator[Audience]:
+    """A bar on a terminal, plain lines elsewhere, nothing when quiet."""
     if quiet:
-        yield watch_nothing
+        yield Audience(watch_nothing, tell_nobody)
     elif sys.stderr.isatty():
         yield from _bar(expected)
     else:
-        yield _Lines(expected)
+        yield Audience(_Lines(expected), lambda said: click.echo(printable(said), err=True))
 
 
-def _bar(expected: int) -> Iterator[Watch]:
+def _bar(expected: int) -> Iterator[Audience]:
     columns = (
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
@@ -53,18 +63,21 @@ def _bar(expected: int) -> Iterator[Watch]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("restoring", total=expected, rate=0.0, failed="")
 
+        def tell(said: str) -> None:
+            bar.console.print(printable(said), markup=False, highlight=False)
+
         def watch(outcome: Outcome, settled: bool) -> None:
             nonlocal fresh, failures
             fresh += not settled
             if outcome.state is State.FAILED:
                 failures += 1
                 if not settled:
-                    bar.console.print(_failure(outcome), markup=False, highlight=False)
+                    tell(_failure(outcome))
             rate = fresh / max(time.monotonic() - begun, 1e-3)
             failed = f"{failures} failed" if failures else ""
             bar.update(task, advance=1, rate=rate, failed=failed)
 
-        yield watch
+        yield Audience(watch, tell)
 
 
 class _Lines:
