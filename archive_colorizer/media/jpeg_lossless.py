@@ -73,7 +73,7 @@ def encode_lossless(
     arithmetic coding, luma that is not the finest plane), DamagedPicture where libjpeg has
     the least to object to, DependencyError without jpeglib.
     """
-    bare, luma = _open(source, name)
+    seen, luma = _open(source, name)
     whole, half = (luma.height, luma.width), ((luma.height + 1) // 2, (luma.width + 1) // 2)
     if cb.shape != cr.shape or cb.shape not in (whole, half):
         raise ValueError(f"{name}: chroma of {cb.shape} and {cr.shape} for luma of {whole}")
@@ -81,8 +81,8 @@ def encode_lossless(
     chroma = tuple(_quantised(plane, divisors) for plane in (cb, cr))
     jpeg = _written(luma, chroma, divisors, 1 if cb.shape == whole else 2)
     # Also finds progressive files without all their scans, which decoders smooth over.
-    if not np.array_equal(_decoded(bare, name), _decoded(jpeg, name)):
-        raise UnsupportedPicture(f"{name}: its luma would not be the same; use --luma encoded")
+    if not np.array_equal(seen, _decoded(jpeg, name)):
+        raise UnsupportedPicture(f"{name}: its luma would not come out the same")
     return parts.with_metadata(jpeg, tagged(metadata, stored_orientation(source)))
 
 
@@ -91,11 +91,12 @@ def read_luma(source: bytes, name: str) -> LumaBlocks:
     return _open(source, name)[1]
 
 
-def _open(source: bytes, name: str) -> tuple[bytes, LumaBlocks]:
-    """The picture's own segments and its luma."""
+def _open(source: bytes, name: str) -> tuple[Plane8, LumaBlocks]:
+    """Luma as it is seen and as it is stored."""
     bare = _bare(source, name)
     height, width = _sides(source, bare, name)
-    _decoded(bare, name)
+    # Before the C code that is older and trusts more.
+    seen = _decoded(bare, name)
     opened = _coefficients(
         content=bare,
         height=height,
@@ -109,7 +110,7 @@ def _open(source: bytes, name: str) -> tuple[bytes, LumaBlocks]:
     except OSError as error:
         raise DamagedPicture(f"{name}: its coefficients cannot be read ({error})") from None
     _check_range(blocks, name)
-    return bare, LumaBlocks(blocks, opened.get_component_qt(0), height, width)
+    return seen, LumaBlocks(blocks, opened.get_component_qt(0), height, width)
 
 
 def _bare(source: bytes, name: str) -> bytes:
@@ -132,9 +133,7 @@ def _bare(source: bytes, name: str) -> bytes:
         if marker not in _DROPPED:
             kept.append(source[at:end])
         at = end
-    raise UnsupportedPicture(
-        f"{name}: a JPEG of this structure cannot keep its coefficients; use --luma encoded"
-    )
+    raise UnsupportedPicture(f"{name}: the coefficients of a JPEG so built cannot be kept")
 
 
 def _sides(source: bytes, bare: bytes, name: str) -> tuple[int, int]:
@@ -142,13 +141,16 @@ def _sides(source: bytes, bare: bytes, name: str) -> tuple[int, int]:
     import simplejpeg
 
     try:
-        height, width, space, _ = simplejpeg.decode_jpeg_header(source)
+        # The markers that tell YCbCr from RGB are only here; other faults in them matter not.
+        height, width, space, _ = simplejpeg.decode_jpeg_header(source, strict=False)
         again = simplejpeg.decode_jpeg_header(bare)
     except ValueError as error:
         raise UnsupportedPicture(f"{name}: its coefficients cannot be kept ({error})") from None
     frames = [body for marker, body in parts.segments(bare) if marker in _HUFFMAN_FRAMES]
     if space not in ("Gray", "YCbCr") or (height, width) != again[:2] or len(frames) != 1:
         raise UnsupportedPicture(f"{name}: the coefficients of a {space} JPEG cannot be kept")
+    if frames[0][0] != 8:
+        raise UnsupportedPicture(f"{name}: the coefficients of {frames[0][0]} bit cannot be kept")
     factors = [(one >> 4, one & 15) for one in frames[0][7::3]]
     if factors[0] != (max(across for across, _ in factors), max(down for _, down in factors)):
         raise UnsupportedPicture(f"{name}: luma of less than full size cannot be kept")
