@@ -80,14 +80,27 @@ def encode_jpeg(y: Plane8, cb: Plane8, cr: Plane8, metadata: Metadata, quality: 
     """
     import simplejpeg
 
-    planes = [np.ascontiguousarray(plane) for plane in (y, cb, cr)]
+    chroma = [np.ascontiguousarray(plane) for plane in (cb, cr)]
+    luma = _with_margin(y, even=cb.shape != y.shape)
     try:
-        jpeg = simplejpeg.encode_jpeg_yuv_planes(*planes, quality=quality or FAITHFUL)
+        jpeg = simplejpeg.encode_jpeg_yuv_planes(luma, *chroma, quality=quality or FAITHFUL)
     except ValueError as error:
         raise OutputError(
             f"a JPEG of {y.shape[1]} x {y.shape[0]} cannot be written: {error}"
         ) from None
     return parts.with_metadata(jpeg, metadata)
+
+
+def _with_margin(y: Plane8, even: bool) -> Plane8:
+    """The plane as a view of a larger one, where subsampling needs even sides.
+
+    libjpeg-turbo reads whole blocks of 2 x 2 luma samples, also past the last odd row and
+    column, so that memory has to be there and to hold what the edge holds.
+    """
+    rows, columns = y.shape[0] % 2, y.shape[1] % 2
+    if not even or not (rows or columns):
+        return np.ascontiguousarray(y)
+    return np.pad(y, ((0, rows), (0, columns)), mode="edge")[: y.shape[0], : y.shape[1]]
 
 
 def estimated_quality(data: bytes, table: int) -> int:

@@ -214,3 +214,26 @@ def test_a_damaged_header_never_ends_in_another_error(at, junk):
         pass
     except Exception as error:
         assert type(error).__name__ == "PictureTooLarge"
+
+
+@pytest.mark.parametrize(("height", "width"), [(7, 9), (7, 8), (8, 9), (1, 1), (2403, 2567)])
+def test_the_encoder_never_reads_past_the_luma_that_it_was_given(monkeypatch, height, width):
+    """libjpeg-turbo reads luma in blocks of 2 x 2; past an odd edge it found foreign memory."""
+    import simplejpeg
+
+    given = []
+    plain = simplejpeg.encode_jpeg_yuv_planes
+
+    def look(luma, *chroma, **how):
+        given.append(luma)
+        return plain(luma, *chroma, **how)
+
+    monkeypatch.setattr(simplejpeg, "encode_jpeg_yuv_planes", look)
+    luma = np.full((height, width), 90, dtype=np.uint8)
+    chroma = np.full(((height + 1) // 2, (width + 1) // 2), 128, dtype=np.uint8)
+    encode_jpeg(luma, chroma, chroma, Metadata(), 95)
+    (seen,) = given
+    behind = seen if seen.base is None else seen.base
+    assert seen.shape == luma.shape
+    assert behind.shape == (height + height % 2, width + width % 2)
+    assert (behind == 90).all()
