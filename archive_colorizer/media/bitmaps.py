@@ -12,7 +12,7 @@ from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import jp2_boxes
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
-from archive_colorizer.media.planes import channel, raster_of, straight
+from archive_colorizer.media.planes import channel, raster_of, straight, widened
 from archive_colorizer.media.raster import Raster, Request
 
 _ENUMERATED_RGB: Final = frozenset((16, 17, 18))
@@ -64,7 +64,7 @@ def read_jp2(data: bytes, request: Request) -> Raster:
         whole = 8 if depth < 8 else 16
         note = f"samples of {depth} bit were widened to {whole}"
         found = replace(found, warnings=(*found.warnings, note))
-        samples = _widened(samples, depth)
+        samples = widened(samples, depth)
     color, alpha = _parted(samples, header, name)
     return raster_of(color, alpha, found, "jp2", request.profile)
 
@@ -112,10 +112,3 @@ def _parted(samples: Plane, header: dict[bytes, bytes], name: str) -> tuple[Plan
         return color, None
     alpha = channel(cube, -1)
     return (straight(color, alpha) if meaning == 1 else color), alpha
-
-
-def _widened(samples: Plane, depth: int) -> Plane:
-    """Samples of `depth` bit spread over 8 or 16, so that white stays white."""
-    top = 255 if depth < 8 else 65535
-    table = np.arange(1 << depth, dtype=np.uint32) * top // ((1 << depth) - 1)
-    return np.asarray(table.astype(np.uint8 if depth < 8 else np.uint16)[samples])

@@ -103,6 +103,19 @@ def straight(samples: Plane, alpha: Plane) -> Plane:
     return result
 
 
+def widened(samples: npt.NDArray[Any], depth: int) -> Plane:
+    """Samples of `depth` bit spread over 8 or 16, so that white stays white."""
+    top = 255 if depth < 8 else 65535
+    table = np.arange(1 << depth, dtype=np.uint32) * top // ((1 << depth) - 1)
+    return np.asarray(table.astype(np.uint8 if depth < 8 else np.uint16)[samples])
+
+
+def inverted(samples: Plane) -> Plane:
+    """Samples in which white was zero."""
+    turned: Plane = np.bitwise_not(samples)
+    return turned
+
+
 def _is_grey(rgb: Plane) -> bool:
     for row in range(0, rgb.shape[0], _STRIP):
         part = rgb[row : row + _STRIP]

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from archive_colorizer.color.space import Plane
 
-Format: TypeAlias = Literal["jpeg", "png", "tiff", "webp", "bmp", "jp2"]
+Format: TypeAlias = Literal["jpeg", "png", "tiff", "webp", "bmp", "jp2", "avif", "heif", "raw"]
+"""The last three are read and not written."""
 
 ProfileRule: TypeAlias = Literal["srgb", "keep"]
 """Whether the source's color space is converted to sRGB or kept."""
@@ -19,13 +20,14 @@ class Request:
     """How a file is to be read.
 
     name: of the source, for messages.  max_pixels: a picture with more is refused.
-    page: of a file with several pictures, from 0.
+    page: of a file with several pictures, from 0; None for the first, with a warning when
+        there are more.
     """
 
     name: str
     max_pixels: int
     profile: ProfileRule = "srgb"
-    page: int = 0
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

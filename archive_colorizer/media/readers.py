@@ -15,6 +15,7 @@ from archive_colorizer.media.metadata import Found
 from archive_colorizer.media.planes import channel, raster_of
 from archive_colorizer.media.png_chunks import chunks, density_of, profile_of
 from archive_colorizer.media.raster import Format, Raster, Request
+from archive_colorizer.media.tiff_rare import is_rare, read_rare
 
 _COLORS = {"b-w": 1, "grey16": 1, "rgb": 3, "srgb": 3, "rgb16": 3}
 
@@ -53,22 +54,26 @@ def read_webp(data: bytes, request: Request) -> Raster:
 
 
 def read_tiff(data: bytes, request: Request) -> Raster:
-    """The first page of a TIFF: 1 to 8 and 16 bit, grey, RGB, palette, YCbCr, CMYK."""
-    stream, first = tiff_tags.open_tiff(data, request.name, request.max_pixels)
-    if stream.number(first, tiff_tags.COMPRESSION, 1) == tiff_tags.OLD_JPEG:
-        return _old_jpeg(data, tiff_tags.found_in(stream, first), request)
-    image = _open(data, "tiff", request)
-    found = tiff_tags.found_in(stream, first)
-    return _raster(image, found, "tiff", request, tiff_tags.has_alpha(stream, first))
+    """A page of a TIFF: 1 to 16 bit and float, grey, RGB, palette, YCbCr, CMYK."""
+    page = tiff_tags.open_tiff(data, request)
+    stream, directory = page.stream, page.directory
+    found = tiff_tags.found_in(page, request)
+    if stream.number(directory, tiff_tags.COMPRESSION, 1) == tiff_tags.OLD_JPEG:
+        return _old_jpeg(data, page.at, found, request)
+    if is_rare(stream, directory):
+        return read_rare(stream, directory, page.at, found, request)
+    image = _open(data, "tiff", request, page.at)
+    return _raster(image, found, "tiff", request, tiff_tags.has_alpha(stream, directory))
 
 
-def _old_jpeg(data: bytes, found: Found, request: Request) -> Raster:
+def _old_jpeg(data: bytes, at: int, found: Found, request: Request) -> Raster:
     """JPEG in TIFF before 1995, which libvips gives as black without an error."""
     from PIL import TiffImagePlugin
 
     try:
         # The plugin and not Image.open, whose own limit on pixels is not ours.
         with TiffImagePlugin.TiffImageFile(io.BytesIO(data)) as image:
+            image.seek(at)
             image.load()
             samples = np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error) as error:
@@ -78,8 +83,8 @@ def _old_jpeg(data: bytes, found: Found, request: Request) -> Raster:
     return raster_of(samples, None, found, "tiff", request.profile)
 
 
-def _open(data: bytes, kind: Format, request: Request) -> Any:
-    image = vips.open_picture(data, kind, request.name)
+def _open(data: bytes, kind: Format, request: Request, page: int = 0) -> Any:
+    image = vips.open_picture(data, kind, request.name, page)
     check_size(request.name, image.width, image.height, request.max_pixels)
     return image
 

@@ -11,6 +11,7 @@ from archive_colorizer.media.jpeg import decode_jpeg
 from archive_colorizer.media.magic import foreign, sniff
 from archive_colorizer.media.raster import Format, Metadata, ProfileRule, Raster, Request
 from archive_colorizer.media.readers import Reader, read_png, read_tiff, read_webp
+from archive_colorizer.media.tiff_tags import count_pages
 from archive_colorizer.media.writers import (
     Writer,
     write_bmp,
@@ -20,7 +21,7 @@ from archive_colorizer.media.writers import (
     write_webp,
 )
 
-__all__ = ["READERS", "WRITERS", "Reader", "Writer", "decode", "encode", "sniff"]
+__all__ = ["READERS", "WRITERS", "Reader", "Writer", "decode", "encode", "pages", "sniff"]
 
 READERS: Final[dict[Format, Reader]] = {
     "jpeg": decode_jpeg,
@@ -40,13 +41,14 @@ WRITERS: Final[dict[Format, Writer]] = {
 
 
 def decode(
-    data: bytes, name: str, max_pixels: int, profile: ProfileRule = "srgb", page: int = 0
+    data: bytes, name: str, max_pixels: int, profile: ProfileRule = "srgb", page: int | None = None
 ) -> Raster:
     """Decode a picture of any promised format, found by its content; `name` is for messages.
 
     profile: "srgb" converts pixels of another color space to sRGB (relative colorimetric with
     black-point compensation) and tags the result so; "keep" leaves them and their profile.
-    page: of a file with several pictures, from 0; see `pages`.
+    page: of a file with several pictures, from 0; see `pages`.  None takes the first and says
+    so when there are more.
     Raises NotAPicture, DamagedPicture, UnsupportedPicture, or PictureTooLarge (from the
     header, before pixels are decoded).
     """
@@ -61,6 +63,14 @@ def decode(
             f"{name}: {known} is not read by this version; convert it to TIFF or PNG first"
         )
     raise NotAPicture(f"{name} holds no picture of a known format")
+
+
+def pages(data: bytes) -> int:
+    """How many pictures a file holds that can be restored one by one: 1 but for TIFF.
+
+    Looks at directories only; a file that is no picture counts as one page.
+    """
+    return count_pages(data) if sniff(data) == "tiff" else 1
 
 
 def encode(

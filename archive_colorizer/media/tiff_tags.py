@@ -1,12 +1,15 @@
 """The tags of a TIFF file: what is carried over, and its EXIF as a stream of its own."""
 
 import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import exif as tiff
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
+from archive_colorizer.media.raster import Request
 
 DESCRIPTIVE: Final = frozenset((269, 270, 271, 272, 285, 305, 306, 315, 316, 33432))
 """Document and page name, description, make, model, software, date, artist, host, copyright."""
@@ -17,36 +20,84 @@ _IPTC: Final = 33723
 COMPRESSION: Final = 259
 OLD_JPEG: Final = 6
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
-_DNG_VERSION: Final = 50706
+_LARGEST_TILE: Final = 1 << 26
+_LONGEST_CHAIN: Final = 100_000
 _POINTERS: Final = (tiff.EXIF_POINTER, tiff.GPS_POINTER)
-_REDUCED: Final = 1
+_REDUCED, _MASK = 1, 4
 
 Tag = tuple[int, int, int, bytes]
 """Tag number, type, number of values, and the values in the stream's byte order."""
 
 
-def open_tiff(data: bytes, name: str, max_pixels: int) -> tuple[tiff.TiffStream, tiff.Directory]:
-    """The first directory, with its size held to the limit.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One picture of a TIFF file: its directory, its place in the chain, and how many there are."""
 
-    Raises PictureTooLarge, DamagedPicture, and UnsupportedPicture for camera raw files and
-    samples that are neither 1 to 8 nor 16 bit whole numbers.
+    stream: tiff.TiffStream
+    directory: tiff.Directory
+    at: int
+    count: int
+
+
+def open_tiff(data: bytes, request: Request) -> Page:
+    """The directory of the page asked for, with its size held to the limit.
+
+    Raises PictureTooLarge, DamagedPicture, and UnsupportedPicture for a page that is not
+    there and for samples that are neither whole numbers of 1 to 16 bit nor floating point.
     """
+    name = request.name
     try:
         stream = tiff.TiffStream.open(data)
-        first = stream.directory(stream.first)
+        stream.directory(stream.first)
     except tiff.BrokenDirectory as error:
         raise DamagedPicture(f"{name}: cut or corrupt ({error})") from None
-    width, height = stream.number(first, 256, 0), stream.number(first, 257, 0)
-    check_size(name, width, height, max_pixels)
-    if _TILE_WIDTH in first.entries:
-        tile = stream.number(first, _TILE_WIDTH, 0), stream.number(first, _TILE_LENGTH, 0)
-        check_size(f"{name}, one tile", *tile, max_pixels)
-    if _DNG_VERSION in first.entries:
-        raise UnsupportedPicture(f"{name}: a camera raw file; develop it to TIFF first")
-    if stream.number(first, 254, 0) & _REDUCED:
-        raise UnsupportedPicture(f"{name}: its first picture is only a reduced copy")
-    _check_samples(stream, first, name)
-    return stream, first
+    pictures = [(at, one) for at, one in enumerate(chain(stream)) if not _is_extra(stream, one)]
+    if not pictures:
+        raise UnsupportedPicture(f"{name}: it holds only a reduced copy of its picture")
+    wanted = request.page or 0
+    if not 0 <= wanted < len(pictures):
+        raise UnsupportedPicture(f"{name} has no page {wanted + 1}; its last is {len(pictures)}")
+    at, directory = pictures[wanted]
+    _check_page(stream, directory, request)
+    return Page(stream, directory, at, len(pictures))
+
+
+def count_pages(data: bytes) -> int:
+    """How many pictures a TIFF file holds; reduced copies and masks do not count."""
+    try:
+        stream = tiff.TiffStream.open(data)
+    except tiff.BrokenDirectory:
+        return 1
+    return max(1, sum(not _is_extra(stream, one) for one in chain(stream)))
+
+
+def chain(stream: tiff.TiffStream) -> Iterator[tiff.Directory]:
+    """The directories in their order; ends where the chain is broken or bites its tail."""
+    seen: set[int] = set()
+    at = stream.first
+    while at and at not in seen and len(seen) < _LONGEST_CHAIN:
+        seen.add(at)
+        try:
+            directory = stream.directory(at)
+        except tiff.BrokenDirectory:
+            return
+        yield directory
+        at = directory.next
+
+
+def _is_extra(stream: tiff.TiffStream, directory: tiff.Directory) -> bool:
+    return bool(stream.number(directory, 254, 0) & (_REDUCED | _MASK))
+
+
+def _check_page(stream: tiff.TiffStream, page: tiff.Directory, request: Request) -> None:
+    width, height = stream.number(page, 256, 0), stream.number(page, 257, 0)
+    check_size(request.name, width, height, request.max_pixels)
+    if _TILE_WIDTH in page.entries:
+        tile = stream.number(page, _TILE_WIDTH, 0), stream.number(page, _TILE_LENGTH, 0)
+        # A tile may stick out of a picture that is smaller.
+        limit = max(request.max_pixels, _LARGEST_TILE)
+        check_size(f"{request.name}, one tile", *tile, limit)
+    _check_samples(stream, page, request.name)
 
 
 def has_alpha(stream: tiff.TiffStream, first: tiff.Directory) -> bool:
@@ -54,11 +105,12 @@ def has_alpha(stream: tiff.TiffStream, first: tiff.Directory) -> bool:
     return stream.number(first, 338, 0) in (1, 2)
 
 
-def found_in(stream: tiff.TiffStream, first: tiff.Directory) -> Found:
-    """The metadata of a TIFF file; its EXIF as a stream that holds nothing of the pixels."""
+def found_in(page: Page, request: Request) -> Found:
+    """The metadata of a page; its EXIF as a stream that holds nothing of the pixels."""
+    stream, first = page.stream, page.directory
     warnings: tuple[str, ...] = ()
-    if first.next:
-        warnings = ("only the first page of the file was restored",)
+    if page.count > 1 and request.page is None:
+        warnings = (f"only the first page of {page.count} was restored",)
 
     def blob(tag: int) -> bytes | None:
         entry = first.entries.get(tag)
@@ -166,8 +218,9 @@ def _follow(
 def _check_samples(stream: tiff.TiffStream, first: tiff.Directory, name: str) -> None:
     depths = set(stream.numbers(first.entries.get(258))) or {1.0}
     kinds = set(stream.numbers(first.entries.get(339))) or {1.0}
-    if not kinds <= {1.0, 4.0} or not all(0 <= depth <= 16 for depth in depths):
+    deepest = 64 if kinds == {3.0} else 16
+    if not kinds <= {1.0, 3.0, 4.0} or not all(0 <= depth <= deepest for depth in depths):
         raise UnsupportedPicture(
-            f"{name}: floating-point, signed or deeper samples than 16 bit are not restored; "
+            f"{name}: signed samples or whole numbers deeper than 16 bit are not restored; "
             "convert it to 16 bit"
         )

@@ -20,6 +20,8 @@ _LOADERS: Final[dict[Format, str]] = {
     "png": "pngload_buffer",
     "tiff": "tiffload_buffer",
     "webp": "webpload_buffer",
+    "avif": "heifload_buffer",
+    "heif": "heifload_buffer",
 }
 _UNSUPPORTED: Final = (
     "nsupported",
@@ -46,15 +48,17 @@ def library() -> Any:
     return pyvips
 
 
-def open_picture(data: bytes, kind: Format, name: str) -> Any:
+def open_picture(data: bytes, kind: Format, name: str, page: int = 0) -> Any:
     """A pyvips image with its header read and its pixels still undecoded.
 
+    page: from 0, for formats that have pages.
     Raises UnsupportedPicture or DamagedPicture.
     """
     vips = library()
     try:
         loader = getattr(vips.Image, _LOADERS[kind])
-        return loader(data, fail_on="error", access="sequential")
+        options = {"page": page} if page else {}
+        return loader(data, fail_on="error", access="sequential", **options)
     except vips.Error as error:
         raise _failure(error, name) from None
 

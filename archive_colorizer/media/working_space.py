@@ -1,6 +1,7 @@
 """Color management: from a source's color space to the one that its result is written in.
 
-LittleCMS does it, for 8 and 16 bit alike: relative colorimetric with black-point compensation.  A neutral picture needs only a table of its 256 or 65536 values.
+LittleCMS does it, for 8 and 16 bit alike: relative colorimetric with black-point
+compensation.  A neutral picture needs only a table of its 256 or 65536 values.
 """
 
 from dataclasses import dataclass
@@ -102,10 +103,10 @@ def to_srgb(samples: npt.NDArray[Any], icc: bytes) -> npt.NDArray[Any]:
     """
     import imagecodecs
 
-    flags = imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION
+    flags = int(imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION)
     if samples.itemsize == 2 or samples.ndim == 2:
         # What LittleCMS optimizes for 16 bit is off by up to 10 codes of 8 bit in the shadows.
-        flags |= imagecodecs.CMS.FLAGS.NOOPTIMIZE
+        flags |= int(imagecodecs.CMS.FLAGS.NOOPTIMIZE)
     try:
         shown = imagecodecs.cms_transform(
             np.ascontiguousarray(samples),
