@@ -13,6 +13,7 @@ COMMANDS = {
     "run": "Give the photographs below SCANS their color back.",
     "sample": "Lay out a small archive of real photographs to try things on.",
     "verify": "Check an output against its manifest, and its luma against the sources.",
+    "report": "Export a manifest as text, JSON, CSV, Parquet or PREMIS.",
     "doctor": "Say what this machine has, and whether a run can work here.",
     "train": "Train a network on color photographs.",
     "export": "Turn a training checkpoint into a model file.",

@@ -1,0 +1,63 @@
+"""The forms that a manifest can be exported in, and how a report comes to its file."""
+
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias
+
+from archive_colorizer.errors import OutputError, TargetExists
+from archive_colorizer.run.account import Account
+from archive_colorizer.run.parquet import write_parquet
+from archive_colorizer.run.premis import write_premis
+from archive_colorizer.run.rows import write_csv, write_json
+
+Export: TypeAlias = Callable[[Account, BinaryIO], None]
+
+EXPORTS: Final[dict[str, Export]] = {
+    "json": write_json,
+    "csv": write_csv,
+    "parquet": write_parquet,
+    "premis": write_premis,
+}
+
+
+@dataclass(slots=True)
+class Overview:
+    """How many files of each state and reason there are; `warnings` counts files with any."""
+
+    states: Counter[tuple[str, str]] = field(default_factory=Counter)
+    warnings: int = 0
+
+
+def overview_of(account: Account) -> Overview:
+    """Count what became of all files."""
+    made = Overview()
+    for entry in account.newest():
+        made.states[str(entry.outcome.state), entry.outcome.reason or ""] += 1
+        made.warnings += bool(entry.outcome.warnings)
+    return made
+
+
+def export_to(path: Path, account: Account, export: Export) -> None:
+    """Write a report to a new file, whole or not at all.
+
+    Raises TargetExists for a file that is there already, since it could be somebody's
+    original, and OutputError when it cannot be written.
+    """
+    if os.path.lexists(path):
+        raise TargetExists(f"{path} exists and was kept; move it away or choose another name")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            export(account, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.rename(path)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OutputError(f"cannot write {path}: {why}; mend that and try again") from error
+    finally:
+        temporary.unlink(missing_ok=True)

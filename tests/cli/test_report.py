@@ -1,0 +1,67 @@
+"""`archive-colorize report` through the installed command."""
+
+import csv
+import io
+import json
+
+import pytest
+
+
+@pytest.fixture
+def restored(command, scans, model):
+    (scans / "notes.txt").write_text("words")
+    (scans / "cut.png").write_bytes((scans / "a.png").read_bytes()[:2000])
+    run = command("run", scans, "--model", model, "--executor", "serial")
+    assert run.returncode == 7, run.stderr
+    return scans.with_name("scans-colorized")
+
+
+def test_text_counts_states_and_reasons(command, restored):
+    said = command("report", restored)
+    assert said.returncode == 0, said.stderr
+    lines = [line.split() for line in said.stdout.splitlines()]
+    assert ["3", "done"] in lines
+    assert ["1", "failed:", "damaged"] in lines
+    assert ["1", "skipped:", "not-a-picture"] in lines
+    assert "5  files in all" in said.stdout
+    assert "model constant" in said.stdout
+
+
+def test_json_and_csv_on_stdout(command, restored):
+    said = json.loads(command("report", restored, "--format", "json").stdout)
+    assert len(said) == 5
+    text = command("report", restored, "--format", "csv").stdout
+    assert {row["name"] for row in csv.DictReader(io.StringIO(text))} == {r["name"] for r in said}
+
+
+@pytest.mark.parametrize(
+    ("kind", "beginning"), [("parquet", b"PAR1"), ("premis", b"<?xml"), ("csv", b"name,")]
+)
+def test_a_file_of_each_form(command, restored, tmp_path, kind, beginning):
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    file = tmp_path / "report"
+    made = command("report", restored, "--format", kind, "--output", file)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert file.read_bytes().startswith(beginning)
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_file_that_is_there_is_kept(command, restored, scans):
+    before = (scans / "a.png").read_bytes()
+    made = command("report", restored, "--format", "csv", "--output", scans / "a.png")
+    assert made.returncode == 6
+    assert (scans / "a.png").read_bytes() == before
+
+
+def test_where_nothing_can_be_written_it_ends_with_6(command, restored, tmp_path):
+    place = tmp_path / "no" / "such" / "folder.csv"
+    assert command("report", restored, "--format", "csv", "--output", place).returncode == 6
+
+
+def test_text_has_no_file(command, restored, tmp_path):
+    assert command("report", restored, "--output", tmp_path / "x").returncode == 2
+
+
+def test_without_a_manifest_there_is_nothing_to_report(command, tmp_path):
+    assert command("report", tmp_path).returncode == 5
