@@ -14,6 +14,7 @@ COMMANDS = {
     "sample": "Lay out a small archive of real photographs to try things on.",
     "verify": "Check an output against its manifest, and its luma against the sources.",
     "report": "Export a manifest as text, JSON, CSV, Parquet or PREMIS.",
+    "bag": "Pack a checked output into a BagIt bag.",
     "doctor": "Say what this machine has, and whether a run can work here.",
     "train": "Train a network on color photographs.",
     "export": "Turn a training checkpoint into a model file.",
