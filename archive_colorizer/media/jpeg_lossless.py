@@ -15,7 +15,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.errors import DamagedPicture, DependencyError, UnsupportedPicture
+from archive_colorizer.errors import (
+    DamagedPicture,
+    DependencyError,
+    OutputError,
+    SourceError,
+    UnsupportedPicture,
+)
 from archive_colorizer.media import jpeg_segments as parts
 from archive_colorizer.media.jpeg_turn import stored_orientation, tagged
 from archive_colorizer.media.raster import Metadata
@@ -71,7 +77,8 @@ def encode_lossless(
 
     Raises UnsupportedPicture for a JPEG that cannot go this way (CMYK, RGB, 12 bit, lossless,
     arithmetic coding, luma that is not the finest plane), DamagedPicture where libjpeg has
-    the least to object to, DependencyError without jpeglib.
+    the least to object to, OutputError without room for temporary files, DependencyError
+    without jpeglib.
     """
     seen, luma = _open(source, name)
     whole, half = (luma.height, luma.width), ((luma.height + 1) // 2, (luma.width + 1) // 2)
@@ -79,7 +86,10 @@ def encode_lossless(
         raise ValueError(f"{name}: chroma of {cb.shape} and {cr.shape} for luma of {whole}")
     divisors = _chroma_divisors(quality)
     chroma = tuple(_quantised(plane, divisors) for plane in (cb, cr))
-    jpeg = _written(luma, chroma, divisors, 1 if cb.shape == whole else 2)
+    try:
+        jpeg = _written(luma, chroma, divisors, 1 if cb.shape == whole else 2)
+    except OSError as error:
+        raise _said(error, name) from None
     # Also finds progressive files without all their scans, which decoders smooth over.
     if not np.array_equal(seen, _decoded(jpeg, name)):
         raise UnsupportedPicture(f"{name}: its luma would not come out the same")
@@ -108,7 +118,7 @@ def _open(source: bytes, name: str) -> tuple[Plane8, LumaBlocks]:
     try:
         blocks = opened.Y
     except OSError as error:
-        raise DamagedPicture(f"{name}: its coefficients cannot be read ({error})") from None
+        raise _said(error, name) from None
     _check_range(blocks, name)
     return seen, LumaBlocks(blocks, opened.get_component_qt(0), height, width)
 
@@ -157,6 +167,13 @@ def _sides(source: bytes, bare: bytes, name: str) -> tuple[int, int]:
     return height, width
 
 
+def _said(error: OSError, name: str) -> SourceError | OutputError:
+    """jpeglib works on temporary files; its own objections come without a number."""
+    if error.errno is None:
+        return DamagedPicture(f"{name}: its coefficients cannot be carried over ({error})")
+    return OutputError(f"{error}; set TMPDIR to a folder with room for temporary files")
+
+
 def _decoded(jpeg: bytes, name: str) -> Plane8:
     """Luma, by a decoder that objects to the least fault."""
     import simplejpeg
@@ -201,7 +218,8 @@ def _quantised(plane: Plane8, divisors: Divisors) -> Blocks:
         samples = np.pad(strip, missing, mode="edge").astype(np.float32) - 128
         down = np.matmul(cosines, samples.reshape(count, 8, 8 * columns))
         both = (down.reshape(-1, 8) @ cosines.T).reshape(count, 8, columns, 8)
-        blocks[top : top + count] = np.rint(both.transpose(0, 2, 1, 3) * shares)
+        both *= shares[:, None]
+        blocks[top : top + count] = np.rint(both, out=both).transpose(0, 2, 1, 3)
     return blocks
 
 

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -12,11 +13,13 @@ import pyvips
 import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
+from archive_colorizer.color.blend import ChromaField, blend_planes
 from archive_colorizer.errors import (
     DamagedPicture,
     DependencyError,
+    OutputError,
     SourceError,
     UnsupportedPicture,
 )
@@ -224,6 +227,28 @@ def test_a_lying_source_keeps_its_pixels_and_its_tag(orientation, order, tmp_pat
     assert tags[37500] == MAKER_NOTE
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_color_lands_where_it_was_meant_as_seen(orientation):
+    seen = small_grey()[:121, :75] // 4 + 96
+    source = saved(as_stored(seen, orientation), "JPEG", exif=b"Exif\0\0" + exif(orientation))
+    lines = np.zeros((16, 10, 4), dtype=np.float32)
+    lines[:8, :5, 2], lines[8:, 5:, 3] = 0.1, 0.1
+    there = ChromaField(as_stored(lines, orientation))
+    planes = blend_planes(as_stored(seen, orientation), there)
+    result = encode_lossless(source, *planes, Metadata(exif=exif(1)), "mill.jpg")
+    shown = ImageOps.exif_transpose(Image.open(io.BytesIO(result))).convert("YCbCr")
+    blue, red = np.moveaxis(np.asarray(shown).astype(int), 2, 0)[1:]
+    assert shown.size == (75, 121)
+    for channel, colored in (
+        (blue, (slice(0, 50), slice(0, 30))),
+        (red, (slice(70, 121), slice(45, 75))),
+    ):
+        rest = channel.copy()
+        rest[:70, :45] = rest[50:, 30:] = NEUTRAL
+        assert np.median(channel[colored]) > NEUTRAL + 10
+        assert np.abs(rest - NEUTRAL).mean() < 2
+
+
 def test_orientation_in_an_xmp_element_is_put_back_too():
     metadata = Metadata(xmp=b"<tiff:Orientation>1</tiff:Orientation>")
     assert tagged(metadata, 8).xmp == b"<tiff:Orientation>8</tiff:Orientation>"
@@ -357,6 +382,28 @@ def test_without_jpeglib_it_says_what_to_install(monkeypatch):
     with pytest.raises(DependencyError, match="pip install jpeglib"):
         carried(saved(small_grey(), "JPEG"))
     jpeg_lossless._jpeglib.cache_clear()
+
+
+def test_without_room_for_temporary_files_it_says_where_to_make_some(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(OutputError, match="TMPDIR"):
+        carried(saved(small_grey(), "JPEG"))
+
+
+def test_what_the_library_objects_to_is_damage(monkeypatch):
+    def objecting(*_, **__):
+        raise OSError("writing failed")
+
+    monkeypatch.setattr(jpeglib.DCTJPEG, "write_dct", objecting)
+    with pytest.raises(DamagedPicture, match="writing failed"):
+        carried(saved(small_grey(), "JPEG"))
+
+
+def test_threads_do_not_disturb_one_another():
+    sources = [saved(photograph(name), "JPEG", quality=q) for name in NAMES for q in (60, 95)]
+    alone = [carried(source) for source in sources]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(carried, sources * 3)) == alone * 3
 
 
 def test_nothing_is_left_in_the_temporary_folder(tmp_path, monkeypatch):
