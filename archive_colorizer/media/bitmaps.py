@@ -51,8 +51,10 @@ def read_jp2(data: bytes, request: Request) -> Raster:
     _check_kind(stream, header, name)
     import imagecodecs
 
+    managed = header.get(b"colr", b"")[:1] == b"\x02"
+    plain = jp2_boxes.without_profile(data, len(stream.depths)) if managed else data
     try:
-        samples = imagecodecs.jpeg2k_decode(data, numthreads=1)
+        samples = imagecodecs.jpeg2k_decode(plain, numthreads=1)
     except (imagecodecs.Jpeg2kError, ValueError, RuntimeError) as error:
         if "not supported" in str(error):
             raise UnsupportedPicture(f"{name}: {error}; convert it to TIFF") from None

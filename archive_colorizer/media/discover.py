@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer.errors import FixityMismatch, SourceChanged, SourceError
-from archive_colorizer.media.magic import MAGIC_LENGTH, foreign, is_appledouble, sniff
+from archive_colorizer.media.magic import (
+    MAGIC_LENGTH,
+    foreign,
+    is_appledouble,
+    is_foreign_raw,
+    raw_is_readable,
+    sniff,
+)
 from archive_colorizer.records import Source, Stamp, Unfit
 
 _PICTURES: Final = frozenset(
-    "jpg jpeg jpe jpf jpx jp2 j2k j2c jpc png tif tiff webp bmp dib".split()
+    "jpg jpeg jpe jpf jpx jp2 j2k j2c jpc png tif tiff webp bmp dib avif heic heif hif".split()
 )
-_UNPROMISED: Final = frozenset("gif heic heif avif jxl psd psb".split())
+_UNPROMISED: Final = frozenset("gif jxl psd psb".split())
 _RAW: Final = frozenset(
     "dng nef nrw cr2 cr3 crw arw sr2 srf orf rw2 raf pef srw 3fr fff iiq mef erf kdc dcr".split()
 )
@@ -127,8 +134,8 @@ def _judge(top: str, relative: str, status: os.stat_result, prefix: str) -> Sour
     extension = name.rpartition(".")[2].lower()
     if extension in _PICTURES and not name.startswith("._"):
         return source
-    if extension in _RAW:
-        return _unsupported(source, f"camera raw (.{extension})")
+    if extension in _RAW and not name.startswith("._"):
+        return source if raw_is_readable() else _unsupported(source, f"camera raw (.{extension})")
     try:
         return _look_inside(source, extension)
     except OSError as error:
@@ -146,6 +153,8 @@ def _look_inside(source: Source, extension: str) -> Source | Unfit:
         return _not_a_picture(source, "is a shadow file of macOS")
     if sniff(beginning) or extension in _PICTURES:
         return source
+    if is_foreign_raw(beginning) and raw_is_readable():
+        return source
     known = foreign(beginning)
     if known or extension in _UNPROMISED:
         return _unsupported(source, known or extension.upper())
@@ -156,6 +165,11 @@ def _unsupported(source: Source, kind: str) -> Unfit:
     message = (
         f"{source.relative}: {kind} is not read by this version; convert it to TIFF or PNG first"
     )
+    if "raw" in kind:
+        message = (
+            f"{source.relative}: {kind} needs the extra 'raw' "
+            "(pip install 'archive-colorizer[raw]'), or develop it to TIFF first"
+        )
     where = (source.root, source.relative)
     return Unfit(*where, "unsupported", message, failed=True, prefix=source.prefix)
 

@@ -108,6 +108,23 @@ def resolution(header: dict[bytes, bytes]) -> tuple[float, float] | None:
     return across / beneath * 10.0**right * _METER, top / below * 10.0**up * _METER
 
 
+def without_profile(jp2: bytes, channels: int) -> bytes:
+    """The file with sRGB or grey stated instead of an ICC profile.
+
+    The decoder would apply the profile by itself, roughly, and not say so.
+    """
+    parts: list[bytes] = []
+    for kind, body in boxes(jp2):
+        if kind != b"jp2h":
+            parts.append(_box(kind, body))
+            continue
+        inner = [_box(*one) for one in boxes(body) if one[0] != b"colr"]
+        stated = struct.pack(">3BI", ENUMERATED, 0, 0, 16 if channels >= 3 else 17)
+        inner.insert(1, _box(b"colr", stated))
+        parts.append(_box(kind, b"".join(inner)))
+    return b"".join(parts)
+
+
 def with_metadata(jp2: bytes, metadata: Metadata, alpha: bool) -> bytes:
     """A JP2 file with its profile, resolution, channel meanings, and EXIF, XMP, IPTC boxes."""
     parts: list[bytes] = []

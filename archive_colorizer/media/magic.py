@@ -1,5 +1,7 @@
 """What a file is, from its first bytes."""
 
+from functools import cache
+from importlib.util import find_spec
 from typing import Final
 
 from archive_colorizer.media.raster import Format
@@ -14,13 +16,17 @@ _PROMISED: Final[tuple[tuple[Format, tuple[bytes, ...]], ...]] = (
     ("bmp", (b"BM",)),
     ("jp2", (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")),
 )
+_BOXED: Final[tuple[tuple[Format, tuple[bytes, ...]], ...]] = (
+    ("avif", (b"ftypavif", b"ftypavis")),
+    ("heif", (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")),
+)
+"""After four bytes of length."""
+
 _DIB_HEADERS: Final = frozenset((12, 16, 40, 52, 56, 64, 66, 108, 124))
 _FOREIGN: Final[tuple[tuple[str, int, tuple[bytes, ...]], ...]] = (
     ("GIF", 0, (b"GIF87a", b"GIF89a")),
     ("Photoshop", 0, (b"8BPS",)),
     ("JPEG XL", 0, (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")),
-    ("AVIF", 4, (b"ftypavif", b"ftypavis")),
-    ("HEIF", 4, (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")),
     ("Canon raw", 4, (b"ftypcrx ",)),
     ("Panasonic raw", 0, (b"IIU\0",)),
     ("Olympus raw", 0, (b"IIRO", b"IIRS", b"MMOR")),
@@ -39,15 +45,29 @@ def sniff(data: bytes) -> Format | None:
             return name if name != "bmp" or _is_bitmap(data) else None
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
-    return None
+    return next((name for name, brands in _BOXED if data[4:].startswith(brands)), None)
 
 
 def foreign(data: bytes) -> str | None:
-    """The name of a picture format that is known and not promised, or None."""
+    """The name of a picture format that is known and not promised, or None.
+
+    Camera raw is called so: "Canon raw".
+    """
     for name, at, beginnings in _FOREIGN:
         if data[at:].startswith(beginnings):
             return name
     return None
+
+
+def is_foreign_raw(data: bytes) -> bool:
+    """Whether `data` begins a camera's raw file of a kind that does not begin like a TIFF."""
+    return (foreign(data) or "").endswith(" raw")
+
+
+@cache
+def raw_is_readable() -> bool:
+    """Whether the library that develops camera raw is installed."""
+    return find_spec("rawpy") is not None
 
 
 def is_appledouble(data: bytes) -> bool:

@@ -110,6 +110,14 @@ def widened(samples: npt.NDArray[Any], depth: int) -> Plane:
     return np.asarray(table.astype(np.uint8 if depth < 8 else np.uint16)[samples])
 
 
+def rounded(samples: Plane) -> npt.NDArray[np.uint8]:
+    """16 bit brought to 8, to the nearest, strip by strip."""
+    result = np.empty(samples.shape, np.uint8)
+    for top in range(0, samples.shape[0], _STRIP):
+        result[top : top + _STRIP] = (samples[top : top + _STRIP].astype(np.uint32) + 128) // 257
+    return result
+
+
 def inverted(samples: Plane) -> Plane:
     """Samples in which white was zero."""
     turned: Plane = np.bitwise_not(samples)

@@ -1,14 +1,19 @@
 """Still pictures in and out, one table entry a format."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from archive_colorizer.errors import NotAPicture, UnsupportedPicture
+from archive_colorizer.color.space import Plane
+from archive_colorizer.errors import NotAPicture, OutputError, UnsupportedPicture
 from archive_colorizer.media.bitmaps import read_bmp, read_jp2
+from archive_colorizer.media.camera_raw import is_raw, read_raw
+from archive_colorizer.media.formats import EIGHT_BIT
+from archive_colorizer.media.heif import read_avif, read_heif
 from archive_colorizer.media.jpeg import decode_jpeg
-from archive_colorizer.media.magic import foreign, sniff
+from archive_colorizer.media.magic import foreign, is_foreign_raw, sniff
+from archive_colorizer.media.planes import rounded
 from archive_colorizer.media.raster import Format, Metadata, ProfileRule, Raster, Request
 from archive_colorizer.media.readers import Reader, read_png, read_tiff, read_webp
 from archive_colorizer.media.tiff_tags import count_pages
@@ -16,12 +21,23 @@ from archive_colorizer.media.writers import (
     Writer,
     write_bmp,
     write_jp2,
+    write_jpeg,
     write_png,
     write_tiff,
     write_webp,
 )
 
-__all__ = ["READERS", "WRITERS", "Reader", "Writer", "decode", "encode", "pages", "sniff"]
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "Reader",
+    "Writer",
+    "decode",
+    "encode",
+    "kind_of",
+    "pages",
+    "sniff",
+]
 
 READERS: Final[dict[Format, Reader]] = {
     "jpeg": decode_jpeg,
@@ -30,8 +46,12 @@ READERS: Final[dict[Format, Reader]] = {
     "webp": read_webp,
     "bmp": read_bmp,
     "jp2": read_jp2,
+    "avif": read_avif,
+    "heif": read_heif,
+    "raw": read_raw,
 }
 WRITERS: Final[dict[Format, Writer]] = {
+    "jpeg": write_jpeg,
     "png": write_png,
     "tiff": write_tiff,
     "webp": write_webp,
@@ -52,7 +72,7 @@ def decode(
     Raises NotAPicture, DamagedPicture, UnsupportedPicture, or PictureTooLarge (from the
     header, before pixels are decoded).
     """
-    kind = sniff(data)
+    kind = kind_of(data)
     if kind is not None:
         return READERS[kind](data, Request(name, max_pixels, profile, page))
     if not data:
@@ -65,20 +85,38 @@ def decode(
     raise NotAPicture(f"{name} holds no picture of a known format")
 
 
+def kind_of(data: bytes) -> Format | None:
+    """The format of a whole file, by its content, or None when it is of no format read here."""
+    kind = sniff(data)
+    is_camera_raw = is_raw(data) if kind == "tiff" else is_foreign_raw(data)
+    return "raw" if is_camera_raw else kind
+
+
 def pages(data: bytes) -> int:
     """How many pictures a file holds that can be restored one by one: 1 but for TIFF.
 
     Looks at directories only; a file that is no picture counts as one page.
     """
-    return count_pages(data) if sniff(data) == "tiff" else 1
+    return count_pages(data) if kind_of(data) == "tiff" else 1
 
 
 def encode(
-    rgb: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], raster: Raster, metadata: Metadata
+    rgb: Plane,
+    raster: Raster,
+    metadata: Metadata,
+    format: Format | None = None,  # noqa: A002
 ) -> bytes:
-    """A file in the raster's format: `rgb` H x W x 3, with the raster's alpha.
+    """A file of `rgb` (H x W x 3), with the raster's alpha, in `format` or the raster's own.
 
-    Lossless in every format, so that luma is kept; WebP and BMP hold 8 bit only.  JPEG has a
-    way of its own (`jpeg.encode_jpeg`).
+    Lossless in every format but JPEG, so that luma is kept.  JPEG, WebP and BMP hold 8 bit, to
+    which 16 are rounded; JPEG leaves alpha out (`formats.result_format` says such things
+    beforehand).  JPEG from planes, which needs no RGB, is `jpeg.encode_jpeg`.  Raises
+    OutputError when the format cannot hold the picture.
     """
-    return WRITERS[raster.format](rgb, raster, metadata)
+    chosen = format or raster.format
+    if chosen not in WRITERS:
+        raise OutputError(f"{chosen} is not written; choose another format with --format")
+    if chosen in EIGHT_BIT and rgb.dtype == np.uint16:
+        alpha = None if raster.alpha is None else rounded(raster.alpha)
+        rgb, raster = rounded(rgb), replace(raster, alpha=alpha)
+    return WRITERS[chosen](rgb, raster, metadata)

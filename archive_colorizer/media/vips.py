@@ -27,6 +27,7 @@ _UNSUPPORTED: Final = (
     "nsupported",
     "not configured",
     "not supported",
+    "not been built in",
     "not a whole number",
     "unknown compression",
     "bad labq",

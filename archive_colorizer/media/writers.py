@@ -6,17 +6,27 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from archive_colorizer.color.space import Plane
+from archive_colorizer.color.space import Plane, chroma_of, luma_of
 from archive_colorizer.errors import OutputError
 from archive_colorizer.media import jp2_boxes, png_chunks, vips
+from archive_colorizer.media.jpeg import FAITHFUL, encode_jpeg
 from archive_colorizer.media.planes import with_alpha
 from archive_colorizer.media.raster import Metadata, Raster
 from archive_colorizer.media.tiff_writer import write_tiff
 
-__all__ = ["Writer", "write_bmp", "write_jp2", "write_png", "write_tiff", "write_webp"]
+__all__ = [
+    "Writer",
+    "write_bmp",
+    "write_jp2",
+    "write_jpeg",
+    "write_png",
+    "write_tiff",
+    "write_webp",
+]
 
 _METER: Final = 1 / 0.0254
 _WEBP_SIDE: Final = 16383
+_STRIP: Final = 256
 
 
 class Writer(Protocol):
@@ -62,6 +72,17 @@ def write_webp(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
         xmp=metadata.xmp or b"",
     )
     return target.getvalue()
+
+
+def write_jpeg(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
+    """JPEG 4:4:4 at the quality that keeps luma within 1 code value; without alpha."""
+    planes = np.empty((3, *rgb.shape[:2]), np.uint8)
+    planes[0] = luma_of(rgb)
+    for top in range(0, rgb.shape[0], _STRIP):
+        part = rgb[top : top + _STRIP].astype(np.float32) / np.float32(255)
+        codes = np.clip(np.rint(chroma_of(part) * 255 + 128), 0, 255)
+        planes[1:, top : top + _STRIP] = np.moveaxis(codes, 2, 0)
+    return encode_jpeg(planes[0], planes[1], planes[2], metadata, FAITHFUL)
 
 
 def write_bmp(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:

@@ -10,6 +10,7 @@ from archive_colorizer.color.space import luma_of
 from archive_colorizer.media import exif as directories
 from archive_colorizer.media import stills, vips
 from archive_colorizer.media.profile import srgb
+from archive_colorizer.media.raster import Metadata, Raster
 from archive_colorizer.media.working_space import (
     ColorPlan,
     in_working_space,
@@ -84,12 +85,15 @@ def test_known_answers_without_littlecms():
 
 @pytest.mark.parametrize("kind", RGB)
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-@pytest.mark.parametrize("form", ["PNG", "TIFF", "JPEG"])
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "JPEG", "JP2"])
 def test_luma_and_preview_are_those_of_srgb(form, depth, kind):
     samples = small() if depth is np.uint8 else deep(small())
     if form == "JPEG":
         data = saved(small(), "JPEG", quality=95, icc_profile=RGB[kind])
         samples = np.asarray(Image.open(io.BytesIO(data)))
+    elif form == "JP2":
+        held = Raster(luma=samples[..., 0], format="jp2")
+        data = stills.encode(samples, held, Metadata(icc=RGB[kind]))
     elif form == "PNG" and depth is np.uint8:
         data = saved(small(), "PNG", icc_profile=RGB[kind])
     else:
