@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
 from archive_colorizer import __version__
-from archive_colorizer.errors import SourceError, UsageError
+from archive_colorizer.errors import DependencyError, SourceError, UsageError
 from archive_colorizer.media.discover import walk
 from archive_colorizer.model.colorizer import Colorizer, digest_of_model, open_colorizer
 from archive_colorizer.model.shelf import find_model
@@ -100,6 +101,7 @@ def restore_archive(
     `watch` sees every outcome.  Raises what the errors module lists for models, devices,
     outputs and other runs; never for what one photograph does.
     """
+    _check_libraries(order.recipe)
     model = find_model(order.recipe.model)
     colorizer = open_colorizer(model, device=order.recipe.device)
     tell(f"model {colorizer.contract.name} on {colorizer.provider}")
@@ -142,6 +144,14 @@ def list_steps(order: Order) -> Iterator[Step]:
     model = find_model(order.recipe.model)
     manifest = Manifest.peek(order.output)
     return plan(_entries(order), manifest, _workplace(order, "", model, 1), order.retry_failed)
+
+
+def _check_libraries(recipe: Recipe) -> None:
+    """What a recipe needs beyond the plain installation is missed here, not in every file."""
+    if recipe.luma == "lossless" and find_spec("jpeglib") is None:
+        raise DependencyError(
+            "--luma lossless needs jpeglib; run: pip install 'archive-colorizer[lossless]'"
+        )
 
 
 def _entries(order: Order) -> Iterator[Source | Unfit]:

@@ -10,14 +10,20 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 from archive_colorizer.errors import UsageError
 
 
-def _pixels(default: Any, low: float | None = None, high: float | None = None) -> Any:
-    """A setting that changes pixels and therefore the digest."""
-    return field(default=default, metadata={"pixels": True, "low": low, "high": high})
+def _pixels(
+    default: Any,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A setting that changes the result and therefore the digest."""
+    bounds = {"pixels": True, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=bounds)
 
 
 def _running(default: Any, low: float | None = None, choices: tuple[str, ...] = ()) -> Any:
@@ -33,6 +39,8 @@ class Recipe:
     saturation, value: factors on S and V of the colour mask in HSV, 0 to 4.
     hue: turn of the mask's hue in degrees, taken modulo 360.
     jpeg_quality: 1 to 100, or 0 for the least that keeps luma within 1 code value.
+    luma: of JPEG results; lossless carries the source's luma coefficients over bit for bit.
+    profile: srgb converts pixels of another color space to sRGB, keep stays in theirs.
     model: a name on the shelf, or the path of an .onnx file.
     device: auto, cpu or cuda; cuda fails when CUDA cannot be used.
     executor: dask (local processes) or serial (in this process).
@@ -46,6 +54,8 @@ class Recipe:
     hue: float = _pixels(0.0, -360.0, 360.0)
     value: float = _pixels(1.0, 0.0, 4.0)
     jpeg_quality: int = _pixels(0, 0, 100)
+    luma: Literal["encoded", "lossless"] = _pixels("encoded", choices=("encoded", "lossless"))
+    profile: Literal["srgb", "keep"] = _pixels("srgb", choices=("srgb", "keep"))
     model: str = _running("default")
     device: str = _running("auto", choices=("auto", "cpu", "cuda"))
     executor: str = _running("dask", choices=("dask", "serial"))

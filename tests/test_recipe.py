@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe import Recipe, load_recipe
 
-PIXELS = {"strength": 0.5, "saturation": 2.0, "hue": 30.0, "value": 0.5, "jpeg_quality": 80}
+PIXELS = {
+    "strength": 0.5,
+    "saturation": 2.0,
+    "hue": 30.0,
+    "value": 0.5,
+    "jpeg_quality": 80,
+    "luma": "lossless",
+    "profile": "keep",
+}
 RUNNING = {
     "workers": 7,
     "device": "cpu",

@@ -9,20 +9,19 @@ from functools import lru_cache
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from archive_colorizer import __version__
-from archive_colorizer.color.blend import blend_planes, blend_rgb
 from archive_colorizer.color.tone import Tone, tone_of
 from archive_colorizer.errors import ArchiveColorizerError
-from archive_colorizer.media import jpeg, stills
+from archive_colorizer.media import stills
 from archive_colorizer.media.deliver import deliver
 from archive_colorizer.media.discover import check_fixity, check_unchanged, read_source
 from archive_colorizer.media.metadata import ProvenanceNote, with_provenance
-from archive_colorizer.media.raster import Raster
+from archive_colorizer.media.raster import Metadata, Raster
 from archive_colorizer.model.colorizer import Colorizer, open_colorizer
 from archive_colorizer.records import Job, Outcome, State, Workplace
 from archive_colorizer.restore.recolor import recolor
+from archive_colorizer.restore.render import render
 
 _opening = threading.Lock()
 
@@ -63,7 +62,7 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     colorizer = _colorizer_of(workplace)
     data, stamp = read_source(job.source.path)
     check_fixity(data, job.source)
-    raster = stills.decode(data, job.source.name, int(recipe.max_megapixels * 1e6))
+    raster = stills.decode(data, job.source.name, int(recipe.max_megapixels * 1e6), recipe.profile)
     height, width = raster.luma.shape
     known = replace(
         begun,
@@ -79,32 +78,31 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
         return replace(known, state=State.SKIPPED, reason="already-color", message=said)
     if tone is not Tone.NEUTRAL:
         known = replace(known, warnings=(*known.warnings, f"{tone} source: made neutral first"))
-    del data
-    known = replace(known, state=State.DONE, provider=colorizer.provider, target=job.target)
-    result = _render(raster, colorizer, workplace, known)
-    check_unchanged(job.source.path, stamp)
-    return deliver(result, job, workplace, known)
-
-
-def _render(raster: Raster, colorizer: Colorizer, workplace: Workplace, known: Outcome) -> bytes:
-    """The finished file, in the source's format."""
-    recipe = workplace.recipe
     field = recolor(raster.luma, colorizer, recipe)
+    finished = render(data, raster, field, _labelled(raster, colorizer, known), recipe)
+    check_unchanged(job.source.path, stamp)
+    known = replace(
+        known,
+        state=State.DONE,
+        provider=colorizer.provider,
+        target=job.target,
+        warnings=(*known.warnings, *finished.warnings),
+    )
+    return deliver(finished.content, job, workplace, known)
+
+
+def _labelled(raster: Raster, colorizer: Colorizer, known: Outcome) -> Metadata:
+    """The source's metadata with a note on who made the color, by what means, from what."""
     note = ProvenanceNote(
         software=f"archive-colorizer {__version__}",
         model=colorizer.contract.name,
-        model_sha256=workplace.model_sha256,
+        model_sha256=known.model_sha256 or "",
         settings=known.settings or "",
         source_name=Path(known.name).name,
         source_sha256=known.source_sha256 or "",
         when=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
-    if raster.format == "jpeg":
-        luma = np.asarray(raster.luma, dtype=np.uint8)
-        cb, cr = blend_planes(luma, field)
-        return jpeg.encode_jpeg(luma, cb, cr, metadata, recipe.jpeg_quality)
-    return stills.encode(blend_rgb(raster.luma, field), raster, metadata)
+    return replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
 
 
 def _colorizer_of(workplace: Workplace) -> Colorizer:

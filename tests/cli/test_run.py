@@ -220,6 +220,26 @@ def test_3_no_cuda_no_run(command, scans, model):
     assert not scans.with_name("scans-colorized").exists()
 
 
+def test_3_a_library_that_a_setting_needs_is_missing(command, scans, model, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'jpeglib' else find(name, *a)\n"
+    )
+    run = command(
+        "run",
+        scans,
+        "--model",
+        model,
+        "--luma",
+        "lossless",
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert run.returncode == 3
+    assert "archive-colorizer[lossless]" in run.stderr
+    assert not scans.with_name("scans-colorized").exists()
+
+
 @pytest.mark.parametrize("content", [None, b"", b"<html>"])
 def test_4_a_bad_model(command, scans, tmp_path, content):
     path = tmp_path / "bad.onnx"

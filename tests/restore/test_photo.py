@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.recipe import Recipe
@@ -276,3 +276,37 @@ def test_an_earlier_result_is_replaced_when_the_job_says_so(studio):
     outcome = restore_photo(replace(studio.job("a.png"), replaces=True), place)
     assert outcome.state is State.DONE
     assert studio.result("a.png").shape[2] == 3
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_lossless_luma_is_the_source_s_own_bit_for_bit(studio, orientation):
+    jpeglib = pytest.importorskip("jpeglib")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    studio.put("a.jpg", grey("chelsea"), quality=83, exif=exif)
+    outcome = studio.restore("a.jpg", luma="lossless")
+    assert outcome.state is State.DONE, outcome.message
+    assert not outcome.warnings
+    was, made = (jpeglib.read_dct(str(f / "a.jpg")) for f in (studio.scans, studio.output))
+    rows, columns = was.Y.shape[:2]
+    assert np.array_equal(made.Y[:rows, :columns], was.Y)
+    assert np.array_equal(made.qt[0], was.qt[0])
+    assert np.ptp(studio.result("a.jpg"), axis=2).mean() > 5
+
+
+def test_where_luma_cannot_be_carried_over_it_is_encoded_with_a_warning(studio):
+    pytest.importorskip("jpeglib")
+    cmyk = Image.fromarray(grey("coffee")).convert("CMYK")
+    cmyk.save(studio.scans / "a.jpg", quality=90)
+    outcome = studio.restore("a.jpg", luma="lossless", force=True)
+    assert outcome.state is State.DONE, outcome.message
+    assert any("not carried over bit for bit" in warning for warning in outcome.warnings)
+
+
+@pytest.mark.parametrize("profile", ["srgb", "keep"])
+def test_the_color_space_of_the_result_is_that_of_the_recipe(studio, profile):
+    gamma = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    studio.put("a.png", grey("coffee"), icc_profile=gamma)
+    assert studio.restore("a.png", profile=profile).state is State.DONE
+    assert Image.open(studio.output / "a.png").info.get("icc_profile")
+    assert luma_error(studio.result("a.png"), grey("coffee")) <= 1
