@@ -74,13 +74,15 @@ class Job:
     """One source and the place of its result.
 
     `target` is relative to the output, with forward slashes.  `replaces` says that the
-    manifest knows the file at `target` as an earlier result, which may be replaced.
+    manifest knows the file at `target` as an earlier result, which may be replaced, and
+    `sidecar_sha256` what the sidecar beside that result was.
     """
 
     key: str
     source: Source
     target: str
     replaces: bool = False
+    sidecar_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ import platform
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from archive_colorizer.errors import OutputError, TargetExists, TargetName
-from archive_colorizer.records import Job, Outcome, Stamp, Workplace
+from archive_colorizer.records import Job, Outcome, Stamp, Workplace, sidecar_of
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
@@ -29,8 +29,13 @@ _CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-def deliver(data: bytes, job: Job, workplace: Workplace, settled: Outcome) -> Outcome:
+def deliver(
+    data: bytes, job: Job, workplace: Workplace, settled: Outcome, sidecar: bytes | None = None
+) -> Outcome:
     """Write `data` as the job's result and return `settled` with what was written.
+
+    `sidecar` appears beside it (see `sidecar_of`), just before it.  Without one, the sidecar
+    that the manifest knows of an earlier result is taken away.
 
     The result has the mode that the umask gives.  Raises TargetExists when a file that is
     not this job's stands there, or a link or a file where a folder belongs, TargetName when
@@ -38,18 +43,25 @@ def deliver(data: bytes, job: Job, workplace: Workplace, settled: Outcome) -> Ou
     the output cannot be written.  No temporary file stays.
     """
     digest = hashlib.sha256(data).hexdigest()
-    outcome = replace(settled, target=job.target, target_sha256=digest)
+    beside = None if sidecar is None else hashlib.sha256(sidecar).hexdigest()
+    outcome = replace(settled, target=job.target, target_sha256=digest, sidecar_sha256=beside)
     folder, _, name = job.target.rpartition("/")
     try:
         with (
             _open_folder(workplace.work) as work,
             _temporary(work, data) as (temporary, descriptor),
+            nullcontext(("", 0)) if sidecar is None else _temporary(work, sidecar) as (second, _),
             _open_target_folder(workplace.output, folder) as place,
         ):
             with _journal(work) as journal:
                 _note(journal, outcome)
+                _settle_sidecar(
+                    _Move(second, work, sidecar_of(name), place), job, workplace, beside
+                )
                 _appear(_Move(temporary, work, name, place), job, workplace, digest)
             os.fsync(place)
+            if sidecar is not None:
+                outcome = replace(outcome, sidecar_sha256=_sha256(sidecar_of(name), place))
             return _stamped(outcome, name, place, descriptor)
     except OSError as error:
         raise _error(error, job, workplace) from error
@@ -107,6 +119,29 @@ def _appear(move: _Move, job: Job, workplace: Workplace, digest: str) -> None:
         made = {digest, *_noted(workplace.work, job)}
         if _sha256(move.name, move.place) not in made:
             raise
+
+
+def _settle_sidecar(move: _Move, job: Job, workplace: Workplace, digest: str | None) -> None:
+    """Bring the sidecar to its place, or an outdated one away; over ours only.
+
+    One that somebody has edited is theirs.
+    """
+    there = _sha256(move.name, move.place)
+    ours = there is not None and there in {job.sidecar_sha256, digest}
+    if digest is None:
+        if ours:
+            os.unlink(move.name, dir_fd=move.place)
+    elif ours or there in set(_noted(workplace.work, job, "sidecar_sha256")):
+        move.replace()
+    else:
+        try:
+            move.link()
+        except FileExistsError:
+            path = Path(workplace.output, sidecar_of(job.target))
+            raise TargetExists(
+                f"{path} is not this program's or was edited, and was kept; "
+                "move it away and run again"
+            ) from None
 
 
 def _stamped(outcome: Outcome, name: str, place: int, descriptor: int) -> Outcome:
@@ -200,14 +235,14 @@ def _note(journal: int, outcome: Outcome) -> None:
         raise
 
 
-def _noted(work: str, job: Job) -> Iterator[str]:
-    """The sha256 of all results that this run's journals promise for the job."""
+def _noted(work: str, job: Job, which: str = "target_sha256") -> Iterator[str]:
+    """The sha256 of all results (or sidecars) that this run's journals promise for the job."""
     for path in Path(work).glob("*.jsonl"):
         for line in path.read_bytes().splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 note = json.loads(line)
                 if (note["key"], note["target"]) == (job.key, job.target):
-                    yield str(note["target_sha256"])
+                    yield str(note[which])
 
 
 def _sha256(name: str, place: int) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.records import Job, Outcome, Source, State, Unfit, Workplace
+from archive_colorizer.records import Job, Outcome, Source, State, Unfit, Workplace, sidecar_of
 from archive_colorizer.run.fixity import read_stamp, refreshed
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.names import choose_target, fold
@@ -96,7 +96,8 @@ def plan(
         target = done.target if done and done.target else choose_target(entry.name, taken)
         if done is None:
             chosen.add(fold(target))
-        job = Job(key, entry, target, replaces=done is not None)
+        beside = done.sidecar_sha256 if done else None
+        job = Job(key, entry, target, replaces=done is not None, sidecar_sha256=beside)
         settled = _settled(job, manifest.newest(entry.name), workplace)
         yield (
             settled
@@ -158,7 +159,8 @@ def _settled(job: Job, known: Outcome | None, workplace: Workplace) -> Settled |
     if known.state is State.DONE:
         place = Path(workplace.output, job.target)
         target = refreshed(place, read_stamp(place), known.target_stamp, known.target_sha256)
-        if target is None:
+        beside = Path(workplace.output, sidecar_of(job.target))
+        if target is None or (known.sidecar_sha256 and read_stamp(beside) is None):
             return None
     if (stamp, target) == (known.source_stamp, known.target_stamp):
         return Settled(known)

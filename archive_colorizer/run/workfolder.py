@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from archive_colorizer.errors import OutputBusy, OutputError
-from archive_colorizer.records import Job, Outcome, State
+from archive_colorizer.records import Job, Outcome, State, sidecar_of
 from archive_colorizer.run.fixity import read_fixity
 from archive_colorizer.run.lines import lines_of, outcome_of
 from archive_colorizer.run.manifest import Manifest
@@ -120,6 +120,8 @@ def _sweep_folder(output: Path, path: Path, manifest: Manifest) -> list[Outcome]
                 if _is_new(outcome, manifest):
                     there = _as_it_stands(output, outcome)
                     missing.update({} if there is None else {outcome.name: there})
+                    if there is None:
+                        _take_back_sidecar(output, outcome)
         manifest.append(list(missing.values()))
         shutil.rmtree(dead)
     return list(missing.values())
@@ -160,6 +162,18 @@ def _as_it_stands(output: Path, outcome: Outcome) -> Outcome | None:
     if found is None or found[1] != outcome.target_sha256:
         return None
     return replace(outcome, target_stamp=found[0])
+
+
+def _take_back_sidecar(output: Path, outcome: Outcome) -> None:
+    """Remove the sidecar of a result that was never made, lest it be taken for somebody's."""
+    if not outcome.target or not outcome.sidecar_sha256:
+        return
+    place = output / sidecar_of(outcome.target)
+    found = read_fixity(place)
+    inside = Path(os.path.realpath(place)).is_relative_to(os.path.realpath(output))
+    if found is not None and found[1] == outcome.sidecar_sha256 and inside:
+        with contextlib.suppress(OSError):
+            place.unlink()
 
 
 def _journals(folder: Path) -> list[Path]:
