@@ -11,7 +11,7 @@ from archive_colorizer.errors import DamagedPicture, OutputError, UnsupportedPic
 from archive_colorizer.media import jpeg_segments as parts
 from archive_colorizer.media import vips
 from archive_colorizer.media.limits import check_size
-from archive_colorizer.media.metadata import Found, read_metadata
+from archive_colorizer.media.metadata import Found, read_metadata, upright
 from archive_colorizer.media.planes import PREVIEW_SIDE, plan_of, preview_of, raster_of, turned
 from archive_colorizer.media.raster import Metadata, Raster, Request
 
@@ -146,7 +146,26 @@ def _decode_slowly(data: bytes, found: Found, quality: int, request: Request) ->
         found = replace(found, converted=True, warnings=(*found.warnings, note))
     samples = vips.pixels(image, request.name)
     color = samples if samples.shape[2] == 3 else samples[..., 0]
-    return replace(raster_of(color, None, found, "jpeg", request.profile), quality=quality)
+    raster = replace(raster_of(color, None, found, "jpeg", request.profile), quality=quality)
+    if raster.converted or raster.preview is None:
+        return raster
+    stored = _stored_luma(data, samples.shape[:2])
+    reading = read_metadata(found, plan_of(found, True, request.profile))
+    return raster if stored is None else replace(raster, luma=upright(stored, reading.orientation))
+
+
+def _stored_luma(data: bytes, shape: tuple[int, ...]) -> Plane8 | None:
+    """The luma that the file holds, which may lie outside of what RGB holds and is clipped there.
+
+    None where it cannot be had alone.
+    """
+    import imagecodecs
+
+    try:
+        luma = imagecodecs.jpeg8_decode(data, outcolorspace="GRAYSCALE")
+    except (imagecodecs.Jpeg8Error, ValueError):
+        return None
+    return luma if luma.shape == shape and luma.dtype == np.uint8 else None
 
 
 def _read_segments(data: bytes) -> Found:
