@@ -12,6 +12,7 @@ from archive_colorizer.media import stills
 from archive_colorizer.media.discover import read_source
 from archive_colorizer.media.likeness import Likeness, luma_likeness
 from archive_colorizer.media.mark import MARK_SETTING, mark_box
+from archive_colorizer.media.raster import ProfileRule
 from archive_colorizer.records import Outcome
 from archive_colorizer.run.account import Account, Entry
 from archive_colorizer.run.lock import holder_of
@@ -132,9 +133,12 @@ def _check_all(output: Path, outcome: Outcome) -> tuple[Finding, ...]:
 
 def _compare(source: bytes, target: bytes, entry: Entry) -> Checked:
     outcome = entry.outcome
-    before = stills.decode(source, outcome.name, _NO_LIMIT).luma
-    after = stills.decode(target, str(outcome.target), _NO_LIMIT).luma
-    marked = entry.run is not None and entry.run.recipe.get(MARK_SETTING) not in (None, "none")
+    recipe = entry.run.recipe if entry.run else {}
+    # Luma was taken in the color space that the run worked in.
+    profile: ProfileRule = "keep" if recipe.get("profile") == "keep" else "srgb"
+    before = stills.decode(source, outcome.name, _NO_LIMIT, profile).luma
+    after = stills.decode(target, str(outcome.target), _NO_LIMIT, profile).luma
+    marked = recipe.get(MARK_SETTING) not in (None, "none")
     likeness = luma_likeness(before, after, mark_box(*before.shape) if marked else None)
     if likeness.difference <= 1:
         return Checked((), likeness)
