@@ -127,6 +127,13 @@ class TargetName(OutputError):
     reason = "target-name"
 
 
+class CredentialsError(ArchiveColorizerError):
+    """Content Credentials cannot be made with this certificate and key, or of this picture."""
+
+    exit_code = ExitCode.USAGE
+    reason = "credentials"
+
+
 class OutputBusy(ArchiveColorizerError):
     """Another run holds the output."""
 

@@ -29,6 +29,9 @@ DOORS = {
     "click": {"cli/"},
     "rich": {"cli/"},
     "av": {"media/video.py"},
+    "bagit": {"run/bag.py"},
+    "pyarrow": {"run/parquet.py"},
+    "c2pa": {"media/credentials.py"},
 }
 
 FORBIDDEN_WORDS = {"manager", "handler", "helper", "helpers", "utils", "util", "common", "base"}
