@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias, get_args
 import numpy as np
 
 from archive_colorizer.media.magic import is_foreign_raw, sniff
-from archive_colorizer.media.raster import Format, Raster
+from archive_colorizer.media.raster import Format, Metadata, Raster
 
 Wanted: TypeAlias = Literal["same", "tiff", "png", "jpeg", "webp", "jp2"]
 """What a user may ask for; "same" is the source's format where it can hold the result."""
@@ -23,6 +23,15 @@ EXTENSIONS: Final[dict[Format, tuple[str, ...]]] = {
 """The extensions of each format that is written; the first is the one that new names get."""
 
 _NEAREST: Final[dict[Format, Format]] = {"avif": "png", "heif": "png", "raw": "tiff"}
+_ALL: Final = frozenset(("EXIF", "XMP", "IPTC-IIM", "comments", "resolution"))
+_HELD: Final[dict[Format, frozenset[str]]] = {
+    "jpeg": _ALL,
+    "png": _ALL,
+    "tiff": _ALL - {"comments"},
+    "webp": frozenset(("EXIF", "XMP")),
+    "jp2": _ALL - {"comments"},
+    "bmp": frozenset(("resolution",)),
+}
 EIGHT_BIT: Final[frozenset[Format]] = frozenset(("jpeg", "webp", "bmp"))
 _WEBP_SIDE: Final = 16383
 _JPEG_SIDE: Final = 65500
@@ -51,7 +60,32 @@ def result_format(raster: Raster, wanted: Wanted = "same") -> tuple[Format, tupl
     if wanted == "same" and raster.luma.dtype == np.uint16 and chosen in EIGHT_BIT:
         notes.append(f"{chosen.upper()} holds 8 bit only: written as PNG")
         chosen = "png"
-    return chosen, (*notes, *_losses(raster, chosen))
+    return chosen, (*notes, *_losses(raster, chosen), *metadata_losses(raster.metadata, chosen))
+
+
+def metadata_losses(metadata: Metadata, chosen: Format) -> tuple[str, ...]:
+    """Sentences on the metadata that a result in `chosen` cannot carry."""
+    name = chosen.upper()
+    held = _HELD[chosen]
+    given = {
+        "EXIF": metadata.exif,
+        "XMP": metadata.xmp,
+        "IPTC-IIM": metadata.iptc,
+        "comments": metadata.comments,
+        # In other formats it stands in EXIF.
+        "resolution": metadata.dpi if not metadata.exif or chosen == "bmp" else None,
+    }
+    notes = [
+        f"{name} cannot hold {kind}: dropped" for kind in given if given[kind] and kind not in held
+    ]
+    if chosen == "jpeg":
+        limits = (("EXIF", metadata.exif, 65527), ("IPTC-IIM", metadata.iptc, 65507))
+        notes += [
+            f"{kind} is longer than a JPEG holds: dropped"
+            for kind, content, most in limits
+            if content and len(content) > most
+        ]
+    return tuple(notes)
 
 
 def _losses(raster: Raster, chosen: Format) -> list[str]:

@@ -14,6 +14,7 @@ from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found, read_metadata, upright
 from archive_colorizer.media.planes import PREVIEW_SIDE, plan_of, preview_of, raster_of, turned
 from archive_colorizer.media.raster import Metadata, Raster, Request
+from archive_colorizer.media.xmp import join_extended
 
 FAITHFUL: Final = 100
 """The quality at which the luma of a picture written again stays within 1 code value.
@@ -171,14 +172,16 @@ def _stored_luma(data: bytes, shape: tuple[int, ...]) -> Plane8 | None:
 def _read_segments(data: bytes) -> Found:
     exif = xmp = iptc = dpi = None
     profile: list[bytes] = []
+    extended: list[bytes] = []
+    comments: list[tuple[str, str]] = []
     warnings: list[str] = []
     for marker, body in parts.segments(data):
         if marker == parts.APP1 and body.startswith(parts.EXIF):
             exif = exif or body
         elif marker == parts.APP1 and body.startswith(parts.XMP):
             xmp = xmp or body[len(parts.XMP) :]
-        elif marker == parts.APP1 and body.startswith(parts.EXTENDED_XMP) and not warnings:
-            warnings.append("extended XMP is not carried over; the main packet is")
+        elif marker == parts.APP1 and body.startswith(parts.EXTENDED_XMP):
+            extended.append(body[len(parts.EXTENDED_XMP) :])
         elif marker == parts.APP2 and body.startswith(parts.ICC):
             profile.append(body[len(parts.ICC) :])
         elif marker == parts.APP2 and body.startswith(b"MPF\0"):
@@ -187,7 +190,13 @@ def _read_segments(data: bytes) -> Found:
             iptc = iptc or parts.iptc_of(body[len(parts.PHOTOSHOP) :])
         elif marker == parts.APP0 and body.startswith(b"JFIF\0"):
             dpi = dpi or parts.density_of(body[5:])
+        elif marker == parts.COM:
+            comments.append(("", body.decode("utf-8", "surrogateescape")))
     icc = parts.icc_of(profile)
     if profile and icc is None:
         warnings.append("the ICC profile is incomplete and was dropped")
-    return Found(exif, icc, xmp, iptc, dpi, warnings=tuple(warnings))
+    if extended:
+        whole = parts.extended_xmp_of(extended, xmp)
+        xmp, joined = join_extended(xmp, whole)
+        warnings.extend([] if joined else ["extended XMP is broken or hostile and was dropped"])
+    return Found(exif, icc, xmp, iptc, dpi, tuple(comments), warnings=tuple(warnings))

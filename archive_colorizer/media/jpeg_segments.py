@@ -10,7 +10,7 @@ from archive_colorizer.errors import DamagedPicture
 from archive_colorizer.media.raster import Metadata
 
 APP0, APP1, APP2, APP13 = 0xE0, 0xE1, 0xE2, 0xED
-DQT, SOS, EOI = 0xDB, 0xDA, 0xD9
+COM, DQT, SOS, EOI = 0xFE, 0xDB, 0xDA, 0xD9
 FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 EXIF: Final = b"Exif\0\0"
 XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
@@ -111,6 +111,24 @@ def iptc_of(photoshop: bytes) -> bytes | None:
     return None
 
 
+def extended_xmp_of(parts: list[bytes], main: bytes | None) -> bytes | None:
+    """The extended packet that the main one names, or None when a piece is missing.
+
+    parts: the segments' content after their identifier: name, whole length, place, piece.
+    """
+    pieces: dict[int, bytes] = {}
+    length = 0
+    for part in parts:
+        if len(part) > 40 and part[:32] in (main or b""):
+            length, at = struct.unpack_from(">II", part, 32)
+            pieces[at] = part[40:]
+    whole = b"".join(pieces[at] for at in sorted(pieces))
+    places = [0]
+    for at in sorted(pieces):
+        places.append(places[-1] + len(pieces[at]))
+    return whole if pieces and places[:-1] == sorted(pieces) and len(whole) == length else None
+
+
 def density_of(jfif: bytes) -> tuple[float, float] | None:
     """Dots per inch from a JFIF segment (after its identifier), or None where it has no unit."""
     if len(jfif) < 7:
@@ -138,6 +156,7 @@ def with_metadata(jpeg: bytes, metadata: Metadata) -> bytes:
         parts.extend(_iptc_segments(metadata.iptc))
     if metadata.icc:
         parts.extend(_icc_segments(metadata.icc))
+    parts.extend(_comments(metadata))
     return b"".join((*parts, jpeg[end:]))
 
 
@@ -172,6 +191,14 @@ def _xmp_segments(packet: bytes) -> Iterator[bytes]:
         yield _segment(APP1, EXTENDED_XMP + name + place + packet[at : at + step])
 
 
+def _comments(metadata: Metadata) -> Iterator[bytes]:
+    for keyword, text in metadata.comments:
+        said = f"{keyword}: {text}" if keyword not in ("", "Comment") else text
+        raw = said.encode("utf-8", "surrogateescape")
+        for at in range(0, len(raw), _LARGEST):
+            yield _segment(COM, raw[at : at + _LARGEST])
+
+
 def _icc_segments(profile: bytes) -> Iterator[bytes]:
     step = _LARGEST - len(ICC) - 2
     pieces = [profile[at : at + step] for at in range(0, len(profile), step)]
@@ -181,8 +208,13 @@ def _icc_segments(profile: bytes) -> Iterator[bytes]:
         yield _segment(APP2, ICC + bytes((number, len(pieces))) + piece)
 
 
+def photoshop_resource(records: bytes) -> bytes:
+    """IPTC-IIM records as one of Photoshop's resources, which `iptc_of` takes out again."""
+    head = b"8BIM" + struct.pack(">HHI", _IPTC_RESOURCE, 0, len(records))
+    return head + records + b"\0" * (len(records) % 2)
+
+
 def _iptc_segments(records: bytes) -> Iterator[bytes]:
-    head = PHOTOSHOP + b"8BIM" + struct.pack(">HHI", _IPTC_RESOURCE, 0, len(records))
-    body = head + records + b"\0" * (len(records) % 2)
+    body = PHOTOSHOP + photoshop_resource(records)
     if len(body) <= _LARGEST:
         yield _segment(APP13, body)

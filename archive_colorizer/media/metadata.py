@@ -29,6 +29,7 @@ class Found:
     xmp: bytes | None = None
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
+    comments: tuple[tuple[str, str], ...] = ()
     orientation: int | None = None
     converted: bool = False
     warnings: tuple[str, ...] = field(default=())
@@ -68,7 +69,7 @@ def read_metadata(found: Found, plan: ColorPlan) -> Reading:
     if xmp and not is_sound(xmp):
         xmp = None
         warnings.append("XMP is broken or hostile and was dropped")
-    metadata = Metadata(exif, plan.tag, xmp, found.iptc or None, dpi)
+    metadata = Metadata(exif, plan.tag, xmp, found.iptc or None, dpi, found.comments)
     return Reading(metadata, orientation, tuple(warnings))
 
 

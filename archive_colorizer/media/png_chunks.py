@@ -5,11 +5,17 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
+from archive_colorizer.media.jpeg_segments import photoshop_resource
 from archive_colorizer.media.raster import Metadata
 
+XMP: Final = "XML:com.adobe.xmp"
+IPTC: Final = "Raw profile type iptc"
+EXIF: Final = frozenset(("Raw profile type exif", "Raw profile type APP1"))
 _SIGNATURE: Final = 8
 _HEADER_END: Final = 33
 _LARGEST_PROFILE: Final = 20_000_000
+_LONGEST_TEXT: Final = 1_000_000
+_LONGEST_KEYWORD: Final = 79
 _INCH: Final = 0.0254
 
 
@@ -44,6 +50,37 @@ def profile_of(body: bytes) -> bytes:
         return b""
 
 
+def text_of(kind: bytes, body: bytes) -> tuple[str, str] | None:
+    """Keyword and text of a tEXt, zTXt or iTXt chunk, or None when it is damaged or too long."""
+    keyword, _, rest = body.partition(b"\0")
+    try:
+        if kind == b"tEXt":
+            return keyword.decode("latin-1"), rest.decode("latin-1")
+        if kind == b"zTXt":
+            return keyword.decode("latin-1"), _inflated(rest[1:]).decode("latin-1")
+        packed, text = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[2]
+        return keyword.decode("latin-1"), (_inflated(text) if packed else text).decode("utf-8")
+    except (zlib.error, ValueError, IndexError):
+        return None
+
+
+def raw_profile_of(text: str) -> bytes | None:
+    """What ImageMagick hides in a text chunk: a name, a length, and bytes in hexadecimal."""
+    parts = text.split()
+    try:
+        return bytes.fromhex("".join(parts[2:]))[: int(parts[1])] or None
+    except (ValueError, IndexError):
+        return None
+
+
+def _inflated(packed: bytes) -> bytes:
+    stream = zlib.decompressobj()
+    content = stream.decompress(packed, _LONGEST_TEXT)
+    if not stream.eof:
+        raise ValueError("cut or too long")
+    return content
+
+
 def with_metadata(png: bytes, metadata: Metadata) -> bytes:
     """A PNG file with iCCP, pHYs, eXIf and XMP instead of what its encoder put before the pixels.
 
@@ -59,7 +96,27 @@ def with_metadata(png: bytes, metadata: Metadata) -> bytes:
         parts.append(_chunk(b"eXIf", metadata.exif))
     if metadata.xmp:
         parts.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
+    if metadata.iptc:
+        parts.append(_chunk(b"zTXt", IPTC.encode() + b"\0\0" + _packed_iptc(metadata.iptc)))
+    parts.extend(_text_chunk(*comment) for comment in metadata.comments)
     return b"".join((*parts, png[_pixels_at(png) :]))
+
+
+def _packed_iptc(records: bytes) -> bytes:
+    content = photoshop_resource(records)
+    digits = content.hex()
+    lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+    return zlib.compress(f"\niptc\n{len(content):8d}\n{lines}\n".encode(), 9)
+
+
+def _text_chunk(keyword: str, text: str) -> bytes:
+    key = (keyword or "Comment").encode("latin-1", "replace")[:_LONGEST_KEYWORD]
+    text = text.replace("\0", "")
+    try:
+        return _chunk(b"tEXt", key + b"\0" + text.encode("latin-1"))
+    except UnicodeEncodeError:
+        said = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return _chunk(b"iTXt", key + b"\0\0\0\0\0" + said.encode())
 
 
 def _pixels_at(png: bytes) -> int:

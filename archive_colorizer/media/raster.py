@@ -38,6 +38,8 @@ class Metadata:
     icc: a profile that fits an RGB picture.
     xmp: an XMP packet, UTF-8.  iptc: IPTC-IIM records.
     dpi: horizontal and vertical resolution in dots per inch.
+    comments: keyword and text of each, as in PNG; JPEG's have an empty keyword, and bytes that
+        are no UTF-8 as surrogate escapes.
     """
 
     exif: bytes | None = None
@@ -45,6 +47,7 @@ class Metadata:
     xmp: bytes | None = None
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
+    comments: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,11 +9,11 @@ import numpy as np
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
-from archive_colorizer.media import tiff_tags, vips
+from archive_colorizer.media import png_chunks, tiff_tags, vips
+from archive_colorizer.media.jpeg_segments import iptc_of
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
 from archive_colorizer.media.planes import channel, raster_of
-from archive_colorizer.media.png_chunks import chunks, density_of, profile_of
 from archive_colorizer.media.raster import Format, Raster, Request
 from archive_colorizer.media.tiff_rare import is_rare, read_rare
 
@@ -31,17 +31,37 @@ def read_png(data: bytes, request: Request) -> Raster:
     image = _open(data, "png", request)
     found = _found_in(image)
     names = set()
-    for kind, body in chunks(data):
+    for kind, body in png_chunks.chunks(data):
         names.add(kind)
         if kind == b"pHYs":
-            found = replace(found, dpi=density_of(body))
+            found = replace(found, dpi=png_chunks.density_of(body))
         elif kind == b"iCCP":
-            found = replace(found, icc=profile_of(body))
+            found = replace(found, icc=png_chunks.profile_of(body))
+        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+            found = _with_text(found, kind, body)
     if b"IEND" not in names:
         raise DamagedPicture(f"{request.name}: cut before its end; look for a better copy")
     if b"acTL" in names:
-        found = replace(found, warnings=("only the still picture of an animation was restored",))
+        note = "only the still picture of an animation was restored"
+        found = replace(found, warnings=(*found.warnings, note))
     return _raster(image, found, "png", request)
+
+
+def _with_text(found: Found, kind: bytes, body: bytes) -> Found:
+    """`found` with a text chunk, or with the metadata that it hides."""
+    text = png_chunks.text_of(kind, body)
+    if text is None:
+        note = "a text in the PNG is damaged or too long and was dropped"
+        return found if note in found.warnings else replace(found, warnings=(*found.warnings, note))
+    keyword, content = text
+    if keyword == png_chunks.XMP:
+        return replace(found, xmp=found.xmp or content.encode())
+    if keyword == png_chunks.IPTC:
+        raw = png_chunks.raw_profile_of(content) or b""
+        return replace(found, iptc=iptc_of(raw) or raw or None)
+    if keyword in png_chunks.EXIF:
+        return replace(found, exif=found.exif or png_chunks.raw_profile_of(content))
+    return replace(found, comments=(*found.comments, text))
 
 
 def read_webp(data: bytes, request: Request) -> Raster:

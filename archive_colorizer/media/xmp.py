@@ -18,6 +18,7 @@ _REF: Final = "http://ns.adobe.com/xap/1.0/sType/ResourceRef#"
 _EVENT: Final = "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"
 _EXT: Final = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _TIFF: Final = "http://ns.adobe.com/tiff/1.0/"
+_NOTE: Final = "{http://ns.adobe.com/xmp/note/}HasExtendedXMP"
 _XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 _PREFIXES: Final = {
     "rdf": _RDF,
@@ -51,6 +52,27 @@ def is_sound(packet: bytes) -> bool:
     return _parse(packet) is not None
 
 
+def join_extended(main: bytes | None, extended: bytes | None) -> tuple[bytes | None, bool]:
+    """One packet of a JPEG's main and extended XMP, and whether they could be joined.
+
+    What cannot be joined leaves the main packet as it is.
+    """
+    from lxml import etree
+
+    first = _parse(main) if main else None
+    second = _parse(extended) if extended else None
+    if first is None or second is None:
+        return main, False
+    rdf, more = _rdf_of(first), _rdf_of(second)
+    for description in _descriptions(rdf):
+        description.attrib.pop(_NOTE, None)
+        for old in description.findall(_NOTE):
+            description.remove(old)
+    for description in more.findall(_q(_RDF, "Description")):
+        rdf.append(description)
+    return _HEAD + bytes(etree.tostring(first, encoding="utf-8")) + _TAIL, True
+
+
 def with_provenance(xmp: bytes | None, note: ProvenanceNote) -> bytes:
     """An XMP packet (UTF-8) with the provenance added and all that was there kept.
 
@@ -63,7 +85,7 @@ def with_provenance(xmp: bytes | None, note: ProvenanceNote) -> bytes:
     root = _parse(xmp) if xmp else None
     if root is None:
         root = _parse(_EMPTY)
-    rdf = root if root.tag == _q(_RDF, "RDF") else root.find(f".//{_q(_RDF, 'RDF')}")
+    rdf = _rdf_of(root)
     _set_orientation(rdf)
     _set_property(rdf, _EXT, "DigitalSourceType").text = DIGITAL_SOURCE_TYPE
     derived = _set_property(rdf, _MM, "DerivedFrom")
@@ -102,6 +124,10 @@ def _parse(packet: bytes) -> Any:
         return None
     is_rdf = root.tag == _q(_RDF, "RDF") or root.find(f".//{_q(_RDF, 'RDF')}") is not None
     return root if is_rdf else None
+
+
+def _rdf_of(root: Any) -> Any:
+    return root if root.tag == _q(_RDF, "RDF") else root.find(f".//{_q(_RDF, 'RDF')}")
 
 
 def _descriptions(rdf: Any) -> list[Any]:

@@ -1,6 +1,7 @@
 """Which format a result gets, what it is called, and that each can be chosen."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from archive_colorizer.media import stills
 from archive_colorizer.media.formats import (
     EXTENSIONS,
     WANTED,
+    metadata_losses,
     planned_format,
     planned_name,
     result_format,
@@ -91,6 +93,42 @@ def test_formats_that_are_only_read_are_not_written():
 
 def test_every_format_that_is_written_has_an_extension():
     assert set(EXTENSIONS) == set(stills.WRITERS) <= set(stills.READERS)
+
+
+WHOLE = Metadata(exif(), None, XMP, IPTC, (300.0, 300.0), (("", "mill"),))
+LOST = {
+    "jpeg": set(),
+    "png": set(),
+    "tiff": {"comments"},
+    "jp2": {"comments"},
+    "webp": {"IPTC-IIM", "comments"},
+    "bmp": {"EXIF", "XMP", "IPTC-IIM", "comments"},
+}
+
+
+@pytest.mark.parametrize("kind", stills.WRITERS)
+def test_what_a_format_cannot_hold_is_said_and_only_that(kind):
+    """Held against what the reader finds again."""
+    data = stills.encode(small(), Raster(luma=small_grey(), format=kind), WHOLE, kind)
+    again = stills.decode(data, "x", LIMIT).metadata
+    kept = {
+        "EXIF": again.exif,
+        "XMP": again.xmp,
+        "IPTC-IIM": again.iptc,
+        "comments": again.comments,
+    }
+    assert {name for name, content in kept.items() if not content} == LOST[kind]
+    said = metadata_losses(WHOLE, kind)
+    assert {name for name in kept if any(f"hold {name}" in one for one in said)} == LOST[kind]
+
+
+def test_metadata_too_long_for_a_jpeg_is_said_and_dropped():
+    long = Metadata(exif=exif() + bytes(70_000), iptc=IPTC + bytes(70_000))
+    data = stills.encode(small(), Raster(luma=small_grey(), format="jpeg"), long)
+    again = stills.decode(data, "x", LIMIT).metadata
+    assert again.exif is None and again.iptc is None
+    assert len(metadata_losses(long, "jpeg")) == 2
+    assert result_format(replace(raster("tiff"), metadata=long), "jpeg")[1][-1].endswith("dropped")
 
 
 NAMES = [

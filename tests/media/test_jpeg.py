@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lxml import etree
 from PIL import Image
 
 from archive_colorizer.color.space import luma_of
@@ -150,7 +151,37 @@ def test_long_xmp_goes_on_in_extended_segments():
     head = len(jpeg_segments.EXTENDED_XMP) + 40
     assert b"".join(body[head:] for body in rest) == packet
     raster = decode(data, "x", LIMIT)
-    assert any("extended XMP" in warning for warning in raster.warnings)
+    assert raster.warnings == ()
+    joined = etree.fromstring(raster.metadata.xmp)
+    assert "Mill at the river" in [one.text for one in joined.iter()]
+    assert b"HasExtendedXMP" not in raster.metadata.xmp
+
+
+@pytest.mark.parametrize("fault", ["lost", "torn", "hostile"])
+def test_extended_xmp_that_is_broken_is_dropped_with_a_warning(fault):
+    hostile = b"<!DOCTYPE x>" if fault == "hostile" else b""
+    data = encoded(small_grey(), Metadata(xmp=hostile + XMP + b" " * 150_000))
+    at = data.rindex(jpeg_segments.EXTENDED_XMP)
+    if fault == "lost":
+        size = int.from_bytes(data[at - 2 : at], "big")
+        data = data[: at - 4] + data[at - 2 + size :]
+    elif fault == "torn":
+        place = at + len(jpeg_segments.EXTENDED_XMP) + 36
+        data = data[:place] + b"\xff\xff" + data[place + 2 :]
+    raster = decode(data, "x", LIMIT)
+    assert raster.warnings == ("extended XMP is broken or hostile and was dropped",)
+    assert b"HasExtendedXMP" in raster.metadata.xmp, "the main packet stays as it is"
+
+
+@pytest.mark.parametrize(
+    "comment", [b"Mill at the river", "Mühle".encode(), b"M\xfchle", b"\xff\0"]
+)
+def test_comments_keep_their_bytes(comment):
+    data = saved(small_grey(), "JPEG", comment=comment)
+    raster = decode(data, "x", LIMIT)
+    again = encoded(small_grey(), raster.metadata)
+    with Image.open(io.BytesIO(again)) as image:
+        assert image.info["comment"] == comment
 
 
 def test_an_incomplete_profile_is_dropped_with_a_warning():
