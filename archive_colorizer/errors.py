@@ -115,6 +115,12 @@ class OutputError(ArchiveColorizerError):
     reason = "output"
 
 
+class ResultUnwritable(OutputError):
+    """The result of one picture does not fit its format; only this result fails."""
+
+    reason = "unwritable"
+
+
 class TargetExists(OutputError):
     """A file that is not this tool's stands where the result belongs; only this result fails."""
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from archive_colorizer import __version__
 from archive_colorizer.errors import DependencyError, SourceError, UsageError
+from archive_colorizer.media.credentials import check_credentials
 from archive_colorizer.media.discover import walk
 from archive_colorizer.model.colorizer import Colorizer, digest_of_model, open_colorizer
 from archive_colorizer.model.shelf import find_model
@@ -152,6 +153,8 @@ def _check_libraries(recipe: Recipe) -> None:
         raise DependencyError(
             "--luma lossless needs jpeglib; run: pip install 'archive-colorizer[lossless]'"
         )
+    if recipe.c2pa:
+        check_credentials(Path(recipe.cert), Path(recipe.key))
 
 
 def _entries(order: Order) -> Iterator[Source | Unfit]:

@@ -41,6 +41,11 @@ class Recipe:
     jpeg_quality: 1 to 100, or 0 for the least that keeps luma within 1 code value.
     luma: of JPEG results; lossless carries the source's luma coefficients over bit for bit.
     profile: srgb converts pixels of another color space to sRGB, keep stays in theirs.
+    format: of results; same is the source's, or the nearest lossless one that can be written.
+    page: of files with several pictures, from 1; 0 takes the first and warns of the others.
+    mark: corner writes a few visible words into the picture, which changes luma there.
+    sidecar: metadata beside every result, as name.ext.xmp, too.
+    c2pa, cert, key: sign results with Content Credentials; PEM chain and its private key.
     model: a name on the shelf, or the path of an .onnx file.
     device: auto, cpu or cuda; cuda fails when CUDA cannot be used.
     executor: dask (local processes) or serial (in this process).
@@ -56,6 +61,15 @@ class Recipe:
     jpeg_quality: int = _pixels(0, 0, 100)
     luma: Literal["encoded", "lossless"] = _pixels("encoded", choices=("encoded", "lossless"))
     profile: Literal["srgb", "keep"] = _pixels("srgb", choices=("srgb", "keep"))
+    format: Literal["same", "tiff", "png", "jpeg", "webp", "jp2"] = _pixels(
+        "same", choices=("same", "tiff", "png", "jpeg", "webp", "jp2")
+    )
+    page: int = _pixels(0, 0)
+    mark: Literal["none", "corner"] = _pixels("none", choices=("none", "corner"))
+    sidecar: bool = _pixels(False)
+    c2pa: bool = _pixels(False)
+    cert: str = _running("")
+    key: str = _running("")
     model: str = _running("default")
     device: str = _running("auto", choices=("auto", "cpu", "cuda"))
     executor: str = _running("dask", choices=("dask", "serial"))

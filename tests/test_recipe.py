@@ -15,6 +15,11 @@ PIXELS = {
     "jpeg_quality": 80,
     "luma": "lossless",
     "profile": "keep",
+    "format": "tiff",
+    "page": 2,
+    "mark": "corner",
+    "sidecar": True,
+    "c2pa": True,
 }
 RUNNING = {
     "workers": 7,
@@ -22,6 +27,8 @@ RUNNING = {
     "executor": "serial",
     "max_megapixels": 1.0,
     "force": True,
+    "cert": "c.pem",
+    "key": "k.pem",
     "model": "other",
 }
 

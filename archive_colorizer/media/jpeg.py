@@ -7,7 +7,7 @@ from typing import Final, cast
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.errors import DamagedPicture, OutputError, UnsupportedPicture
+from archive_colorizer.errors import DamagedPicture, ResultUnwritable, UnsupportedPicture
 from archive_colorizer.media import jpeg_segments as parts
 from archive_colorizer.media import vips
 from archive_colorizer.media.limits import check_size
@@ -77,7 +77,7 @@ def encode_jpeg(y: Plane8, cb: Plane8, cr: Plane8, metadata: Metadata, quality: 
     """A baseline JFIF file from full-range BT.601 planes.
 
     y: H x W uint8.  cb, cr: uint8 of ceil(H/2) x ceil(W/2) for 4:2:0, or H x W for 4:4:4.
-    quality: 1 to 100, or 0 for the one that keeps luma (`FAITHFUL`).  Raises OutputError.
+    quality: 1 to 100, or 0 for the one that keeps luma (`FAITHFUL`).  Raises ResultUnwritable.
     """
     import simplejpeg
 
@@ -86,7 +86,7 @@ def encode_jpeg(y: Plane8, cb: Plane8, cr: Plane8, metadata: Metadata, quality: 
     try:
         jpeg = simplejpeg.encode_jpeg_yuv_planes(luma, *chroma, quality=quality or FAITHFUL)
     except ValueError as error:
-        raise OutputError(
+        raise ResultUnwritable(
             f"a JPEG of {y.shape[1]} x {y.shape[0]} cannot be written: {error}"
         ) from None
     return parts.with_metadata(jpeg, metadata)

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.errors import NotAPicture, OutputError, UnsupportedPicture
+from archive_colorizer.errors import NotAPicture, ResultUnwritable, UnsupportedPicture
 from archive_colorizer.media.bitmaps import read_bmp, read_jp2
 from archive_colorizer.media.camera_raw import is_raw, read_raw
 from archive_colorizer.media.formats import EIGHT_BIT
@@ -111,11 +111,11 @@ def encode(
     Lossless in every format but JPEG, so that luma is kept.  JPEG, WebP and BMP hold 8 bit, to
     which 16 are rounded; JPEG leaves alpha out (`formats.result_format` says such things
     beforehand).  JPEG from planes, which needs no RGB, is `jpeg.encode_jpeg`.  Raises
-    OutputError when the format cannot hold the picture.
+    ResultUnwritable when the format cannot hold the picture.
     """
     chosen = format or raster.format
     if chosen not in WRITERS:
-        raise OutputError(f"{chosen} is not written; choose another format with --format")
+        raise ResultUnwritable(f"{chosen} is not written; choose another format with --format")
     if chosen in EIGHT_BIT and rgb.dtype == np.uint16:
         alpha = None if raster.alpha is None else rounded(raster.alpha)
         rgb, raster = rounded(rgb), replace(raster, alpha=alpha)

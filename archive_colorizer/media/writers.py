@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from archive_colorizer.color.space import Plane, chroma_of, luma_of
-from archive_colorizer.errors import OutputError
+from archive_colorizer.errors import ResultUnwritable
 from archive_colorizer.media import jp2_boxes, png_chunks, vips
 from archive_colorizer.media.jpeg import FAITHFUL, encode_jpeg
 from archive_colorizer.media.planes import with_alpha
@@ -30,7 +30,7 @@ _STRIP: Final = 256
 
 
 class Writer(Protocol):
-    """Encodes `rgb` (H x W x 3) and the raster's alpha; raises OutputError."""
+    """Encodes `rgb` (H x W x 3) and the raster's alpha; raises ResultUnwritable."""
 
     def __call__(self, rgb: Plane, raster: Raster, metadata: Metadata) -> bytes: ...
 
@@ -47,7 +47,7 @@ def write_png(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
         image = image.copy(interpretation="rgb16" if samples.itemsize == 2 else "srgb")
         png = bytes(image.pngsave_buffer(compression=6, filter="paeth", keep="none"))
     except library.Error as error:
-        raise OutputError(f"a PNG cannot be written: {error}") from None
+        raise ResultUnwritable(f"a PNG cannot be written: {error}") from None
     return png_chunks.with_metadata(png, metadata)
 
 
@@ -56,7 +56,7 @@ def write_webp(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
     from PIL import Image
 
     if max(rgb.shape[:2]) > _WEBP_SIDE:
-        raise OutputError(f"WebP ends at {_WEBP_SIDE} pixels a side")
+        raise ResultUnwritable(f"WebP ends at {_WEBP_SIDE} pixels a side")
     target = io.BytesIO()
     image = Image.fromarray(with_alpha(rgb, raster))
     image.save(
@@ -134,5 +134,5 @@ def write_jp2(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
             samples, level=0, codecformat="jp2", reversible=True, numthreads=1
         )
     except (imagecodecs.Jpeg2kError, ValueError) as error:
-        raise OutputError(f"a JPEG 2000 file cannot be written: {error}") from None
+        raise ResultUnwritable(f"a JPEG 2000 file cannot be written: {error}") from None
     return jp2_boxes.with_metadata(bytes(jp2), metadata, raster.alpha is not None)

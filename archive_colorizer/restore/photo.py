@@ -14,14 +14,18 @@ from archive_colorizer import __version__
 from archive_colorizer.color.tone import Tone, tone_of
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.media import stills
+from archive_colorizer.media.credentials import holds_credentials, with_credentials
 from archive_colorizer.media.deliver import deliver
 from archive_colorizer.media.discover import check_fixity, check_unchanged, read_source
+from archive_colorizer.media.formats import result_format
 from archive_colorizer.media.metadata import ProvenanceNote, with_provenance
-from archive_colorizer.media.raster import Metadata, Raster
+from archive_colorizer.media.raster import Format
+from archive_colorizer.media.sidecar import holds_xmp, sidecar_for
 from archive_colorizer.model.colorizer import Colorizer, open_colorizer
+from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, State, Workplace
 from archive_colorizer.restore.recolor import recolor
-from archive_colorizer.restore.render import render
+from archive_colorizer.restore.render import Original, placed, render
 
 _opening = threading.Lock()
 
@@ -62,7 +66,10 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     colorizer = _colorizer_of(workplace)
     data, stamp = read_source(job.source.path)
     check_fixity(data, job.source)
-    raster = stills.decode(data, job.source.name, int(recipe.max_megapixels * 1e6), recipe.profile)
+    page = recipe.page - 1 if recipe.page else None
+    raster = stills.decode(
+        data, job.source.name, int(recipe.max_megapixels * 1e6), recipe.profile, page
+    )
     height, width = raster.luma.shape
     known = replace(
         begun,
@@ -78,22 +85,29 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
         return replace(known, state=State.SKIPPED, reason="already-color", message=said)
     if tone is not Tone.NEUTRAL:
         known = replace(known, warnings=(*known.warnings, f"{tone} source: made neutral first"))
+    kind, losses = result_format(raster, recipe.format)
+    note = _note(colorizer, known)
+    metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
     field = recolor(raster.luma, colorizer, recipe)
-    finished = render(data, raster, field, _labelled(raster, colorizer, known), recipe)
+    finished = render(Original(data, raster), field, metadata, recipe, kind)
+    content, unsigned = _signed(finished.content, kind, data, note, recipe)
     check_unchanged(job.source.path, stamp)
+    job = placed(job, raster.format, kind)
     known = replace(
         known,
         state=State.DONE,
         provider=colorizer.provider,
         target=job.target,
-        warnings=(*known.warnings, *finished.warnings),
+        warnings=(*known.warnings, *losses, *finished.warnings, *unsigned),
     )
-    return deliver(finished.content, job, workplace, known)
+    beside = recipe.sidecar or not holds_xmp(kind)
+    sidecar = sidecar_for(metadata.xmp or b"") if beside else None
+    return deliver(content, job, workplace, known, sidecar)
 
 
-def _labelled(raster: Raster, colorizer: Colorizer, known: Outcome) -> Metadata:
-    """The source's metadata with a note on who made the color, by what means, from what."""
-    note = ProvenanceNote(
+def _note(colorizer: Colorizer, known: Outcome) -> ProvenanceNote:
+    """Who made the color, by what means, and from what."""
+    return ProvenanceNote(
         software=f"archive-colorizer {__version__}",
         model=colorizer.contract.name,
         model_sha256=known.model_sha256 or "",
@@ -102,7 +116,18 @@ def _labelled(raster: Raster, colorizer: Colorizer, known: Outcome) -> Metadata:
         source_sha256=known.source_sha256 or "",
         when=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
+
+
+def _signed(
+    content: bytes, kind: Format, source: bytes, note: ProvenanceNote, recipe: Recipe
+) -> tuple[bytes, tuple[str, ...]]:
+    """The file with Content Credentials, where the recipe asks for them and the format can."""
+    if not recipe.c2pa:
+        return content, ()
+    if not holds_credentials(kind):
+        return content, (f"{kind.upper()} cannot hold Content Credentials: not signed",)
+    certificate, key = Path(recipe.cert), Path(recipe.key)
+    return with_credentials(content, kind, source, note, certificate, key), ()
 
 
 def _colorizer_of(workplace: Workplace) -> Colorizer:

@@ -1,16 +1,20 @@
 """Render: a picture and its color to the bytes of the finished file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from archive_colorizer.color.blend import ChromaField, blend_planes, blend_rgb
 from archive_colorizer.errors import SourceError
 from archive_colorizer.media import jpeg, stills
+from archive_colorizer.media.formats import target_name
 from archive_colorizer.media.jpeg_lossless import encode_lossless
 from archive_colorizer.media.jpeg_turn import as_stored, stored_orientation
-from archive_colorizer.media.raster import Metadata, Raster
+from archive_colorizer.media.mark import TOO_SMALL, mark_box, with_mark
+from archive_colorizer.media.raster import Format, Metadata, Raster
 from archive_colorizer.recipe import Recipe
+from archive_colorizer.records import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,39 +25,66 @@ class Rendering:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Original:
+    """A source's file and the picture that was decoded from it."""
+
+    content: bytes
+    raster: Raster
+
+
 def render(
-    source: bytes, raster: Raster, field: ChromaField, metadata: Metadata, recipe: Recipe
+    original: Original, field: ChromaField, metadata: Metadata, recipe: Recipe, kind: Format
 ) -> Rendering:
-    """Blend and encode in the source's own format.
+    """Blend and encode as `kind`.
 
-    source: the file that `raster` was decoded from; its luma coefficients are carried over
-    when the recipe asks for that and the file is a JPEG that allows it.
+    From JPEG to JPEG, the source's luma coefficients are carried over when the recipe asks
+    for that and the file allows it.
     """
-    if raster.format != "jpeg":
-        return Rendering(stills.encode(blend_rgb(raster.luma, field), raster, metadata))
-    if recipe.luma != "lossless":
-        return Rendering(_encoded(raster, field, metadata, recipe))
-    if raster.converted:
-        refused = "its colors were converted to sRGB"
-    else:
-        try:
-            return Rendering(_lossless(source, raster, field, metadata))
-        except SourceError as error:
-            refused = str(error)
-    said = f"luma was encoded again, not carried over bit for bit: {refused}"
-    return Rendering(_encoded(raster, field, metadata, recipe), (said,))
-
-
-def _encoded(raster: Raster, field: ChromaField, metadata: Metadata, recipe: Recipe) -> bytes:
+    raster = original.raster
+    said: tuple[str, ...] = ()
+    if recipe.mark == "corner":
+        said = () if mark_box(*raster.luma.shape) else (TOO_SMALL,)
+        raster = replace(raster, luma=with_mark(raster.luma))
+    if not raster.format == kind == "jpeg":
+        rgb = blend_rgb(raster.luma, field)
+        return Rendering(stills.encode(rgb, raster, metadata, kind), said)
+    if recipe.luma == "lossless":
+        refused = _why_not_lossless(raster, recipe)
+        if not refused:
+            try:
+                return Rendering(_lossless(original, field, metadata), said)
+            except SourceError as error:
+                refused = str(error)
+        said = (*said, f"luma was encoded again, not carried over bit for bit: {refused}")
     luma = np.asarray(raster.luma, dtype=np.uint8)
     cb, cr = blend_planes(luma, field)
-    return jpeg.encode_jpeg(luma, cb, cr, metadata, recipe.jpeg_quality)
+    return Rendering(jpeg.encode_jpeg(luma, cb, cr, metadata, recipe.jpeg_quality), said)
 
 
-def _lossless(source: bytes, raster: Raster, field: ChromaField, metadata: Metadata) -> bytes:
+def placed(job: Job, source: Format, kind: Format) -> Job:
+    """The job with the target's name that a result of format `kind` has.
+
+    A job that replaces an earlier result names that result, which may have had another
+    format: `scan.avif.png` is planned from `scan.avif` again.
+    """
+    planned = PurePosixPath(job.target)
+    if planned.suffix != PurePosixPath(job.source.relative).suffix:
+        planned = planned.with_suffix("")
+    target = target_name(str(planned), source, kind)
+    return job if target == job.target else replace(job, target=target, replaces=False)
+
+
+def _why_not_lossless(raster: Raster, recipe: Recipe) -> str:
+    if recipe.mark != "none":
+        return "the visible mark changes it"
+    return "its colors were converted to sRGB" if raster.converted else ""
+
+
+def _lossless(original: Original, field: ChromaField, metadata: Metadata) -> bytes:
     """Pixels stay as they are stored, and so does the orientation tag: that is exact."""
-    orientation = stored_orientation(source)
-    luma = np.asarray(as_stored(raster.luma, orientation), dtype=np.uint8)
+    orientation = stored_orientation(original.content)
+    luma = np.asarray(as_stored(original.raster.luma, orientation), dtype=np.uint8)
     stored = ChromaField(np.asarray(as_stored(field.lines, orientation), dtype=np.float32))
     cb, cr = blend_planes(luma, stored)
-    return encode_lossless(source, cb, cr, metadata, "the source")
+    return encode_lossless(original.content, cb, cr, metadata, "the source")

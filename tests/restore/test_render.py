@@ -1,0 +1,116 @@
+"""What a recipe asks of the finished file: format, page, mark, sidecar, signature."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from archive_colorizer.color.space import luma_of
+from archive_colorizer.errors import ResultUnwritable
+from archive_colorizer.records import Job, Source, Stamp, State
+from archive_colorizer.restore.photo import restore_photo
+from archive_colorizer.restore.render import placed
+from tests.model.networks import constant_model
+from tests.photographs import at_16_bits, photograph
+from tests.restore.studio import grey, luma_error
+
+PILLOW = {"tiff": "TIFF", "png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "jp2": "JPEG2000"}
+
+
+@pytest.mark.parametrize("wanted", list(PILLOW))
+def test_a_result_has_the_format_that_was_asked_for(studio, wanted):
+    studio.put("a.png", grey("chelsea"))
+    outcome = studio.restore("a.png", format=wanted)
+    assert outcome.state is State.DONE, outcome.message
+    assert outcome.target.startswith("a.png")
+    assert studio.files() == {outcome.target}
+    with Image.open(studio.output / outcome.target) as picture:
+        assert picture.format == PILLOW[wanted]
+        result = np.asarray(picture.convert("RGB"))
+    assert luma_error(result, grey("chelsea")) <= 1.6
+
+
+def test_a_jpeg_can_become_a_tiff_and_keeps_its_luma(studio):
+    studio.put("a.jpg", grey("coffee"), quality=90)
+    source = np.asarray(Image.open(studio.scans / "a.jpg"))
+    outcome = studio.restore("a.jpg", format="tiff")
+    assert outcome.target == "a.jpg.tif"
+    assert luma_error(studio.result("a.jpg.tif"), source) <= 1
+
+
+def test_sixteen_bits_that_a_format_cannot_hold_are_said(studio):
+    studio.put("a.tif", luma_of(at_16_bits(photograph("rocket"))), photometric="minisblack")
+    outcome = studio.restore("a.tif", format="jpeg")
+    assert outcome.state is State.DONE, outcome.message
+    assert any("16 bit" in warning for warning in outcome.warnings)
+
+
+SOURCE = Source("/scans", "a.jpg", Stamp(1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "kind", "becomes"),
+    [
+        ("a.jpg", "jpeg", "jpeg", "a.jpg"),
+        ("a.jpg", "jpeg", "png", "a.jpg.png"),
+        ("a~3f2a91.jpg", "jpeg", "png", "a~3f2a91.jpg.png"),
+        ("a.jpg.png", "jpeg", "png", "a.jpg.png"),
+        ("a.jpg.png", "jpeg", "jpeg", "a.jpg"),
+        ("a.jpg.png", "jpeg", "tiff", "a.jpg.tif"),
+    ],
+)
+def test_a_result_has_the_same_name_on_every_run(target, source, kind, becomes):
+    job = placed(Job("0" * 64, SOURCE, target, replaces=True), source, kind)
+    assert job.target == becomes
+    assert job.replaces == (becomes == target)
+
+
+def test_a_page_can_be_chosen_and_others_are_said(studio):
+    pages = [np.full((40, 50), value, dtype=np.uint8) for value in (60, 200)]
+    tifffile.imwrite(studio.scans / "a.tif", np.stack(pages), photometric="minisblack")
+    first = studio.restore("a.tif")
+    assert first.state is State.DONE, first.message
+    assert any("page" in warning for warning in first.warnings)
+    assert luma_error(studio.result("a.tif"), 60) <= 1
+    (studio.output / "a.tif").unlink()
+    studio.restore("a.tif", page=2)
+    assert luma_error(studio.result("a.tif"), 200) <= 1
+
+
+def test_the_mark_changes_a_corner_and_nothing_else(studio):
+    studio.put("a.png", grey("astronaut"))
+    studio.restore("a.png", mark="corner", strength=0.0)
+    changed = studio.result("a.png")[..., 1] != grey("astronaut")
+    assert changed.any()
+    assert not changed[: changed.shape[0] * 3 // 4].any()
+
+
+def test_a_picture_too_small_for_the_mark_says_so(studio):
+    studio.put("a.png", grey("astronaut")[:100, :100])
+    outcome = studio.restore("a.png", mark="corner")
+    assert any("too small" in warning for warning in outcome.warnings)
+
+
+@pytest.mark.parametrize(("name", "asked"), [("a.png", True), ("a.png", False), ("a.bmp", False)])
+def test_a_sidecar_stands_beside_what_cannot_hold_xmp_or_when_asked_for(studio, name, asked):
+    studio.put(name, grey("coffee"))
+    outcome = studio.restore(name, sidecar=asked)
+    expected = {name, f"{name}.xmp"} if asked or name == "a.bmp" else {name}
+    assert studio.files() == expected
+    if len(expected) == 2:
+        content = (studio.output / f"{name}.xmp").read_bytes()
+        assert outcome.source_sha256.encode() in content
+
+
+def test_a_result_that_cannot_be_written_fails_alone(studio, monkeypatch):
+    def refuse(*_):
+        raise ResultUnwritable("the format cannot hold it")
+
+    studio.put("a.png", grey("rocket"))
+    place = studio.workplace(constant_model(studio.models / "m.onnx"))
+    monkeypatch.setattr("archive_colorizer.media.stills.encode", refuse)
+    outcome = restore_photo(replace(studio.job("a.png")), place)
+    assert (outcome.state, outcome.reason) == (State.FAILED, "unwritable")
+    assert studio.files() == set()
