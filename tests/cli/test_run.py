@@ -48,6 +48,31 @@ def test_a_tree_in_the_same_tree_out(command, scans, model, executor):
     assert "Traceback" not in run.stderr
 
 
+def test_originals_are_never_touched(command, scans, model):
+    def look():
+        return {
+            path: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_mode)
+            for path in sorted(scans.rglob("*"))
+            if path.is_file()
+        }
+
+    (scans / "broken.png").write_bytes((scans / "a.png").read_bytes()[:2000])
+    before = look()
+    for extra in ([], ["--strength", "0.5"], ["--retry-failed"]):
+        command("run", scans, "--model", model, "--executor", "serial", *extra)
+    assert look() == before
+
+
+def test_a_run_imports_no_torch(scans, model):
+    said = (
+        "import sys; from archive_colorizer.cli import run_program; "
+        f"run_program(['run', {str(scans)!r}, '--model', {str(model)!r}, '--executor', 'serial', "
+        "'--quiet']); print([m for m in ('torch', 'onnx', 'skimage') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True)
+    assert run.stdout.strip() == "[]", run.stdout + run.stderr
+
+
 def test_the_second_run_does_nothing_and_says_so(command, scans, model):
     arguments = ("run", scans, "--model", model, "--executor", "serial")
     command(*arguments)
