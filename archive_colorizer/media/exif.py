@@ -28,12 +28,16 @@ class BrokenDirectory(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One tag: its type, its number of values, where they lie and how many bytes they take."""
+    """One tag: its type, its number of values, where they lie and how many bytes they take.
+
+    place: where the entry itself begins.
+    """
 
     kind: int
     count: int
     at: int
     size: int
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ class TiffStream:
         for index in range(count):
             place = start + index * width
             tag, kind, values, offset = struct.unpack_from(self.order + entry, self.data, place)
-            one = self._entry(kind, values, offset, place + width - struct.calcsize("=" + pointer))
+            one = self._entry(kind, values, offset, place)
             if one is not None:
                 entries.setdefault(tag, one)
         end = start + count * width
@@ -92,10 +96,13 @@ class TiffStream:
             return Directory(entries, 0, end)
         return Directory(entries, struct.unpack_from(self.order + pointer, self.data, end)[0], end)
 
-    def _entry(self, kind: int, count: int, offset: int, inline: int) -> Entry | None:
+    def _entry(self, kind: int, count: int, offset: int, place: int) -> Entry | None:
         size = _SIZES_BIG.get(kind, 0) * count
+        inline = place + (12 if self.big else 8)
         at = inline if size <= (8 if self.big else 4) else offset
-        return Entry(kind, count, at, size) if size and at + size <= len(self.data) else None
+        if not size or at + size > len(self.data):
+            return None
+        return Entry(kind, count, at, size, place)
 
     def raw(self, entry: Entry) -> bytes:
         """The bytes of an entry's values, in the stream's byte order."""

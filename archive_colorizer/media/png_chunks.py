@@ -38,6 +38,11 @@ def density_of(body: bytes) -> tuple[float, float] | None:
     return (across * _INCH, down * _INCH) if unit == 1 and across and down else None
 
 
+def is_usual_gamma(body: bytes) -> bool:
+    """Whether a gAMA chunk states what viewers take for granted: 1 / 2.2, within a tenth."""
+    return abs(int.from_bytes(body[:4], "big") / 100_000 * 2.2 - 1) < 0.1
+
+
 def profile_of(body: bytes) -> bytes:
     """The profile in an iCCP chunk, as far as it can be inflated; empty when it cannot.
 

@@ -19,6 +19,8 @@ from archive_colorizer.media.tiff_rare import is_rare, read_rare
 
 _COLORS = {"b-w": 1, "grey16": 1, "rgb": 3, "srgb": 3, "rgb16": 3}
 
+_GAMMA = "the PNG states a gamma of its own without a profile: it was taken for sRGB"
+
 
 class Reader(Protocol):
     """Decodes one format; raises PictureTooLarge, DamagedPicture or UnsupportedPicture."""
@@ -35,12 +37,18 @@ def read_png(data: bytes, request: Request) -> Raster:
         names.add(kind)
         if kind == b"pHYs":
             found = replace(found, dpi=png_chunks.density_of(body))
+        elif kind == b"eXIf":
+            found = replace(found, exif=body)
         elif kind == b"iCCP":
             found = replace(found, icc=png_chunks.profile_of(body))
+        elif kind == b"gAMA" and not png_chunks.is_usual_gamma(body):
+            found = replace(found, warnings=(*found.warnings, _GAMMA))
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
             found = _with_text(found, kind, body)
     if b"IEND" not in names:
         raise DamagedPicture(f"{request.name}: cut before its end; look for a better copy")
+    if names & {b"iCCP", b"sRGB"}:
+        found = replace(found, warnings=tuple(one for one in found.warnings if one != _GAMMA))
     if b"acTL" in names:
         note = "only the still picture of an animation was restored"
         found = replace(found, warnings=(*found.warnings, note))
@@ -82,7 +90,7 @@ def read_tiff(data: bytes, request: Request) -> Raster:
         return _old_jpeg(data, page.at, found, request)
     if is_rare(stream, directory):
         return read_rare(stream, directory, page.at, found, request)
-    image = _open(data, "tiff", request, page.at)
+    image = _open(tiff_tags.without_giants(page), "tiff", request, page.at)
     return _raster(image, found, "tiff", request, tiff_tags.has_alpha(stream, directory))
 
 

@@ -14,9 +14,18 @@ from archive_colorizer.media.raster import Request
 DESCRIPTIVE: Final = frozenset((269, 270, 271, 272, 285, 305, 306, 315, 316, 33432))
 """Document and page name, description, make, model, software, date, artist, host, copyright."""
 
+CARRIED: Final = DESCRIPTIVE | {
+    *(286, 287, 297, 18246, 18249, 32781, 33550, 33922, 34264, 34735, 34736, 34737),
+    *(40091, 40092, 40093, 40094, 40095, 42112, 42113),
+}
+"""With them place on the page, page number, rating, image id, where on earth (GeoTIFF, GDAL), and
+Windows' title, comment, author, keywords and subject: nothing that tells of the pixels' layout."""
+
 _ICC: Final = 34675
 _XMP: Final = 700
 _IPTC: Final = 33723
+_METADATA: Final = frozenset((_XMP, _IPTC, _ICC, 34377, 37724, 42112, 50341))
+_LARGEST_BLOB: Final = 20_000_000
 COMPRESSION: Final = 259
 OLD_JPEG: Final = 6
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
@@ -100,6 +109,22 @@ def _check_page(stream: tiff.TiffStream, page: tiff.Directory, request: Request)
     _check_samples(stream, page, request.name)
 
 
+def without_giants(page: Page) -> bytes:
+    """The file, with metadata too large for libtiff made one byte long: it would refuse all."""
+    giants = [
+        entry
+        for tag, entry in page.directory.entries.items()
+        if tag in _METADATA and entry.size > _LARGEST_BLOB
+    ]
+    if not giants:
+        return page.stream.data
+    patched = bytearray(page.stream.data)
+    layout = page.stream.order + ("HQ" if page.stream.big else "HI")
+    for entry in giants:
+        struct.pack_into(layout, patched, entry.place + 2, 1, 1)
+    return bytes(patched)
+
+
 def has_alpha(stream: tiff.TiffStream, first: tiff.Directory) -> bool:
     """Whether the first extra channel is said to be alpha, multiplied in (1) or not (2)."""
     return stream.number(first, 338, 0) in (1, 2)
@@ -129,7 +154,7 @@ def found_in(page: Page, request: Request) -> Found:
 
 def exif_of(stream: tiff.TiffStream, first: tiff.Directory) -> bytes | None:
     """Descriptive tags and the EXIF, GPS and interoperability directories as one stream."""
-    texts = [tag for tag in tags_of(stream, first) if tag[0] in DESCRIPTIVE]
+    texts = [tag for tag in tags_of(stream, first) if tag[0] in CARRIED]
     below = sub_directories(stream, first)
     if not texts and not below:
         return None

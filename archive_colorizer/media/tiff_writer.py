@@ -73,15 +73,19 @@ def _extra_tags(metadata: Metadata, stream: tiff.TiffStream | None) -> list[Any]
 
 
 def _with_directories(file: bytes, stream: tiff.TiffStream) -> bytes:
-    """`file` with the EXIF and GPS directories of `stream` at its end.
+    """`file` with the EXIF and GPS directories of `stream` at its end, and its other tags.
 
     The main directory is written again behind them with its pointers, since tifffile refuses
     these tags; the strips stay where they are.
     """
-    below = tiff_tags.sub_directories(stream, stream.directory(stream.first))
-    if not below:
-        return file
+    first = stream.directory(stream.first)
+    below = tiff_tags.sub_directories(stream, first)
     written = tiff.TiffStream.open(file)
+    tags = tiff_tags.tags_of(written, written.directory(written.first))
+    there = {tag[0] for tag in tags}
+    more = [tag for tag in tiff_tags.tags_of(stream, first) if tag[0] in tiff_tags.CARRIED - there]
+    if not below and not more:
+        return file
     parts, size, pointers = [file], len(file), []
     for pointer, tree in below.items():
         gap = size % 2
@@ -89,7 +93,9 @@ def _with_directories(file: bytes, stream: tiff.TiffStream) -> bytes:
         pointers.append((pointer, 4, 1, struct.pack(stream.order + "I", size + gap)))
         parts.append(content)
         size += len(content)
-    tags = tiff_tags.tags_of(written, written.directory(written.first))
-    parts.append(tiff_tags.pack_directory([*tags, *pointers], size, stream.order))
+    gap = size % 2
+    parts.append(b"\0" * gap)
+    size += gap
+    parts.append(tiff_tags.pack_directory([*tags, *more, *pointers], size, stream.order))
     parts[0] = file[:4] + struct.pack(stream.order + "I", size) + file[8:]
     return b"".join(parts)

@@ -54,10 +54,6 @@ def plan_color(icc: bytes | None, color: bool, rule: ProfileRule) -> ColorPlan:
     untagged = srgb() if rule == "srgb" else None
     if icc is None:
         return ColorPlan(None, untagged)
-    if rule == "keep":
-        kept, warning = for_rgb(icc, color)
-        if kept or warning is None or "rare kind" not in warning:
-            return ColorPlan(None, kept, (warning,) if warning else ())
     if not opens(icc):
         return ColorPlan(None, untagged, ("the ICC profile is damaged and was dropped",))
     fits = icc[16:20] == b"RGB " or (icc[16:20] == b"GRAY" and not color)
@@ -65,10 +61,15 @@ def plan_color(icc: bytes | None, color: bool, rule: ProfileRule) -> ColorPlan:
         note = "the ICC profile does not fit the picture's channels and was dropped"
         return ColorPlan(None, untagged, (note,))
     try:
-        if is_srgb(icc):
-            return ColorPlan(None, icc)
+        same = is_srgb(icc)
     except _Unusable:
         return ColorPlan(None, untagged, ("the ICC profile cannot be used and was dropped",))
+    kept = icc if same else None
+    if rule == "keep":
+        # A grey profile without a tone curve has no counterpart in RGB: it is converted.
+        kept = for_rgb(icc, color)[0]
+    if kept:
+        return ColorPlan(None, kept)
     return ColorPlan(icc, srgb())
 
 

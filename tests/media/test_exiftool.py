@@ -45,6 +45,8 @@ WRITTEN = {
     "-EXIF:XResolution": "300",
     "-EXIF:YResolution": "300",
     "-EXIF:ResolutionUnit": "inches",
+    "-EXIF:XPTitle": "The mill",
+    "-EXIF:XPKeywords": "mill;river",
     "-XMP-dc:Creator": "Anna Müller",
     "-XMP-photoshop:City": "München",
     "-XMP-xmp:Rating": "4",
