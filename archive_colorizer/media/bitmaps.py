@@ -37,8 +37,7 @@ def read_bmp(data: bytes, request: Request) -> Raster:
             raise UnsupportedPicture(f"{name}: {error}; convert it to TIFF") from None
         raise DamagedPicture(f"{name}: cut, corrupt or of a rare kind ({error})") from None
     alpha = channel(samples, 3) if mode == "RGBA" else None
-    note = "BMP cannot hold XMP: the result does not say how its color was made"
-    found = Found(dpi=dpi if dpi and all(side > 0 for side in dpi) else None, warnings=(note,))
+    found = Found(dpi=dpi if dpi and all(side > 0 for side in dpi) else None)
     return raster_of(samples[..., :3], alpha, found, "bmp", request.profile)
 
 

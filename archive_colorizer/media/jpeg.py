@@ -175,6 +175,7 @@ def _read_segments(data: bytes) -> Found:
     extended: list[bytes] = []
     comments: list[tuple[str, str]] = []
     warnings: list[str] = []
+    lost: set[str] = set()
     for marker, body in parts.segments(data):
         if marker == parts.APP1 and body.startswith(parts.EXIF):
             exif = exif or body
@@ -188,13 +189,19 @@ def _read_segments(data: bytes) -> Found:
             warnings.append("only the first of several pictures in the file was restored")
         elif marker == parts.APP13 and body.startswith(parts.PHOTOSHOP):
             iptc = iptc or parts.iptc_of(body[len(parts.PHOTOSHOP) :])
+            if parts.has_other_resources(body[len(parts.PHOTOSHOP) :]):
+                lost.add("Photoshop's own resources")
         elif marker == parts.APP0 and body.startswith(b"JFIF\0"):
             dpi = dpi or parts.density_of(body[5:])
         elif marker == parts.COM:
             comments.append(("", body.decode("utf-8", "surrogateescape")))
+        elif marker in parts.APPLICATIONS and not body.startswith(parts.REPLACED):
+            lost.add(f"APP{marker - parts.APP0} segments")
     icc = parts.icc_of(profile)
     if profile and icc is None:
         warnings.append("the ICC profile is incomplete and was dropped")
+    if lost:
+        warnings.append(f"not carried over: {', '.join(sorted(lost))}")
     if extended:
         whole = parts.extended_xmp_of(extended, xmp)
         xmp, joined = join_extended(xmp, whole)

@@ -11,6 +11,10 @@ from archive_colorizer.media.raster import Metadata
 
 APP0, APP1, APP2, APP13 = 0xE0, 0xE1, 0xE2, 0xED
 COM, DQT, SOS, EOI = 0xFE, 0xDB, 0xDA, 0xD9
+APPLICATIONS: Final = frozenset(range(0xE0, 0xF0))
+REPLACED: Final = (b"JFIF\0", b"JFXX\0", b"Adobe")
+"""Segments that tell of the coding, or hold a thumbnail: the result has its own."""
+
 FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 EXIF: Final = b"Exif\0\0"
 XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
@@ -18,6 +22,8 @@ EXTENDED_XMP: Final = b"http://ns.adobe.com/xmp/extension/\0"
 ICC: Final = b"ICC_PROFILE\0"
 PHOTOSHOP: Final = b"Photoshop 3.0\0"
 _IPTC_RESOURCE: Final = 0x0404
+_REPLACED: Final = frozenset((_IPTC_RESOURCE, 0x0425, 0x0409, 0x040C))
+"""IPTC, its MD5, and the thumbnails of old and of new, which would be stale."""
 _LARGEST: Final = 65533
 _STANDALONE: Final = frozenset((0x01, *range(0xD0, 0xD9)))
 
@@ -97,18 +103,27 @@ def icc_of(parts: list[bytes]) -> bytes | None:
     return b"".join(numbered[index][2:] for index in sorted(numbered))
 
 
-def iptc_of(photoshop: bytes) -> bytes | None:
-    """The IPTC-IIM records among Photoshop's resources, or None."""
+def has_other_resources(photoshop: bytes) -> bool:
+    """Whether Photoshop's resources are more than IPTC and its digest, thumbnails or nothing."""
+    return any(number not in _REPLACED for number, _ in _resources(photoshop))
+
+
+def _resources(photoshop: bytes) -> Iterator[tuple[int, bytes]]:
+    """Number and content of each of Photoshop's resources; stops quietly at what is none."""
     at = 0
     while at + 12 <= len(photoshop) and photoshop[at : at + 4] == b"8BIM":
-        resource = int.from_bytes(photoshop[at + 4 : at + 6], "big")
+        number = int.from_bytes(photoshop[at + 4 : at + 6], "big")
         title = photoshop[at + 6] + 1
         at += 6 + title + title % 2
         size = int.from_bytes(photoshop[at : at + 4], "big")
-        if resource == _IPTC_RESOURCE:
-            return photoshop[at + 4 : at + 4 + size] or None
+        yield number, photoshop[at + 4 : at + 4 + size]
         at += 4 + size + size % 2
-    return None
+
+
+def iptc_of(photoshop: bytes) -> bytes | None:
+    """The IPTC-IIM records among Photoshop's resources, or None."""
+    found = (body for number, body in _resources(photoshop) if number == _IPTC_RESOURCE)
+    return next(found, None) or None
 
 
 def extended_xmp_of(parts: list[bytes], main: bytes | None) -> bytes | None:

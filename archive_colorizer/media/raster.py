@@ -12,7 +12,10 @@ Format: TypeAlias = Literal["jpeg", "png", "tiff", "webp", "bmp", "jp2", "avif",
 """The last three are read and not written."""
 
 ProfileRule: TypeAlias = Literal["srgb", "keep"]
-"""Whether the source's color space is converted to sRGB or kept."""
+"""Whether the source's color space is converted to sRGB or kept.
+
+CMYK and camera raw have no RGB space of their own and come as sRGB either way.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,16 +22,25 @@ CARRIED: Final = DESCRIPTIVE | {
 Windows' title, comment, author, keywords and subject: nothing that tells of the pixels' layout."""
 
 _ICC: Final = 34675
+_POINTERS: Final = (tiff.EXIF_POINTER, tiff.GPS_POINTER)
 _XMP: Final = 700
 _IPTC: Final = 33723
 _METADATA: Final = frozenset((_XMP, _IPTC, _ICC, 34377, 37724, 42112, 50341))
+_METADATA_HELD: Final = frozenset((_XMP, _IPTC, _ICC, 274, 282, 283, 296, *_POINTERS))
+_LAYOUT: Final = frozenset(
+    (*range(254, 269), *range(273, 282), 284, 288, 289, 290, 291, 292, 293)
+) | {
+    *(301, *range(317, 328), 330, *range(332, 348), 347, *range(512, 522), 529, 530, 531, 532),
+    *(32995, 32996, 32997, 32998, 37439, 34016),
+}
+"""Tags of the coding, of the old color space, and of thumbnails."""
+
 _LARGEST_BLOB: Final = 20_000_000
 COMPRESSION: Final = 259
 OLD_JPEG: Final = 6
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 _LARGEST_TILE: Final = 1 << 26
 _LONGEST_CHAIN: Final = 100_000
-_POINTERS: Final = (tiff.EXIF_POINTER, tiff.GPS_POINTER)
 _REDUCED, _MASK = 1, 4
 
 Tag = tuple[int, int, int, bytes]
@@ -136,6 +145,10 @@ def found_in(page: Page, request: Request) -> Found:
     warnings: tuple[str, ...] = ()
     if page.count > 1 and request.page is None:
         warnings = (f"only the first page of {page.count} was restored",)
+    lost = sorted(set(first.entries) - CARRIED - _METADATA_HELD - _LAYOUT)
+    if lost:
+        numbers = ", ".join(map(str, lost[:8])) + (" and more" if len(lost) > 8 else "")
+        warnings = (*warnings, f"not carried over: TIFF tags {numbers}")
 
     def blob(tag: int) -> bytes | None:
         entry = first.entries.get(tag)

@@ -259,7 +259,7 @@ def polyglots():
     yield "tiff with a pdf behind", tiff(small()) + b"%PDF-1.7\n%%EOF", tiff(small())
 
 
-@pytest.mark.parametrize("case", polyglots(), ids=lambda case: case[0])
+@pytest.mark.parametrize("case", list(polyglots()), ids=lambda case: case[0])
 def test_polyglots_are_what_they_begin_with(case):
     _, data, plain = case
     raster = stills.decode(data, "x", LIMIT)
@@ -320,7 +320,7 @@ def test_noise_behind_every_beginning_is_refused_by_name():
                 stills.decode(beginning + noise, "scan", 1_000_000)
 
 
-def test_tifffile_and_pillow_agree_that_the_helpers_make_pictures():
+def test_tifffile_and_pillow_agree_that_these_are_pictures():
     """So that a refusal above is not owed to a file that was never sound."""
     with Image.open(io.BytesIO(with_xmp("PNG", XMP))) as image:
         assert np.array_equal(np.asarray(image), small_grey()) and image.info["xmp"] == XMP
