@@ -71,9 +71,9 @@ def text_of(kind: bytes, body: bytes) -> tuple[str, str] | None:
 
 def raw_profile_of(text: str) -> bytes | None:
     """What ImageMagick hides in a text chunk: a name, a length, and bytes in hexadecimal."""
-    parts = text.split()
+    lines = text.strip().splitlines()
     try:
-        return bytes.fromhex("".join(parts[2:]))[: int(parts[1])] or None
+        return bytes.fromhex("".join(lines[2:]))[: int(lines[1])] or None
     except (ValueError, IndexError):
         return None
 

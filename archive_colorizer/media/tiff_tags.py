@@ -10,6 +10,7 @@ from archive_colorizer.media import exif as tiff
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
 from archive_colorizer.media.raster import Request
+from archive_colorizer.media.tiff_pack import Tag, Tree, directory_size, pack_directory, pack_tree
 
 DESCRIPTIVE: Final = frozenset((269, 270, 271, 272, 285, 305, 306, 315, 316, 33432))
 """Document and page name, description, make, model, software, date, artist, host, copyright."""
@@ -42,9 +43,6 @@ _TILE_WIDTH, _TILE_LENGTH = 322, 323
 _LARGEST_TILE: Final = 1 << 26
 _LONGEST_CHAIN: Final = 100_000
 _REDUCED, _MASK = 1, 4
-
-Tag = tuple[int, int, int, bytes]
-"""Tag number, type, number of values, and the values in the stream's byte order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +180,6 @@ def exif_of(stream: tiff.TiffStream, first: tiff.Directory) -> bytes | None:
     return head + pack_directory([*texts, *pointers], 8, stream.order) + body
 
 
-Tree = tuple[list[Tag], dict[int, list[Tag]]]
-"""The tags of a directory, and those of the directories that hang on it, by pointer."""
-
-
 def sub_directories(stream: tiff.TiffStream, first: tiff.Directory) -> dict[int, Tree]:
     """The EXIF and GPS directories; one that lies outside of the file is left out."""
     found: dict[int, Tree] = {}
@@ -208,39 +202,6 @@ def tags_of(stream: tiff.TiffStream, directory: tiff.Directory) -> list[Tag]:
         for tag, entry in directory.entries.items()
         if entry.kind <= 12
     ]
-
-
-def pack_tree(tree: Tree, at: int, order: str) -> bytes:
-    """A directory and those that hang on it, laid out from offset `at`."""
-    tags, below = tree
-    size = directory_size([*tags, *((tag, 4, 1, b"\0" * 4) for tag in below)])
-    body, pointers = b"", []
-    for tag, inner in below.items():
-        pointers.append((tag, 4, 1, struct.pack(order + "I", at + size + len(body))))
-        body += pack_directory(inner, at + size + len(body), order)
-    return pack_directory([*tags, *pointers], at, order) + body
-
-
-def directory_size(tags: list[Tag]) -> int:
-    """Bytes that `pack_directory` takes."""
-    return 6 + 12 * len(tags) + sum(_padded(len(raw)) for *_, raw in tags if len(raw) > 4)
-
-
-def pack_directory(tags: list[Tag], at: int, order: str) -> bytes:
-    """A classic directory with its values after it, in ascending order of tags."""
-    values = at + 6 + 12 * len(tags)
-    head, tail = struct.pack(order + "H", len(tags)), b""
-    for tag, kind, count, raw in sorted(tags):
-        place = raw.ljust(4, b"\0")
-        if len(raw) > 4:
-            place = struct.pack(order + "I", values + len(tail))
-            tail += raw.ljust(_padded(len(raw)), b"\0")
-        head += struct.pack(order + "HHI", tag, kind, count) + place
-    return head + b"\0" * 4 + tail
-
-
-def _padded(size: int) -> int:
-    return size + size % 2
 
 
 def _follow(

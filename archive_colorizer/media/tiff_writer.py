@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.media import exif as tiff
-from archive_colorizer.media import tiff_tags
+from archive_colorizer.media import tiff_pack, tiff_tags
 from archive_colorizer.media.planes import with_alpha
 from archive_colorizer.media.raster import Metadata, Raster
 
@@ -89,13 +89,13 @@ def _with_directories(file: bytes, stream: tiff.TiffStream) -> bytes:
     parts, size, pointers = [file], len(file), []
     for pointer, tree in below.items():
         gap = size % 2
-        content = b"\0" * gap + tiff_tags.pack_tree(tree, size + gap, stream.order)
+        content = b"\0" * gap + tiff_pack.pack_tree(tree, size + gap, stream.order)
         pointers.append((pointer, 4, 1, struct.pack(stream.order + "I", size + gap)))
         parts.append(content)
         size += len(content)
     gap = size % 2
     parts.append(b"\0" * gap)
     size += gap
-    parts.append(tiff_tags.pack_directory([*tags, *more, *pointers], size, stream.order))
+    parts.append(tiff_pack.pack_directory([*tags, *more, *pointers], size, stream.order))
     parts[0] = file[:4] + struct.pack(stream.order + "I", size) + file[8:]
     return b"".join(parts)

@@ -2,13 +2,14 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
 import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from archive_colorizer.media import exif as directories
 from archive_colorizer.media import stills
@@ -156,3 +157,75 @@ def test_a_tiff_read_and_written_keeps_its_metadata():
     assert (raster.metadata.icc, raster.metadata.xmp) == (metadata.icc, XMP)
     assert (raster.metadata.iptc, raster.metadata.dpi) == (IPTC, (300.0, 300.0))
     assert MAKER_NOTE in again.metadata.exif and b"Mill at the river" in again.metadata.exif
+
+
+def test_what_is_left_behind_in_a_jpeg_is_said():
+    resource = b"8BIM" + struct.pack(">HHI", 0x03ED, 0, 4) + b"1234"
+    segments = b""
+    for marker, body in (
+        (0xED, b"Photoshop 3.0\0" + resource),
+        (0xEC, b"Ducky\0"),
+        (0xEE, b"Adobe\0"),
+    ):
+        segments += struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+    plain = saved(small_grey(), "JPEG")
+    (said,) = stills.decode(plain[:2] + segments + plain[2:], "x", LIMIT).warnings
+    assert said == "not carried over: APP12 segments, Photoshop's own resources"
+    assert stills.decode(plain, "x", LIMIT).warnings == ()
+
+
+def test_what_is_left_behind_in_a_tiff_is_said():
+    tags = [(50000, 2, 0, "private", True), (297, 3, 2, (0, 1), True)]
+    data = tiff(small_grey(), photometric="minisblack", extratags=tags)
+    raster = stills.decode(data, "x", LIMIT)
+    assert raster.warnings == ("not carried over: TIFF tags 50000",)
+    with tifffile.TiffFile(
+        io.BytesIO(stills.encode(np.dstack([raster.luma] * 3), raster, raster.metadata))
+    ) as file:
+        assert file.pages[0].tags["PageNumber"].value == (0, 1)
+
+
+def test_a_png_with_a_gamma_of_its_own_says_so():
+    plain = saved(small_grey(), "PNG")
+
+    def with_gamma(value):
+        body = b"gAMA" + struct.pack(">I", value)
+        chunk = struct.pack(">I", 4) + body + struct.pack(">I", zlib.crc32(body))
+        return stills.decode(plain[:33] + chunk + plain[33:], "x", LIMIT).warnings
+
+    assert with_gamma(45455) == ()
+    (said,) = with_gamma(100_000)
+    assert "gamma" in said and "sRGB" in said
+
+
+def test_png_texts_come_back_word_by_word():
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Title", "M\xfchle", zip=True)
+    info.add_text("Author", "Anna")
+    info.add_itxt("Description", "\u6c34\u8eca")
+    target = io.BytesIO()
+    Image.fromarray(small_grey()).save(target, "PNG", pnginfo=info)
+    raster = stills.decode(target.getvalue(), "x", LIMIT)
+    data = stills.encode(np.dstack([raster.luma] * 3), raster, raster.metadata)
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        texts = {key: str(value) for key, value in image.text.items()}
+    assert texts == {"Title": "M\xfchle", "Author": "Anna", "Description": "\u6c34\u8eca"}
+
+
+def test_metadata_that_imagemagick_hid_in_a_png_is_found():
+    def hidden(name, raw):
+        return f"\n{name}\n{len(raw):8d}\n{raw.hex()}\n"
+
+    info = PngImagePlugin.PngInfo()
+    stream = exif(3)
+    resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC
+    info.add_text(
+        "Raw profile type APP1", hidden("generic profile", b"Exif\0\0" + stream), zip=True
+    )
+    info.add_text("Raw profile type iptc", hidden("iptc", resource), zip=True)
+    target = io.BytesIO()
+    Image.fromarray(small_grey()).save(target, "PNG", pnginfo=info)
+    raster = stills.decode(target.getvalue(), "x", LIMIT)
+    assert np.array_equal(raster.luma, upright(small_grey(), 3))
+    assert raster.metadata.iptc == IPTC and MAKER_NOTE in (raster.metadata.exif or b"")
