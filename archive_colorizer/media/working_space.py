@@ -36,7 +36,7 @@ class ColorPlan:
     """What is done to the pixels and what the result is tagged with.
 
     source: the profile to convert from, or None when the pixels stay as they are.
-    tag: the profile of the result, or None.  warnings: what could not be honored.
+    tag: the profile of the result, or None.  warnings: what was done or could not be.
     """
 
     source: bytes | None
@@ -70,7 +70,8 @@ def plan_color(icc: bytes | None, color: bool, rule: ProfileRule) -> ColorPlan:
         kept = for_rgb(icc, color)[0]
     if kept:
         return ColorPlan(None, kept)
-    return ColorPlan(icc, srgb())
+    said = "".join(char for char in description(icc) if char.isprintable()).strip()[:60]
+    return ColorPlan(icc, srgb(), (f"colors were converted from {said or 'its profile'} to sRGB",))
 
 
 def in_working_space(samples: Plane, plan: ColorPlan) -> Plane:

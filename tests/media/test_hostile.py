@@ -192,7 +192,7 @@ def test_profiles_that_lie_cost_no_picture(form, kind, rule):
     raster = stills.decode(data, "x", LIMIT, rule)
     if kind == "10 MB after a profile":
         # Long and sound: it is honored, or kept.
-        assert raster.converted == (rule == "srgb") and not raster.warnings
+        assert raster.converted == (rule == "srgb") and "dropped" not in str(raster.warnings)
         return
     assert np.array_equal(raster.luma, plain.luma)
     assert raster.metadata.icc == (srgb() if rule == "srgb" else None)

@@ -106,7 +106,7 @@ def test_luma_and_preview_are_those_of_srgb(form, depth, kind):
     assert raster.metadata.icc == srgb()
     eight = shown if shown.dtype == np.uint8 else shown // 257
     assert np.abs(raster.preview.astype(int) - eight).max() <= (3 if form == "JPEG" else 0)
-    assert raster.warnings == ()
+    assert raster.warnings == ("colors were converted from test to sRGB",)
 
 
 @pytest.mark.parametrize("kind", RGB)
@@ -280,6 +280,12 @@ def test_a_profile_that_cannot_be_used_costs_a_warning_and_no_pixel(form, kind):
     assert len(said) == 1 and "dropped" in said[0]
     assert np.array_equal(raster.luma, plain.luma)
     assert raster.metadata.icc == srgb() and not raster.converted
+
+
+def test_a_profile_named_to_deceive_is_named_in_plain_letters():
+    wild = RGB["adobe rgb"].replace(b"test\0", b"\x1b[2J\0")
+    (said,) = stills.decode(saved(small(), "PNG", icc_profile=wild), "x", LIMIT).warnings
+    assert said == "colors were converted from [2J to sRGB"
 
 
 def test_a_grey_profile_on_a_colored_picture_is_dropped():
