@@ -1,0 +1,1 @@
+"""Scripts that print tables; nothing of the program imports them."""
