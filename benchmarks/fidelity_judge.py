@@ -157,7 +157,9 @@ def _samples(path: Path, picture: Image.Image, kind: str) -> Samples:
     if kind == "PNG":
         return np.asarray(imagecodecs.png_decode(path.read_bytes()))
     if kind == "JPEG2000":
-        return np.asarray(imagecodecs.jpeg2k_decode(path.read_bytes()))
+        data = path.read_bytes()
+        # The bare codestream: of a whole JP2, imagecodecs gives pixels converted by its profile.
+        return np.asarray(imagecodecs.jpeg2k_decode(data[data.index(b"\xff\x4f\xff\x51") :]))
     if kind == "TIFF":
         with tifffile.TiffFile(path) as pages:
             page = pages.pages.first

@@ -19,7 +19,7 @@ from archive_colorizer.restore.recolor import recolor
 
 PICTURES = Path(__file__).parent / "pictures"
 NAMES = ("astronaut", "chelsea", "rocket", "coffee")
-HEIGHT = 360
+HEIGHT = 280
 
 
 def row(name: str, columns: str) -> npt.NDArray[np.uint8]:
@@ -47,7 +47,10 @@ def write(name: str, rgb: npt.NDArray[np.uint8]) -> None:
 def main() -> None:
     """Write the README's picture and that of the model card."""
     PICTURES.mkdir(exist_ok=True)
-    write("before-after.jpg", row("astronaut", "gr"))
+    write(
+        "before-after.jpg",
+        np.concatenate([row(one, "gr") for one in ("astronaut", "rocket")], axis=1),
+    )
     rows = [row(name, "grt") for name in NAMES]
     widest = max(one.shape[1] for one in rows)
     padded = [
