@@ -154,6 +154,8 @@ def _check_libraries(recipe: Recipe) -> None:
             "--luma lossless needs jpeglib; run: pip install 'archive-colorizer[lossless]'"
         )
     if recipe.c2pa:
+        if not (recipe.cert and recipe.key):
+            raise UsageError("--c2pa needs a certificate and its key; give --cert and --key")
         check_credentials(Path(recipe.cert), Path(recipe.key))
 
 

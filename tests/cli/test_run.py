@@ -216,6 +216,8 @@ def test_1_a_bug_says_so(command, scans, model, tmp_path):
         (["--output", "{scans}"], "choose another --output"),
         (["--recipe", "{scans}/none.toml"], "none.toml"),
         (["--nonsense"], "nonsense"),
+        (["--c2pa"], "give --cert and --key"),
+        (["--format", "gif"], "format must be one of"),
     ],
 )
 def test_2_usage(command, scans, arguments, said):

@@ -114,3 +114,21 @@ def test_a_result_that_cannot_be_written_fails_alone(studio, monkeypatch):
     outcome = restore_photo(replace(studio.job("a.png")), place)
     assert (outcome.state, outcome.reason) == (State.FAILED, "unwritable")
     assert studio.files() == set()
+
+
+def test_a_result_is_signed_when_asked_for(studio, tmp_path):
+    pytest.importorskip("c2pa", reason="Content Credentials need the extra 'c2pa'")
+    from archive_colorizer.media.credentials import read_credentials
+    from tests.media.test_credentials import pair
+
+    certificate, key = pair(tmp_path)
+    studio.put("a.jpg", grey("coffee"))
+    studio.put("b.bmp", grey("coffee"))
+    signing = {"c2pa": True, "cert": str(certificate), "key": str(key)}
+    outcome = studio.restore("a.jpg", **signing)
+    assert outcome.state is State.DONE, outcome.message
+    read = read_credentials((studio.output / "a.jpg").read_bytes(), "jpeg")
+    assert read["validation_state"] in ("Valid", "Trusted")
+    unsigned = studio.restore("b.bmp", **signing)
+    assert unsigned.state is State.DONE, unsigned.message
+    assert any("cannot hold Content Credentials" in warning for warning in unsigned.warnings)
