@@ -45,6 +45,7 @@ class Recipe:
     page: of files with several pictures, from 1; 0 takes the first and warns of the others.
     mark: corner writes a few visible words into the picture, which changes luma there.
     sidecar: metadata beside every result, as name.ext.xmp, too.
+    source_type: the IPTC's digital source type that results state; none means colorization.
     c2pa, cert, key: sign results with Content Credentials; PEM chain and its private key.
     model: a name on the shelf, or the path of an .onnx file.
     device: auto, cpu or cuda; cuda fails when CUDA cannot be used.
@@ -68,6 +69,15 @@ class Recipe:
     mark: Literal["none", "corner"] = _pixels("none", choices=("none", "corner"))
     sidecar: bool = _pixels(False)
     c2pa: bool = _pixels(False)
+    source_type: str = _pixels(
+        "compositeWithTrainedAlgorithmicMedia",
+        choices=(
+            "compositeWithTrainedAlgorithmicMedia",
+            "algorithmicallyEnhanced",
+            "trainedAlgorithmicMedia",
+            "compositeSynthetic",
+        ),
+    )
     cert: str = _running("")
     key: str = _running("")
     model: str = _running("default")

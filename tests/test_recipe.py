@@ -20,6 +20,7 @@ PIXELS = {
     "mark": "corner",
     "sidecar": True,
     "c2pa": True,
+    "source_type": "algorithmicallyEnhanced",
 }
 RUNNING = {
     "workers": 7,

@@ -14,7 +14,7 @@ from typing import Any, Final
 from archive_colorizer.errors import CredentialsError, DependencyError
 from archive_colorizer.media.magic import sniff
 from archive_colorizer.media.raster import Format
-from archive_colorizer.media.xmp import DIGITAL_SOURCE_TYPE, ProvenanceNote
+from archive_colorizer.media.xmp import SOURCE_TYPES, ProvenanceNote
 
 _MIME: Final[dict[str, str]] = {
     "jpeg": "image/jpeg",
@@ -93,7 +93,7 @@ def _definition(note: ProvenanceNote, mime: str) -> dict[str, Any]:
         "action": "c2pa.edited",
         "when": note.when,
         "softwareAgent": agent,
-        "digitalSourceType": DIGITAL_SOURCE_TYPE,
+        "digitalSourceType": SOURCE_TYPES + note.source_type,
         "description": f"Color added with the model {note.model}; light and shade are the source's",
         "parameters": {
             "model": f"{note.model} sha256 {note.model_sha256}",

@@ -1,13 +1,14 @@
-"""Provenance in the file: an XMP packet that says what made the colour."""
+"""Provenance in the file: an XMP packet that says what made the color."""
 
 from dataclasses import dataclass
 from typing import Any, Final
 
-DIGITAL_SOURCE_TYPE: Final = (
-    "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-)
-"""IPTC has no term for colourisation.  This one stands for a picture that was captured and
-holds parts made by a trained algorithm: the luma is the photograph's, the colour is not.
+SOURCE_TYPES: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+"""The IPTC's terms of digital source type; a term is a name behind this address."""
+
+SOURCE_TYPE: Final = "compositeWithTrainedAlgorithmicMedia"
+"""IPTC has no term for colorization.  This one stands for a picture that was captured and
+holds parts made by a trained algorithm: the luma is the photograph's, the color is not.
 `trainedAlgorithmicMedia` would deny the photograph, `digitalCapture` the algorithm."""
 
 _X: Final = "adobe:ns:meta/"
@@ -36,7 +37,10 @@ _LONGEST: Final = 8_000_000
 
 @dataclass(frozen=True, slots=True)
 class ProvenanceNote:
-    """Who made the colour of one picture, by what means, from what and when (ISO 8601)."""
+    """Who made the color of one picture, by what means, from what and when (ISO 8601).
+
+    source_type: the IPTC's term for such a picture.
+    """
 
     software: str
     model: str
@@ -45,6 +49,7 @@ class ProvenanceNote:
     source_name: str
     source_sha256: str
     when: str
+    source_type: str = SOURCE_TYPE
 
 
 def is_sound(packet: bytes) -> bool:
@@ -87,7 +92,7 @@ def with_provenance(xmp: bytes | None, note: ProvenanceNote) -> bytes:
         root = _parse(_EMPTY)
     rdf = _rdf_of(root)
     _set_orientation(rdf)
-    _set_property(rdf, _EXT, "DigitalSourceType").text = DIGITAL_SOURCE_TYPE
+    _set_property(rdf, _EXT, "DigitalSourceType").text = SOURCE_TYPES + note.source_type
     derived = _set_property(rdf, _MM, "DerivedFrom")
     derived.set(_q(_RDF, "parseType"), "Resource")
     _child(derived, _REF, "documentID", f"urn:sha256:{note.source_sha256}")

@@ -86,7 +86,7 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     if tone is not Tone.NEUTRAL:
         known = replace(known, warnings=(*known.warnings, f"{tone} source: made neutral first"))
     kind, losses = result_format(raster, recipe.format)
-    note = _note(colorizer, known)
+    note = _note(colorizer, known, recipe)
     metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
     field = recolor(raster.luma, colorizer, recipe)
     finished = render(Original(data, raster), field, metadata, recipe, kind)
@@ -105,7 +105,7 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     return deliver(content, job, workplace, known, sidecar)
 
 
-def _note(colorizer: Colorizer, known: Outcome) -> ProvenanceNote:
+def _note(colorizer: Colorizer, known: Outcome, recipe: Recipe) -> ProvenanceNote:
     """Who made the color, by what means, and from what."""
     return ProvenanceNote(
         software=f"archive-colorizer {__version__}",
@@ -115,6 +115,7 @@ def _note(colorizer: Colorizer, known: Outcome) -> ProvenanceNote:
         source_name=Path(known.name).name,
         source_sha256=known.source_sha256 or "",
         when=datetime.now(UTC).isoformat(timespec="seconds"),
+        source_type=recipe.source_type,
     )
 
 

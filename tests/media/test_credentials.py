@@ -16,7 +16,7 @@ from archive_colorizer.media.credentials import (
     read_credentials,
     with_credentials,
 )
-from archive_colorizer.media.xmp import DIGITAL_SOURCE_TYPE, ProvenanceNote
+from archive_colorizer.media.xmp import SOURCE_TYPE, SOURCE_TYPES, ProvenanceNote
 from tests.photographs import photograph
 
 pytest.importorskip("c2pa", reason="the extra c2pa is not installed")
@@ -137,7 +137,7 @@ def test_the_reader_finds_who_colored_what(kind, signing):
     assert parent["relationship"] == "parentOf"
     opened, colored = said["assertions"][0]["data"]["actions"]
     assert opened["action"] == "c2pa.opened"
-    assert colored["digitalSourceType"] == DIGITAL_SOURCE_TYPE
+    assert colored["digitalSourceType"] == SOURCE_TYPES + SOURCE_TYPE
     assert colored["parameters"]["source"] == f"sha256 {'c' * 64}"
 
 

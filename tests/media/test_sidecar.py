@@ -10,7 +10,7 @@ from archive_colorizer.errors import OutputError, TargetExists
 from archive_colorizer.media import deliver as module
 from archive_colorizer.media.deliver import deliver
 from archive_colorizer.media.sidecar import holds_xmp, sidecar_for, sidecar_of
-from archive_colorizer.media.xmp import DIGITAL_SOURCE_TYPE, ProvenanceNote, with_provenance
+from archive_colorizer.media.xmp import SOURCE_TYPE, ProvenanceNote, with_provenance
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
 from archive_colorizer.run.lines import outcome_of
@@ -32,7 +32,7 @@ def test_a_sidecar_is_xml_with_the_whole_provenance():
     assert data.startswith(b"<?xml")
     assert b"xpacket" not in data
     text = etree.tostring(etree.fromstring(data)).decode()
-    assert DIGITAL_SOURCE_TYPE in text
+    assert SOURCE_TYPE in text
     assert f"urn:sha256:{'c' * 64}" in text
 
 

@@ -132,3 +132,11 @@ def test_a_result_is_signed_when_asked_for(studio, tmp_path):
     unsigned = studio.restore("b.bmp", **signing)
     assert unsigned.state is State.DONE, unsigned.message
     assert any("cannot hold Content Credentials" in warning for warning in unsigned.warnings)
+
+
+def test_the_stated_source_type_is_a_setting(studio):
+    studio.put("a.png", grey("coffee"))
+    studio.restore("a.png", source_type="algorithmicallyEnhanced")
+    content = (studio.output / "a.png").read_bytes()
+    assert b"digitalsourcetype/algorithmicallyEnhanced" in content
+    assert b"compositeWithTrainedAlgorithmicMedia" not in content
