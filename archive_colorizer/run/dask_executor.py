@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from multiprocessing import active_children, resource_tracker
@@ -11,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from typing import Any, Self, cast
 
-from archive_colorizer.errors import DependencyError
+from archive_colorizer.errors import ArchiveColorizerError, DependencyError
 from archive_colorizer.records import Outcome
 from archive_colorizer.run.executor import Batch, Lost, Task
 
@@ -22,6 +23,9 @@ _PATIENCE = 5.0
 """Seconds that the processes get to end by themselves."""
 _NO_PATIENCE = 1.0
 """The same when their work is not wanted any more."""
+
+_FETCHING = (CancelledError, OSError, RuntimeError, LookupError, ValueError, TypeError)
+"""What fetching an answer from a dead worker was seen or is documented to raise."""
 
 _SETTINGS: dict[str, Any] = {
     # A batch is blamed at once: the driver retries its jobs alone, which is fairer.
@@ -135,20 +139,26 @@ class DaskExecutor:
 
 
 def _answer(future: Any, batch: Batch) -> list[Outcome] | Lost:
-    """The task's answer; everything that is the process's fault and not the task's is Lost."""
-    from distributed import KilledWorker
-    from distributed.scheduler import NoWorkerError
+    """The task's answer; everything that is the process's fault and not the task's is Lost.
 
-    if future.status == "finished":
-        return cast(list[Outcome], future.result())
-    if future.status != "error":
+    A worker can die between the end of a task and the fetching of its answer, so fetching
+    fails in many ways; only what the task itself raises on purpose is raised here.
+    """
+    from distributed.scheduler import KilledWorker, NoWorkerError
+
+    if future.status not in ("finished", "error"):
         return Lost(batch, f"the batch was {future.status}")
-    error = future.exception()
-    if isinstance(error, KilledWorker):
-        return Lost(batch, "the worker process died")
+    try:
+        error = future.exception() if future.status == "error" else None
+        if error is None:
+            return cast(list[Outcome], future.result())
+    except (KilledWorker, *_FETCHING) as failure:
+        error = failure
     if isinstance(error, NoWorkerError):
         raise DependencyError("no worker process could be started; try --executor serial")
-    raise error
+    if isinstance(error, ArchiveColorizerError):
+        raise error
+    return Lost(batch, f"the worker process died ({type(error).__name__})")
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,11 @@ def die_of_kill(batch: Batch) -> list[Outcome]:
     if any(one.source.relative == "kill" for one in batch):
         os.kill(os.getpid(), signal.SIGKILL)
     return note_slowly(batch)
+
+
+def note_and_die_soon(batch: Batch) -> list[Outcome]:
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    return note(batch)
 
 
 def no_model(_: Batch) -> list[Outcome]:
@@ -165,6 +171,60 @@ def test_a_death_costs_no_more_than_what_is_in_flight(dask: Executor) -> None:
     assert fatal in [one.batch for one in lost]
     assert len(lost) <= WORKERS + 2
     assert len(gather(dask, note, batches(10))) == 20
+
+
+def test_an_answer_that_died_with_its_worker_is_lost_or_given_again(dask: Executor) -> None:
+    """A worker can die between the end of its task and the fetching of the answer."""
+    answers = []
+    for answer in dask.map(note_and_die_soon, batches(4)):
+        answers.append(answer)
+        time.sleep(1.0)
+    assert len(answers) == 4
+    assert all(isinstance(one, Lost | list) for one in answers)
+
+
+class DeadFuture:
+    """A future whose worker died before its answer was fetched."""
+
+    def __init__(self, status: str, failure: Exception) -> None:
+        self.status = status
+        self._failure = failure
+
+    def result(self) -> object:
+        raise self._failure
+
+    def exception(self) -> Exception:
+        return self._failure
+
+
+@pytest.mark.parametrize("status", ["finished", "error"])
+@pytest.mark.parametrize(
+    "failure",
+    ["KilledWorker", "FutureCancelledError", "CommClosedError", "KeyError", "TimeoutError"],
+)
+def test_whatever_fetching_an_answer_raises_the_batch_is_lost(status: str, failure: str) -> None:
+    from distributed.client import FutureCancelledError
+    from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
+
+    from archive_colorizer.run.dask_executor import _answer
+
+    failures = {
+        "KilledWorker": lambda: KilledWorker("task", None, 1),
+        "FutureCancelledError": lambda: FutureCancelledError("key", "lost"),
+        "CommClosedError": lambda: CommClosedError("closed"),
+        "KeyError": lambda: KeyError("key"),
+        "TimeoutError": lambda: TimeoutError("late"),
+    }
+    batch = next(batches(1))
+    assert isinstance(_answer(DeadFuture(status, failures[failure]()), batch), Lost)
+
+
+def test_what_the_task_raises_on_purpose_is_raised() -> None:
+    from archive_colorizer.run.dask_executor import _answer
+
+    with pytest.raises(ModelError):
+        _answer(DeadFuture("error", ModelError("gone")), next(batches(1)))
 
 
 def test_a_death_alone_costs_only_itself(dask: Executor) -> None:
