@@ -28,6 +28,7 @@ from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import Step, check_apart, plan
 from archive_colorizer.run.signals import stop_on_signals
 from archive_colorizer.run.summary import Summary
+from archive_colorizer.run.threads import cores
 from archive_colorizer.run.workfolder import WorkFolder, sweep
 
 Tell = Callable[[str], None]
@@ -182,11 +183,9 @@ def _workplace(order: Order, work: str, model: Path, threads: int) -> Workplace:
 
 def _share_cores(workers: int) -> tuple[int, int]:
     """Worker processes, and the threads that each may use."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    workers = workers or cores
-    return workers, max(1, cores // workers)
+    at_hand = cores()
+    workers = workers or at_hand
+    return workers, max(1, at_hand // workers)
 
 
 def _provenance(order: Order, run: str, colorizer: Colorizer, place: Workplace) -> Provenance:

@@ -7,7 +7,7 @@ import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, cast
@@ -106,12 +106,7 @@ class Recipe:
         Raises UsageError for an unknown key (naming the nearest known one) and for a value
         of the wrong type or out of bounds.
         """
-        known = [f.name for f in fields(self)]
-        for key in given:
-            if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
-                raise UsageError(f"{origin}: unknown setting {key!r}{hint}")
+        reject_unknown(given, [f.name for f in fields(self)], origin)
         values: dict[str, Any] = {k: _widen(k, v) for k, v in given.items()}
         try:
             return replace(self, **values)
@@ -129,6 +124,15 @@ def load_recipe(path: Path) -> Recipe:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"recipe {path}: {error}") from None
     return Recipe().changed(given, f"recipe {path}")
+
+
+def reject_unknown(given: Mapping[str, object], known: Sequence[str], origin: str) -> None:
+    """Raise UsageError for a key that is not among `known`; it names the nearest one."""
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+            raise UsageError(f"{origin}: unknown setting {key!r}{hint}")
 
 
 def _widen(name: str, value: object) -> object:

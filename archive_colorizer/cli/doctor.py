@@ -25,11 +25,13 @@ def command(device: str) -> int:
 
     Ends with 0 when a run works, with 3 when something that it needs is missing.
     """
+    from archive_colorizer.run.threads import cores
+
     _show("archive-colorizer", __version__)
     _show("python", f"{platform.python_version()} on {platform.platform()}")
     for name, version in _versions():
         _show(name, version)
-    _show("cores", f"{_cores()} of {os.cpu_count()}")
+    _show("cores", f"{cores()} of {os.cpu_count()}")
     _show("memory", _memory())
     troubles = [*_doubled_runtime(), *_models(), *_providers(device)]
     for trouble in troubles:
@@ -59,12 +61,6 @@ def _bare(requirement: str) -> str:
         if not (one.isalnum() or one in "-_."):
             return requirement[:index]
     return requirement
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory() -> str:
@@ -107,9 +103,10 @@ def _providers(device: str) -> Iterator[str]:
 
     try:
         model = find_model("default")
-        for name, loads in colorizer.providers_that_load(model).items():
+        loading = colorizer.providers_that_load(model)
+        for name, loads in loading.items():
             _show(name, "loads" if loads else "listed, but a session does not get it")
-        if not colorizer.providers_that_load(model).get(colorizer.CUDA):
+        if not loading.get(colorizer.CUDA):
             _show("why no CUDA", colorizer.why_no_cuda())
         opened = colorizer.open_colorizer(model, device=device)
         _show("a run uses", opened.provider)

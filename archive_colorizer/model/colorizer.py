@@ -106,11 +106,6 @@ def why_no_cuda() -> str:
     )
 
 
-def onnxruntime_version() -> str:
-    """The version of onnxruntime."""
-    return str(_onnxruntime().__version__)
-
-
 def _onnxruntime() -> Any:
     try:
         import onnxruntime

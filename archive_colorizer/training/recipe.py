@@ -3,7 +3,6 @@
 Defaults < recipe file < options given.  Unknown keys are errors that name the nearest one.
 """
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from archive_colorizer.errors import UsageError
+from archive_colorizer.recipe import reject_unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,7 @@ class TrainingRecipe:
 
         Raises UsageError for unknown keys, wrong types and values out of bounds.
         """
-        _reject_unknown(given, [f.name for f in fields(self)], origin)
+        reject_unknown(given, [f.name for f in fields(self)], origin)
         try:
             values = {key: _read(key, value, getattr(self, key)) for key, value in given.items()}
             return replace(self, **values)
@@ -177,13 +177,5 @@ def _table(kind: type[Any], given: Any, name: str) -> Any:
         return given
     if not isinstance(given, Mapping):
         raise UsageError(f"{name} must be a table, not {given!r}")
-    _reject_unknown(given, [f.name for f in fields(kind)], name)
+    reject_unknown(given, [f.name for f in fields(kind)], name)
     return kind(**given)
-
-
-def _reject_unknown(given: Mapping[str, Any], known: list[str], origin: str) -> None:
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
-            raise UsageError(f"{origin}: unknown setting {key!r}{hint}")
