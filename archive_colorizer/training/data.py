@@ -172,7 +172,7 @@ class Crops:
             except SourceError:
                 continue
             if np.abs(chroma).max() > _GREY:
-                return age(luma, chroma, self.recipe.aging, rng), chroma
+                return age(luma, chroma, self.recipe.aging, rng)
         raise SourceError(f"{_TRIES} photos in a row are damaged or grey; check --data")
 
 

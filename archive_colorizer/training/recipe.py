@@ -33,23 +33,49 @@ class Phase:
 class Aging:
     """How often (0 to 1) and how strongly a crop is made to look old; see `augment`.
 
-    `grain` is the greatest standard deviation, as a share of white; `blur` the greatest
-    sigma in pixels; `fade` the greatest part of the range of grey that is lost.
+    share: of tone, blur and grain together.  `grain` is the greatest standard deviation, as
+        a share of white; `blur` the greatest sigma in pixels; `fade` the greatest part of
+        the range of grey that is lost.
+    response_share, orthochromatic_share: of another film response than the eye's, and,
+        among those, of films that are blind to red.
+    Each further kind has a share and, by its own name, the greatest strength: `border` is a
+        width as a share of the crop's side, all others are parts of the light.
     """
 
-    share: float = 0.5
+    share: float = 0.35
     response_share: float = 0.5
     orthochromatic_share: float = 0.4
-    grain: float = 0.06
+    grain: float = 0.05
     blur: float = 1.2
     fade: float = 0.35
+    halation_share: float = 0.08
+    halation: float = 0.5
+    shading_share: float = 0.08
+    shading: float = 0.5
+    tarnish_share: float = 0.02
+    tarnish: float = 0.7
+    stain_share: float = 0.03
+    stain: float = 0.5
+    screen_share: float = 0.02
+    screen: float = 0.15
+    scratch_share: float = 0.06
+    scratch: float = 0.8
+    dust_share: float = 0.08
+    dust: float = 0.9
+    border_share: float = 0.05
+    border: float = 0.12
     jpeg_share: float = 0.15
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            high = 4.0 if name == "blur" else 1.0
+            high = {"blur": 4.0, "border": 0.3}.get(name, 1.0)
             if not 0.0 <= value <= high:
                 raise UsageError(f"aging.{name} must be between 0 and {high:g}, not {value!r}")
+
+    @classmethod
+    def never(cls) -> Self:
+        """No crop is changed: every share is 0."""
+        return cls(**{f.name: 0.0 for f in fields(cls) if f.name.endswith("share")})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

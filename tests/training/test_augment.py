@@ -1,49 +1,125 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive_colorizer.training.augment import age, film_response, respond
+from archive_colorizer.training.augment import (
+    age,
+    blur,
+    compress,
+    film_response,
+    grain,
+    respond,
+    tone,
+)
 from archive_colorizer.training.data import to_planes
 from archive_colorizer.training.recipe import Aging
 from tests.photographs import photograph
 
-WORST = Aging(share=1.0, response_share=1.0, grain=0.3, fade=0.9, blur=3.0, jpeg_share=1.0)
+SHARES = [f.name for f in fields(Aging) if f.name.endswith("share")]
+STRONGEST = dict.fromkeys((f.name for f in fields(Aging)), 1.0) | {"blur": 4.0, "border": 0.3}
+KINDS = [name for name in SHARES if name != "orthochromatic_share"]
 BT601 = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def planes(name="coffee"):
-    return to_planes(photograph(name)[100:196, 200:264])
+def planes(name="coffee", height=96, width=64):
+    return to_planes(photograph(name)[100 : 100 + height, 200 : 200 + width])
 
 
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32), name=st.sampled_from(["astronaut", "coffee", "rocket"]))
-def test_what_has_aged_is_still_luma(seed, name):
-    luma, chroma = planes(name)
-    aged = age(luma, chroma, WORST, np.random.default_rng(seed))
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    kind=st.sampled_from([*KINDS, "all"]),
+    name=st.sampled_from(["astronaut", "coffee", "rocket"]),
+    height=st.integers(8, 70),
+    width=st.integers(8, 70),
+)
+def test_what_has_aged_is_still_luma_and_chroma(seed, kind, name, height, width):
+    luma, chroma = planes(name, height, width)
+    aging = Aging(**(STRONGEST | {k: float(kind in (k, "all")) for k in KINDS}))
+    aged, truth = age(luma, chroma, aging, np.random.default_rng(seed))
     assert aged.shape == luma.shape
-    assert aged.dtype == np.float32
+    assert truth.shape == chroma.shape
+    assert aged.dtype == truth.dtype == np.float32
     assert np.isfinite(aged).all()
     assert aged.min() >= 0.0
     assert aged.max() <= 1.0
+    assert (np.abs(truth) <= np.abs(chroma)).all()
 
 
-def test_aging_changes_neither_its_input_nor_without_chance_anything():
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "rocket"])
+def test_without_chance_a_crop_comes_back_bit_for_bit(name):
+    luma, chroma = planes(name)
+    aged, truth = age(luma, chroma, Aging.never(), np.random.default_rng(1))
+    assert aged is not luma
+    assert aged.tobytes() == luma.tobytes()
+    assert truth.tobytes() == chroma.tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_has_a_share_of_its_own_and_leaves_its_input_alone(kind):
     luma, chroma = planes()
     before = luma.copy(), chroma.copy()
-    never = Aging(share=0.0, response_share=0.0, jpeg_share=0.0)
-    np.testing.assert_array_equal(age(luma, chroma, never, np.random.default_rng(1)), luma)
-    aged = age(luma, chroma, WORST, np.random.default_rng(1))
-    assert np.abs(aged - luma).mean() > 0.01
+    only = Aging(**{share: float(share == kind) for share in SHARES})
+    changed = []
+    for seed in range(12):
+        aged, truth = age(luma, chroma, only, np.random.default_rng(seed))
+        changed.append(np.abs(aged - luma).max() > 0.004)
+        assert kind == "border_share" or truth is chroma
+    assert sum(changed) >= 8
     np.testing.assert_array_equal(luma, before[0])
     np.testing.assert_array_equal(chroma, before[1])
 
 
 def test_the_same_chance_ages_the_same_way():
     luma, chroma = planes()
-    twice = [age(luma, chroma, WORST, np.random.default_rng(5)) for _ in range(2)]
-    np.testing.assert_array_equal(*twice)
-    assert np.abs(age(luma, chroma, WORST, np.random.default_rng(6)) - twice[0]).max() > 0.01
+    worst = Aging(**STRONGEST)
+    first, again = (age(luma, chroma, worst, np.random.default_rng(5)) for _ in range(2))
+    np.testing.assert_array_equal(first[0], again[0])
+    np.testing.assert_array_equal(first[1], again[1])
+    other, _ = age(luma, chroma, worst, np.random.default_rng(6))
+    assert np.abs(other - first[0]).max() > 0.01
+
+
+def test_with_the_settings_given_most_crops_stay_without_a_mark():
+    luma, chroma = planes("astronaut")
+    no_tone = Aging(share=0.0, response_share=0.0, jpeg_share=0.0)
+    aged = [age(luma, chroma, no_tone, np.random.default_rng(seed))[0] for seed in range(600)]
+    touched = np.mean([not np.array_equal(one, luma) for one in aged])
+    assert 0.25 < touched < 0.45
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), fade=st.floats(0.0, 1.0))
+def test_tone_keeps_the_order_of_brightness_and_fading_its_range(seed, fade):
+    ramp = np.linspace(0.0, 1.0, 256, dtype=np.float32)[None]
+    toned = tone(ramp, fade, np.random.default_rng(seed))
+    assert np.diff(toned).min() >= -1e-6
+    assert toned.min() >= 0.0
+    assert 1.0 - fade - 1e-5 <= toned.max() - toned.min() <= 1.0 + 1e-6
+
+
+def test_blur_keeps_the_mean_and_takes_the_detail():
+    luma, _ = planes()
+    blurred = blur(luma, 4.0, np.random.default_rng(3))
+    assert abs(float(blurred.mean() - luma.mean())) < 0.01
+    detail, left = (np.abs(np.diff(one, n=2)).mean() for one in (luma, blurred))
+    assert left < 0.5 * detail
+
+
+def test_grain_is_never_stronger_than_asked_for_and_mostly_weak():
+    grey = np.full((64, 64), 0.5, np.float32)
+    spread = [grain(grey, 0.1, np.random.default_rng(seed)).std() for seed in range(200)]
+    assert max(spread) < 0.13
+    assert np.median(spread) < 0.04 < max(spread)
+
+
+def test_jpeg_loses_more_at_a_lower_quality():
+    luma, _ = planes("astronaut")
+    losses = [np.abs(compress(luma, quality) - luma).mean() for quality in (95, 40)]
+    assert 0.0 < losses[0] < losses[1] < 0.05
 
 
 def test_the_eye_s_own_weights_give_the_luma_back():

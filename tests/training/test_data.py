@@ -18,7 +18,7 @@ from archive_colorizer.training.recipe import Aging, TrainingRecipe
 from tests.photographs import photograph
 from tests.training.conftest import jpeg_of, write_tar
 
-PLAIN = TrainingRecipe(aging=Aging(share=0.0, response_share=0.0, jpeg_share=0.0))
+PLAIN = TrainingRecipe(aging=Aging.never())
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,8 @@ def test_known_colors_have_their_bt601_planes(rgb, expected):
 
 def test_the_target_is_the_photo_s_own_color():
     orange = np.full((96, 96, 3), (240, 130, 20), np.uint8)
-    crops = Crops([Photo("a", "a/orange.jpg", jpeg_of(orange, 98))], TrainingRecipe())
+    recipe = TrainingRecipe(aging=Aging(border_share=0.0))
+    crops = Crops([Photo("a", "a/orange.jpg", jpeg_of(orange, 98))], recipe)
     truth = to_planes(orange)[1][:, 0, 0]
     for number in range(8):  # aged or not, the chroma to be found is the same
         _, chroma = crops.crop(number, 32)

@@ -1,4 +1,5 @@
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ def test_settings_survive_the_way_through_a_checkpoint():
         ("[aging]\ngrian = 0.1", "did you mean 'grain'"),
         ("[[phases]]\nshare = 1.0\nsize = 100\nbatch = 4", "multiple of 32"),
         ("[aging]\nfade = 2.0", "aging.fade"),
+        ("[aging]\nborder = 0.5", "aging.border must be between 0 and 0.3"),
+        ("[aging]\ndust_share = -0.1", "aging.dust_share"),
         ("phases = []", "at least one phase"),
         ("seed = 1.5", "seed must be int"),
         ("ema = 1.5", "ema"),
@@ -53,3 +56,9 @@ def test_phases_follow_one_another_by_their_shares():
     )
     sizes = [recipe.phase_at(progress).size for progress in (0.0, 0.74, 0.76, 1.0)]
     assert sizes == [64, 64, 96, 96]
+
+
+def test_a_recipe_without_aging_has_no_share_left():
+    shares = {k: v for k, v in asdict(Aging.never()).items() if k.endswith("share")}
+    assert set(shares.values()) == {0.0}
+    assert Aging.never().grain == Aging().grain
