@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -142,6 +143,18 @@ def to_planes(picture: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
     return np.clip(luma, 0.0, 1.0), np.clip(chroma_of(rgb).transpose(2, 0, 1), -0.5, 0.5)
 
 
+class Batch(NamedTuple):
+    """Training crops, float32: what the network sees, and what was there.
+
+    seen, luma: N x 1 x H x W in [0, 1], as aged and as photographed; chroma: N x 2 x H x W,
+    CbCr in [-0.5, 0.5].
+    """
+
+    seen: Floats
+    luma: Floats
+    chroma: Floats
+
+
 class Crops:
     """An endless, numbered supply of training pairs."""
 
@@ -155,13 +168,14 @@ class Crops:
         )
         self._edges = np.cumsum(self.chances)
 
-    def batch(self, first: int, count: int, size: int) -> tuple[Floats, Floats]:
-        """Crops `first` to `first + count`: N x 1 x size x size and N x 2 x size x size."""
-        pairs = [self.crop(number, size) for number in range(first, first + count)]
-        return np.stack([p[0] for p in pairs])[:, None], np.stack([p[1] for p in pairs])
+    def batch(self, first: int, count: int, size: int) -> Batch:
+        """Crops `first` to `first + count`."""
+        crops = [self.crop(number, size) for number in range(first, first + count)]
+        seen, luma, chroma = (np.stack(planes) for planes in zip(*crops, strict=True))
+        return Batch(seen[:, None], luma[:, None], chroma)
 
-    def crop(self, number: int, size: int) -> tuple[Floats, Floats]:
-        """One pair; damaged photos and those without any color give way to another draw."""
+    def crop(self, number: int, size: int) -> tuple[Floats, Floats, Floats]:
+        """One of a batch; damaged photos and those without any color give way to another."""
         rng = np.random.default_rng((self.recipe.seed, number))
         for _ in range(_TRIES):
             index = int(np.searchsorted(self._edges, rng.random() * self._edges[-1], "right"))
@@ -172,7 +186,8 @@ class Crops:
             except SourceError:
                 continue
             if np.abs(chroma).max() > _GREY:
-                return age(luma, chroma, self.recipe.aging, rng)
+                seen, chroma = age(luma, chroma, self.recipe.aging, rng)
+                return seen, luma, chroma
         raise SourceError(f"{_TRIES} photos in a row are damaged or grey; check --data")
 
 

@@ -6,12 +6,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from archive_colorizer.errors import OutputError, UsageError
 from archive_colorizer.training.checkpoint import (
@@ -20,11 +21,17 @@ from archive_colorizer.training.checkpoint import (
     load_checkpoint,
     restore_network,
 )
-from archive_colorizer.training.data import Crops, Floats, Photo, split_photos
+from archive_colorizer.training.data import Batch, Crops, Photo, split_photos
 from archive_colorizer.training.ledger import Ledger, Report, Run, describe
 from archive_colorizer.training.measure import Validation, choose_validation
-from archive_colorizer.training.network import build_network, load_encoder_weights
-from archive_colorizer.training.objective import chroma_loss
+from archive_colorizer.training.network import (
+    build_network,
+    choose_encoder,
+    load_encoder_weights,
+    space_of,
+)
+from archive_colorizer.training.objective import OBJECTIVES
+from archive_colorizer.training.peers import Peers, join_peers
 from archive_colorizer.training.recipe import TrainingRecipe
 
 _AHEAD = 3
@@ -40,6 +47,8 @@ def train(
 ) -> Path:
     """Train a network and return its last checkpoint, `folder`/checkpoint.pt.
 
+    Under torchrun, together with the other processes; see `peers`.
+
     Goes on exactly where `start` stopped when that is the checkpoint in `folder` itself;
     takes only the weights of any other one.  Raises UsageError when nothing is left to
     train on, ModelError when the loss is no number any more, OutputError when `folder`
@@ -49,12 +58,28 @@ def train(
         torch.set_num_threads(recipe.threads)
     # The crops are small: OpenCV's own threads would only get in the way of the network's.
     cv2.setNumThreads(1)
+    kwargs = choose_encoder(recipe.network, recipe.network_kwargs, recipe.encoder_weights)
+    recipe = replace(recipe, network_kwargs=kwargs)
+    peers = join_peers()
     training, kept_aside = split_photos(photos, recipe.validation_share)
     if not training:
         raise UsageError("all photos fell into the validation split; give more or a smaller share")
     _make_folder(folder)
     run = _begin(recipe, folder, start)
+    peers.align([*run.network.parameters(), *run.network.buffers()])
     crops = Crops(training, recipe)
+    ledger = _open_ledger(recipe, folder, training, kept_aside, report) if peers.leads else None
+    _loop(run, recipe, crops, ledger, peers)
+    return folder / NAME
+
+
+def _open_ledger(
+    recipe: TrainingRecipe,
+    folder: Path,
+    training: list[Photo],
+    kept_aside: list[Photo],
+    report: Report,
+) -> Ledger:
     chosen = choose_validation(kept_aside, recipe.validation_photos, recipe.seed)
     validation = Validation(chosen, recipe.phases[-1].size) if chosen else None
     facts = {
@@ -62,12 +87,11 @@ def train(
         "photos": len(training),
         "commit": current_commit(),
     }
-    report(f"{len(training)} photos, {len(chosen)} for validation; {run.crops} crops seen before")
+    report(f"{len(training)} photos, {len(chosen)} for validation")
     if validation:
         report(f"truth {describe(validation.truth)}")
         report(f"grey  {describe(validation.grey)}")
-    _loop(run, recipe, crops, Ledger(folder, recipe, validation, facts, report))
-    return folder / NAME
+    return Ledger(folder, recipe, validation, facts, report)
 
 
 def _make_folder(folder: Path) -> None:
@@ -87,7 +111,10 @@ def _begin(recipe: TrainingRecipe, folder: Path, start: Path | None) -> Run:
         network = _take_network(content, recipe, str(start))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    _freeze(network, 0 if recipe.encoder_weights == "none" else recipe.frozen_blocks)
+    if recipe.encoder_weights == "none":
+        network.train()
+    else:
+        _freeze(network, recipe)
     averaged = copy.deepcopy(network).eval()
     run = Run(network, averaged, _optimizer(network, recipe), device)
     if content is not None and start is not None and _same_run(start, folder):
@@ -112,18 +139,25 @@ def _take_network(content: dict[str, Any], recipe: TrainingRecipe, origin: str) 
     return restore_network(content, origin)
 
 
-def _freeze(network: nn.Module, blocks: int) -> None:
-    """Set a network to training; the first blocks of its encoder stay as they are.
+def _freeze(network: nn.Module, recipe: TrainingRecipe) -> None:
+    """Set a network to training; what its encoder knows of any picture stays as it is.
 
-    The early filters are good for any picture, and their large feature maps are what
+    The first blocks' filters suit any picture, and their large feature maps are what
     training spends most of its time on.
     """
-    encoder = getattr(network, "encoder", None)
     network.train()
-    if encoder is None or not blocks:
+    encoder = getattr(network, "encoder", None)
+    if encoder is None:
         return
-    for part in (encoder.stem, *encoder.blocks[:blocks]):
-        part.eval().requires_grad_(False)
+    if recipe.frozen_blocks:
+        for part in (encoder.stem, *encoder.blocks[: recipe.frozen_blocks]):
+            part.eval().requires_grad_(False)
+    if recipe.frozen_filters:
+        for layer in encoder.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.eval()
+            elif isinstance(layer, nn.Conv2d) and layer.groups > 1:
+                layer.requires_grad_(False)
 
 
 def _optimizer(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
@@ -152,45 +186,55 @@ def rate_at(progress: float, recipe: TrainingRecipe) -> float:
     return recipe.rate * 0.5 * (1.0 + math.cos(math.pi * rest))
 
 
-def _batches(run: Run, recipe: TrainingRecipe, crops: Crops) -> Iterator[tuple[Floats, Floats]]:
+def _batches(run: Run, recipe: TrainingRecipe, crops: Crops, peers: Peers) -> Iterator[Batch]:
     """Batches in order, made a few ahead by one thread while the network is at work."""
     position = run.crops
-    waiting: list[Future[tuple[Floats, Floats]]] = []
+    waiting: list[Future[Batch]] = []
     with ThreadPoolExecutor(1) as pool:
         while True:
             while len(waiting) < _AHEAD:
                 ahead = position / recipe.crops if not recipe.minutes else run.progress(recipe)
                 phase = recipe.phase_at(ahead)
-                waiting.append(pool.submit(crops.batch, position, phase.batch, phase.size))
-                position += phase.batch
-            luma, chroma = waiting.pop(0).result()
+                first = position + peers.rank * phase.batch
+                waiting.append(pool.submit(crops.batch, first, phase.batch, phase.size))
+                position += phase.batch * peers.count
+            batch = waiting.pop(0).result()
             if run.progress(recipe) >= 1.0:
                 break
-            yield luma, chroma
+            yield batch
     for future in waiting:
         future.cancel()
 
 
-def _loop(run: Run, recipe: TrainingRecipe, crops: Crops, ledger: Ledger) -> None:
+def _loop(
+    run: Run, recipe: TrainingRecipe, crops: Crops, ledger: Ledger | None, peers: Peers
+) -> None:
     began = time.monotonic() - run.seconds
-    for luma, chroma in _batches(run, recipe, crops):
+    for batch in _batches(run, recipe, crops, peers):
         rate = rate_at(run.progress(recipe), recipe)
         for group in run.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        loss = _step(run, torch.from_numpy(luma), torch.from_numpy(chroma), recipe)
+        loss = _step(run, batch, recipe, peers)
+        seen = len(batch.luma) * peers.count
         run.steps += 1
-        run.crops += len(luma)
-        run.seconds = time.monotonic() - began
-        ledger.note(run, loss, len(luma))
-    ledger.close(run)
+        run.crops += seen
+        run.seconds = peers.agree(time.monotonic() - began)
+        if ledger:
+            ledger.note(run, loss, seen)
+    if ledger:
+        ledger.close(run)
 
 
-def _step(run: Run, luma: Tensor, chroma: Tensor, recipe: TrainingRecipe) -> Tensor:
-    luma, chroma = luma.to(run.device), chroma.to(run.device)
+def _step(run: Run, batch: Batch, recipe: TrainingRecipe, peers: Peers) -> torch.Tensor:
+    seen, luma, chroma = (torch.from_numpy(planes).to(run.device) for planes in batch)
     run.optimizer.zero_grad(set_to_none=True)
-    loss = chroma_loss(run.network(luma), chroma, recipe)
+    space, answer = space_of(recipe.network), run.network(seen)
+    loss = OBJECTIVES[recipe.objective](space.to_chroma(answer), luma, chroma, recipe)
+    loss = loss + space.own_loss(answer, luma, chroma)
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
+    weights = list(run.network.parameters())
+    peers.average(weights)
+    nn.utils.clip_grad_norm_(weights, 1.0)
     run.optimizer.step()
     _average(run, recipe.ema)
     return loss.detach()

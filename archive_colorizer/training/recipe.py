@@ -84,7 +84,9 @@ class TrainingRecipe:
 
     name, data_sheet: words for the model's card: what it is, which data and version.
     network, network_kwargs, encoder_weights, frozen_blocks: see `network`; the stem and the
-        first `frozen_blocks` blocks of an encoder with weights keep those.
+        first `frozen_blocks` blocks of an encoder with weights keep those; 0 frees all.
+    frozen_filters: whether the depthwise filters and the norms of such an encoder keep theirs;
+        they are few, good for any picture, and slow to train.
     working_size: pixels of the shorter side that the exported model asks for.
     seed: of weights, of drawing and of aging.
     minutes: length of the run by the clock; 0 means `crops` decides.
@@ -93,9 +95,11 @@ class TrainingRecipe:
     rate, encoder_factor, weight_decay, warmup: AdamW's peak rate, the factor on it for the
         encoder, its decay, and the share of the run over which the rate rises.
     ema: decay of the averaged weights, a step.
-    saturation_weight: a pixel weighs 1 + this x its saturation (0 to 1).
-    huber: error in CbCr at which the loss turns from square to straight.
-    average_weight: weight of the error of the mean color of blocks and of the picture.
+    objective: see `objective`: perceived or chroma.
+    colorfulness_weight: for perceived: CIEDE2000 per unit of lost colorfulness.
+    saturation_weight: for chroma: a pixel weighs 1 + this x its saturation (0 to 1).
+    huber: for chroma: error in CbCr at which the loss turns from square to straight.
+    average_weight: for chroma: weight of the error of the mean color of blocks and pictures.
     epoch: crops between two validations.  validation_share, validation_photos: part of the
         groups kept aside, and the most photos that are measured.
     checkpoint_minutes: time between two checkpoints.  threads: torch's; 0 leaves its own.
@@ -108,7 +112,8 @@ class TrainingRecipe:
     network: str = "mobile-unet"
     network_kwargs: Mapping[str, Any] = field(default_factory=dict)
     encoder_weights: str = "auto"
-    frozen_blocks: int = 3
+    frozen_blocks: int = 5
+    frozen_filters: bool = True
     seed: int = 1
     minutes: float = 0.0
     crops: int = 200_000
@@ -118,6 +123,8 @@ class TrainingRecipe:
     weight_decay: float = 0.02
     warmup: float = 0.02
     ema: float = 0.999
+    objective: str = "perceived"
+    colorfulness_weight: float = 0.08
     saturation_weight: float = 3.0
     huber: float = 0.05
     average_weight: float = 0.3
@@ -137,7 +144,13 @@ class TrainingRecipe:
         for name in ("crops", "rate", "huber", "epoch", "checkpoint_minutes"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be above 0, not {getattr(self, name)!r}")
-        for name in ("minutes", "saturation_weight", "average_weight", "weight_decay"):
+        for name in (
+            "minutes",
+            "saturation_weight",
+            "average_weight",
+            "weight_decay",
+            "colorfulness_weight",
+        ):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)!r}")
         if self.working_size < 32 or self.working_size % 32:

@@ -45,7 +45,7 @@ def test_the_target_is_the_photo_s_own_color():
     crops = Crops([Photo("a", "a/orange.jpg", jpeg_of(orange, 98))], recipe)
     truth = to_planes(orange)[1][:, 0, 0]
     for number in range(8):  # aged or not, the chroma to be found is the same
-        _, chroma = crops.crop(number, 32)
+        chroma = crops.crop(number, 32)[2]
         np.testing.assert_allclose(chroma.mean((1, 2)), truth, atol=0.01)
 
 
@@ -103,19 +103,20 @@ def test_a_crop_depends_on_its_number_and_the_seed_alone(photos):
 
 
 def test_a_batch_has_the_promised_shapes_and_ranges(photos):
-    luma, chroma = Crops(photos, TrainingRecipe()).batch(10, 5, 64)
-    assert luma.shape == (5, 1, 64, 64)
+    seen, luma, chroma = Crops(photos, TrainingRecipe()).batch(10, 5, 64)
+    assert seen.shape == luma.shape == (5, 1, 64, 64)
     assert chroma.shape == (5, 2, 64, 64)
-    assert luma.dtype == chroma.dtype == np.float32
-    assert luma.min() >= 0.0
-    assert luma.max() <= 1.0
+    assert seen.dtype == luma.dtype == chroma.dtype == np.float32
+    assert min(seen.min(), luma.min()) >= 0.0
+    assert max(seen.max(), luma.max()) <= 1.0
+    assert np.abs(seen - luma).max() > 0.01  # some crops were aged
     assert np.abs(chroma).max() <= 0.5
 
 
 def test_damaged_and_colorless_photos_give_way(photos):
     torn = Photo("free", "free/torn.jpg", photos[0].content[:300])
     grey = Photo("free", "free/grey.jpg", jpeg_of(np.full((96, 96, 3), 99, np.uint8)))
-    _, chroma = Crops([torn, grey, *photos], PLAIN).batch(0, 24, 32)
+    chroma = Crops([torn, grey, *photos], PLAIN).batch(0, 24, 32).chroma
     assert (np.abs(chroma).max((1, 2, 3)) > 3 / 255).all()
     with pytest.raises(SourceError, match="damaged or grey"):
         Crops([torn, grey], PLAIN).crop(0, 32)
@@ -166,6 +167,6 @@ def test_drawing_follows_the_chances(photos):
         for n, c in (("red", (200, 40, 40)), ("blue", (40, 40, 200)))
     )
     crops = Crops(reds + blues, TrainingRecipe(weights={"red": 3.0}))
-    _, chroma = crops.batch(0, 200, 32)
+    chroma = crops.batch(0, 200, 32).chroma
     red = (chroma[:, 1].mean((1, 2)) > 0).mean()
     assert 0.65 < red < 0.85

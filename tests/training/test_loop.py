@@ -118,14 +118,19 @@ def test_frozen_blocks_keep_their_weights_and_statistics(photos, tiny, tmp_path)
     frozen = [k for k in before if k.startswith(("encoder.stem", "encoder.blocks.2."))]
     assert frozen
     assert all(torch.equal(before[k], trained[k]) for k in frozen)
-    assert not torch.equal(
-        before["encoder.blocks.3.expand.conv.weight"],
-        trained["encoder.blocks.3.expand.conv.weight"],
-    )
+    filters = [k for k in before if k.startswith("encoder.") and ".depthwise." in k]
+    assert all(torch.equal(before[k], trained[k]) for k in filters if "weight" in k and "conv" in k)
+    free = "encoder.blocks.9.expand.conv.weight"
+    assert not torch.equal(before[free], trained[free])
+    unbound = replace(recipe, frozen_filters=False, frozen_blocks=0)
+    trained = load_checkpoint(loop.train(photos, unbound, tmp_path / "free"))["weights"]
+    filters.append("encoder.stem.conv.weight")
+    assert not any(torch.equal(before[k], trained[k]) for k in filters if "conv" in k)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(photos, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "chroma_loss", lambda made, *_: made.sum() * float("nan"))
+    broken = {tiny.objective: lambda made, *_: made.sum() * float("nan")}
+    monkeypatch.setattr(loop, "OBJECTIVES", broken)
     with pytest.raises(ModelError, match="no number"):
         loop.train(photos, tiny, tmp_path)
     assert not (tmp_path / "checkpoint.pt").exists()
