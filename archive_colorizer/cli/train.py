@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 )
 @click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="Settings (TOML).")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
-@click.option("--network", help="Which network: mobile-unet or unet.")
-@click.option("--encoder-weights", help="auto, efficientnet-lite0, a .pth file or none.")
+@click.option("--network", help="Which network: mobile-unet, unet or vgg-autoencoder.")
+@click.option(
+    "--encoder-weights",
+    help="mobile-unet's start: auto, none, efficientnet-lite0, -lite1 or -lite2, timm:NAME, "
+    "or a .pth or .npz file.",
+)
 @click.option("--minutes", type=float, help="Length of the run by the clock.")
 @click.option("--crops", type=int, help="Length of the run in crops, without --minutes.")
 @click.option("--seed", type=int, help="Seed of weights, drawing and aging.")

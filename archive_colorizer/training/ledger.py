@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from archive_colorizer.errors import ModelError
 from archive_colorizer.training.checkpoint import NAME, save_checkpoint
 from archive_colorizer.training.measure import Figures, Floats, Validation
+from archive_colorizer.training.network import space_of
 from archive_colorizer.training.recipe import TrainingRecipe
+from archive_colorizer.training.spaces import Space
 
 Report = Callable[[str], None]
 _REPORT_SECONDS = 30.0
@@ -94,7 +96,7 @@ class Ledger:
     def _measure(self, run: Run) -> None:
         if self.validation is None:
             return
-        predict = predictor(run.averaged, run.device)
+        predict = predictor(run.averaged, run.device, space_of(self.recipe.network))
         figures = self.validation.measure(predict)
         self.report(f"       {run.crops} crops: {describe(figures)}")
         entry = {"crops": run.crops, "minutes": round(run.seconds / 60.0, 2), **figures.as_dict()}
@@ -129,12 +131,13 @@ class Ledger:
         }
 
 
-def predictor(network: nn.Module, device: torch.device) -> Callable[[Floats], Floats]:
+def predictor(network: nn.Module, device: torch.device, space: Space) -> Callable[[Floats], Floats]:
     """`network` as a function on arrays: luma N x 1 x H x W to CbCr N x 2 x H x W."""
 
     @torch.no_grad()
     def predict(luma: Floats) -> Floats:
-        chroma: Floats = network(torch.from_numpy(luma).to(device)).float().cpu().numpy()
+        answer = network(torch.from_numpy(luma).to(device)).float()
+        chroma: Floats = space.to_chroma(answer).cpu().numpy()
         return chroma
 
     return predict

@@ -1,10 +1,11 @@
-"""The networks: luma in [0, 1], N x 1 x H x W, to CbCr in [-0.5, 0.5], N x 2 x H x W.
+"""The networks: luma in [0, 1], N x 1 x H x W, to what their `space` says, as large.
 
 H and W are multiples of 32.  All scaling is inside, so that what is trained, exported
 and run is one and the same function.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,27 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.training.encoder import CHANNELS, LiteEncoder, read_imagenet_weights
+from archive_colorizer.model.contract import OutputSpace
+from archive_colorizer.training.encoder import Encoder
+from archive_colorizer.training.encoders import build_encoder, names_encoder
+from archive_colorizer.training.layers import conv, last_conv, to_range
+from archive_colorizer.training.spaces import SPACES, Space
+from archive_colorizer.training.vgg import VggAutoencoder
 
-
-def _conv(into: int, out: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(into, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)
-    )
-
-
-def _last(into: int, kernel: int) -> nn.Conv2d:
-    """The layer that gives chroma; it begins near grey, the best guess that knows nothing."""
-    conv = nn.Conv2d(into, 2, kernel, padding=kernel // 2)
-    with torch.no_grad():
-        conv.weight.mul_(0.05)
-        conv.bias.zero_()  # type: ignore[union-attr]
-    return conv
-
-
-def _chroma(x: Tensor) -> Tensor:
-    """From unbounded values to the open range of CbCr; near 0 the slope is 1."""
-    return 0.5 * torch.tanh(2.0 * x)
+_USUAL_ENCODER = "efficientnet-lite0"
 
 
 class Unet(nn.Module):
@@ -43,12 +31,12 @@ class Unet(nn.Module):
         self.down = nn.ModuleList()
         into = 1
         for width in widths:
-            self.down.append(nn.Sequential(_conv(into, width), _conv(width, width)))
+            self.down.append(nn.Sequential(conv(into, width), conv(width, width)))
             into = width
         self.up = nn.ModuleList()
         for deep, shallow in zip(widths[:0:-1], widths[-2::-1], strict=True):
-            self.up.append(nn.Sequential(_conv(deep + shallow, shallow), _conv(shallow, shallow)))
-        self.last = _last(widths[0], 1)
+            self.up.append(nn.Sequential(conv(deep + shallow, shallow), conv(shallow, shallow)))
+        self.last = last_conv(widths[0], 2, 1)
 
     def forward(self, luma: Tensor) -> Tensor:
         x = luma * 2.0 - 1.0
@@ -58,7 +46,7 @@ class Unet(nn.Module):
             skips.append(x)
         for block, skip in zip(self.up, skips[-2::-1], strict=True):
             x = block(torch.cat([functional.interpolate(x, scale_factor=2.0), skip], 1))
-        return _chroma(self.last(x))
+        return to_range(self.last(x))
 
 
 class Rise(nn.Module):
@@ -68,7 +56,7 @@ class Rise(nn.Module):
         super().__init__()
         self.reduce = nn.Conv2d(deep, out, 1, bias=False)
         self.tell = nn.Conv2d(context, out, 1)
-        self.join = _conv(out + skip, out)
+        self.join = conv(out + skip, out)
 
     def forward(self, x: Tensor, skip: Tensor, context: Tensor) -> Tensor:
         x = self.reduce(x) + self.tell(context)
@@ -78,22 +66,28 @@ class Rise(nn.Module):
 
 
 class MobileUnet(nn.Module):
-    """EfficientNet-Lite0 below, a light decoder above; half resolution, then bilinear.
+    """An encoder from ImageNet below, a light decoder above; half resolution, then bilinear.
 
     A vector pooled over the whole picture goes into every step of the decoder: what a
-    pixel's color may be depends on what the picture is of.
+    pixel's color may be depends on what the picture is of.  `encoder` is a name that
+    `build_encoder` knows.
     """
 
-    def __init__(self, widths: Sequence[int] = (128, 80, 40, 16), context: int = 128) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int] = (128, 80, 40, 16),
+        context: int = 128,
+        encoder: str = _USUAL_ENCODER,
+    ) -> None:
         super().__init__()
-        self.encoder = LiteEncoder()
-        self.context = nn.Sequential(nn.Conv2d(CHANNELS[-1], context, 1), nn.ReLU(inplace=True))
+        self.encoder = build_encoder(encoder)
+        *skips, deep = self.encoder.channels
+        self.context = nn.Sequential(nn.Conv2d(deep, context, 1), nn.ReLU(inplace=True))
         self.rises = nn.ModuleList()
-        deep = CHANNELS[-1]
-        for skip, out in zip(CHANNELS[-2::-1], widths, strict=True):
+        for skip, out in zip(skips[::-1], widths, strict=True):
             self.rises.append(Rise(deep, skip, out, context))
             deep = out
-        self.last = _last(deep, 3)
+        self.last = last_conv(deep, 2, 3)
 
     def forward(self, luma: Tensor) -> Tensor:
         *skips, x = self.encoder(luma)
@@ -103,30 +97,63 @@ class MobileUnet(nn.Module):
         x = functional.interpolate(
             self.last(x), scale_factor=2.0, mode="bilinear", align_corners=False
         )
-        return _chroma(x)
+        return to_range(x)
 
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"mobile-unet": MobileUnet, "unet": Unet}
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One entry: how a network is made, what it gives, and whether it has an `Encoder`."""
+
+    build: Callable[..., nn.Module]
+    space: OutputSpace = "cbcr"
+    has_encoder: bool = False
 
 
-def build_network(name: str, kwargs: dict[str, Any] | None = None) -> nn.Module:
+NETWORKS: dict[str, Network] = {
+    "mobile-unet": Network(MobileUnet, has_encoder=True),
+    "unet": Network(Unet),
+    "vgg-autoencoder": Network(VggAutoencoder, space="rgb"),
+}
+
+
+def build_network(name: str, kwargs: Mapping[str, Any] | None = None) -> nn.Module:
     """A network of the table with random weights.  Raises UsageError for an unknown name."""
-    if name not in NETWORKS:
-        raise UsageError(f"network {name!r} is unknown; known are {', '.join(sorted(NETWORKS))}")
-    return NETWORKS[name](**(kwargs or {}))
+    return _entry(name).build(**(kwargs or {}))
+
+
+def space_of(name: str) -> Space:
+    """What the answers of a network of the table mean.  Raises UsageError."""
+    return SPACES[_entry(name).space]
+
+
+def choose_encoder(name: str, kwargs: Mapping[str, Any], weights: str) -> dict[str, Any]:
+    """The kwargs of network `name` with the encoder that `weights` names, if they have none.
+
+    So the name of weights alone is enough, and a checkpoint, which keeps the kwargs, can
+    be rebuilt without them.
+    """
+    chosen = dict(kwargs)
+    wanted = names_encoder(weights) and weights != _USUAL_ENCODER
+    if wanted and _entry(name).has_encoder:
+        chosen.setdefault("encoder", weights)
+    return chosen
 
 
 def load_encoder_weights(network: nn.Module, weights: str) -> None:
-    """Start the encoder from `weights`: a name, a .pth file, "none", or "auto".
+    """Start the encoder from `weights`: a name, a file, "none", or "auto".
 
-    "auto" is efficientnet-lite0 for a network that has this encoder and nothing for the
-    others, which take no weights by name or file: UsageError.
+    "auto" is the encoder's own weights, and nothing for a network without an encoder, which
+    takes no weights by name or file: UsageError.  See `Encoder.take_weights` for more.
     """
     encoder = getattr(network, "encoder", None)
-    fits = isinstance(encoder, LiteEncoder)
-    if weights == "none" or (weights == "auto" and not fits):
+    if weights == "none" or (weights == "auto" and encoder is None):
         return
-    if not isinstance(encoder, LiteEncoder):
+    if not isinstance(encoder, Encoder):
         raise UsageError("this network has no encoder to load; give --encoder-weights none")
-    name = "efficientnet-lite0" if weights == "auto" else weights
-    encoder.load_imagenet(read_imagenet_weights(name), name)
+    encoder.take_weights(weights)
+
+
+def _entry(name: str) -> Network:
+    if name not in NETWORKS:
+        raise UsageError(f"network {name!r} is unknown; known are {', '.join(sorted(NETWORKS))}")
+    return NETWORKS[name]

