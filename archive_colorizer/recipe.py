@@ -9,6 +9,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
@@ -32,7 +33,47 @@ def _running(default: Any, low: float | None = None, choices: tuple[str, ...] = 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class Settings:
+    """Named values with bounds, of which some change the result."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            _check(one.name, getattr(self, one.name), one.default, one.metadata)
+
+    def digest(self) -> str:
+        """sha256 over the settings that change pixels; the model has a digest of its own."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["pixels"]}
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+    def as_dict(self) -> dict[str, object]:
+        """All settings as plain values, for the manifest."""
+        return asdict(self)
+
+    def changed(self, given: Mapping[str, object], origin: str) -> Self:
+        """These settings with the settings of `given`; `origin` names them in errors.
+
+        Raises UsageError for an unknown key (naming the nearest known one) and for a value
+        of the wrong type or out of bounds.
+        """
+        reject_unknown(given, [f.name for f in fields(self)], origin)
+        values: dict[str, Any] = {k: self._widened(k, v) for k, v in given.items()}
+        try:
+            return replace(self, **values)
+        except UsageError as error:
+            raise UsageError(f"{origin}: {error}") from None
+
+    def _widened(self, name: str, value: object) -> object:
+        """TOML writes 1 for 1.0; a float setting takes both, and a rate is kept as written."""
+        default = next(f.default for f in fields(self) if f.name == name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        if name == "rate":
+            return str(value)
+        return float(value) if isinstance(default, float) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe(Settings):
     """All settings of a run.
 
     strength: share of the predicted colour that is used, 0 (neutral) to 1.
@@ -87,31 +128,41 @@ class Recipe:
     max_megapixels: float = _running(300.0, low=0.0)
     force: bool = _running(False)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilmRecipe(Settings):
+    """What only films have: the table `[film]` of a recipe file.
+
+    smoothing: how much of the color comes from the frames around one, 0 (none) to 1.
+    codec: of videos; same is lossless FFV1 for masters and the source's own where it is lossy.
+    rate: frames a second of numbered frames, as 24 or 24000/1001.
+    shortest: frames; shots that are shorter are joined with their neighbor.
+    longest: frames that one job restores; longer shots are shared among workers.
+    allow_missing: put the film together although shots have failed, with their grey original.
+    """
+
+    smoothing: float = _pixels(0.7, 0.0, 1.0)
+    codec: Literal["same", "ffv1", "h264", "h265", "prores"] = _pixels(
+        "same", choices=("same", "ffv1", "h264", "h265", "prores")
+    )
+    rate: str = _pixels("24")
+    shortest: int = _running(12, low=1)
+    longest: int = _running(240, low=16)
+    allow_missing: bool = _running(False)
+
     def __post_init__(self) -> None:
-        for one in fields(self):
-            _check(one.name, getattr(self, one.name), one.default, one.metadata)
+        Settings.__post_init__(self)
+        self.frames_a_second()
 
-    def digest(self) -> str:
-        """sha256 over the settings that change pixels; the model has a digest of its own."""
-        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["pixels"]}
-        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
-
-    def as_dict(self) -> dict[str, object]:
-        """All settings as plain values, for the manifest."""
-        return asdict(self)
-
-    def changed(self, given: Mapping[str, object], origin: str) -> Self:
-        """This recipe with the settings of `given`; `origin` names them in errors.
-
-        Raises UsageError for an unknown key (naming the nearest known one) and for a value
-        of the wrong type or out of bounds.
-        """
-        reject_unknown(given, [f.name for f in fields(self)], origin)
-        values: dict[str, Any] = {k: _widen(k, v) for k, v in given.items()}
+    def frames_a_second(self) -> Fraction:
+        """The rate, exact; raises UsageError when it is none."""
         try:
-            return replace(self, **values)
-        except UsageError as error:
-            raise UsageError(f"{origin}: {error}") from None
+            rate = Fraction(self.rate)
+        except (ValueError, ZeroDivisionError):
+            rate = Fraction(0)
+        if not 0 < rate <= 1000:
+            raise UsageError(f"rate must be frames a second, as 24 or 24000/1001, not {self.rate}")
+        return rate
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -119,11 +170,20 @@ def load_recipe(path: Path) -> Recipe:
 
     Raises UsageError that names the file when it cannot be read or is no TOML.
     """
+    return load_recipes(path)[0]
+
+
+def load_recipes(path: Path) -> tuple[Recipe, FilmRecipe]:
+    """Read a recipe file and its table `[film]`; raises as `load_recipe` does."""
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"recipe {path}: {error}") from None
-    return Recipe().changed(given, f"recipe {path}")
+    film = given.pop("film", {})
+    if not isinstance(film, dict):
+        raise UsageError(f"recipe {path}: film must be a table, [film], not {film!r}")
+    origin = f"recipe {path}"
+    return Recipe().changed(given, origin), FilmRecipe().changed(film, f"{origin}, [film]")
 
 
 def reject_unknown(given: Mapping[str, object], known: Sequence[str], origin: str) -> None:
@@ -133,14 +193,6 @@ def reject_unknown(given: Mapping[str, object], known: Sequence[str], origin: st
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
             raise UsageError(f"{origin}: unknown setting {key!r}{hint}")
-
-
-def _widen(name: str, value: object) -> object:
-    """TOML writes 1 for 1.0; a float setting takes both."""
-    default = next(f.default for f in fields(Recipe) if f.name == name)
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value
 
 
 def _check(name: str, value: object, default: object, bounds: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from archive_colorizer.recipe import Recipe
+from archive_colorizer.recipe import FilmRecipe, Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +70,54 @@ class Unfit:
 
 
 @dataclass(frozen=True, slots=True)
+class Shot:
+    """A film between two cuts: frames `first` (from 0) to before `last`.
+
+    The rest are settings for this shot alone, where they are given: `model` is a name or a
+    file, the others are as in the Recipe.
+    """
+
+    first: int
+    last: int
+    model: str | None = None
+    strength: float | None = None
+    saturation: float | None = None
+    hue: float | None = None
+    value: float | None = None
+
+    @property
+    def frames(self) -> int:
+        return self.last - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one job restores of a shot: frames `first` to before `last`, all of them or some.
+
+    The shot's other frames may be looked at, so that parts fit together.
+    """
+
+    shot: Shot
+    first: int
+    last: int
+
+    @property
+    def frames(self) -> int:
+        return self.last - self.first
+
+    @property
+    def name(self) -> str:
+        return f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One source and the place of its result.
+    """One source, or a piece of one, and the place of its result.
 
     `target` is relative to the output, with forward slashes.  `replaces` says that the
     manifest knows the file at `target` as an earlier result, which may be replaced, and
-    `sidecar_sha256` what the sidecar beside that result was.
+    `sidecar_sha256` what the sidecar beside that result was.  `piece` says what of the
+    source this job is about, and `part` which frames, where it is not about all of it.
     """
 
     key: str
@@ -83,6 +125,13 @@ class Job:
     target: str
     replaces: bool = False
     sidecar_sha256: str | None = None
+    piece: str = ""
+    part: Part | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of this job's outcome in the manifest."""
+        return f"{self.source.name}#{self.piece}" if self.piece else self.source.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +139,8 @@ class Workplace:
     """What all jobs of a run share on a worker.
 
     `work` is the run's own folder inside the output, where temporary files and the
-    worker's journal live.  `threads` is the number of threads one worker may use.
+    worker's journal live.  `threads` is the number of threads one worker may use.  `film`
+    are the settings that only films have.
     """
 
     output: str
@@ -99,6 +149,7 @@ class Workplace:
     model: str
     model_sha256: str
     threads: int = 1
+    film: FilmRecipe | None = None
 
 
 def sidecar_of(target: str) -> str:
@@ -121,11 +172,12 @@ class State(StrEnum):
 class Outcome:
     """What became of one source: a line of the manifest.
 
-    `name` is the source's name (see `Source.name`), `reason` a stable word for a skip or a
+    `name` is the job's name (see `Job.name`), `reason` a stable word for a skip or a
     failure and `message` the sentence beside it.  `settings` is the recipe's digest.
     `sidecar_sha256` is that of the metadata beside the target, where there are any.
     `provider` is the onnxruntime provider that the session really used.  `width`, `height`
-    are those of the upright picture, in pixels.  `seconds` is wall time on the worker.
+    are those of the upright picture, in pixels.  `frames` are those of a film or of a part
+    of one.  `seconds` is wall time on the worker.
     """
 
     key: str
@@ -145,6 +197,7 @@ class Outcome:
     provider: str | None = None
     width: int | None = None
     height: int | None = None
+    frames: int | None = None
     seconds: float = 0.0
 
 

@@ -78,6 +78,7 @@ def _outcome(raw: dict[str, Any]) -> Outcome:
         provider=_maybe(raw.get("provider"), _text),
         width=_maybe(raw.get("width"), _whole),
         height=_maybe(raw.get("height"), _whole),
+        frames=_maybe(raw.get("frames"), _whole),
         seconds=_seconds(raw.get("seconds", 0.0)),
     )
 
