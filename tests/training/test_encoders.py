@@ -97,7 +97,7 @@ def test_compound_scaling_gives_the_published_channels():
 def test_the_parameters_of_the_default_keep_their_names():
     """Checkpoints that exist are loaded by these."""
     keys = set(network.build_network("mobile-unet").state_dict())
-    assert len(keys) == 324
+    assert len(keys) == 328
     assert {
         "encoder.stem.conv.weight",
         "encoder.stem.norm.running_var",
@@ -149,7 +149,7 @@ def test_what_does_not_fit_is_refused_and_named(tmp_path):
     np.savez(tmp_path / "pickled.npz", **{"00.w": np.array([{"a": 1}], dtype=object)})
     with pytest.raises(ModelError, match=r"pickled\.npz"):
         mobile.take_weights(str(tmp_path / "pickled.npz"))
-    with pytest.raises(UsageError, match="efficientnet-lite0, .* and timm:NAME"):
+    with pytest.raises(UsageError, match=r"efficientnet-lite0, .* and timm:NAME"):
         encoders.build_encoder("efficientnet-b7")
 
 
@@ -162,10 +162,9 @@ def test_a_missing_package_is_named(monkeypatch):
 class Pyramid(torch.nn.Module):
     """What timm's create_model gives, as far as it is asked: five maps, and facts of them."""
 
-    default_cfg = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.2, 0.2)}
-
     def __init__(self, strides=(2, 4, 8, 16, 32), in_chans=1):
         super().__init__()
+        self.default_cfg = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.2, 0.2)}
         self.feature_info = SimpleNamespace(
             channels=lambda: [8] * len(strides), reduction=lambda: list(strides)
         )
