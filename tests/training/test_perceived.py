@@ -7,7 +7,7 @@ pytest.importorskip("skimage", reason="the reference is scikit-image's")
 from skimage import data  # noqa: E402
 from skimage.color import deltaE_ciede2000, rgb2lab  # noqa: E402
 
-from archive_colorizer.evaluation import colorfulness as colorfulness_of_pixels  # noqa: E402
+from archive_colorizer.evaluation.figures import colorfulness as colorfulness_of_pixels  # noqa: E402
 from archive_colorizer.training.data import to_planes  # noqa: E402
 from archive_colorizer.training.perceived import (  # noqa: E402
     ciede2000,

@@ -1,0 +1,143 @@
+"""Means over groups of photographs with bootstrap intervals, and the CSV files of them."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from archive_colorizer.evaluation.figures import PhotoFigures
+from archive_colorizer.evaluation.subjects import Subject
+from archive_colorizer.evaluation.trial import GREY
+
+Floats = npt.NDArray[np.float64]
+
+_COLUMNS = tuple(one.name for one in fields(PhotoFigures))
+MEASURES = (*_COLUMNS, "colorfulness_percent", "of_grey_percent")
+"""The figures of a photograph, averaged, and two ratios of means: colorfulness in percent of
+the truth's, and CIEDE2000 in percent of grey's on the same photographs."""
+
+_RESAMPLES = 2000
+_SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean or ratio with its 95 % interval; NaN for a single photograph's bounds."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def within(self) -> float:
+        """Half the width of the interval."""
+        return (self.high - self.low) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model on one group of photographs: an estimate by each of `MEASURES`.
+
+    worst_luma_error: the largest over the group, in code values.
+    """
+
+    model: str
+    group: str
+    photos: int
+    estimates: Mapping[str, Estimate]
+    worst_luma_error: float
+
+
+def rows(
+    figures: Mapping[str, Sequence[PhotoFigures]], groups: Mapping[str, Sequence[int]]
+) -> Iterator[Row]:
+    """A row for each group and each model, group by group."""
+    tables = {model: np.array([astuple(one) for one in found]) for model, found in figures.items()}
+    errors = tables[GREY][:, [_COLUMNS.index("ciede2000")]]
+    for group, positions in groups.items():
+        chosen = np.asarray(positions)
+        for model, table in tables.items():
+            both = np.concatenate([table, errors], axis=1)[chosen]
+            luma_error = float(both[:, _COLUMNS.index("luma_error")].max())
+            yield Row(model, group, len(chosen), _estimates(both), luma_error)
+
+
+def _estimates(table: Floats) -> dict[str, Estimate]:
+    """Estimates over a table with a line a photograph, grey's color error in the last column.
+
+    Bootstrap over photographs (percentile method); both sides of a ratio are resampled
+    together, since a picture that is hard for a model is hard for grey, too.
+    """
+    from scipy.stats import bootstrap  # type: ignore[import-untyped]
+
+    values = _measures(table.mean(axis=0))
+    if len(table) < 2:
+        low = high = np.full_like(values, np.nan)
+    else:
+
+        def statistic(drawn: npt.NDArray[np.intp], axis: int) -> Floats:
+            del axis  # The last, which holds the photographs of one resample.
+            return _measures(table[drawn].mean(axis=-2))
+
+        found = bootstrap(
+            (np.arange(len(table)),),
+            statistic,
+            n_resamples=_RESAMPLES,
+            batch=200,
+            vectorized=True,
+            method="percentile",
+            rng=np.random.default_rng(_SEED),
+        ).confidence_interval
+        low, high = found.low, found.high
+    return {
+        name: Estimate(*map(float, bounds))
+        for name, *bounds in zip(MEASURES, values, low, high, strict=True)
+    }
+
+
+def _measures(means: Floats) -> Floats:
+    """`MEASURES` x resamples of mean figures, resamples x columns."""
+    *plain, grey = np.moveaxis(means, -1, 0)
+    column = dict(zip(_COLUMNS, plain, strict=True))
+    tiny = 1e-9
+    colorful = 100 * column["colorfulness"] / np.maximum(column["truth"], tiny)
+    of_grey = 100 * column["ciede2000"] / np.maximum(grey, tiny)
+    return np.stack([*plain, colorful, of_grey])
+
+
+def write_figures(
+    path: Path, figures: Mapping[str, Sequence[PhotoFigures]], subjects: Sequence[Subject]
+) -> None:
+    """A CSV with one line a model and photograph."""
+    traits = sorted({name for subject in subjects for name in subject.traits})
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream)
+        table.writerow(["model", "set", "photo", *traits, *_COLUMNS])
+        for model, found in figures.items():
+            for subject, one in zip(subjects, found, strict=True):
+                said = [subject.traits.get(name, "") for name in traits]
+                numbers = [round(value, 4) for value in asdict(one).values()]
+                table.writerow([model, subject.place, subject.name, *said, *numbers])
+
+
+def write_summary(
+    path: Path, found: Iterable[Row], costs: Mapping[str, tuple[float, float]]
+) -> None:
+    """A CSV with one line a model and group: every estimate with the bounds of its interval.
+
+    costs: milliseconds of one picture on one core and megabytes of the file, by model.
+    """
+    bounds = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream)
+        table.writerow(
+            ["model", "group", "photos", *bounds, "worst_luma_error", "milliseconds", "megabytes"]
+        )
+        for row in found:
+            numbers = [round(x, 4) for name in MEASURES for x in astuple(row.estimates[name])]
+            cost = [f"{x:.2f}" for x in costs.get(row.model, ())] or ["", ""]
+            worst = round(row.worst_luma_error, 4)
+            table.writerow([row.model, row.group, row.photos, *numbers, worst, *cost])

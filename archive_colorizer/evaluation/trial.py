@@ -1,0 +1,96 @@
+"""Models at work: subjects made grey, restored by a real run, measured and timed."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+
+from archive_colorizer.color.space import luma_of
+from archive_colorizer.errors import OutputError, SourceError
+from archive_colorizer.evaluation.figures import PhotoFigures, Picture, compare, need_metrics
+from archive_colorizer.evaluation.subjects import Subject
+from archive_colorizer.model.adapt import pack
+from archive_colorizer.model.colorizer import open_colorizer
+from archive_colorizer.model.shelf import find_model
+from archive_colorizer.pipeline import place_order, restore_archive
+from archive_colorizer.recipe import Recipe
+
+GREY = "grey"
+"""The name under which the neutral picture itself is measured."""
+
+
+def restore_subjects(
+    models: Sequence[str], subjects: Sequence[Subject], recipe: Recipe
+) -> dict[str, list[Picture]]:
+    """What each model makes of the subjects, in their order; `grey` stands for no color.
+
+    Every photograph goes through a run as a grey PNG.  Raises SourceError when one of them
+    comes back not at all, and what a run raises.
+    """
+    greys = [_neutral(subject.rgb) for subject in subjects]
+    results = {GREY: greys}
+    # By number: names of different sets may be equal.
+    names = [f"{number:06}.png" for number in range(len(greys))]
+    with TemporaryDirectory(prefix="archive-colorize-") as folder:
+        scans = Path(folder, "grey")
+        scans.mkdir()
+        for name, grey in zip(names, greys, strict=True):
+            _write(scans / name, grey)
+        for model in dict.fromkeys(models):
+            output = Path(folder, f"restored-{len(results)}")
+            wanted = recipe.changed({"model": model, "force": True}, "evaluate")
+            restore_archive(place_order([scans], output, wanted))
+            results[model] = [
+                _read(output / name, subject) for name, subject in zip(names, subjects, strict=True)
+            ]
+    return results
+
+
+def measure(
+    results: Mapping[str, Sequence[Picture]], subjects: Sequence[Subject]
+) -> dict[str, list[PhotoFigures]]:
+    """Figures by model, in the subjects' order.  Raises DependencyError."""
+    need_metrics()
+    return {
+        model: [compare(made, one.rgb) for made, one in zip(restored, subjects, strict=True)]
+        for model, restored in results.items()
+    }
+
+
+def milliseconds(model: str, rounds: int = 30) -> float:
+    """Median time of one inference at the model's own working size, on one core of the CPU."""
+    colorizer = open_colorizer(find_model(model), device="cpu", threads=1)
+    size = colorizer.contract.input.size
+    luma = np.linspace(0, 1, size * size, dtype=np.float32).reshape(size, size)
+    batch = pack(luma, colorizer.contract.input)
+    times = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        colorizer.infer(batch)
+        times.append(time.perf_counter() - begun)
+    return 1000 * median(times)
+
+
+def megabytes(model: str) -> float:
+    """Size of a model's file, in 10^6 bytes."""
+    return find_model(model).stat().st_size / 1e6
+
+
+def _neutral(rgb: Picture) -> Picture:
+    return np.repeat(np.asarray(luma_of(rgb), dtype=np.uint8)[..., None], 3, axis=2)
+
+
+def _write(path: Path, rgb: Picture) -> None:
+    if not cv2.imwrite(str(path), rgb[..., 0]):
+        raise OutputError(f"{path}: cannot be written; is the disk of temporary files full?")
+
+
+def _read(path: Path, subject: Subject) -> Picture:
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise SourceError(f"{subject.name} was not restored; run it by itself to see why")
+    return np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
