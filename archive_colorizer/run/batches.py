@@ -14,11 +14,14 @@ _WARM = 16
 
 
 def in_batches(jobs: Iterable[Job]) -> Iterator[Batch]:
-    """The jobs in their order, as tuples of one job at first and of up to `MOST_JOBS` later."""
+    """The jobs in their order, as tuples of one job at first and of up to `MOST_JOBS` later.
+
+    A part of a film goes alone, whatever its file's size.
+    """
     batch: list[Job] = []
     size = sent = 0
     for job in jobs:
-        here = job.source.stamp.size
+        here = job.source.stamp.size if job.part is None else MOST_BYTES + 1
         if batch and size + here > MOST_BYTES:
             yield tuple(batch)
             sent += len(batch)

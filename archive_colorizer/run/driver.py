@@ -147,8 +147,7 @@ class _Drive:
         self._map([(job,)])
         if self._lost:
             self._lost.clear()
-            name = job.source.name
-            message = f"{name}: the worker process died twice while restoring it"
+            message = f"{job.name}: the worker process died twice while restoring it"
             self._take(failed(job, "worker-lost", message))
 
     def _adopt(self, batch: Batch) -> list[Job]:

@@ -98,12 +98,15 @@ def plan(
             chosen.add(fold(target))
         beside = done.sidecar_sha256 if done else None
         job = Job(key, entry, target, replaces=done is not None, sidecar_sha256=beside)
-        settled = _settled(job, manifest.newest(entry.name), workplace)
-        yield (
-            settled
-            if settled and not _retried(settled.outcome, retry_failed)
-            else _fresh(job, workplace)
-        )
+        yield step_of(job, manifest.newest(job.name), workplace, retry_failed)
+
+
+def step_of(job: Job, known: Outcome | None, workplace: Workplace, retry_failed: bool) -> Step:
+    """The job, or what the manifest's newest outcome of it, `known`, makes of it."""
+    found = settled(job, known, workplace)
+    if found and not _retried(found.outcome, retry_failed):
+        return found
+    return _fresh(job, workplace)
 
 
 def _fresh(job: Job, workplace: Workplace) -> Step:
@@ -122,7 +125,7 @@ def failed(job: Job, reason: str, message: str) -> Outcome:
     """The outcome of a job that did not come to a worker, or not back from it."""
     return Outcome(
         key=job.key,
-        name=job.source.name,
+        name=job.name,
         state=State.FAILED,
         source_stamp=job.source.stamp,
         reason=reason,
@@ -147,7 +150,8 @@ def _word(outcome: Outcome) -> tuple[State, str | None, str | None]:
     return outcome.state, outcome.reason, outcome.message
 
 
-def _settled(job: Job, known: Outcome | None, workplace: Workplace) -> Settled | None:
+def settled(job: Job, known: Outcome | None, workplace: Workplace) -> Settled | None:
+    """What an earlier run made of the job, if source, settings and result are still the same."""
     if known is None or known.key != job.key:
         return None
     if known.reason == ALREADY_COLOR and workplace.recipe.force:

@@ -31,6 +31,10 @@ class Stop:
         """No second signal from here on: what follows is short and must be finished."""
         self.shielded = True
 
+    def unshield(self) -> None:
+        """What was to be finished is: a run of several drives goes on with the next."""
+        self.shielded = False
+
 
 @contextmanager
 def stop_on_signals(grace: float = GRACE) -> Iterator[Stop]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from archive_colorizer.errors import OutputError, TargetExists, TargetName
-from archive_colorizer.media.deliver import deliver
+from archive_colorizer.media.deliver import deliver, deliver_file
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
 from archive_colorizer.run.lines import outcome_of
@@ -245,3 +245,34 @@ def test_a_full_disk(small_disk: Path) -> None:
     found = sorted(small_disk.glob("*.jpg"))
     assert len(found) == made
     assert all(path.read_bytes() == DATA for path in found)
+
+
+def test_a_large_file_appears_like_any_other(place: Workplace) -> None:
+    written = Path(place.work, "part.mkv")
+    written.write_bytes(DATA)
+    outcome = deliver_file("part.mkv", job(), place, SETTLED, b"said of it")
+    path = Path(place.output, "box/a.jpg")
+    assert path.read_bytes() == DATA
+    assert outcome.target_sha256 == hashlib.sha256(DATA).hexdigest()
+    assert outcome.target_stamp == Stamp.of(path.lstat())
+    assert path.with_name("a.jpg.xmp").read_bytes() == b"said of it"
+    (note,) = journal(place)
+    assert note is not None
+    assert note.target_sha256 == outcome.target_sha256
+    assert not temporary(place)
+
+
+def test_a_large_file_keeps_a_strangers(place: Workplace) -> None:
+    path = Path(place.output, "box/a.jpg")
+    path.parent.mkdir()
+    path.write_bytes(b"MY OWN WORK")
+    Path(place.work, "part.mkv").write_bytes(DATA)
+    with pytest.raises(TargetExists):
+        deliver_file("part.mkv", job(), place, SETTLED)
+    assert path.read_bytes() == b"MY OWN WORK"
+    assert not temporary(place)
+
+
+def test_a_large_file_that_was_not_written_is_said(place: Workplace) -> None:
+    with pytest.raises(OutputError, match="No such file"):
+        deliver_file("part.mkv", job(), place, SETTLED)
