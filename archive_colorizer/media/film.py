@@ -115,6 +115,7 @@ class FilmFacts:
     codes: of the luma as `Frame` gives it.  chroma: how the source stores its own.
     has_color: chroma that is not neutral was met in the frames looked at.
     times: of each frame, in `time_base` seconds; `end` is when the last one ends.
+    keys: frames from which decoding may begin, in order; empty when only from the film's start.
     besides: streams that are no picture, and chapters, in words.
     kind_of_file: container or still format as its library names it ("matroska", "png").
     codec: of the pictures, as its library names it.
@@ -139,6 +140,7 @@ class FilmFacts:
     rotation: int = 0
     interlaced: bool = False
     tags: ColorTags = ColorTags()
+    keys: tuple[int, ...] = ()
     besides: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -213,6 +215,10 @@ class Film(Protocol):
 
         Raises DamagedPicture, which names the frame, where one cannot be decoded.
         """
+        ...
+
+    def salvage(self, first: int = 0, last: int | None = None) -> Iterator[Frame | None]:
+        """Like `frames`, with None in the place of each frame that cannot be decoded."""
         ...
 
     def close(self) -> None: ...
