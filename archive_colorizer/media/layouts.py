@@ -1,0 +1,59 @@
+"""Which planes a result has, and which files they fit in."""
+
+from typing import Final, Literal, TypeAlias
+
+from archive_colorizer.media.film import Chroma, Codec, Codes, FilmFacts, Layout
+
+Container: TypeAlias = Literal["mkv", "mov", "mp4"]
+
+_DEPTHS: Final[dict[Codec, tuple[int, ...]]] = {
+    "ffv1": (8, 9, 10, 12, 14, 16),
+    "h264": (8, 10),
+    "h265": (8, 10, 12),
+    "prores": (10,),
+}
+_MILLISECONDS: Final = 1000
+
+
+def layout_of(facts: FilmFacts, codec: Codec | None = None) -> Layout:
+    """The planes that a film's result has: luma of its own range, and of its depth if held.
+
+    codec: of a video; None for a sequence.  Chroma is as fine as the source's own: 4:2:0 for
+    most, 4:2:2 or 4:4:4 where it had that; an odd size takes 4:4:4 where codecs need even ones.
+    """
+    codes = facts.codes
+    if facts.kind == "sequence" or codec is None:
+        return Layout(codes, "4:2:0" if facts.kind_of_file == "jpeg" else "4:4:4")
+    held = _DEPTHS[codec]
+    depth = next((one for one in held if one >= codes.depth), held[-1])
+    return Layout(Codes(depth, codes.full_range, codes.matrix), _chroma(facts, codec))
+
+
+def container_for(facts: FilmFacts, codec: Codec) -> Container:
+    """The container that fits a codec and the source: MKV for FFV1, MOV for ProRes.
+
+    H.264 and H.265 stay in MKV or MOV when they come from there, and are MP4 otherwise.
+    """
+    if codec == "ffv1":
+        return "mkv"
+    if codec == "prores":
+        return "mov"
+    if "matroska" in facts.kind_of_file:
+        return "mkv"
+    return "mov" if facts.name.lower().endswith(".mov") else "mp4"
+
+
+def keeps_times(facts: FilmFacts, container: Container) -> bool:
+    """Whether a container holds a film's time stamps exactly: MKV has whole milliseconds."""
+    if container != "mkv":
+        return True
+    step = facts.time_base * _MILLISECONDS
+    return all((time * step).denominator == 1 for time in (*facts.times, facts.end))
+
+
+def _chroma(facts: FilmFacts, codec: Codec) -> Chroma:
+    fine: Chroma = "4:4:4" if facts.chroma in ("4:4:4", "rgb") else "4:2:0"
+    if facts.chroma in ("4:2:2", "4:4:0") or (codec == "prores" and fine == "4:2:0"):
+        fine = "4:2:2"
+    is_odd = facts.width % 2 or (facts.height % 2 and fine == "4:2:0")
+    return "4:4:4" if codec != "ffv1" and is_odd else fine
