@@ -41,7 +41,7 @@ def tell_nobody(_sentence: str) -> None:
 
 _LIBRARIES = (
     "numpy opencv-python-headless onnxruntime-gpu onnxruntime dask "
-    "pyvips-binary simplejpeg tifffile imagecodecs pillow"
+    "pyvips-binary simplejpeg tifffile imagecodecs pillow av scenedetect"
 ).split()
 
 
@@ -107,7 +107,7 @@ def restore_archive(
     model = find_model(order.recipe.model)
     colorizer = open_colorizer(model, device=order.recipe.device)
     tell(f"model {colorizer.contract.name} on {colorizer.provider}")
-    run = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
+    run = name_run()
     with (
         hold_output(order.output),
         stop_on_signals() as stop,
@@ -117,7 +117,7 @@ def restore_archive(
             tell(manifest.warning)
         adopted = sweep(order.output, manifest)
         work = WorkFolder.open(order.output, run)
-        workers, threads = _share_cores(order.recipe.workers)
+        workers, threads = share_cores(order.recipe.workers)
         place = _workplace(order, str(work.path), model, threads)
         return drive(
             plan(_entries(order), manifest, place, order.retry_failed),
@@ -127,11 +127,16 @@ def restore_archive(
                 manifest=manifest,
                 work=work,
                 stop=stop,
-                opening=_provenance(order, run, colorizer, place),
+                opening=provenance(order.roots, order.command, run, colorizer, place),
                 watch=watch,
                 adopted=adopted,
             ),
         )
+
+
+def name_run() -> str:
+    """A name for a run that begins now; no two runs have the same."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
 
 
 def count_files(roots: Sequence[Path]) -> int:
@@ -181,23 +186,31 @@ def _workplace(order: Order, work: str, model: Path, threads: int) -> Workplace:
     )
 
 
-def _share_cores(workers: int) -> tuple[int, int]:
-    """Worker processes, and the threads that each may use."""
+def share_cores(workers: int) -> tuple[int, int]:
+    """Worker processes, and the threads that each may use; 0 workers are one a core."""
     at_hand = cores()
     workers = workers or at_hand
     return workers, max(1, at_hand // workers)
 
 
-def _provenance(order: Order, run: str, colorizer: Colorizer, place: Workplace) -> Provenance:
+def provenance(
+    roots: Sequence[Path],
+    command: tuple[str, ...],
+    run: str,
+    colorizer: Colorizer,
+    place: Workplace,
+) -> Provenance:
+    """Who makes the outcomes of the run `run`, and by what means."""
+    film = {} if place.film is None else {"film": place.film.as_dict()}
     return Provenance(
         run=run,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
-        command=order.command,
+        command=command,
         host=platform.node(),
-        roots=tuple(str(root) for root in order.roots),
-        recipe=order.recipe.as_dict(),
-        settings=order.recipe.digest(),
+        roots=tuple(str(root) for root in roots),
+        recipe={**place.recipe.as_dict(), **film},
+        settings=place.settings,
         model=colorizer.contract.name,
         model_sha256=place.model_sha256,
         model_licence=colorizer.contract.licence,

@@ -135,7 +135,7 @@ class FilmRecipe(Settings):
 
     smoothing: how much of the color comes from the frames around one, 0 (none) to 1.
     codec: of videos; same is lossless FFV1 for masters and the source's own where it is lossy.
-    rate: frames a second of numbered frames, as 24 or 24000/1001.
+    rate: frames a second of numbered frames, as 24 or 24000/1001; empty is 24.
     shortest: frames; shots that are shorter are joined with their neighbor.
     longest: frames that one job restores; longer shots are shared among workers.
     allow_missing: put the film together although shots have failed, with their grey original.
@@ -145,7 +145,7 @@ class FilmRecipe(Settings):
     codec: Literal["same", "ffv1", "h264", "h265", "prores"] = _pixels(
         "same", choices=("same", "ffv1", "h264", "h265", "prores")
     )
-    rate: str = _pixels("24")
+    rate: str = _pixels("")
     shortest: int = _running(12, low=1)
     longest: int = _running(240, low=16)
     allow_missing: bool = _running(False)
@@ -154,8 +154,10 @@ class FilmRecipe(Settings):
         Settings.__post_init__(self)
         self.frames_a_second()
 
-    def frames_a_second(self) -> Fraction:
-        """The rate, exact; raises UsageError when it is none."""
+    def frames_a_second(self) -> Fraction | None:
+        """The rate, exact, where one is given; raises UsageError when it is none."""
+        if not self.rate:
+            return None
         try:
             rate = Fraction(self.rate)
         except (ValueError, ZeroDivisionError):

@@ -5,6 +5,7 @@ processes in their thousands; none of them holds a pixel.  Paths are `str` with
 surrogate escapes, so that names which are no UTF-8 survive.
 """
 
+import hashlib
 import os
 from dataclasses import dataclass
 from enum import StrEnum
@@ -150,6 +151,14 @@ class Workplace:
     model_sha256: str
     threads: int = 1
     film: FilmRecipe | None = None
+
+    @property
+    def settings(self) -> str:
+        """The digest of all settings that change pixels here."""
+        photo = self.recipe.digest()
+        if self.film is None:
+            return photo
+        return hashlib.sha256(f"{photo} {self.film.digest()}".encode()).hexdigest()
 
 
 def sidecar_of(target: str) -> str:

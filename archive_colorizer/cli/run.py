@@ -82,7 +82,7 @@ def command(
 
 def _restore(order: "Order", as_json: bool, quiet: bool) -> int:
     from archive_colorizer import pipeline
-    from archive_colorizer.cli.terminal import progress, show_summary
+    from archive_colorizer.cli.terminal import exit_code_of, progress, show_summary
 
     with progress(quiet or as_json, pipeline.count_files(order.roots)) as audience:
         summary = pipeline.restore_archive(order, audience.watch, audience.tell)
@@ -96,10 +96,7 @@ def _restore(order: "Order", as_json: bool, quiet: bool) -> int:
         click.echo(json.dumps(said))
     elif not quiet:
         show_summary(summary, str(manifest))
-    if summary.interrupted:
-        click.echo("interrupted; the same command goes on where this run ended", err=True)
-        return 128 + summary.interrupted
-    return ExitCode.SOME_FAILED if summary.failures else ExitCode.OK
+    return exit_code_of(summary)
 
 
 def _list(order: "Order", as_json: bool) -> int:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 from archive_colorizer.cli import printable
+from archive_colorizer.errors import ExitCode
 from archive_colorizer.pipeline import Tell, tell_nobody
 from archive_colorizer.records import Outcome, State
 from archive_colorizer.run.driver import Watch, watch_nothing
@@ -31,29 +32,46 @@ _EVERY: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who looks at a run: `watch` sees outcomes, `tell` hears sentences about the run."""
+    """Who looks at a run.
+
+    `watch` sees outcomes, `tell` hears sentences about the run, and `expect` how much is to
+    be done where that is known late only.
+    """
 
     watch: Watch
     tell: Tell
+    expect: Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How far an outcome brings a run, and the word for what is counted."""
+
+    word: str
+    of: Callable[[Outcome], int]
+
+
+FILES: Final = Measure("", lambda _: 1)
 
 
 @contextmanager
-def progress(quiet: bool, expected: int) -> Iterator[Audience]:
+def progress(quiet: bool, expected: int, measure: Measure = FILES) -> Iterator[Audience]:
     """A bar on a terminal, plain lines elsewhere, nothing when quiet."""
     if quiet:
-        yield Audience(watch_nothing, tell_nobody)
+        yield Audience(watch_nothing, tell_nobody, lambda _: None)
     elif sys.stderr.isatty():
-        yield from _bar(expected)
+        yield from _bar(expected, measure)
     else:
-        yield Audience(_Lines(expected), lambda said: click.echo(printable(said), err=True))
+        lines = _Lines(expected, measure)
+        yield Audience(lines, lambda said: click.echo(printable(said), err=True), lines.expect)
 
 
-def _bar(expected: int) -> Iterator[Audience]:
+def _bar(expected: int, measure: Measure) -> Iterator[Audience]:
     columns = (
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.1f}/s"),
+        TextColumn(f"{measure.word} {{task.fields[rate]:.1f}}/s".strip()),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -68,29 +86,37 @@ def _bar(expected: int) -> Iterator[Audience]:
 
         def watch(outcome: Outcome, settled: bool) -> None:
             nonlocal fresh, failures
-            fresh += not settled
+            fresh += 0 if settled else measure.of(outcome)
             if outcome.state is State.FAILED:
                 failures += 1
                 if not settled:
                     tell(_failure(outcome))
             rate = fresh / max(time.monotonic() - begun, 1e-3)
             failed = f"{failures} failed" if failures else ""
-            bar.update(task, advance=1, rate=rate, failed=failed)
+            bar.update(task, advance=measure.of(outcome), rate=rate, failed=failed)
 
-        yield Audience(watch, tell)
+        yield Audience(watch, tell, lambda total: bar.update(task, total=total))
 
 
 class _Lines:
     """Failures as they come, and every few seconds how far the run is."""
 
-    def __init__(self, expected: int) -> None:
+    def __init__(self, expected: int, measure: Measure) -> None:
         self._expected = expected
+        self._measure = measure
         self._seen = 0
+        self._fresh = 0
         self._failed = 0
         self._begun = self._said = time.monotonic()
 
+    def expect(self, expected: int) -> None:
+        """How much is to be done, from now on."""
+        self._expected = expected
+        self._begun = time.monotonic()
+
     def __call__(self, outcome: Outcome, settled: bool) -> None:
-        self._seen += 1
+        self._seen += self._measure.of(outcome)
+        self._fresh += 0 if settled else self._measure.of(outcome)
         if outcome.state is State.FAILED:
             self._failed += 1
             if not settled:
@@ -98,10 +124,11 @@ class _Lines:
         now = time.monotonic()
         if now - self._said >= _EVERY:
             self._said = now
-            rate = self._seen / (now - self._begun)
+            rate = max(self._fresh, 1) / max(now - self._begun, 1e-3)
             left = max(self._expected - self._seen, 0) / rate
+            word = f" {self._measure.word}" if self._measure.word else ""
             click.echo(
-                f"{self._seen} of {self._expected}, {rate:.1f}/s, {self._failed} failed, "
+                f"{self._seen} of {self._expected}{word}, {rate:.1f}/s, {self._failed} failed, "
                 f"about {left:.0f} s left",
                 err=True,
             )
@@ -109,6 +136,14 @@ class _Lines:
 
 def _failure(outcome: Outcome) -> str:
     return f"failed ({outcome.reason}): {printable(outcome.message or outcome.name)}"
+
+
+def exit_code_of(summary: Summary) -> int:
+    """What a run's command ends with; says it when the run was interrupted."""
+    if summary.interrupted:
+        click.echo("interrupted; the same command goes on where this run ended", err=True)
+        return 128 + summary.interrupted
+    return ExitCode.SOME_FAILED if summary.failures else ExitCode.OK
 
 
 def show_summary(summary: Summary, manifest: str) -> None:

@@ -1,18 +1,12 @@
 """One photograph from file to file; this is what a worker runs."""
 
 import hashlib
-import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
-
-import cv2
 
 from archive_colorizer import __version__
 from archive_colorizer.color.tone import Tone, tone_of
-from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.media import stills
 from archive_colorizer.media.credentials import holds_credentials, with_credentials
 from archive_colorizer.media.deliver import deliver
@@ -21,13 +15,13 @@ from archive_colorizer.media.formats import result_format
 from archive_colorizer.media.metadata import ProvenanceNote, with_provenance
 from archive_colorizer.media.raster import Format
 from archive_colorizer.media.sidecar import holds_xmp, sidecar_for
-from archive_colorizer.model.colorizer import Colorizer, open_colorizer
+from archive_colorizer.model.colorizer import Colorizer
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, State, Workplace
+from archive_colorizer.restore.boundary import settle
 from archive_colorizer.restore.recolor import recolor
 from archive_colorizer.restore.render import Original, placed, render
-
-_opening = threading.Lock()
+from archive_colorizer.restore.session import colorizer_of
 
 
 def restore_photos(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:
@@ -36,34 +30,13 @@ def restore_photos(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]
 
 
 def restore_photo(job: Job, workplace: Workplace) -> Outcome:
-    """Read, color and deliver one photograph, and say what became of it.
-
-    The boundary of one photograph: whatever goes wrong inside becomes a failed Outcome.
-    """
-    begun = time.monotonic()
-    failed = Outcome(
-        key=job.key,
-        name=job.source.name,
-        state=State.FAILED,
-        source_stamp=job.source.stamp,
-        model_sha256=workplace.model_sha256,
-        settings=workplace.recipe.digest(),
-    )
-    try:
-        outcome = _restore(job, workplace, failed)
-    except ArchiveColorizerError as error:
-        outcome = replace(failed, reason=error.reason, message=str(error))
-    except MemoryError:
-        outcome = replace(failed, reason="memory", message=f"{job.source.name}: out of memory")
-    except Exception as error:
-        said = f"{job.source.name}: {type(error).__name__}: {error}"
-        outcome = replace(failed, reason="bug", message=said)
-    return replace(outcome, seconds=round(time.monotonic() - begun, 4))
+    """Read, color and deliver one photograph, and say what became of it."""
+    return settle(job, workplace, _restore)
 
 
 def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     recipe = workplace.recipe
-    colorizer = _colorizer_of(workplace)
+    colorizer = colorizer_of(workplace)
     data, stamp = read_source(job.source.path)
     check_fixity(data, job.source)
     page = recipe.page - 1 if recipe.page else None
@@ -129,17 +102,3 @@ def _signed(
         return content, (f"{kind.upper()} cannot hold Content Credentials: not signed",)
     certificate, key = Path(recipe.cert), Path(recipe.key)
     return with_credentials(content, kind, source, note, certificate, key), ()
-
-
-def _colorizer_of(workplace: Workplace) -> Colorizer:
-    # A worker may run several threads; two sessions would double its memory.
-    with _opening:
-        return _open_once(
-            workplace.model, workplace.model_sha256, workplace.recipe.device, workplace.threads
-        )
-
-
-@lru_cache(maxsize=2)
-def _open_once(model: str, sha256: str, device: str, threads: int) -> Colorizer:
-    cv2.setNumThreads(threads)
-    return open_colorizer(Path(model), device=device, threads=threads, sha256=sha256)

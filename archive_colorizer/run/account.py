@@ -78,8 +78,13 @@ class Account:
             self.ignored += 1
             return
         self._newest[outcome.name] = offset
-        if outcome.state is State.DONE and outcome.target is not None:
+        if outcome.state is not State.DONE:
+            return
+        if outcome.target is not None:
             self._done[outcome.name] = offset
+        else:
+            # A part of a film that is in the finished film now.
+            self._done.pop(outcome.name, None)
 
     def _at(self, offsets: dict[str, int]) -> Iterator[Entry]:
         run: Provenance | None = None

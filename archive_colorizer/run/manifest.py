@@ -106,6 +106,10 @@ class Manifest:
         """Whether a result of some source has this place, or one that differs in case only."""
         return _short(target) in self._targets
 
+    def names(self, beginning: str) -> list[str]:
+        """The names that begin so, in the order of their first recording."""
+        return [name for name in self._newest if name.startswith(beginning)]
+
     def append(self, records: Sequence[Record]) -> None:
         """Add records and bring them to the disk.
 

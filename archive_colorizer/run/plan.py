@@ -19,6 +19,7 @@ RETRIED = frozenset(
         "dependency",
         "device",
         "fixity",
+        "missing-shots",
         "model",
         "output",
         "source-changed",

@@ -1,6 +1,7 @@
 """Summary: how a run went, counted as it goes."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from archive_colorizer.records import Outcome, State
@@ -36,6 +37,27 @@ class Summary:
     first_failures: tuple[FailedSource, ...]
     seconds: float
     interrupted: int | None = None
+
+
+def together(summaries: Sequence[Summary]) -> Summary:
+    """One summary of several drives of one run."""
+    failures: Counter[str] = Counter()
+    unchanged: Counter[State] = Counter()
+    for one in summaries:
+        failures.update(one.failures)
+        unchanged.update(one.unchanged)
+    first = [failure for one in summaries for failure in one.first_failures]
+    return Summary(
+        done=sum(one.done for one in summaries),
+        skipped=sum(one.skipped for one in summaries),
+        failed=sum(one.failed for one in summaries),
+        unchanged={state: unchanged[state] for state in State},
+        adopted=sum(one.adopted for one in summaries),
+        failures=dict(failures.most_common()),
+        first_failures=tuple(first[:_FIRST]),
+        seconds=sum(one.seconds for one in summaries),
+        interrupted=next((one.interrupted for one in summaries if one.interrupted), None),
+    )
 
 
 @dataclass(slots=True)
