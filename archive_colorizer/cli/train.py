@@ -1,15 +1,19 @@
 """`archive-colorize train`: a network from color photographs."""
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive_colorizer.errors import DependencyError, UsageError
+from archive_colorizer.errors import DependencyError, ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from archive_colorizer.training.board import Board
     from archive_colorizer.training.recipe import TrainingRecipe
+
+_GRACE = 300.0  # seconds; a step takes less than one, a validation up to minutes
 
 
 @click.command()
@@ -39,21 +43,40 @@ if TYPE_CHECKING:
 @click.option("--minutes", type=float, help="Length of the run by the clock.")
 @click.option("--crops", type=int, help="Length of the run in crops, without --minutes.")
 @click.option("--seed", type=int, help="Seed of weights, drawing and aging.")
-@click.option("--init", type=click.Path(path_type=Path), help="Start from this checkpoint.")
+@click.option(
+    "--init",
+    type=click.Path(path_type=Path),
+    help="Start from the weights of this checkpoint or model (a file, or a name).",
+)
+@click.option(
+    "--memory",
+    "memory_gb",
+    metavar="GB",
+    type=float,
+    help="Photographs that take more stay on disk.  [default: 4]",
+)
+@click.option("--readers", type=int, help="Processes that read; 0: a thread.  [default: 0]")
+@click.option(
+    "--precision", metavar="auto|float32|bfloat16|float16", help="Of the network.  [default: auto]"
+)
+@click.option("--tensorboard", is_flag=True, help="Keep a log for TensorBoard, too.")
 def command(
     places: tuple[Path, ...],
     folder: Path,
     recipe_file: Path | None,
     resume: bool,
     init: Path | None,
+    tensorboard: bool,
     **given: Any,
-) -> None:
-    """Train a network on pairs of luma and color made from color photographs."""
+) -> int:
+    """Train a network on pairs of luma and color made from color photographs.
+
+    Interrupted, it leaves a checkpoint; --resume goes on from it.
+    """
     require_torch()
     # Late, so that --help answers at once.
+    from archive_colorizer.training.board import Board
     from archive_colorizer.training.checkpoint import NAME
-    from archive_colorizer.training.data import read_photos
-    from archive_colorizer.training.loop import train
 
     checkpoint = folder / NAME
     if resume and init:
@@ -64,9 +87,44 @@ def command(
         raise UsageError(f"{folder} holds a run; give --resume to go on, or another --output")
     recipe = _settings(recipe_file, checkpoint if resume else None)
     recipe = recipe.changed({k: v for k, v in given.items() if v is not None}, "options")
-    start = checkpoint if resume else init
-    made = train(read_photos(places), recipe, folder, start=start, report=click.echo)
+    board = Board(folder / "tensorboard") if tensorboard else None
+    return _train(places, recipe, folder, checkpoint if resume else init, board)
+
+
+def _train(
+    places: tuple[Path, ...],
+    recipe: "TrainingRecipe",
+    folder: Path,
+    start: Path | None,
+    board: "Board | None",
+) -> int:
+    from archive_colorizer.run.signals import stop_on_signals
+    from archive_colorizer.training.data import index_photos, read_photos
+    from archive_colorizer.training.loop import train
+
+    # Reader processes read for themselves; what this one held would be of no use to them.
+    find = index_photos if recipe.readers else read_photos
+    photos = find(places, recipe.memory_gb)
+    held, total = photos.held_bytes / 1e6, photos.total_bytes / 1e6
+    click.echo(f"{total:.0f} MB of photographs, {held:.0f} MB of them in memory")
+    with stop_on_signals(_GRACE) as stop:
+        if "WORLD_SIZE" in os.environ:
+            # torchrun repeats each signal at once, before the step under way has ended.
+            stop.shield()
+        made = train(
+            photos,
+            recipe,
+            folder,
+            start=start,
+            report=click.echo,
+            board=board,
+            stopped=lambda: stop.asked,
+        )
+        if stop.signal is not None:
+            click.echo(f"interrupted; --resume goes on from {made}", err=True)
+            return 128 + stop.signal
     click.echo(f"now: archive-colorize export {made} --output MODEL.onnx")
+    return ExitCode.OK
 
 
 def require_torch() -> None:

@@ -1,15 +1,12 @@
-"""Photographs from tars and folders, and the pairs of luma and chroma made of them.
+"""The pairs of luma and chroma that are made of photographs.
 
 A crop is a pure function of (seed, number): nothing has to be remembered to go on with
-a run, and any number of threads gives the same crops.
+a run, and any number of threads or processes gives the same crops.
 """
 
 import hashlib
-import re
-import tarfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from array import array
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -21,96 +18,25 @@ from archive_colorizer.color.space import KB, KG, KR, chroma_of
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.training.augment import age
 from archive_colorizer.training.recipe import TrainingRecipe
+from archive_colorizer.training.scan import index_photos as index_photos
+from archive_colorizer.training.scan import read_photos as read_photos
+from archive_colorizer.training.store import Part
+from archive_colorizer.training.store import Photo as Photo
 
 Floats = npt.NDArray[np.float32]
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-_SMALLEST_SIDE = 64
 _TRIES = 20
 _GREY = 3 / 255
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Photo:
-    """A compressed color photograph; `source` is the tar or the folder it came from."""
-
-    source: str
-    name: str
-    content: bytes
-
-    @property
-    def group(self) -> str:
-        """What must stay on one side of the validation split.
-
-        Names in one folder that differ only in a number at the end (frames, versions,
-        crops of one scene) are one group.
-        """
-        path = PurePosixPath(self.name)
-        return str(path.with_name(re.sub(r"[-_. ]+\(?\d+\)?$", "", path.stem)))
-
-
-def read_photos(places: Sequence[Path]) -> list[Photo]:
-    """All color photographs in tars and folders, sorted by source and name.
-
-    A folder may hold tars; each tar and each folder directly below a given one is a source.
-    Grey JPEGs, pictures with a side under 64 pixels and files of other kinds are left out.
-    Raises UsageError when a place does not exist or nothing is found, SourceError when a
-    tar cannot be read.
-    """
-    photos: list[Photo] = []
-    for place in places:
-        if place.is_dir():
-            photos.extend(_read_folder(place))
-        elif place.is_file():
-            photos.extend(_read_tar(place))
-        else:
-            raise UsageError(f"--data {place}: no such folder or tar")
-    kept = sorted((p for p in photos if _usable(p.content)), key=lambda p: (p.source, p.name))
-    if not kept:
-        raise UsageError(f"--data {', '.join(map(str, places))}: no color photographs in there")
-    return kept
-
-
-def _read_folder(folder: Path) -> Iterator[Photo]:
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() == ".tar":
-            yield from _read_tar(path)
-        elif path.suffix.lower() in _SUFFIXES and path.is_file():
-            name = path.relative_to(folder).as_posix()
-            source = name.split("/", 1)[0] if "/" in name else folder.resolve().name
-            yield Photo(source, name, path.read_bytes())
-
-
-def _read_tar(path: Path) -> Iterator[Photo]:
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile() and PurePosixPath(member.name).suffix.lower() in _SUFFIXES:
-                    handle = archive.extractfile(member)
-                    if handle is not None:
-                        yield Photo(path.stem, member.name, handle.read())
-    except (OSError, tarfile.TarError) as error:
-        raise SourceError(f"{path}: cannot be read as a tar ({error}); build it again") from None
-
-
-def _usable(content: bytes) -> bool:
-    if content[:2] != b"\xff\xd8":
-        return len(content) > 0
-    try:
-        height, width, space, _ = simplejpeg.decode_jpeg_header(content)
-    except ValueError:
-        return False
-    return bool(space == "YCbCr" and min(height, width) >= _SMALLEST_SIDE)
-
-
-def split_photos(photos: Sequence[Photo], share: float) -> tuple[list[Photo], list[Photo]]:
+def split_photos(photos: Sequence[Photo], share: float) -> tuple[Sequence[Photo], Sequence[Photo]]:
     """(training, validation): a group is kept aside when the hash of its name says so."""
-    training: list[Photo] = []
-    validation: list[Photo] = []
-    for photo in photos:
-        digest = hashlib.sha256(photo.group.encode("utf-8", "surrogateescape")).digest()
-        chosen = int.from_bytes(digest[:8], "big") < share * 2.0**64
-        (validation if chosen else training).append(photo)
-    return training, validation
+    chosen = np.fromiter((_kept_aside(photo.group, share) for photo in photos), np.bool_)
+    return Part(photos, np.flatnonzero(~chosen)), Part(photos, np.flatnonzero(chosen))
+
+
+def _kept_aside(group: str, share: float) -> bool:
+    digest = hashlib.sha256(group.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2.0**64
 
 
 def decode(content: bytes, shorter: int = 0) -> npt.NDArray[np.uint8]:
@@ -160,9 +86,10 @@ class Crops:
 
     def __init__(self, photos: Sequence[Photo], recipe: TrainingRecipe) -> None:
         self.recipe = recipe
-        self.by_source: dict[str, list[Photo]] = {}
-        for photo in photos:
-            self.by_source.setdefault(photo.source, []).append(photo)
+        numbers: dict[str, array[int]] = {}
+        for number, photo in enumerate(photos):
+            numbers.setdefault(photo.source, array("I")).append(number)
+        self.by_source = {source: Part(photos, found) for source, found in numbers.items()}
         self.sources, self.chances = source_chances(
             {source: len(found) for source, found in self.by_source.items()}, recipe
         )
@@ -175,14 +102,19 @@ class Crops:
         return Batch(seen[:, None], luma[:, None], chroma)
 
     def crop(self, number: int, size: int) -> tuple[Floats, Floats, Floats]:
-        """One of a batch; damaged photos and those without any color give way to another."""
+        """One of a batch; damaged photos and those without any color give way to another.
+
+        Raises SourceError when a photo cannot be read: another in its place would make the
+        crop depend on the state of a disk.
+        """
         rng = np.random.default_rng((self.recipe.seed, number))
         for _ in range(_TRIES):
             index = int(np.searchsorted(self._edges, rng.random() * self._edges[-1], "right"))
             found = self.by_source[self.sources[min(index, len(self.sources) - 1)]]
             photo = found[int(rng.integers(len(found)))]
+            content = photo.content
             try:
-                luma, chroma = to_planes(_cut(photo.content, size, rng))
+                luma, chroma = to_planes(_cut(content, size, rng))
             except SourceError:
                 continue
             if np.abs(chroma).max() > _GREY:

@@ -3,42 +3,24 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from archive_colorizer.errors import ModelError
+from archive_colorizer.errors import ModelError, UsageError
+from archive_colorizer.training.board import Board
 from archive_colorizer.training.checkpoint import NAME, save_checkpoint
 from archive_colorizer.training.measure import Figures, Floats, Validation
 from archive_colorizer.training.network import space_of
 from archive_colorizer.training.recipe import TrainingRecipe
 from archive_colorizer.training.spaces import Space
+from archive_colorizer.training.state import Run
 
 Report = Callable[[str], None]
+BEST = "best.pt"
 _REPORT_SECONDS = 30.0
-
-
-@dataclass(slots=True)
-class Run:
-    """Everything that changes while training goes on, and so everything a checkpoint holds."""
-
-    network: nn.Module
-    averaged: nn.Module
-    optimizer: torch.optim.Optimizer
-    device: torch.device
-    crops: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-    def progress(self, recipe: TrainingRecipe) -> float:
-        """The share of the run that is done, 0 to 1: by the clock, or by crops."""
-        if recipe.minutes:
-            return min(1.0, self.seconds / (60.0 * recipe.minutes))
-        return min(1.0, self.crops / recipe.crops)
 
 
 class Ledger:
@@ -51,12 +33,20 @@ class Ledger:
         validation: Validation | None,
         facts: dict[str, Any],
         report: Report,
+        board: Board | None,
     ) -> None:
+        if recipe.patience and validation is None:
+            raise UsageError("patience needs photos to measure; give a larger validation_share")
         self.folder, self.recipe, self.validation = folder, recipe, validation
-        self.facts, self.report = facts, report
+        self.facts, self.report, self.board = facts, report, board
         self._losses: list[Tensor] = []
         self._told = self._saved = time.monotonic()
         self._untold = 0
+        measured = len(validation.luma) if validation else 0
+        report(f"{facts['photos']} photos, {measured} for validation")
+        if validation:
+            report(f"truth {describe(validation.truth)}")
+            report(f"grey  {describe(validation.grey)}")
 
     def note(self, run: Run, loss: Tensor, batch: int) -> None:
         """After every step of `batch` crops; `loss` stays on its device until it is told."""
@@ -71,7 +61,23 @@ class Ledger:
         if epoch_ends:
             self._measure(run)
         if save_is_due:
-            self._save(run)
+            self.save(run)
+
+    def gives_up(self, run: Run) -> bool:
+        """Whether the last `patience` validations were no better than one before them."""
+        since = len(run.history) - 1 - self._best(run)
+        if not self.recipe.patience or since < self.recipe.patience:
+            return False
+        best = run.history[self._best(run)]
+        self.report(f"no better for {since} validations; {BEST} is of {best['crops']} crops")
+        return True
+
+    def save(self, run: Run) -> None:
+        """Write the checkpoint to go on from."""
+        self._saved = time.monotonic()
+        save_checkpoint(self._content(run), self.folder / NAME)
+        if self.board:
+            self.board.flush()
 
     def close(self, run: Run) -> None:
         """After the last step: measure and save once more."""
@@ -79,7 +85,7 @@ class Ledger:
             self._tell(run, time.monotonic())
         if not run.history or run.history[-1]["crops"] != run.crops:
             self._measure(run)
-        self._save(run)
+        self.save(run)
 
     def _tell(self, run: Run, now: float) -> None:
         loss = float(torch.stack(self._losses).mean())
@@ -90,6 +96,9 @@ class Ledger:
             f"{run.progress(self.recipe):6.1%}  {run.crops} crops  {pace:.1f} crops/s  "
             f"loss {loss:.5f}  rate {run.optimizer.param_groups[-1]['lr']:.2e}"
         )
+        if self.board:
+            rate = run.optimizer.param_groups[-1]["lr"]
+            self.board.scalars({"loss": loss, "rate": rate, "crops a second": pace}, run.crops)
         self._losses.clear()
         self._told, self._untold = now, 0
 
@@ -101,11 +110,21 @@ class Ledger:
         self.report(f"       {run.crops} crops: {describe(figures)}")
         entry = {"crops": run.crops, "minutes": round(run.seconds / 60.0, 2), **figures.as_dict()}
         run.history.append(entry)
-        self.validation.sheet(predict, self.folder / f"sheet-{run.crops:08d}.png")
+        sheet = self.folder / f"sheet-{run.crops:08d}.png"
+        self.validation.sheet(predict, sheet)
+        if self.board:
+            self.board.scalars(figures.as_dict(), run.crops)
+            self.board.picture("sheet", sheet, run.crops)
+        if self._best(run) == len(run.history) - 1:
+            save_checkpoint(self._content(run), self.folder / BEST)
 
-    def _save(self, run: Run) -> None:
-        self._saved = time.monotonic()
-        save_checkpoint(self._content(run), self.folder / NAME)
+    def _best(self, run: Run) -> int:
+        """The number of the best validation so far; the first of several as good."""
+        if self.validation is None or not run.history:
+            return 0
+        weight = self.recipe.colorfulness_weight if self.recipe.best_by == "perceived" else 0.0
+        scores = [self.validation.score(entry, weight) for entry in run.history]
+        return scores.index(min(scores))
 
     def _content(self, run: Run) -> dict[str, Any]:
         measured: dict[str, Any] = {}
@@ -119,13 +138,7 @@ class Ledger:
         return {
             "network": self.recipe.network,
             "kwargs": dict(self.recipe.network_kwargs),
-            "state": run.averaged.state_dict(),
-            "weights": run.network.state_dict(),
-            "optimizer": run.optimizer.state_dict(),
-            "crops": run.crops,
-            "steps": run.steps,
-            "seconds": run.seconds,
-            "history": run.history,
+            **run.content(),
             "recipe": self.recipe.as_dict(),
             "facts": {**self.facts, "validation": measured},
         }

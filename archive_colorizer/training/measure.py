@@ -1,6 +1,6 @@
 """How good the colors are, on photographs kept aside, with the original luma put back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class Validation:
         self.chroma = np.stack([p[1] for p in planes])
         self._truth = _to_rgb(self.luma, self.chroma)
         self._lab = _lab(self._truth)
+        self._colorfulness = _colorfulness(self._truth)
         self.truth = self._figures(self._truth)
         self.grey = self.measure(lambda luma: np.zeros((len(luma), 2, size, size), np.float32))
 
@@ -58,6 +59,15 @@ class Validation:
     def measure(self, predict: Predict) -> Figures:
         """The figures of a network."""
         return self._figures(_to_rgb(self.luma, self.predict(predict)))
+
+    def score(self, figures: Mapping[str, float], weight: float) -> float:
+        """One number to rank networks by, the lower the better.
+
+        CIEDE2000 plus `weight` x the gap in colorfulness, as the perceived objective has it:
+        by color difference alone, a dull network would be the best one.
+        """
+        gap = abs(1.0 - figures["colorfulness"]) * self._colorfulness
+        return figures["ciede2000"] + weight * gap
 
     def sheet(self, predict: Predict, path: Path, count: int = 12) -> None:
         """Write a PNG: a row a photo, grey | prediction | truth."""
@@ -79,7 +89,7 @@ class Validation:
         return Figures(
             ciede2000=float(deltaE_ciede2000(self._lab, lab).mean()),
             psnr=float(np.mean(-10.0 * np.log10(np.maximum(error, 1e-10)))),
-            colorfulness=_colorfulness(rgb) / max(_colorfulness(self._truth), 1e-6),
+            colorfulness=_colorfulness(rgb) / max(self._colorfulness, 1e-6),
             chroma=float(np.hypot(lab[..., 1], lab[..., 2]).mean()),
             b=float(lab[..., 2].mean()),
         )
@@ -102,8 +112,9 @@ def choose_validation(photos: Sequence[Photo], most: int, seed: int) -> list[Pho
 
 def _square(photo: Photo, size: int) -> npt.NDArray[np.uint8] | None:
     """The middle square of a photo at size x size, or None where it cannot be decoded."""
+    content = photo.content
     try:
-        picture = decode(photo.content, size)
+        picture = decode(content, size)
     except SourceError:
         return None
     height, width = picture.shape[:2]

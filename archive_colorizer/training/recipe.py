@@ -12,6 +12,11 @@ from typing import Any, Self
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe import reject_unknown
 
+_CHOICES = {
+    "precision": ("auto", "float32", "bfloat16", "float16"),
+    "best_by": ("perceived", "ciede2000"),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
@@ -102,7 +107,15 @@ class TrainingRecipe:
     average_weight: for chroma: weight of the error of the mean color of blocks and pictures.
     epoch: crops between two validations.  validation_share, validation_photos: part of the
         groups kept aside, and the most photos that are measured.
+    best_by: what makes a validation the best: perceived (CIEDE2000 plus colorfulness_weight x
+        the gap in colorfulness) or ciede2000.
+    patience: validations without a better one after which the run ends; 0 never ends it.
     checkpoint_minutes: time between two checkpoints.  threads: torch's; 0 leaves its own.
+    memory_gb: 10^9 bytes; photos that take more together stay on disk, and each is read when
+        it is wanted.  readers: processes that make batches; 0 is one thread.
+    precision: float32, bfloat16 or float16 inside of the network while it is trained; auto is
+        a half precision on CUDA, and float32 on a CPU.
+    compile: have torch.compile translate the network; needs a C++ compiler, and minutes.
     weights: factor on the chance of a source or family; 0 leaves it out.
     families: sources that share one weight, by the square root of their size together.
     """
@@ -131,8 +144,14 @@ class TrainingRecipe:
     epoch: int = 10_000
     validation_share: float = 0.03
     validation_photos: int = 160
+    best_by: str = "perceived"
+    patience: int = 0
     checkpoint_minutes: float = 5.0
     threads: int = 0
+    memory_gb: float = 4.0
+    readers: int = 0
+    precision: str = "auto"
+    compile: bool = False
     working_size: int = 256
     aging: Aging = field(default_factory=Aging)
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -150,9 +169,17 @@ class TrainingRecipe:
             "average_weight",
             "weight_decay",
             "colorfulness_weight",
+            "patience",
+            "memory_gb",
+            "readers",
         ):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)!r}")
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise UsageError(
+                    f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}"
+                )
         if self.working_size < 32 or self.working_size % 32:
             raise UsageError(f"working_size must be a multiple of 32, not {self.working_size}")
         for name in ("ema", "warmup", "validation_share", "encoder_factor"):

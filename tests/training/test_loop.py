@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="training needs the train extra")
 pytest.importorskip("skimage", reason="figures need scikit-image")
 
 from archive_colorizer.errors import ModelError, OutputError, UsageError  # noqa: E402
-from archive_colorizer.training import loop  # noqa: E402
+from archive_colorizer.training import loop, step  # noqa: E402
 from archive_colorizer.training.checkpoint import (  # noqa: E402
     load_checkpoint,
     restore_network,
@@ -25,7 +25,7 @@ def stop_after(steps, monkeypatch):
 
     def note(self, run, loss, batch):
         real(self, run, loss, batch)
-        self._save(run)
+        self.save(run)
         if run.steps == steps:
             raise Stopped
 
@@ -130,7 +130,7 @@ def test_frozen_blocks_keep_their_weights_and_statistics(photos, tiny, tmp_path)
 
 def test_a_loss_that_is_no_number_stops_the_run(photos, tiny, tmp_path, monkeypatch):
     broken = {tiny.objective: lambda made, *_: made.sum() * float("nan")}
-    monkeypatch.setattr(loop, "OBJECTIVES", broken)
+    monkeypatch.setattr(step, "OBJECTIVES", broken)
     with pytest.raises(ModelError, match="no number"):
         loop.train(photos, tiny, tmp_path)
     assert not (tmp_path / "checkpoint.pt").exists()
