@@ -11,7 +11,8 @@ depth.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -19,11 +20,51 @@ import numpy.typing as npt
 
 from archive_colorizer.color.correct import gamut_share
 from archive_colorizer.color.sizes import enlarge
-from archive_colorizer.color.space import FloatArray, Plane, rgb_of, white_of
+from archive_colorizer.color.space import (
+    CHROMA_TO_RGB,
+    KB,
+    KR,
+    FloatArray,
+    Plane,
+    chroma_matrix,
+    chroma_to_rgb,
+    rgb_of,
+    white_of,
+)
 
 _STRIP = 128
 _SMOOTHNESS = 1e-3
 """Variance of luma (its square root: 8 of 255) below which an edge is taken for grain."""
+
+
+class Coding(Protocol):
+    """What code values mean."""
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """KR and KB of the luma."""
+        ...
+
+    def unit_luma(self, luma: Plane) -> FloatArray:
+        """Luma codes to float32, black 0 and white 1."""
+        ...
+
+    def chroma_codes(self, unit: FloatArray) -> Plane:
+        """Chroma of -0.5..0.5 to the nearest codes, clipped."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Jfif:
+    """JPEG: full range, 8 bits."""
+
+    weights: tuple[float, float] = (KR, KB)
+
+    def unit_luma(self, luma: Plane) -> FloatArray:
+        return np.asarray(luma, dtype=np.float32) / np.float32(255)
+
+    def chroma_codes(self, unit: FloatArray) -> Plane:
+        return np.clip(np.rint(unit * 255 + 128), 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,23 +119,48 @@ def blend_planes(
     Chroma is kept inside the gamut of the darkest and lightest luma among the 16 pixels
     that a decoder's smooth upsampling spreads it over.
     """
-    height, width = (luma.shape[0] + 1) // 2, (luma.shape[1] + 1) // 2
-    planes = np.empty((2, height, width), dtype=np.uint8)
-    kernel = np.ones((3, 3), dtype=np.uint8)
+    cb, cr = blend_coded(luma, field, _Jfif(), (2, 2))
+    return np.asarray(cb, dtype=np.uint8), np.asarray(cr, dtype=np.uint8)
+
+
+def blend_coded(
+    luma: Plane, field: ChromaField, coding: Coding, steps: tuple[int, int]
+) -> tuple[Plane, Plane]:
+    """Cb and Cr planes in the codes of `coding`, of ceil(H/rows) x ceil(W/columns) samples.
+
+    steps: rows and columns of luma to one chroma sample, (2, 2) for 4:2:0.  Chroma is kept
+    inside the gamut of the luma that a decoder's smooth upsampling spreads it over.
+    """
+    rows, columns = steps
+    turned, to_rgb = _turned(field, coding.weights), chroma_to_rgb(*coding.weights)
+    height, width = -(-luma.shape[0] // rows), -(-luma.shape[1] // columns)
+    planes = np.empty((2, height, width), dtype=luma.dtype)
+    kernel = np.ones((3 if rows > 1 else 1, 3 if columns > 1 else 1), dtype=np.uint8)
     for top in _strips(height):
         bottom = min(top + _STRIP, height)
-        # One row of 2 x 2 blocks more on each side: the neighbours that upsampling mixes in.
+        # One row of blocks more on each side: the neighbours that upsampling mixes in.
         first, last = max(top - 1, 0), min(bottom + 1, height)
-        even = _even(luma[2 * first : 2 * last])
-        darkest = cv2.erode(_over_blocks(np.minimum, even), kernel)[top - first :][: bottom - top]
-        lightest = cv2.dilate(_over_blocks(np.maximum, even), kernel)[top - first :][: bottom - top]
-        small = cv2.resize(even, (width, last - first), interpolation=cv2.INTER_AREA)
-        rows = _unit(small[top - first :][: bottom - top])
-        chroma = field.rows(rows, top, height)
-        chroma *= gamut_share(_unit(darkest), _unit(lightest), chroma)[..., None]
-        codes = np.clip(np.rint(chroma * 255 + 128), 0, 255)
-        planes[:, top:bottom] = codes.transpose(2, 0, 1)
+        whole = _whole(luma[rows * first : rows * last], steps)
+        dark = cv2.erode(_over_blocks(np.minimum, whole, steps), kernel)
+        light = cv2.dilate(_over_blocks(np.maximum, whole, steps), kernel)
+        small = cv2.resize(whole, (width, last - first), interpolation=cv2.INTER_AREA)
+        lowest, highest, seen = (
+            coding.unit_luma(_like(luma, plane[top - first : bottom - first]))
+            for plane in (dark, light, small)
+        )
+        chroma = turned.rows(seen, top, height)
+        chroma *= gamut_share(lowest, highest, chroma, to_rgb)[..., None]
+        planes[:, top:bottom] = coding.chroma_codes(chroma).transpose(2, 0, 1)
     return planes[0], planes[1]
+
+
+def _turned(field: ChromaField, weights: tuple[float, float]) -> ChromaField:
+    """The field for the matrix with these weights; differences of R', G' and B' stay."""
+    if weights == (KR, KB):
+        return field
+    to_other = chroma_matrix(*weights) @ CHROMA_TO_RGB
+    lines = field.lines.reshape(*field.lines.shape[:2], 2, 2) @ to_other.T
+    return ChromaField(np.asarray(lines.reshape(field.lines.shape), dtype=np.float32))
 
 
 def _mean(planes: npt.ArrayLike) -> FloatArray:
@@ -109,17 +175,23 @@ def _strips(height: int) -> Iterator[int]:
     yield from range(0, height, _STRIP)
 
 
-def _unit(codes: npt.ArrayLike) -> FloatArray:
-    return np.asarray(codes, dtype=np.float32) / np.float32(255)
+def _over_blocks(extreme: np.ufunc, whole: Plane, steps: tuple[int, int]) -> Plane:
+    """The least or the greatest of each block of `steps` rows and columns."""
+    rows, columns = steps
+    found: npt.NDArray[Any] = reduce(extreme, [whole[at::rows] for at in range(rows)])
+    found = reduce(extreme, [found[:, at::columns] for at in range(columns)])
+    return np.ascontiguousarray(found)
 
 
-def _over_blocks(extreme: np.ufunc, even: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The least or the greatest of each 2 x 2 block."""
-    rows = extreme(even[0::2], even[1::2])
-    return np.ascontiguousarray(extreme(rows[:, 0::2], rows[:, 1::2]))
+def _whole(luma: Plane, steps: tuple[int, int]) -> Plane:
+    """The strip with its last row and column repeated until the blocks are whole."""
+    rows, columns = -luma.shape[0] % steps[0], -luma.shape[1] % steps[1]
+    if not rows and not columns:
+        return luma
+    return _like(luma, np.pad(luma, ((0, rows), (0, columns)), mode="edge"))
 
 
-def _even(luma: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The strip with its last row and column repeated where their number is odd."""
-    rows, columns = luma.shape[0] % 2, luma.shape[1] % 2
-    return np.pad(luma, ((0, rows), (0, columns)), mode="edge") if rows or columns else luma
+def _like(luma: Plane, plane: npt.ArrayLike) -> Plane:
+    """The plane, which is of luma's depth, told to the type checker."""
+    is_deep = luma.dtype == np.uint16
+    return np.asarray(plane, dtype=np.uint16) if is_deep else np.asarray(plane, dtype=np.uint8)

@@ -47,14 +47,20 @@ def _turned(chroma: FloatArray, luma: FloatArray, correction: Correction) -> Flo
     return chroma_of(np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), dtype=np.float32))
 
 
-def gamut_share(lowest: FloatArray, highest: FloatArray, chroma: FloatArray) -> FloatArray:
+def gamut_share(
+    lowest: FloatArray,
+    highest: FloatArray,
+    chroma: FloatArray,
+    to_rgb: FloatArray = CHROMA_TO_RGB,
+) -> FloatArray:
     """The largest share (0..1) of chroma that keeps R', G', B' in 0..1.
 
     lowest, highest: H x W, the darkest and the lightest luma (0..1) that this chroma will sit
-    on; chroma: H x W x 2.  Shrinking along the line to neutral keeps hue and luma.
+    on; chroma: H x W x 2, which `to_rgb` (3 x 2) turns into what it adds to luma in R', G', B'.
+    Shrinking along the line to neutral keeps hue and luma.
     """
     # Plane by plane: reducing over an axis of three is many times slower.
-    red, green, blue = cv2.split(cv2.transform(chroma, CHROMA_TO_RGB))
+    red, green, blue = cv2.split(cv2.transform(chroma, to_rgb))
     up = np.maximum(np.maximum(np.maximum(red, green), blue), np.float32(1e-6))
     down = np.maximum(-np.minimum(np.minimum(red, green), blue), np.float32(1e-6))
     share = np.minimum((1.0 - highest) / up, lowest / down)

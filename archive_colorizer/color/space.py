@@ -25,10 +25,29 @@ B_FROM_CB: Final = 2 * (1 - KB)
 G_FROM_CB: Final = -KB * B_FROM_CB / KG
 G_FROM_CR: Final = -KR * R_FROM_CR / KG
 
-CHROMA_TO_RGB: Final = np.array(
-    [[0.0, R_FROM_CR], [G_FROM_CB, G_FROM_CR], [B_FROM_CB, 0.0]], dtype=np.float32
-)
-"""3 x 2: what Cb and Cr add to luma in R', G', B'."""
+
+def chroma_to_rgb(kr: float, kb: float) -> FloatArray:
+    """3 x 2: what Cb and Cr add to luma in R', G', B', by the luma's weights of red and blue."""
+    red, blue, green = 2 * (1 - kr), 2 * (1 - kb), 1 - kr - kb
+    return np.array(
+        [[0.0, red], [-kb * blue / green, -kr * red / green], [blue, 0.0]], dtype=np.float32
+    )
+
+
+def chroma_matrix(kr: float, kb: float) -> FloatArray:
+    """2 x 3: R', G', B' to Cb and Cr, by the luma's weights of red and blue."""
+    red, blue, green = 2 * (1 - kr), 2 * (1 - kb), 1 - kr - kb
+    return np.array(
+        [
+            [-kr / blue, -green / blue, (1 - kb) / blue],
+            [(1 - kr) / red, -green / red, -kb / red],
+        ],
+        dtype=np.float32,
+    )
+
+
+CHROMA_TO_RGB: Final = chroma_to_rgb(KR, KB)
+"""Of BT.601."""
 
 _STRIP = 256
 
@@ -55,14 +74,7 @@ def luma_of(rgb: Plane) -> Plane:
 
 def chroma_of(rgb: FloatArray) -> FloatArray:
     """Cb, Cr of an H x W x 3 float32 picture with R', G', B' in 0..1: H x W x 2, -0.5..0.5."""
-    matrix = np.array(
-        [
-            [-KR / B_FROM_CB, -KG / B_FROM_CB, (1 - KB) / B_FROM_CB],
-            [(1 - KR) / R_FROM_CR, -KG / R_FROM_CR, -KB / R_FROM_CR],
-        ],
-        dtype=np.float32,
-    )
-    return np.asarray(cv2.transform(rgb, matrix), dtype=np.float32)
+    return np.asarray(cv2.transform(rgb, chroma_matrix(KR, KB)), dtype=np.float32)
 
 
 def rgb_of(luma: FloatArray, chroma: FloatArray) -> FloatArray:

@@ -65,6 +65,11 @@ class Codes:
         return 1 << (self.depth - 1)
 
     @property
+    def weights(self) -> tuple[float, float]:
+        """KR and KB of the luma."""
+        return WEIGHTS[self.matrix]
+
+    @property
     def chroma_span(self) -> int:
         """Codes from the chroma -0.5 to 0.5."""
         return (1 << self.depth) - 1 if self.full_range else 224 << (self.depth - 8)
@@ -161,9 +166,14 @@ class Layout:
     codes: Codes
     chroma: Chroma
 
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Rows and columns of luma to one chroma sample."""
+        return _STEPS[self.chroma]
+
     def chroma_shape(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of Cb and of Cr for luma of this size."""
-        rows, columns = _STEPS[self.chroma]
+        rows, columns = self.steps
         return -(-height // rows), -(-width // columns)
 
     def luma_from(self, luma: Plane, codes: Codes) -> Plane:

@@ -4,9 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive_colorizer.color.blend import ChromaField, blend_planes, blend_rgb, fit_chroma
+from archive_colorizer.color.blend import (
+    ChromaField,
+    blend_coded,
+    blend_planes,
+    blend_rgb,
+    fit_chroma,
+)
 from archive_colorizer.color.sizes import shrink
-from archive_colorizer.color.space import chroma_of, luma_of
+from archive_colorizer.color.space import chroma_of, chroma_to_rgb, luma_of
+from archive_colorizer.media.film import Codes
 from tests.photographs import NAMES, at_16_bits, photograph
 
 
@@ -134,3 +141,76 @@ def test_color_stops_at_an_edge():
     edge = cv2.dilate((luma < 0.5).astype(np.uint8), np.ones((9, 9))) - (luma < 0.5)
     plain = cv2.resize(small, (256, 256), interpolation=cv2.INTER_LINEAR)
     assert np.abs(spread[edge > 0, 1]).mean() < 0.35 * plain[edge > 0, 1].mean()
+
+
+CODINGS = [
+    Codes(8, False, "bt601"),
+    Codes(8, False, "bt709"),
+    Codes(8, True, "bt709"),
+    Codes(10, False, "bt709"),
+    Codes(10, False, "bt2020"),
+    Codes(16, True, "bt601"),
+]
+STEPS = [(1, 1), (2, 2), (1, 2), (1, 4)]
+
+
+def film_luma(name, coding):
+    return coding.luma_codes(luma_of(photograph(name))[:301, :299].astype(np.float32) / 255)
+
+
+def decoded(luma, planes, coding):
+    """R'G'B' in 0..1 and beyond, chroma repeated, straight from the standard's equations."""
+    kr, kb = coding.weights
+    height, width = luma.shape
+    y = coding.unit_luma(luma).astype(np.float64)
+    cb, cr = (
+        cv2.resize(coding.unit_chroma(one), (width, height), interpolation=cv2.INTER_NEAREST)
+        for one in planes
+    )
+    red, blue = y + 2 * (1 - kr) * cr, y + 2 * (1 - kb) * cb
+    return np.stack([red, (y - kr * red - kb * blue) / (1 - kr - kb), blue], axis=2)
+
+
+def test_jpeg_planes_are_those_of_full_range_at_eight_bits():
+    luma, field = luma_of(photograph("coffee")), field_of(photograph("coffee"))
+    coded = blend_coded(luma, field, Codes(8, True, "bt601"), (2, 2))
+    assert all(map(np.array_equal, coded, blend_planes(luma, field)))
+
+
+@pytest.mark.parametrize("coding", CODINGS, ids=str)
+@pytest.mark.parametrize("steps", STEPS, ids=str)
+def test_coded_planes_have_their_size_their_depth_and_stay_in_gamut(coding, steps):
+    luma = film_luma("coffee", coding)
+    planes = blend_coded(luma, wild_field(5), coding, steps)
+    for one in planes:
+        assert one.shape == (-(-luma.shape[0] // steps[0]), -(-luma.shape[1] // steps[1]))
+        assert one.dtype == luma.dtype
+        assert np.abs(coding.unit_chroma(one)).max() <= 0.5
+    if steps == (1, 1):
+        code = 1 / (coding.white - coding.black)
+        rgb = decoded(luma, planes, coding)
+        assert rgb.min() > -1.5 * code
+        assert rgb.max() < 1 + 1.5 * code
+
+
+@pytest.mark.parametrize("coding", CODINGS, ids=str)
+def test_every_matrix_shows_the_same_color(coding):
+    """Differences between R', G' and B' are what the network said, whatever luma means."""
+    luma = np.full((64, 64), coding.luma_codes(np.float32([0.5]))[0])
+    chroma = np.float32([-0.06, 0.1])
+    field = ChromaField(np.zeros((4, 4, 4), np.float32))
+    field.lines[..., 2:] = chroma
+    shown = decoded(luma, blend_coded(luma, field, coding, (2, 2)), coding)[32, 32]
+    red, green, blue = chroma_to_rgb(0.299, 0.114) @ chroma
+    tolerance = 4 / coding.chroma_span
+    assert shown[0] - shown[1] == pytest.approx(red - green, abs=tolerance)
+    assert shown[2] - shown[1] == pytest.approx(blue - green, abs=tolerance)
+
+
+@pytest.mark.parametrize("coding", CODINGS, ids=str)
+def test_codes_below_black_and_above_white_have_no_color(coding):
+    top = (1 << coding.depth) - 1
+    luma = np.full((8, 8), 0, dtype=np.uint8 if coding.depth == 8 else np.uint16)
+    luma[:, 4:] = top
+    for one in blend_coded(luma, wild_field(2), coding, (1, 1)):
+        assert (one == coding.neutral).all()
