@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archive_colorizer.training.perceived import ciede2000, colorfulness, to_lab, to_srgb
+from archive_colorizer.training.perceived import chroma_of, ciede2000, to_lab, to_srgb
 from archive_colorizer.training.recipe import TrainingRecipe
 
 Objective = Callable[[Tensor, Tensor, Tensor, TrainingRecipe], Tensor]
@@ -17,24 +17,25 @@ predicted and chroma: N x 2 x H x W, CbCr in [-0.5, 0.5]; luma: N x 1 x H x W in
 
 _FULL_SATURATION = 0.3  # CbCr distance from grey beyond which a color counts as fully saturated
 _BLOCKS = 4
+_LARGE_GAP = 15.0  # CIE Lab chroma; smaller gaps weigh by their square, as for a mean
 _SCALE = 0.01  # brings color differences to about the size of the other objective
 
 
 def perceived_loss(
     predicted: Tensor, luma: Tensor, chroma: Tensor, recipe: TrainingRecipe
 ) -> Tensor:
-    """Mean CIEDE2000 plus `colorfulness_weight` x the gap in colorfulness, a hundredth.
+    """Mean CIEDE2000 plus `colorfulness_weight` x the gap in CIE Lab chroma, a hundredth.
 
     Where a network cannot know, the smallest expected difference is a dull color; the gap
-    between each picture's colorfulness and the truth's (after the colorfulness loss of
-    DDColor, arXiv:2212.11613) is what dullness costs.  At half resolution, which is all that
-    the eye and the mask resolve of color.
+    between each pixel's chroma and the truth's, whatever the hues, is what dullness costs, and
+    overdoing it as well.  (The gap in whole pictures' colorfulness, as in DDColor's loss,
+    arXiv:2212.11613, is bought most cheaply by a few glaring spots.)  At half resolution,
+    which is all that the eye and the mask resolve of color.
     """
     predicted, luma, chroma = (functional.avg_pool2d(x, 2) for x in (predicted, luma, chroma))
-    made, truth = to_srgb(luma, predicted), to_srgb(luma, chroma)
-    difference = ciede2000(to_lab(made), to_lab(truth)).mean()
-    gap = (colorfulness(made) - colorfulness(truth)).abs().mean()
-    return _SCALE * (difference + recipe.colorfulness_weight * gap)
+    made, truth = to_lab(to_srgb(luma, predicted)), to_lab(to_srgb(luma, chroma))
+    gap = functional.smooth_l1_loss(chroma_of(made), chroma_of(truth), beta=_LARGE_GAP)
+    return _SCALE * (ciede2000(made, truth).mean() + recipe.colorfulness_weight * gap)
 
 
 def chroma_loss(predicted: Tensor, luma: Tensor, chroma: Tensor, recipe: TrainingRecipe) -> Tensor:

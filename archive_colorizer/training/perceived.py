@@ -68,12 +68,9 @@ def ciede2000(lab: Tensor, truth: Tensor) -> Tensor:
     return torch.sqrt((dl * dl + dc * dc + dh * dh + turn * dc * dh).clamp(min=0.0) + _TINY)
 
 
-def colorfulness(srgb: Tensor) -> Tensor:
-    """M of Hasler and Suesstrunk (2003), N, of sRGB in [0, 1], N x 3 x H x W; 0 is grey."""
-    red, green, blue = (255.0 * srgb).flatten(2).unbind(1)
-    rg, yb = red - green, 0.5 * (red + green) - blue
-    spread = torch.sqrt(rg.var(1) + yb.var(1) + _TINY)
-    return spread + 0.3 * torch.sqrt(rg.mean(1) ** 2 + yb.mean(1) ** 2 + _TINY)
+def chroma_of(lab: Tensor) -> Tensor:
+    """C*ab, the distance from grey, N x H x W, of L*a*b*, N x 3 x H x W."""
+    return _length(lab[:, 1], lab[:, 2])
 
 
 def _length(a: Tensor, b: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ class TrainingRecipe:
         encoder, its decay, and the share of the run over which the rate rises.
     ema: decay of the averaged weights, a step.
     objective: see `objective`: perceived or chroma.
-    colorfulness_weight: for perceived: CIEDE2000 per unit of lost colorfulness.
+    colorfulness_weight: for perceived: what missing or overdone chroma costs beside hue.
     saturation_weight: for chroma: a pixel weighs 1 + this x its saturation (0 to 1).
     huber: for chroma: error in CbCr at which the loss turns from square to straight.
     average_weight: for chroma: weight of the error of the mean color of blocks and pictures.
@@ -137,7 +137,7 @@ class TrainingRecipe:
     warmup: float = 0.02
     ema: float = 0.999
     objective: str = "perceived"
-    colorfulness_weight: float = 0.08
+    colorfulness_weight: float = 0.5
     saturation_weight: float = 3.0
     huber: float = 0.05
     average_weight: float = 0.3
