@@ -16,7 +16,8 @@ FLOORS = {
     "recipe": 20, "model": 20, "records": 21,
     "media": 30, "run": 30,
     "restore": 40, "training": 40,
-    "pipeline": 50, "sample": 50, "film_order": 50, "film_pipeline": 51, "film_preview": 52,
+    "pipeline": 50, "sample": 50, "film_order": 50, "film_assembly": 51,
+    "film_pipeline": 52, "film_preview": 52, "film_compare": 52,
     "evaluation": 51, "verification": 51,
     "cli": 60,
 }  # fmt: skip
@@ -30,6 +31,7 @@ DOORS = {
     "click": {"cli/"},
     "rich": {"cli/"},
     "av": {"media/video.py"},
+    "scenedetect": {"restore/cuts.py"},
     "bagit": {"run/bag.py"},
     "pyarrow": {"run/parquet.py"},
     "c2pa": {"media/credentials.py"},

@@ -11,6 +11,7 @@ from archive_colorizer.errors import ArchiveColorizerError, ExitCode
 
 COMMANDS = {
     "run": "Give the photographs below SCANS their color back.",
+    "film": "Give films their color back, steady in time, with their sound.",
     "sample": "Lay out a small archive of real photographs to try things on.",
     "verify": "Check an output against its manifest, and its luma against the sources.",
     "report": "Export a manifest as text, JSON, CSV, Parquet or PREMIS.",

@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,29 +27,32 @@ _LINE: Final = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<name>[^/]+/[^/]+)")
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
-def write_frames(
-    frames: Iterable[ColorFrame],
-    codes: Codes,
-    sources: Sequence[Path],
-    folder: Path,
-    note: ProvenanceNote,
-) -> dict[str, str]:
-    """Write each frame into the new `folder`, under its source's name; sha256 by name.
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedFrame:
+    """A finished frame, the source file that its own shall be like, and its file's name."""
 
-    sources: the film's files; a frame's is that at its index.  Raises OutputError when it
-    cannot be written, and as `encode_still` does.
+    frame: ColorFrame
+    like: Path
+    name: str
+
+
+def write_frames(
+    frames: Iterable[NamedFrame], codes: Codes, folder: Path, note: ProvenanceNote
+) -> dict[str, str]:
+    """Write each frame into the new `folder`; sha256 by name.
+
+    Raises OutputError when it cannot be written, and as `encode_still` does.
     """
     try:
         folder.mkdir()
         written = {}
-        for frame in frames:
-            source = sources[frame.index]
-            data = encode_still(frame, codes, source, note)
-            with (folder / source.name).open("xb") as stream:
+        for one in frames:
+            data = encode_still(one.frame, codes, one.like, note)
+            with (folder / one.name).open("xb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            written[source.name] = hashlib.sha256(data).hexdigest()
+            written[one.name] = hashlib.sha256(data).hexdigest()
     except OSError as error:
         raise _unwritable(folder, error) from error
     return written

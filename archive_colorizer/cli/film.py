@@ -1,0 +1,139 @@
+"""`archive-colorize film`: films in color, and videos that compare them with their source."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from archive_colorizer.errors import ExitCode, UsageError
+from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipes
+
+_PATH = click.Path(path_type=Path)
+_FILM_SETTINGS = ("smoothing", "codec", "rate", "allow_missing")
+
+
+@click.command("compare")
+@click.argument("source", type=_PATH)
+@click.argument("result", type=_PATH)
+@click.option("--output", type=_PATH, required=True, help="The video to write, MP4 or MKV.")
+@click.option("--wipe", is_flag=True, help="A line that goes to and fro, not side by side.")
+@click.option("--rate", default="", help="Frames a second of numbered frames.  [default: 24]")
+@click.option("--from", "begin", metavar="TIME", help="Begin here.")
+@click.option("--to", "end", metavar="TIME", help="End before this.")
+def compare(
+    source: Path,
+    result: Path,
+    output: Path,
+    wipe: bool,
+    rate: str,
+    begin: str | None,
+    end: str | None,
+) -> int:
+    """Show a film and its result in one video: SOURCE at the left, RESULT at the right."""
+    from archive_colorizer.film_compare import compare_films
+    from archive_colorizer.run.span import span_of
+
+    settings = FilmRecipe().changed({"rate": rate}, "command line")
+    frames = compare_films(
+        source, result, output, "wipe" if wipe else "side by side", settings, span_of(begin, end)
+    )
+    click.echo(f"{frames} frames: {output}")
+    return ExitCode.OK
+
+
+class _Film(click.Command):
+    """The restoration, unless the first word is `compare`."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["compare"]:
+            return compare.make_context("compare", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(
+    cls=_Film,
+    epilog="Then look: archive-colorize film compare SOURCE RESULT --output FILE.mp4 [--wipe]",
+)
+@click.argument("films", nargs=-1, required=True, type=_PATH, metavar="INPUT...")
+@click.option("--output", type=_PATH, help="A folder or FILE.mkv.  [default: INPUT-colorized]")
+@click.option("--recipe", "recipe_file", type=_PATH, help="Settings from a TOML file.")
+@click.option("--model", metavar="NAME|FILE", help="A model by name or file.  [default: default]")
+@click.option("--device", metavar="auto|cpu|cuda", help="Where the network runs.  [default: auto]")
+@click.option("--strength", type=float, help="Share of the color used, 0 to 1.  [default: 1]")
+@click.option("--saturation", type=float, help="Factor on saturation.  [default: 1]")
+@click.option("--hue", type=float, help="Turn of the hue in degrees.  [default: 0]")
+@click.option("--value", type=float, help="Factor on the mask's value.  [default: 1]")
+@click.option("--smoothing", type=float, help="Color from frames around, 0 to 1.  [default: 0.7]")
+@click.option("--codec", metavar="same|ffv1|h264|h265|prores", help="Of videos.  [default: same]")
+@click.option("--rate", help="Frames a second of numbered frames.  [default: 24]")
+@click.option("--shots", type=_PATH, help="A cut list, with settings for single shots.")
+@click.option("--from", "begin", metavar="TIME", help="Begin here: seconds, mm:ss or hh:mm:ss.")
+@click.option("--to", "end", metavar="TIME", help="End before this.")
+@click.option(
+    "--allow-missing", is_flag=True, default=None, help="Fill failed shots with the original."
+)
+@click.option("--keep-segments", is_flag=True, help="Keep the finished shots beside the film.")
+@click.option("--workers", type=int, help="Worker processes; 0: one a core.  [default: 0]")
+@click.option("--executor", metavar="dask|serial", help="How to run many.  [default: dask]")
+@click.option("--force", is_flag=True, default=None, help="Restore films in color, too.")
+@click.option("--retry-failed", is_flag=True, help="Try failures of earlier runs again.")
+@click.option("--dry-run", is_flag=True, help="List the shots and estimate; write nothing.")
+@click.option("--preview", type=_PATH, metavar="FILE.png", help="One frame a shot, nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON summary on stdout, nothing else.")
+@click.option("--quiet", is_flag=True, help="Only errors.")
+def command(
+    films: tuple[Path, ...],
+    output: Path | None,
+    recipe_file: Path | None,
+    shots: Path | None,
+    begin: str | None,
+    end: str | None,
+    keep_segments: bool,
+    retry_failed: bool,
+    dry_run: bool,
+    preview: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **given: object,
+) -> int:
+    """Give films their color back: videos, and folders of numbered frames.
+
+    Originals are only read. The film is restored shot by shot, steady in time, and put
+    together at the end with its sound; the same command again goes on where it ended.
+
+    \b
+    film INPUT... [--output FOLDER|FILE.mkv]              restore
+    film INPUT --dry-run                                  list its shots
+    film INPUT --preview sheet.png                        one frame of each shot
+    film compare SOURCE RESULT --output FILE.mp4          see both in one video
+    """
+    # Late, so that --help answers at once.
+    from archive_colorizer.cli import film_report
+    from archive_colorizer.film_order import FilmOrder, place_film_order
+    from archive_colorizer.run.span import span_of
+
+    recipe, film = load_recipes(recipe_file) if recipe_file else (Recipe(), FilmRecipe())
+    chosen = {key: value for key, value in given.items() if value is not None}
+    of_film = {key: chosen.pop(key) for key in _FILM_SETTINGS if key in chosen}
+    order = FilmOrder(
+        films=films,
+        output=Path(),
+        recipe=recipe.changed(chosen, "command line"),
+        film=film.changed(of_film, "command line"),
+        shots=shots,
+        span=span_of(begin, end),
+        keep_segments=keep_segments,
+        retry_failed=retry_failed,
+        command=tuple(sys.argv[1:]),
+    )
+    order = place_film_order(order, output)
+    if dry_run and preview is not None:
+        raise UsageError("--dry-run and --preview are two things; give one of them")
+    if dry_run:
+        return film_report.show_shots(order, as_json)
+    if preview is not None:
+        return film_report.show_preview(order, preview, quiet or as_json)
+    return film_report.restore(order, as_json, quiet)

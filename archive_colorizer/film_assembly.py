@@ -1,0 +1,93 @@
+"""From an order to what each film is made of: its cut list, its parts, the names of results."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from archive_colorizer.errors import SourceError
+from archive_colorizer.film_order import FilmOrder
+from archive_colorizer.model.colorizer import digest_of_model
+from archive_colorizer.model.shelf import find_model
+from archive_colorizer.records import Outcome, Source, Workplace
+from archive_colorizer.restore.film_task import ListOrder, facts_of, parts_listed
+from archive_colorizer.restore.film_writer import endings_of
+from archive_colorizer.run.film_plan import SHOTS, Assembly, list_name, list_step, person_list
+from archive_colorizer.run.fixity import read_fixity
+from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.run.names import choose_target, fold
+from archive_colorizer.run.plan import Step
+
+_PART: Final = re.compile(r".*#\d+-\d+", re.DOTALL)
+
+
+def workplace_of(order: FilmOrder, model: Path, threads: int) -> Workplace:
+    """What the jobs of a film share; its work folder is that of each drive."""
+    return Workplace(
+        output=str(order.output),
+        work="",
+        recipe=order.recipe,
+        model=str(model),
+        model_sha256=digest_of_model(model),
+        threads=threads,
+        film=order.film,
+    )
+
+
+def list_order(
+    source: Source, order: FilmOrder, manifest: Manifest, place: Workplace
+) -> tuple[Step, ListOrder]:
+    """The step that makes a film's cut list, and how to make it.
+
+    A list that a person gives, or has edited in the output, is taken as it is.
+    """
+    given = order.shots
+    if given is None:
+        known = manifest.newest(f"{source.name}#{SHOTS}")
+        given = person_list(order.output, source, known)
+    sha256 = None
+    if given is not None:
+        found = read_fixity(given)
+        if found is None:
+            raise SourceError(f"{given}: the list of shots cannot be read; check --shots")
+        sha256 = found[1]
+    step = list_step(source, order.span.words, sha256, manifest, place, order.retry_failed)
+    return step, ListOrder(given, order.span)
+
+
+def assembly_of(source: Source, order: FilmOrder, manifest: Manifest, chosen: set[str]) -> Assembly:
+    """What a film is made of, after the cut list in the output.
+
+    chosen: the folded places of other films' results, to which this one's is added.
+    """
+    facts = facts_of(source, order.film)
+    parts = parts_listed(order.output / list_name(source), facts, order.span, order.film)
+    wanted = {part.shot.model for part in parts if part.shot.model}
+    result, segment = endings_of(facts, order.film, order.name)
+
+    def taken(place: str) -> bool:
+        return fold(place) in chosen or manifest.has_target(place)
+
+    target = order.name or _target(source, result, manifest, taken)
+    chosen.add(fold(target))
+    return Assembly(
+        source=source,
+        parts=parts,
+        target=target,
+        ending=segment,
+        models={name: digest_of_model(find_model(name)) for name in wanted},
+    )
+
+
+def _target(source: Source, ending: str, manifest: Manifest, taken: Callable[[str], bool]) -> str:
+    """The film's own name with the result's ending, unless another film has it."""
+    done = manifest.newest_done(source.name)
+    if done is not None and done.target and done.target.endswith(ending):
+        return done.target
+    stem = source.path.stem if source.path.is_file() else source.path.name
+    return choose_target(stem + ending, taken)
+
+
+def frames_of(outcome: Outcome) -> int:
+    """The frames that an outcome brings a run forward: those of parts count."""
+    return (outcome.frames or 0) if _PART.fullmatch(outcome.name) else 0
