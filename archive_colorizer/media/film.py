@@ -177,13 +177,8 @@ class Layout:
         return -(-height // rows), -(-width // columns)
 
     def luma_from(self, luma: Plane, codes: Codes) -> Plane:
-        """A source's luma at this depth, which is exact unless bits are taken away.
-
-        Raises ValueError when the ranges differ.
-        """
-        if codes.full_range != self.codes.full_range:
-            raise ValueError("luma is kept in its own range")
-        if codes.depth == self.codes.depth:
+        """A source's luma in these codes, which is exact unless bits are taken away."""
+        if (codes.depth, codes.full_range) == (self.codes.depth, self.codes.full_range):
             return luma
         return self.codes.luma_codes(codes.unit_luma(luma))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from archive_colorizer.media.film import FilmFacts
-from archive_colorizer.media.layouts import Container, keeps_times
+from archive_colorizer.media.layouts import Container, held_range, keeps_times
+from archive_colorizer.media.matroska import ROOM, state_aspect
 from archive_colorizer.media.segments import film_packets, reel_of
 from archive_colorizer.media.video import created, library, opened, picture_stream
 from archive_colorizer.media.video_scan import packets
@@ -15,11 +16,15 @@ from archive_colorizer.media.video_writer import tag_colors
 
 _FORMATS: Final[dict[Container, str]] = {"mkv": "matroska", "mov": "mov", "mp4": "mp4"}
 _OPTIONS: Final[dict[Container, dict[str, str]]] = {
-    "mkv": {},
+    # Sound that begins before the pictures, as AAC's does, must not move them.
+    "mkv": {"avoid_negative_ts": "disabled"},
     # Keys of any name, not the handful that iTunes knows.
     "mov": {"movflags": "use_metadata_tags"},
     "mp4": {"movflags": "use_metadata_tags"},
 }
+_LAYOUTS: Final = {"1 channels": "mono", "2 channels": "stereo"}
+"""What MP4 and MOV want to be told where AVI says no more than a number."""
+
 _OWN_KEYS: Final = ("ENCODER", "DURATION", "BPS", "NUMBER_OF_", "_STATISTICS", "MAJOR_BRAND",
                     "MINOR_VERSION", "COMPATIBLE_BRANDS", "VENDOR_ID")  # fmt: skip
 """What a source's file says of its own making, not of its content."""
@@ -58,7 +63,12 @@ def join_segments(
         _describe(result, original, note, part)
         if part is not None:
             pictures.metadata.pop("timecode", None)
+        shaped = container == "mkv" and facts.pixel_aspect != 1
+        if shaped:
+            pictures.metadata["title"] = pictures.metadata.get("title", "") + ROOM
         _copy(result, film_packets(reel, facts, span, pictures), _sounds(original, copied, part))
+    if shaped:
+        state_aspect(target, facts.width, facts.height, facts.pixel_aspect)
     return tuple(warnings)
 
 
@@ -76,9 +86,10 @@ def _picture_track(result: Any, segment: Any, original: Any, facts: FilmFacts) -
     track = result.add_stream_from_template(picture_stream(segment, "the segment"), opaque=True)
     track.time_base = facts.time_base
     context = track.codec_context
-    context.framerate = Fraction(0) if facts.variable else facts.rate.limit_denominator(100_000)
+    rate = theirs.average_rate if facts.variable else facts.rate
+    context.framerate = (rate or facts.rate).limit_denominator(100_000)
     context.sample_aspect_ratio = facts.pixel_aspect
-    tag_colors(context, facts)
+    tag_colors(context, facts, held_range(facts, context.name))
     context.field_order = theirs.codec_context.field_order
     if facts.rotation:
         track.set_display_rotation(-facts.rotation)
@@ -99,7 +110,7 @@ def _other_tracks(
         try:
             track = _track(result, stream, container)
         except ValueError:
-            name = getattr(stream.codec_context, "name", None) or "unknown"
+            name = getattr(stream.codec_context, "name", None) or stream.name or "unknown"
             warnings.append(f"{container.upper()} cannot hold {stream.type} ({name}): left out")
             continue
         if track is not None:
@@ -120,11 +131,16 @@ def _track(result: Any, stream: Any, container: Container) -> Any:
         name = stream.metadata.get("filename", "attachment")
         return result.add_attachment(name, stream.mimetype or "", stream.data)
     if stream.type == "data":
-        # FFmpeg writes the track of a time code from the metadata of the pictures.
-        if "timecode" in stream.metadata:
+        # FFmpeg writes the tracks of a time code and of chapters from what it knows of them.
+        if "timecode" in stream.metadata or (
+            stream.name == "bin_data" and stream.container.chapters()
+        ):
             return None
         raise ValueError
-    return result.add_stream_from_template(stream, opaque=True)
+    track = result.add_stream_from_template(stream, opaque=True)
+    if stream.type == "audio" and stream.codec_context.layout.name in _LAYOUTS:
+        track.codec_context.layout = _LAYOUTS[stream.codec_context.layout.name]
+    return track
 
 
 def _describe(
@@ -142,7 +158,12 @@ def _describe(
 
 
 def _kept(metadata: Mapping[str, str]) -> dict[str, str]:
-    return {key: text for key, text in metadata.items() if not key.upper().startswith(_OWN_KEYS)}
+    """Without what speaks of the file itself; Matroska's capitals as other containers have it."""
+    return {
+        key.lower() if key.isupper() else key: text
+        for key, text in metadata.items()
+        if not key.upper().startswith(_OWN_KEYS)
+    }
 
 
 def _sounds(

@@ -16,7 +16,7 @@ _MILLISECONDS: Final = 1000
 
 
 def layout_of(facts: FilmFacts, codec: Codec | None = None) -> Layout:
-    """The planes that a film's result has: luma of its own range, and of its depth if held.
+    """The planes that a film's result has: luma of its own range and depth where the codec can.
 
     codec: of a video; None for a sequence.  Chroma is as fine as the source's own: 4:2:0 for
     most, 4:2:2 or 4:4:4 where it had that; an odd size takes 4:4:4 where codecs need even ones.
@@ -26,7 +26,12 @@ def layout_of(facts: FilmFacts, codec: Codec | None = None) -> Layout:
         return Layout(codes, "4:2:0" if facts.kind_of_file == "jpeg" else "4:4:4")
     held = _DEPTHS[codec]
     depth = next((one for one in held if one >= codes.depth), held[-1])
-    return Layout(Codes(depth, codes.full_range, codes.matrix), _chroma(facts, codec))
+    return Layout(Codes(depth, held_range(facts, codec), codes.matrix), _chroma(facts, codec))
+
+
+def held_range(facts: FilmFacts, codec: str) -> bool:
+    """Whether a film's result has full range: as its source, but ProRes knows limited only."""
+    return facts.codes.full_range and codec != "prores"
 
 
 def container_for(facts: FilmFacts, codec: Codec) -> Container:

@@ -30,8 +30,15 @@ _OPTIONS: Final[dict[Codec, dict[str, str]]] = {
     "h265": {"preset": "medium", "crf": "16", "x265-params": "aud=1:log-level=none"},
     "prores": {"profile": "hq", "vendor": "apl0"},
 }
-_MATRIX_CODES: Final[dict[Matrix, int]] = {"bt601": 6, "bt709": 1, "bt2020": 9}
+_IMPLIED: Final[dict[Matrix, tuple[int, int, int]]] = {
+    "bt601": (6, 6, 6),
+    "bt709": (1, 1, 1),
+    "bt2020": (9, 9, 14),
+}
+"""Codes of ITU-T H.273 for matrix, primaries and transfer where the source states none."""
+
 _KNOWN_CODES: Final = frozenset((1, 4, 5, 6, 7, 9, 10))
+_UNSAID: Final = 2
 _LIMITED, _FULL = 1, 2
 _TERM: Final = 100_000
 """FFmpeg's fractions have 32 bit; a mean rate may have more."""
@@ -69,14 +76,13 @@ def write_segment(
     return count
 
 
-def tag_colors(context: Any, facts: FilmFacts) -> None:
+def tag_colors(context: Any, facts: FilmFacts, full_range: bool) -> None:
     """State matrix, range, primaries and transfer of a result in its codec context."""
-    stated = facts.tags.matrix
-    known = stated in _KNOWN_CODES
-    context.colorspace = stated if known else _MATRIX_CODES[facts.codes.matrix]
-    context.color_primaries = facts.tags.primaries
-    context.color_trc = facts.tags.transfer
-    context.color_range = _FULL if facts.codes.full_range else _LIMITED
+    tags, (matrix, primaries, transfer) = facts.tags, _IMPLIED[facts.codes.matrix]
+    context.colorspace = tags.matrix if tags.matrix in _KNOWN_CODES else matrix
+    context.color_primaries = primaries if tags.primaries == _UNSAID else tags.primaries
+    context.color_trc = transfer if tags.transfer == _UNSAID else tags.transfer
+    context.color_range = _FULL if full_range else _LIMITED
 
 
 def _stream(target: Any, facts: FilmFacts, layout: Layout, codec: Codec) -> Any:
@@ -93,5 +99,5 @@ def _stream(target: Any, facts: FilmFacts, layout: Layout, codec: Codec) -> Any:
     context.time_base = facts.time_base
     context.thread_count = 1
     context.sample_aspect_ratio = facts.pixel_aspect or Fraction(1)
-    tag_colors(context, facts)
+    tag_colors(context, facts, layout.codes.full_range)
     return stream
