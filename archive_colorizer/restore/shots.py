@@ -17,6 +17,7 @@ OWN_SETTINGS: Final = tuple(one.name for one in fields(Shot) if one.name not in 
 COLUMNS: Final = ("shot", "first", "last", *OWN_SETTINGS)
 
 _FORMULA: Final = frozenset("=+-@\t\r\n'")
+_DIGITS: Final = 12
 
 
 def find_shots(film: Film, shortest: int, span: range | None = None) -> tuple[Shot, ...]:
@@ -112,7 +113,8 @@ def _rows(data: bytes, name: str) -> Iterator[tuple[int, dict[str, str]]]:
         raise UsageError(f"{name} is no UTF-8 text; save it as CSV in UTF-8") from None
     # Spreadsheets of many countries write semicolons.
     heading = text.partition("\n")[0]
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in heading else ",")
+    divider = ";" if ";" in heading else ","
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=divider, strict=True)
     try:
         columns = [cell.strip().lower() for cell in next(lines, [])]
         _check_columns(columns, f"{name}, line 1")
@@ -146,8 +148,8 @@ def _shot(row: Mapping[str, str], where: str) -> Shot:
 
 def _whole(cell: str, column: str, where: str) -> int:
     # isdecimal alone takes the digits of all scripts, and int would, too.
-    if not (cell.isascii() and cell.isdecimal()):
-        raise UsageError(f"{where}: {column} must be the number of a frame, not {cell!r}")
+    if not (cell.isascii() and cell.isdecimal() and len(cell) <= _DIGITS):
+        raise UsageError(f"{where}: {column} must be the number of a frame, not {cell[:20]!r}")
     return int(cell)
 
 
