@@ -32,7 +32,6 @@ LARGEST = 25
 """MiB that a model file may have unless told otherwise: it travels with the program."""
 _OPSET = 18
 _STEP = 32
-_LICENCE = "Apache-2.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def _contract(content: Mapping[str, Any], recipe: TrainingRecipe, name: str) -> 
     return ModelContract(
         name=name,
         family=content["network"],
-        licence=_LICENCE,
+        licence=recipe.licence,
         input=InputContract(
             name="luma",
             space="luma",

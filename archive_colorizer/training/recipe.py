@@ -88,6 +88,7 @@ class TrainingRecipe:
     """The settings of one training run.
 
     name, data_sheet: words for the model's card: what it is, which data and version.
+    licence: of the model, as its contract states it; what the photographs allow.
     network, network_kwargs, encoder_weights, frozen_blocks: see `network`; the stem and the
         first `frozen_blocks` blocks of an encoder with weights keep those; 0 frees all.
     frozen_filters: whether the depthwise filters and the norms of such an encoder keep theirs;
@@ -122,6 +123,7 @@ class TrainingRecipe:
 
     name: str = "default"
     data_sheet: str = ""
+    licence: str = "Apache-2.0"
     network: str = "mobile-unet"
     network_kwargs: Mapping[str, Any] = field(default_factory=dict)
     encoder_weights: str = "auto"
