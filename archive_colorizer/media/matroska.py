@@ -24,7 +24,7 @@ _LONGEST: Final = 1 << 24
 def state_aspect(path: Path, width: int, height: int, aspect: Fraction) -> None:
     """Write the display size of the first track of pictures, whose name ends with `ROOM`.
 
-    aspect: width of a pixel to its height; the display width is rounded to whole pixels.
+    aspect: width of a pixel to its height, kept exactly where whole pixels allow it.
     Raises OutputError when the file is not as the library writes it.
     """
     with path.open("r+b") as file:
@@ -32,10 +32,18 @@ def state_aspect(path: Path, width: int, height: int, aspect: Fraction) -> None:
         if found is None:
             raise OutputError(f"{path} has no tracks where the pixel aspect belongs")
         at, tracks = found
-        display = (_DISPLAY_WIDTH, round(width * aspect)), (_DISPLAY_HEIGHT, height)
+        wide, high = _display(width, height, aspect)
+        display = (_DISPLAY_WIDTH, wide), (_DISPLAY_HEIGHT, high)
         added = b"".join(_element(key, size.to_bytes(4, "big")) for key, size in display)
         file.seek(at)
         file.write(_with_display(tracks, added))
+
+
+def _display(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    """Stretched to the side, or down, where only that gives whole pixels."""
+    if (width * aspect).denominator != 1 and (height / aspect).denominator == 1:
+        return width, int(height / aspect)
+    return round(width * aspect), height
 
 
 def _find_tracks(file: Any) -> tuple[int, bytes] | None:
