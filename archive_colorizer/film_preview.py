@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-
 from archive_colorizer.errors import OutputError, UsageError
 from archive_colorizer.film_assembly import list_order, workplace_of
 from archive_colorizer.film_order import FilmOrder
@@ -112,10 +111,16 @@ def _rate(film: Film, shot: Shot, place: Workplace) -> float:
     first = (shot.first + shot.last) // 2
     sample = Shot(first, min(first + _SAMPLE, shot.last))
     colorizer = colorizer_of(place)
-    part = Part(sample, sample.first, sample.last)
+
+    def restore(last: int) -> int:
+        part = Part(sample, sample.first, last)
+        frames = restore_part(film, part, colorizer, place.recipe, smoothing, layout)
+        return sum(1 for _ in frames)
+
+    # The first frame waits for the network to be made ready.
+    restore(sample.first + 1)
     begun = time.monotonic()
-    count = sum(1 for _ in restore_part(film, part, colorizer, place.recipe, smoothing, layout))
-    return count / max(time.monotonic() - begun, 1e-6)
+    return restore(sample.last) / max(time.monotonic() - begun, 1e-6)
 
 
 def _words(facts: FilmFacts) -> str:

@@ -14,6 +14,7 @@ NAME = PACKAGE.name
 FLOORS = {
     "errors": 10, "color": 11,
     "recipe": 20, "model": 20, "records": 21,
+    "checksums": 22,
     "media": 30, "run": 30,
     "restore": 40, "training": 40,
     "pipeline": 50, "sample": 50, "film_order": 50, "film_assembly": 51,

@@ -7,7 +7,6 @@ frames are.  Names in a list are relative to the folder that holds the list.
 import errno
 import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterable, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from archive_colorizer.checksums import read_list
 from archive_colorizer.errors import OutputError, TargetExists
 from archive_colorizer.media.film import Codes, ColorFrame
 from archive_colorizer.media.film_stills import encode_still
@@ -22,8 +22,6 @@ from archive_colorizer.media.metadata import ProvenanceNote
 from archive_colorizer.media.places import open_folder, open_target_folder
 from archive_colorizer.records import Workplace
 
-LIST: Final = ".sha256"
-_LINE: Final = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<name>[^/]+/[^/]+)")
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -105,24 +103,6 @@ def bring_folder(
             os.fsync(beside)
     except OSError as error:
         raise _unwritable(place, error) from error
-
-
-def list_of(folder: str, digests: dict[str, str]) -> bytes:
-    """The list of a folder's frames, for `sha256sum -c` where the list stands."""
-    lines = [
-        f"{digest}  ".encode() + os.fsencode(f"{folder}/{name}\n")
-        for name, digest in digests.items()
-    ]
-    return b"".join(lines)
-
-
-def read_list(path: Path) -> dict[str, str]:
-    """Sha256 by path relative to the list; lines that are none are passed over.
-
-    Raises OSError when the list cannot be read.
-    """
-    matches = map(_LINE.fullmatch, os.fsdecode(path.read_bytes()).split("\n"))
-    return {match["name"]: match["sha256"] for match in matches if match}
 
 
 def _is_ours(folder: Path, known: Path | None, made: dict[str, str]) -> bool:

@@ -9,11 +9,12 @@ from typing import Final, cast
 
 import numpy as np
 
+from archive_colorizer.checksums import list_of
 from archive_colorizer.errors import DamagedPicture
 from archive_colorizer.media.deliver import deliver_file
 from archive_colorizer.media.film import ColorFrame, Film, Frame, Layout
 from archive_colorizer.media.film_source import check_frames_unchanged, frame_paths
-from archive_colorizer.media.frame_folder import NamedFrame, gather_frames, list_of, write_frames
+from archive_colorizer.media.frame_folder import NamedFrame, gather_frames, write_frames
 from archive_colorizer.media.join import join_segments
 from archive_colorizer.media.layouts import Container, layout_of
 from archive_colorizer.media.metadata import ProvenanceNote, with_provenance

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer import __version__
+from archive_colorizer.checksums import LIST, list_of
 from archive_colorizer.errors import UsageError
 from archive_colorizer.media.deliver import deliver, deliver_file
 from archive_colorizer.media.film import Codec, ColorFrame, FilmFacts, Layout
 from archive_colorizer.media.film_source import check_frames_unchanged, frame_paths
 from archive_colorizer.media.frame_folder import (
-    LIST,
     NamedFrame,
     bring_folder,
-    list_of,
     write_frames,
 )
 from archive_colorizer.media.layouts import Container, container_for

@@ -93,7 +93,7 @@ def _fill(output: Path, bag: Path, account: Account) -> Bagged:
     packed: list[Packed] = []
     findings: list[Finding] = []
     outcomes = (entry.outcome for entry in account.done())
-    for made in in_threads(partial(_pack, output, bag / "data"), _files(outcomes)):
+    for made in in_threads(partial(_pack, output, bag / "data"), _files(outcomes, output)):
         if isinstance(made, Finding):
             findings.append(made)
         else:
@@ -107,9 +107,9 @@ def _fill(output: Path, bag: Path, account: Account) -> Bagged:
     return Bagged(len(packed), size)
 
 
-def _files(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, str]]:
+def _files(outcomes: Iterable[Outcome], output: Path) -> Iterator[tuple[str, str]]:
     for outcome in outcomes:
-        for path, sha256 in files_of(outcome):
+        for path, sha256 in files_of(outcome, output):
             _check_name(path)
             yield path, sha256
 

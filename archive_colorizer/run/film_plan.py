@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from archive_colorizer.checksums import LIST
 from archive_colorizer.records import Job, Outcome, Part, Source, State, Workplace
 from archive_colorizer.run.fixity import read_fixity
 from archive_colorizer.run.manifest import Manifest
@@ -199,7 +200,7 @@ def remove_segment(place: Path) -> None:
     """Remove a finished part: a file, or a list with the frames that it names."""
     import shutil
 
-    if place.suffix == ".sha256":
+    if place.suffix == LIST:
         with contextlib.suppress(OSError):
             shutil.rmtree(place.with_suffix(""))
     with contextlib.suppress(OSError):

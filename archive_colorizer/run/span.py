@@ -9,7 +9,7 @@ from typing import Final
 
 from archive_colorizer.errors import UsageError
 
-_TIME: Final = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)")
+_TIME: Final = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,9 @@ class Span:
         if self.end is not None:
             last = bisect_left(times, times[0] + self.end / time_base)
         if first >= last:
-            seconds = float((times[-1] - times[0]) * time_base)
             raise UsageError(
                 f"{name}: no frame lies between --from and --to; its last one begins at "
-                f"{clock(Fraction(seconds).limit_denominator(1000))}"
+                f"{clock((times[-1] - times[0]) * time_base)}"
             )
         return first, last
 

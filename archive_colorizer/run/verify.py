@@ -1,5 +1,6 @@
 """Is everything that a manifest accounts for still there, still the same, and alone?"""
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from archive_colorizer.checksums import LIST, read_list
 from archive_colorizer.records import Outcome, sidecar_of
 from archive_colorizer.run.fixity import read_fixity
 from archive_colorizer.run.names import MANIFEST, WORK
@@ -32,12 +34,21 @@ class Finding:
     message: str
 
 
-def files_of(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    """The files that an outcome has made, below the output, and their sha256."""
-    if outcome.target is not None:
-        yield outcome.target, outcome.target_sha256 or ""
-        if outcome.sidecar_sha256 is not None:
-            yield sidecar_of(outcome.target), outcome.sidecar_sha256
+def files_of(outcome: Outcome, output: Path) -> Iterator[tuple[str, str]]:
+    """The files that an outcome has made, below the output, and their sha256.
+
+    Those of a film of numbered frames stand in the list that is its target.
+    """
+    if outcome.target is None:
+        return
+    yield outcome.target, outcome.target_sha256 or ""
+    if outcome.sidecar_sha256 is not None:
+        yield sidecar_of(outcome.target), outcome.sidecar_sha256
+    if outcome.frames is not None and outcome.target.endswith(LIST):
+        folder = outcome.target.rpartition("/")[0]
+        with contextlib.suppress(OSError):
+            for name, sha256 in read_list(output / outcome.target).items():
+                yield f"{folder}/{name}" if folder else name, sha256
 
 
 def check_file(output: Path, path: str, sha256: str) -> Finding | None:

@@ -1,0 +1,333 @@
+"""Films from end to end: kept, resumed after any death, honest, and accounted for."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archive_colorizer.errors import UsageError
+from archive_colorizer.film_order import FilmOrder, place_film_order
+from archive_colorizer.film_pipeline import restore_films
+from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.run.span import span_of
+from archive_colorizer.verification import verify_output
+from tests.film_samples import CUT, FRAMES, checked, decoded, lumas, pixels, sequence, video
+from tests.killed_film import order_of
+from tests.model.networks import constant_model
+
+pytest.importorskip("av", reason="film needs PyAV")
+pytest.importorskip("scenedetect", reason="film needs PySceneDetect")
+
+REPOSITORY = Path(__file__).parents[1]
+CUTS = (f"0-{CUT}", f"{CUT}-{FRAMES}")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return constant_model(tmp_path_factory.mktemp("models") / "constant.onnx")
+
+
+def newest(output, name):
+    with Manifest.peek(output) as manifest:
+        return manifest.newest(name)
+
+
+def files(output):
+    return sorted(
+        str(one.relative_to(output))
+        for one in output.rglob("*")
+        if one.is_file() and ".work" not in one.parts
+    )
+
+
+def test_a_video_in_color_with_its_own_luma_times_and_sound(tmp_path, model):
+    film = video(tmp_path / "a.mkv", sound=True)
+    content = film.read_bytes()
+    out = tmp_path / "out"
+    summary = restore_films(order_of(film, out, model))
+    assert (summary.done, summary.failed) == (4, 0)
+    assert files(out) == ["a.mkv", "a.mkv.shots.csv", "a.mkv.xmp", "manifest.jsonl"]
+    before, after = decoded(film), decoded(out / "a.mkv")
+    assert [pts for pts, _ in after] == [pts for pts, _ in before]
+    half = len(before[0][1]) * 2 // 3
+    assert all(one[:half] == two[:half] for (_, one), (_, two) in zip(before, after, strict=True))
+    assert all(one != two for (_, one), (_, two) in zip(before, after, strict=True))
+    assert film.read_bytes() == content
+    assert not verify_output(out, print).findings
+
+
+def test_the_file_says_what_made_its_color(tmp_path, model):
+    import av
+
+    film, out = video(tmp_path / "a.mkv"), tmp_path / "out"
+    restore_films(order_of(film, out, model))
+    outcome = newest(out, "a.mkv")
+    with av.open(str(out / "a.mkv")) as container:
+        said = {key.lower(): value for key, value in container.metadata.items()}["comment"]
+    for word in ("algorithm", "model constant", outcome.model_sha256, outcome.settings):
+        assert word in said
+    beside = (out / "a.mkv.xmp").read_text()
+    assert "compositeWithTrainedAlgorithmicMedia" in beside
+    assert outcome.source_sha256 in beside
+
+
+def test_the_same_again_does_nothing(tmp_path, model):
+    film, out = video(tmp_path / "a.mkv"), tmp_path / "out"
+    order = order_of(film, out, model)
+    restore_films(order)
+    before = (out / "manifest.jsonl").read_bytes()
+    summary = restore_films(order)
+    assert (summary.done, summary.failed, summary.skipped) == (0, 0, 0)
+    assert (out / "manifest.jsonl").read_bytes() == before
+
+
+def test_frames_in_kind_with_a_list_of_their_checksums(tmp_path, model):
+    film, out = sequence(tmp_path / "scan"), tmp_path / "out"
+    summary = restore_films(order_of(film, out, model))
+    assert (summary.done, summary.failed) == (4, 0)
+    assert sorted(one.name for one in (out / "scan").iterdir()) == sorted(
+        one.name for one in film.iterdir()
+    )
+    assert checked(out, "scan.sha256")
+    assert not (out / "segments").exists()
+    assert not verify_output(out, print).findings
+
+
+DEATHS = (
+    "before the list",
+    "after the list",
+    "in a part",
+    "after a part",
+    "in the join",
+    "after the join",
+    "before the parts are removed",
+)
+
+
+def killed(when, film, out, model):
+    command = [sys.executable, "-m", "tests.killed_film", when, str(film), str(out), str(model)]
+    died = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=200)
+    assert died.returncode == -9, died.stderr
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory, model):
+    folder = tmp_path_factory.mktemp("unbroken")
+    films = video(folder / "a.mkv"), sequence(folder / "scan")
+    for film in films:
+        restore_films(order_of(film, folder / "out", model))
+    return folder
+
+
+@pytest.mark.parametrize("when", DEATHS)
+def test_killed_and_resumed_a_video_is_the_same(tmp_path, model, unbroken, when):
+    out = tmp_path / "out"
+    killed(when, unbroken / "a.mkv", out, model)
+    if "join" not in when and "removed" not in when:
+        assert not (out / "a.mkv").exists()
+    summary = restore_films(order_of(unbroken / "a.mkv", out, model))
+    assert not summary.failures
+    assert decoded(out / "a.mkv") == decoded(unbroken / "out" / "a.mkv")
+    assert files(out) == ["a.mkv", "a.mkv.shots.csv", "a.mkv.xmp", "manifest.jsonl"]
+    assert [one.name for one in (out / ".work").iterdir()] == ["lock"]
+    assert not verify_output(out, print).findings
+
+
+@pytest.mark.parametrize(
+    "when", [*DEATHS, "between a folder and its list", "before the final list"]
+)
+def test_killed_and_resumed_frames_are_the_same(tmp_path, model, unbroken, when):
+    out = tmp_path / "out"
+    killed(when, unbroken / "scan", out, model)
+    summary = restore_films(order_of(unbroken / "scan", out, model))
+    assert not summary.failures
+    assert pixels(out / "scan") == pixels(unbroken / "out" / "scan")
+    assert checked(out, "scan.sha256")
+    assert not (out / "segments").exists()
+    assert not verify_output(out, print).findings
+
+
+def test_a_finished_part_is_not_made_again(tmp_path, model, unbroken):
+    out = tmp_path / "out"
+    killed("after a part", unbroken / "a.mkv", out, model)
+    made = {one.name: one.stat().st_ino for one in (out / "segments" / "a.mkv").iterdir()}
+    assert len(made) == 2
+    summary = restore_films(order_of(unbroken / "a.mkv", out, model))
+    assert summary.done == 1
+    assert summary.adopted == 1
+
+
+def damaged(folder, at):
+    path = sorted(folder.iterdir())[at]
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def test_a_damaged_shot_fails_alone_and_the_film_waits(tmp_path, model):
+    film, out = sequence(tmp_path / "scan"), tmp_path / "out"
+    order = order_of(film, out, model)
+    damaged(film, CUT + 5)
+    summary = restore_films(order)
+    assert summary.failures == {"damaged": 1, "missing-shots": 1}
+    assert f"f_{CUT + 5 + 7:04}.png" in newest(out, f"scan#{CUTS[1]}").message
+    assert newest(out, f"scan#{CUTS[0]}").state == "done"
+    assert "--allow-missing" in newest(out, "scan").message
+    assert not (out / "scan").exists()
+    again = restore_films(order)
+    assert (again.done, again.failed) == (0, 0)
+    assert again.failures == {"damaged": 1, "missing-shots": 1}
+
+
+def test_a_gap_is_filled_with_the_grey_original_and_said(tmp_path, model):
+    film, out = sequence(tmp_path / "scan"), tmp_path / "out"
+    damaged(film, CUT + 5)
+    order = order_of(film, out, model, allow_missing=True)
+    summary = restore_films(order)
+    assert summary.failures == {"damaged": 1}
+    (said,) = newest(out, "scan").warnings
+    assert f"frames {CUT} to {FRAMES - 1} are the grey original, 1 of them held" in said
+    from PIL import Image
+
+    grey = np.asarray(Image.open(out / "scan" / f"f_{CUT + 7:04}.png"))
+    assert (np.ptp(grey.astype(int), axis=2) == 0).all()
+    assert np.array_equal(grey[..., 0], lumas()[CUT])
+    color = np.asarray(Image.open(out / "scan" / "f_0007.png"))
+    assert np.ptp(color.astype(int), axis=2).max() > 10
+    assert len(list((out / "scan").iterdir())) == FRAMES
+
+
+def test_a_person_s_edits_of_the_list_are_taken(tmp_path, model):
+    film, out = video(tmp_path / "a.mkv"), tmp_path / "out"
+    order = order_of(film, out, model)
+    restore_films(order)
+    listed = out / "a.mkv.shots.csv"
+    own = f"first,last,strength\n0,10,0\n10,{FRAMES},\n"
+    listed.write_text(own)
+    assert restore_films(order).failed == 0
+    assert listed.read_text() == own
+    assert newest(out, "a.mkv#0-10").state == "done"
+    frames = decoded(out / "a.mkv")
+    chroma = [np.frombuffer(planes[len(planes) * 2 // 3 :], np.uint8) for _, planes in frames]
+    assert all((one == 128).all() for one in chroma[:10])
+    assert not any((one == 128).all() for one in chroma[10:])
+    assert restore_films(order).done == 0
+    assert not verify_output(out, print).findings
+
+
+def test_a_list_that_does_not_fit_is_refused_with_its_line(tmp_path, model):
+    film, out = video(tmp_path / "a.mkv"), tmp_path / "out"
+    listed = tmp_path / "own.csv"
+    listed.write_text("first,last\n0,5\n7,30\n")
+    summary = restore_films(replace(order_of(film, out, model), shots=listed))
+    assert summary.failures == {"usage": 1}
+    assert "own.csv, line 3" in summary.first_failures[0].message
+
+
+def test_a_stretch_of_time(tmp_path, model):
+    film, out = video(tmp_path / "a.mkv", sound=True), tmp_path / "out"
+    restore_films(replace(order_of(film, out, model), span=span_of("0.5", "1.5")))
+    assert len(decoded(out / "a.mkv")) == 12
+    assert "0:00:00.500 to 0:00:01.500" in " ".join(newest(out, "a.mkv").warnings)
+
+
+def test_long_shots_are_shared_out(tmp_path, model, unbroken):
+    out = tmp_path / "out"
+    summary = restore_films(order_of(unbroken / "a.mkv", out, model, longest=16))
+    assert summary.done == 4
+    other = restore_films(
+        order_of(unbroken / "a.mkv", tmp_path / "b", model, shortest=40, longest=16)
+    )
+    assert other.done == 4
+    assert newest(tmp_path / "b", "a.mkv#0-15").state == "done"
+
+
+def test_bad_films_fail_alone(tmp_path, model):
+    good, gap = sequence(tmp_path / "good", 6), sequence(tmp_path / "gap", 6)
+    sorted(gap.iterdir())[2].unlink()
+    broken = tmp_path / "broken.mkv"
+    broken.write_bytes(b"\x1aE\xdf\xa3" + b"no film" * 50)
+    out = tmp_path / "out"
+    order = replace(order_of(good, out, model), films=(gap, broken, good))
+    summary = restore_films(order)
+    assert sum(summary.failures.values()) == 2
+    assert "9" in newest(out, "gap#shots").message
+    assert newest(out, "broken.mkv#shots").state == "failed"
+    assert newest(out, "good").state == "done"
+
+
+def test_two_films_that_would_have_one_name(tmp_path, model):
+    first, second = video(tmp_path / "a.mkv", count=6), video(tmp_path / "a.avi", count=6)
+    out = tmp_path / "out"
+    restore_films(replace(order_of(first, out, model), films=(first, second)))
+    targets = {newest(out, "a.mkv").target, newest(out, "a.avi").target}
+    assert len(targets) == 2
+    assert all((out / target).exists() for target in targets)
+
+
+def test_a_film_in_color_is_left_alone(tmp_path, model):
+    from PIL import Image
+
+    film = tmp_path / "scan"
+    film.mkdir()
+    for number in range(4):
+        Image.new("RGB", (64, 48), (200, 40, 40)).save(film / f"{number}.png")
+    summary = restore_films(order_of(film, tmp_path / "out", model))
+    assert (summary.skipped, summary.done, summary.failed) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("output", ["a.mkv", "sub/../a.mkv"])
+def test_the_film_itself_is_no_output(tmp_path, output):
+    film = video(tmp_path / "a.mkv", count=2)
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(UsageError, match="the film itself"):
+        order_of(film, tmp_path / output, tmp_path)
+
+
+def test_a_file_for_an_output(tmp_path, model):
+    film = video(tmp_path / "a.mkv", count=6)
+    restore_films(order_of(film, tmp_path / "new.mkv", model))
+    assert len(decoded(tmp_path / "new.mkv")) == 6
+    with pytest.raises(UsageError, match="MP4 does not hold FFV1"):
+        restore_films(order_of(film, tmp_path / "b" / "new.mp4", model))
+
+
+def test_a_stranger_s_file_is_kept(tmp_path, model):
+    film, out = video(tmp_path / "a.mkv", count=6), tmp_path / "out"
+    out.mkdir()
+    (out / "a.mkv").write_bytes(b"MY OWN WORK")
+    summary = restore_films(order_of(film, out, model))
+    assert summary.failures == {"target-exists": 1}
+    assert (out / "a.mkv").read_bytes() == b"MY OWN WORK"
+
+
+def test_other_settings_make_the_film_anew(tmp_path, model):
+    film, out = sequence(tmp_path / "scan", 6), tmp_path / "out"
+    order = order_of(film, out, model)
+    restore_films(order)
+    before = pixels(out / "scan")
+    restore_films(replace(order, recipe=order.recipe.changed({"strength": 0.3}, "test")))
+    assert pixels(out / "scan") != before
+    assert checked(out, "scan.sha256")
+
+
+def test_the_manifest_names_the_film_s_settings(tmp_path, model):
+    film, out = video(tmp_path / "a.mkv", count=6), tmp_path / "out"
+    order: FilmOrder = order_of(film, out, model)
+    restore_films(order)
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    runs = [line for line in lines if line["kind"] == "provenance"]
+    assert len(runs) == 1
+    assert runs[0]["recipe"]["film"]["smoothing"] == order.film.smoothing
+    assert {line["settings"] for line in lines} == {runs[0]["settings"]}
+
+
+def test_several_films_need_a_folder(tmp_path):
+    one, two = sequence(tmp_path / "one", 2), sequence(tmp_path / "two", 2)
+    order = replace(order_of(one, tmp_path / "out", tmp_path), films=(one, two))
+    with pytest.raises(UsageError, match="need an --output"):
+        place_film_order(order, None)
+    with pytest.raises(UsageError, match="do not fit"):
+        place_film_order(order, tmp_path / "x.mkv")
