@@ -122,7 +122,7 @@ class _Lines:
             if not settled:
                 click.echo(_failure(outcome), err=True)
         now = time.monotonic()
-        if now - self._said >= _EVERY:
+        if self._seen and now - self._said >= _EVERY:
             self._said = now
             rate = max(self._fresh, 1) / max(now - self._begun, 1e-3)
             left = max(self._expected - self._seen, 0) / rate

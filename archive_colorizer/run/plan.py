@@ -27,6 +27,7 @@ RETRIED = frozenset(
         "target-name",
         "too-large",
         "unreadable",
+        "usage",
         "worker-lost",
     }
 )
