@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.media.film import Codes, Layout
+from archive_colorizer.media.film_facts import facts_as_text, facts_from_text
 from archive_colorizer.media.footage import READERS, open_film
 from tests.media import clips
 
@@ -111,6 +112,17 @@ def test_two_readings_do_not_disturb_each_other(film):
     film, _ = film
     pairs = zip(film.frames(0, 4), film.frames(2, 6), strict=True)
     assert [(a.index, b.index) for a, b in pairs] == [(0, 2), (1, 3), (2, 4), (3, 5)]
+
+
+def test_facts_survive_as_text(film):
+    film, _ = film
+    assert facts_from_text(facts_as_text(film.facts)) == film.facts
+
+
+def test_other_text_is_no_facts():
+    for text in ("", "[]", "{}", '{"rate": "1/0"}'):
+        with pytest.raises(ValueError):
+            facts_from_text(text)
 
 
 def test_known_facts_spare_the_scan(film, monkeypatch):
