@@ -84,7 +84,7 @@ def _target(source: Source, ending: str, manifest: Manifest, taken: Callable[[st
     done = manifest.newest_done(source.name)
     if done is not None and done.target and done.target.endswith(ending):
         return done.target
-    stem = source.path.stem if source.path.is_file() else source.path.name
+    stem = source.path.name if source.path.is_dir() else source.path.stem
     return choose_target(stem + ending, taken)
 
 

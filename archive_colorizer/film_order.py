@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archive_colorizer.errors import SourceError, UsageError
+from archive_colorizer.media.frame_names import is_pattern
 from archive_colorizer.recipe import FilmRecipe, Recipe
 from archive_colorizer.run.plan import check_apart
 from archive_colorizer.run.span import ALL, Span
@@ -47,11 +48,11 @@ def place_film_order(order: FilmOrder, output: Path | None) -> FilmOrder:
         said = "an --output folder" if output is None else "no --shots, which are of one film"
         raise UsageError(f"several films need {said}")
     for film in films:
-        if not os.access(film, os.R_OK):
+        if not (os.access(film, os.R_OK) or is_pattern(film)):
             said = "cannot be read" if film.exists() else "there is no such file or directory"
             raise SourceError(f"{film}: {said}")
     if output is None:
-        name = films[0].stem if films[0].is_file() else films[0].name
+        name = films[0].name if films[0].is_dir() else films[0].stem
         output = films[0].with_name(f"{name}-colorized")
     place = Path(os.path.realpath(output))
     name = ""
@@ -70,7 +71,7 @@ def _as_file(output: Path, films: Sequence[Path]) -> tuple[Path, str]:
     """The output folder and the name of the result, for an --output that names a file."""
     if len(films) > 1:
         raise UsageError(f"several films do not fit into the one file {output}; name a folder")
-    if films[0].is_dir():
+    if films[0].is_dir() or is_pattern(films[0]):
         raise UsageError(f"numbered frames give numbered frames; name a folder, not {output}")
     if output == films[0] or (output.exists() and output.samefile(films[0])):
         raise UsageError(f"the output {output} is the film itself; choose another --output")

@@ -63,10 +63,7 @@ def decoded(path: Path) -> list[tuple[int, bytes]]:
     """Time and planes of every frame of a video."""
     av = pytest.importorskip("av", reason="film needs PyAV")
     with av.open(str(path)) as container:
-        return [
-            (frame.pts, b"".join(bytes(plane) for plane in frame.planes))
-            for frame in container.decode(video=0)
-        ]
+        return [(frame.pts, frame.to_ndarray().tobytes()) for frame in container.decode(video=0)]
 
 
 def pixels(folder: Path) -> dict[str, bytes]:

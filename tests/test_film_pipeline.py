@@ -267,6 +267,16 @@ def test_two_films_that_would_have_one_name(tmp_path, model):
     assert all((out / target).exists() for target in targets)
 
 
+def test_a_pattern_names_one_of_several_sequences(tmp_path, model):
+    film = sequence(tmp_path / "scan", 6)
+    (film / "other_1.png").write_bytes(b"of another sequence")
+    out = tmp_path / "out"
+    restore_films(order_of(film / "f_####.png", out, model))
+    assert newest(out, "f_####.png").frames == 6
+    assert len(pixels(out / "f_####")) == 6
+    assert checked(out, "f_####.sha256")
+
+
 def test_a_film_in_color_is_left_alone(tmp_path, model):
     from PIL import Image
 

@@ -1,0 +1,64 @@
+"""The settings that only films have, in a recipe's table of their own."""
+
+import dataclasses
+from fractions import Fraction
+
+import pytest
+
+from archive_colorizer.errors import UsageError
+from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipe, load_recipes
+from archive_colorizer.records import Workplace
+
+PIXELS = {"smoothing": 0.2, "codec": "ffv1", "rate": "25"}
+RUNNING = {"shortest": 30, "longest": 100, "allow_missing": True}
+
+
+def test_every_setting_is_known_to_change_pixels_or_not():
+    assert {one.name for one in dataclasses.fields(FilmRecipe)} == {*PIXELS, *RUNNING}
+
+
+@pytest.mark.parametrize(("name", "value"), [*PIXELS.items(), *RUNNING.items()])
+def test_what_changes_pixels_changes_the_digest_of_the_workplace(name, value):
+    plain, film = FilmRecipe(), FilmRecipe().changed({name: value}, "test")
+    places = [Workplace("o", "w", Recipe(), "m", "0", film=one) for one in (plain, film)]
+    assert (places[0].settings != places[1].settings) is (name in PIXELS)
+
+
+def test_photographs_keep_the_digest_that_they_had():
+    assert Workplace("o", "w", Recipe(), "m", "0").settings == Recipe().digest()
+
+
+def test_a_file_holds_both(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text("strength = 0.5\n[film]\nsmoothing = 1\nrate = 25\n")
+    recipe, film = load_recipes(path)
+    assert recipe == load_recipe(path) == Recipe(strength=0.5)
+    assert film == FilmRecipe(smoothing=1.0, rate="25")
+    assert film.frames_a_second() == 25
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("film = 3", "must be a table"),
+        ("[film]\nsmothing = 1", "did you mean 'smoothing'"),
+        ("[film]\nsmoothing = 1.5", "between 0 and 1"),
+        ("[film]\nlongest = 2", "at least 16"),
+        ("[film]\nrate = 0", "rate must be frames a second"),
+        ("[film]\nrate = '24000/0'", "rate must be frames a second"),
+        ("[film]\ncodec = 'divx'", "codec must be one of"),
+        ("[film]\nallow_missing = 1", "must be bool"),
+    ],
+)
+def test_a_wrong_table_is_refused_by_every_command(tmp_path, text, said):
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    for load in (load_recipe, load_recipes):
+        with pytest.raises(UsageError, match=said) as caught:
+            load(path)
+        assert "r.toml" in str(caught.value)
+
+
+def test_rates_are_exact():
+    assert FilmRecipe(rate="24000/1001").frames_a_second() == Fraction(24000, 1001)
+    assert FilmRecipe().frames_a_second() is None
