@@ -23,6 +23,7 @@ from archive_colorizer.restore.photo import restore_photos
 from archive_colorizer.run.bag import read_bag, vouched
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
 from archive_colorizer.run.executor import open_executor
+from archive_colorizer.run.limits import Limits
 from archive_colorizer.run.lock import hold_output
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import Step, check_apart, plan
@@ -122,7 +123,9 @@ def restore_archive(
         return drive(
             plan(_entries(order), manifest, place, order.retry_failed),
             Run(
-                executor=open_executor(order.recipe.executor, workers, threads),
+                executor=open_executor(
+                    order.recipe.executor, workers, threads, limits_of(order.recipe)
+                ),
                 task=partial(restore_photos, workplace=place),
                 manifest=manifest,
                 work=work,
@@ -191,6 +194,11 @@ def share_cores(workers: int) -> tuple[int, int]:
     at_hand = cores()
     workers = workers or at_hand
     return workers, max(1, at_hand // workers)
+
+
+def limits_of(recipe: Recipe) -> Limits:
+    """What a recipe lets one worker take."""
+    return Limits(recipe.timeout, int(min(recipe.max_memory, 1e6) * 1e9))
 
 
 def provenance(

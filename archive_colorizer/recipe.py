@@ -92,6 +92,8 @@ class Recipe(Settings):
     device: auto, cpu or cuda; cuda fails when CUDA cannot be used.
     executor: dask (local processes) or serial (in this process).
     workers: worker processes; 0 means one a core.
+    timeout: seconds for one file, 0 for any number; not kept by the serial executor.
+    max_memory: gigabytes for one worker, 0 for its share; not kept by the serial executor.
     max_megapixels: larger pictures are refused from their header.
     force: restore photographs that already have colour, too.
     """
@@ -125,6 +127,8 @@ class Recipe(Settings):
     device: str = _running("auto", choices=("auto", "cpu", "cuda"))
     executor: str = _running("dask", choices=("dask", "serial"))
     workers: int = _running(0, low=0)
+    timeout: float = _running(300.0, low=0.0)
+    max_memory: float = _running(0.0, low=0.0)
     max_megapixels: float = _running(300.0, low=0.0)
     force: bool = _running(False)
 

@@ -26,6 +26,8 @@ RUNNING = {
     "workers": 7,
     "device": "cpu",
     "executor": "serial",
+    "timeout": 5.0,
+    "max_memory": 2.0,
     "max_megapixels": 1.0,
     "force": True,
     "cert": "c.pem",

@@ -6,15 +6,21 @@ import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from multiprocessing import active_children, resource_tracker
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from typing import Any, Self, cast
+from uuid import uuid4
 
 from archive_colorizer.errors import ArchiveColorizerError, DependencyError
 from archive_colorizer.records import Outcome
 from archive_colorizer.run.executor import Batch, Lost, Task
+from archive_colorizer.run.guard import guarded, ran_out_of_time
+from archive_colorizer.run.limits import NO_LIMITS, Limits
 
 _AHEAD = 2
 """Batches in flight beyond one for each worker, so that none waits for its next."""
@@ -48,7 +54,7 @@ _SETTINGS: dict[str, Any] = {
 class DaskExecutor:
     """`workers` processes on this machine, reachable through the loopback interface only."""
 
-    def __init__(self, workers: int, threads: int) -> None:
+    def __init__(self, workers: int, threads: int, limits: Limits = NO_LIMITS) -> None:
         """Raises DependencyError without dask; processes start with the first batch only."""
         if find_spec("distributed") is None:
             raise DependencyError(
@@ -56,6 +62,8 @@ class DaskExecutor:
             )
         self._workers = workers
         self._threads = threads
+        self._limits = limits
+        self._notes = ""
         # Any, since only a part of the library is typed.
         self._cluster: Any = None
         self._client: Any = None
@@ -66,7 +74,7 @@ class DaskExecutor:
     def map(self, task: Task, batches: Iterable[Batch]) -> Iterator[list[Outcome] | Lost]:
         """See Executor; raises what the task raises."""
         arrived: SimpleQueue[Any] = SimpleQueue()
-        flying: dict[str, Batch] = {}
+        flying: dict[str, tuple[Batch, str]] = {}
         waiting = iter(batches)
         self._abandoned = True
         while True:
@@ -76,13 +84,20 @@ class DaskExecutor:
                     break
                 if self._cluster is None:
                     self._start()
-                future = self._client.submit(task, batch, pure=False)
-                flying[future.key] = batch
+                note = f"{self._notes}/{uuid4().hex}"
+                watched = partial(guarded, task=task, limits=self._limits, note=note)
+                future = self._client.submit(watched, batch, pure=False)
+                flying[future.key] = batch, note
                 future.add_done_callback(arrived.put)
             if not flying:
                 break
             future = arrived.get()
-            yield _answer(future, flying.pop(future.key))
+            batch, note = flying.pop(future.key)
+            answer = _answer(future, batch)
+            if isinstance(answer, Lost) and ran_out_of_time(note):
+                given = self._limits.seconds_for(batch)
+                answer = Lost(batch, f"not finished after {given:g} s and stopped", timeout=True)
+            yield answer
         self._abandoned = False
 
     def close(self) -> None:
@@ -107,6 +122,7 @@ class DaskExecutor:
     def _start(self) -> None:
         import dask
         import distributed
+        from distributed.system import MEMORY_LIMIT
 
         _silence()
         self._others = {child.pid for child in active_children()}
@@ -114,12 +130,16 @@ class DaskExecutor:
         self._settings.enter_context(_environment_with(variables))
         nanny = {"distributed.nanny.pre-spawn-environ": variables}
         self._settings.enter_context(dask.config.set({**_SETTINGS, **nanny}))
+        self._notes = self._settings.enter_context(TemporaryDirectory(prefix="colorize-"))
+        memory = self._limits.share(MEMORY_LIMIT, self._workers)
+        self._limits = replace(self._limits, memory=memory)
         library: Any = distributed
         try:
             with _signals_held_back():
                 self._cluster = library.LocalCluster(
                     n_workers=self._workers,
                     threads_per_worker=1,
+                    memory_limit=memory,
                     processes=True,
                     host="127.0.0.1",
                     dashboard_address="127.0.0.1:0",

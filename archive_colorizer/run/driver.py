@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from archive_colorizer.errors import OutputError
+from archive_colorizer.errors import ArchiveColorizerError, OutputError
 from archive_colorizer.records import Job, Outcome, Provenance, State
 from archive_colorizer.run.batches import in_batches
 from archive_colorizer.run.executor import Batch, Executor, Lost, Task
@@ -13,6 +13,7 @@ from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import Settled, Step, failed
 from archive_colorizer.run.recorder import Recorder
 from archive_colorizer.run.signals import Stop
+from archive_colorizer.run.streak import Streak
 from archive_colorizer.run.summary import Summary, Tally
 from archive_colorizer.run.workfolder import WorkFolder
 
@@ -48,7 +49,8 @@ def drive(steps: Iterable[Step], run: Run) -> Summary:
     Each outcome is in the manifest soon after it arrives, and all of them when this returns.
     A job whose worker dies is tried once more, alone.  After the first signal nothing new is
     begun; KeyboardInterrupt (see `stop_on_signals`) ends the waiting, too.  Raises
-    OutputError, after recording what is finished, when the output cannot be written.
+    OutputError, after recording what is finished, when the output cannot be written, and
+    what `Streak` says when too much fails in a row.
     """
     drive_ = _Drive(run)
     begun = time.monotonic()
@@ -70,10 +72,11 @@ class _Drive:
 
     def __init__(self, run: Run) -> None:
         self.tally = Tally(adopted=run.adopted)
-        self.trouble: OutputError | None = None
+        self.trouble: ArchiveColorizerError | None = None
         self.drained = False
         self._run = run
         self._recorder = Recorder(run.manifest, run.opening)
+        self._streak = Streak(run.manifest)
         self._lost: list[Job] = []
         # Whether a process may have made something without telling.
         self._doubtful = False
@@ -135,10 +138,18 @@ class _Drive:
         for answer in self._run.executor.map(self._run.task, batches):
             if isinstance(answer, Lost):
                 self._doubtful = True
-                self._lost.extend(self._adopt(answer.batch))
+                self._lose(answer)
                 continue
             for outcome in answer:
                 self._take(outcome)
+
+    def _lose(self, lost: Lost) -> None:
+        jobs = self._adopt(lost.batch)
+        if lost.timeout and len(lost.batch) == 1:
+            for job in jobs:
+                self._take(failed(job, "timeout", f"{job.name}: {lost.message}"))
+        else:
+            self._lost.extend(jobs)
 
     def _retry(self, job: Job) -> None:
         """Once more with nothing else in flight, so that only the guilty one is blamed."""
@@ -163,6 +174,7 @@ class _Drive:
             # Not this file's fault, and the next would fare no better: nothing to record.
             self.trouble = self.trouble or OutputError(outcome.message or "the output failed")
             return
+        self.trouble = self.trouble or self._streak.after(outcome)
         self._record(outcome)
         self.tally.count(outcome, settled=False)
         self._run.watch(outcome, False)

@@ -7,6 +7,7 @@ from typing import Protocol, Self, TypeAlias, cast
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.records import Job, Outcome
+from archive_colorizer.run.limits import NO_LIMITS, Limits
 
 Batch: TypeAlias = tuple[Job, ...]
 Task: TypeAlias = Callable[[Batch], list[Outcome]]
@@ -14,10 +15,14 @@ Task: TypeAlias = Callable[[Batch], list[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A batch that did not come back, because the process that had it died."""
+    """A batch that did not come back, because the process that had it died.
+
+    `timeout` says that it was ended because its time was over.
+    """
 
     batch: Batch
     message: str
+    timeout: bool = False
 
 
 class Executor(Protocol):
@@ -41,11 +46,16 @@ class Executor(Protocol):
 
 
 class SerialExecutor:
-    """One batch after the other, in this process."""
+    """One batch after the other, in this process.
 
-    def __init__(self, workers: int, threads: int) -> None:
+    It keeps no limits: only the end of a process ends a library that hangs in its own code,
+    and this process is the run.
+    """
+
+    def __init__(self, workers: int, threads: int, limits: Limits = NO_LIMITS) -> None:
         self.workers = workers
         self.threads = threads
+        self.limits = limits
 
     def map(self, task: Task, batches: Iterable[Batch]) -> Iterator[list[Outcome] | Lost]:
         for batch in batches:
@@ -68,8 +78,10 @@ EXECUTORS = {
 """Where each executor lives; imported only when it is asked for."""
 
 
-def open_executor(name: str, workers: int, threads: int) -> Executor:
+def open_executor(name: str, workers: int, threads: int, limits: Limits = NO_LIMITS) -> Executor:
     """The executor called `name`, with `workers` processes of `threads` threads each.
+
+    `limits` are kept by executors whose processes can be ended without ending the run.
 
     Raises UsageError for an unknown name and DependencyError for a library that is missing.
     """
@@ -77,4 +89,4 @@ def open_executor(name: str, workers: int, threads: int) -> Executor:
         raise UsageError(f"executor must be one of {', '.join(EXECUTORS)}, not {name!r}")
     module, _, kind = EXECUTORS[name].partition(":")
     make = getattr(importlib.import_module(module), kind)
-    return cast(Executor, make(workers, threads))
+    return cast(Executor, make(workers, threads, limits))

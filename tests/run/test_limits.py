@@ -1,0 +1,95 @@
+"""What a worker may take, and the watch inside it."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from archive_colorizer.records import Job, Part, Shot, Source, Stamp
+from archive_colorizer.run.executor import Batch
+from archive_colorizer.run.guard import guarded, ran_out_of_time
+from archive_colorizer.run.limits import NO_LIMITS, Limits
+
+
+def batch(count: int, frames: int = 0) -> Batch:
+    part = Part(Shot(0, frames), 0, frames) if frames else None
+    source = Source("/in", "a.jpg", Stamp(1, 0, 0, 0))
+    return tuple(Job(str(number), source, "a.jpg", part=part) for number in range(count))
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [(batch(1), 300), (batch(8), 2400), (batch(1, 1), 300), (batch(1, 240), 7200)],
+)
+def test_a_batch_has_as_many_times_the_seconds_as_files(given: Batch, seconds: float) -> None:
+    assert Limits(300.0).seconds_for(given) == seconds
+    assert NO_LIMITS.seconds_for(given) == 0
+
+
+def test_without_end_is_a_number_that_a_timer_takes() -> None:
+    assert Limits(float("inf")).seconds_for(batch(8)) < 1e7
+
+
+def test_workers_share_the_machine_and_none_gets_too_little_to_work() -> None:
+    assert NO_LIMITS.share(100 << 30, 8) == 10 << 30
+    assert NO_LIMITS.share(4 << 30, 8) == 2 << 30
+    assert Limits(memory=123).share(100 << 30, 8) == 123
+
+
+def test_who_is_in_time_leaves_no_note(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+
+    def task(_: Batch) -> list[object]:
+        assert note.exists()
+        return []
+
+    assert guarded(batch(1), task, Limits(60.0), str(note)) == []  # type: ignore[arg-type]
+    assert not note.exists()
+    assert not ran_out_of_time(str(note))
+
+
+def test_a_note_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    note = str(tmp_path / "missing" / "note")
+    assert guarded(batch(1), lambda _: [], Limits(60.0), note) == []
+    assert not ran_out_of_time(note)
+
+
+HANGS = """
+import ctypes, sys
+from archive_colorizer.run.guard import guarded
+from archive_colorizer.run.limits import Limits
+from tests.run.test_limits import batch
+# PyDLL keeps the interpreter's lock: no other thread of Python can run meanwhile.
+guarded(batch(1), lambda _: ctypes.PyDLL(None).sleep(100), Limits(0.2), sys.argv[1])
+"""
+
+
+def test_code_that_hangs_with_the_interpreters_lock_is_ended(tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    done = subprocess.run([sys.executable, "-c", HANGS, str(note)], timeout=60)
+    assert done.returncode == 1
+    assert ran_out_of_time(str(note))
+
+
+EATS = """
+import sys
+from archive_colorizer.run.guard import guarded
+from archive_colorizer.run.limits import Limits
+from tests.run.test_limits import batch
+def eat(_):
+    try:
+        return bytearray(2 << 30)
+    except MemoryError:
+        sys.exit(42)
+guarded(batch(1), eat, Limits(memory=1 << 30), "note")
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(resource, "RLIMIT_DATA") or Path("/dev/nvidiactl").exists(),
+    reason="beside a GPU only the nanny watches",
+)
+def test_who_wants_too_much_memory_is_refused() -> None:
+    assert subprocess.run([sys.executable, "-c", EATS], timeout=60).returncode == 42
