@@ -11,7 +11,9 @@ import numpy.typing as npt
 from skimage import data
 
 from archive_colorizer.color.blend import blend_rgb
+from archive_colorizer.color.sizes import shrink
 from archive_colorizer.color.space import luma_of
+from archive_colorizer.model.adapt import pack, working_size
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import Recipe
@@ -19,6 +21,8 @@ from archive_colorizer.restore.recolor import recolor
 
 PICTURES = Path(__file__).parent / "pictures"
 NAMES = ("astronaut", "chelsea", "rocket", "coffee")
+FACE = (slice(0, 256), slice(96, 352))
+"""Head and shoulders of the astronaut: the baseline has only seen close faces."""
 HEIGHT = 280
 
 
@@ -39,13 +43,38 @@ def row(name: str, columns: str) -> npt.NDArray[np.uint8]:
     return np.concatenate(cells, axis=1)
 
 
+def idea() -> npt.NDArray[np.uint8]:
+    """The idea, step by step; see the-idea.md."""
+    truth = np.ascontiguousarray(data.astronaut()[FACE])
+    luma = luma_of(truth)
+    baseline = open_colorizer(find_model("vgg-autoencoder"))
+    given = baseline.contract.input
+    seen = shrink(luma, *working_size(given, *luma.shape))
+    painted = np.clip(baseline.infer(pack(seen, given))[0].transpose(1, 2, 0), 0, 1)
+    blurry = cv2.resize(painted, luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    field = recolor(luma, baseline, Recipe())
+    soft = cv2.GaussianBlur(luma, (0, 0), 2.0)
+    sharpened = cv2.addWeighted(luma, 1.6, soft, -0.6, 0)
+    corrected = recolor(luma, baseline, Recipe(saturation=1.3, hue=4.0))
+    default = recolor(luma, open_colorizer(find_model("default")), Recipe())
+    cells = [
+        np.repeat(luma[..., None], 3, axis=2),
+        np.rint(blurry * 255).astype(np.uint8),
+        blend_rgb(luma, field),
+        blend_rgb(np.asarray(sharpened, np.uint8), corrected),
+        blend_rgb(luma, default),
+        truth,
+    ]
+    return np.concatenate(cells, axis=1)
+
+
 def write(name: str, rgb: npt.NDArray[np.uint8]) -> None:
     """Write one JPEG."""
     cv2.imwrite(str(PICTURES / name), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 def main() -> None:
-    """Write the README's picture and that of the model card."""
+    """Write the pictures of the README, the model card and the-idea.md."""
     PICTURES.mkdir(exist_ok=True)
     write(
         "before-after.jpg",
@@ -58,6 +87,7 @@ def main() -> None:
         for one in rows
     ]
     write("default-model.jpg", np.concatenate(padded))
+    write("the-idea.jpg", idea())
 
 
 if __name__ == "__main__":
