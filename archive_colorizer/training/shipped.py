@@ -91,7 +91,7 @@ def _settle(module: nn.Module, given: tuple[Tensor, ...]) -> None:
 def _read_model(path: Path) -> Any:
     try:
         import onnx
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+        from google.protobuf.message import DecodeError
     except ImportError:
         raise DependencyError(
             f"{path}: reading a model file needs onnx; run: pip install 'archive-colorizer[train]'"
