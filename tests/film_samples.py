@@ -30,7 +30,9 @@ def video(path: Path, codec: str = "ffv1", count: int = FRAMES, sound: bool = Fa
     """The film as a video in limited range; MKV takes any codec."""
     av = pytest.importorskip("av", reason="film needs PyAV")
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=RATE)
+        # With a checksum for each slice, so that damage is found.
+        options = {"level": "3", "slicecrc": "1", "g": "1"} if codec == "ffv1" else {}
+        stream = container.add_stream(codec, rate=RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         voice = container.add_stream("pcm_s16le", rate=8000) if sound else None
         if voice is not None:

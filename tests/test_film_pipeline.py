@@ -199,6 +199,26 @@ def test_a_gap_is_filled_with_the_grey_original_and_said(tmp_path, model):
     assert len(list((out / "scan").iterdir())) == FRAMES
 
 
+def test_a_damaged_shot_of_a_video_is_filled_too(tmp_path, model):
+    film, out = video(tmp_path / "a.mkv"), tmp_path / "out"
+    before = decoded(film)
+    data = bytearray(film.read_bytes())
+    middle = len(data) * 8 // 10
+    data[middle : middle + 40] = bytes(byte ^ 0xFF for byte in data[middle : middle + 40])
+    film.write_bytes(data)
+    summary = restore_films(order_of(film, out, model))
+    assert summary.failures == {"damaged": 1, "missing-shots": 1}
+    message = newest(out, f"a.mkv#{CUTS[1]}").message
+    assert "a.mkv: frame " in message
+    lost = int(message.partition("frame ")[2].split()[0])
+    summary = restore_films(order_of(film, out, model, allow_missing=True))
+    assert summary.failures == {"damaged": 1}
+    after = decoded(out / "a.mkv")
+    assert [pts for pts, _ in after] == [pts for pts, _ in before]
+    assert after[lost][1] == after[lost - 1][1]
+    assert after[FRAMES - 1][1] == before[FRAMES - 1][1]
+
+
 def test_a_person_s_edits_of_the_list_are_taken(tmp_path, model):
     film, out = video(tmp_path / "a.mkv"), tmp_path / "out"
     order = order_of(film, out, model)
@@ -215,6 +235,22 @@ def test_a_person_s_edits_of_the_list_are_taken(tmp_path, model):
     assert not any((one == 128).all() for one in chroma[10:])
     assert restore_films(order).done == 0
     assert not verify_output(out, print).findings
+
+
+def test_with_kept_segments_only_changed_shots_are_made_again(tmp_path, model):
+    film, out = video(tmp_path / "a.mkv"), tmp_path / "out"
+    order = replace(order_of(film, out, model), keep_segments=True)
+    restore_films(order)
+    before = decoded(out / "a.mkv")
+    listed = out / "a.mkv.shots.csv"
+    listed.write_text(f"first,last,hue\n0,{CUT},\n{CUT},{FRAMES},60\n")
+    again = restore_films(order)
+    assert (again.done, again.unchanged["done"]) == (3, 1)
+    after = decoded(out / "a.mkv")
+    assert after[:CUT] == before[:CUT]
+    assert all(one != two for one, two in zip(after[CUT:], before[CUT:], strict=True))
+    restore_films(replace(order, keep_segments=False))
+    assert not (out / "segments").exists()
 
 
 def test_a_list_that_does_not_fit_is_refused_with_its_line(tmp_path, model):

@@ -18,6 +18,8 @@ def pictures(
 
     The file is open while this runs, and a few frames are in memory.
     """
+    if not span:
+        return
     wanted = span.start
     for at, frame in _placed(path, name, index, wanted, threads):
         if at < wanted:

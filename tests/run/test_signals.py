@@ -52,6 +52,15 @@ def test_a_shield_holds() -> None:
         assert stop.signal == signal.SIGINT
 
 
+def test_after_a_shield_a_second_signal_interrupts_again() -> None:
+    with stop_on_signals() as stop:
+        stop.shield()
+        stop.unshield()
+        send(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)
+
+
 def test_what_nohup_ignores_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
