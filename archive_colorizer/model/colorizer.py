@@ -18,6 +18,8 @@ FloatArray = npt.NDArray[np.float32]
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
+_NO_MEMORY = ("failed to allocate memory", "out of memory", "bad allocation", "bad_alloc")
+"""What onnxruntime says, under errors of any type."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,12 +34,15 @@ class Colorizer:
         """Run the network on an N x C x H x W float32 batch that fits the contract.
 
         Returns N x c x h x w float32.  Raises ModelOutputError when a value is NaN or infinite,
-        and ModelError when the network fails or gives another shape than its contract says.
+        ModelError when the network fails or gives another shape than its contract says, and
+        MemoryError when memory (of the device, too) does not suffice.
         """
         given, made = self.contract.input, self.contract.output
         try:
             (output,) = self.session.run([made.name], {given.name: batch})
         except _session_errors() as error:
+            if any(words in str(error).lower() for words in _NO_MEMORY):
+                raise MemoryError(str(error)) from None
             raise ModelError(f"model {self.contract.name}: the network failed ({error})") from None
         channels = 3 if made.space == "rgb" else 2
         if output.ndim != 4 or output.shape[:2] != (len(batch), channels):

@@ -28,7 +28,8 @@ def settle(job: Job, workplace: Workplace, work: Work) -> Outcome:
     except ArchiveColorizerError as error:
         outcome = replace(failed, reason=error.reason, message=str(error))
     except MemoryError:
-        outcome = replace(failed, reason="memory", message=f"{job.name}: out of memory")
+        said = f"{job.name}: out of memory; fewer --workers leave more for each"
+        outcome = replace(failed, reason="memory", message=said)
     except Exception as error:
         said = f"{job.name}: {type(error).__name__}: {error}"
         outcome = replace(failed, reason="bug", message=said)

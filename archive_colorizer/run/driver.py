@@ -104,7 +104,9 @@ class _Drive:
             self._recorder.flush()
         except OutputError as error:
             self.trouble = self.trouble or error
-        if self.drained and not self._doubtful and not self._recorder.pending:
+        told = self.drained and not self._doubtful and not self._recorder.pending
+        # A worker that could not bring its folder to the disk has made a result all the same.
+        if told and self.trouble is None:
             self._run.work.discard()
             return
         for outcome in self._run.work.rescue(self._run.manifest):

@@ -1,0 +1,1 @@
+"""What the project promises when things break, proven by breaking them."""

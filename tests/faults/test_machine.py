@@ -1,0 +1,32 @@
+"""The machine breaks: the run stops early, says what failures have in common, loses nothing."""
+
+import pytest
+
+from archive_colorizer.errors import SourceError
+from archive_colorizer.run.streak import MOST
+from tests.faults.archive import Archive
+
+
+def test_a_disk_that_is_lost_stops_the_run(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.faults.injected import restore_with_faults
+
+    lost = [f"eio-{number:02}" for number in range(MOST + 5)]
+    archive.put("a", *lost, "z")
+    with monkeypatch.context() as patch:
+        patch.setattr("archive_colorizer.pipeline.restore_photos", restore_with_faults)
+        with pytest.raises(SourceError, match=f"{MOST} failures in a row.*Input/output error"):
+            archive.run()
+        words = archive.reasons()
+        assert list(words.values()).count("unreadable") >= MOST
+        assert words["a"] == "done"
+        assert "z" not in words
+        archive.assert_clean()
+        # The second run passes the stretch that the first one knew to be lost.
+        archive.run()
+        assert archive.reasons()["z"] == "done"
+    summary = archive.run()
+    assert (summary.done, summary.failed) == (len(lost), 0)
+    assert len(archive.results()) == len(lost) + 2
+    archive.assert_clean()
