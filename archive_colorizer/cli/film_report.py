@@ -93,9 +93,11 @@ def _show(order: "FilmOrder", summary: "Summary", seen: dict[str, tuple[Outcome,
 
 
 def _parts(name: str, seen: dict[str, tuple[Outcome, bool]]) -> Iterable[tuple[Outcome, bool]]:
-    for known, pair in seen.items():
-        if known.startswith(f"{name}#") and not known.endswith(f"#{SHOTS}"):
-            yield pair
+    """Those of one film, in the order of their frames."""
+    beginning = f"{name}#"
+    parts = [one for one in seen if one.startswith(beginning) and not one.endswith(f"#{SHOTS}")]
+    for known in sorted(parts, key=lambda one: int(one.rpartition("#")[2].partition("-")[0])):
+        yield seen[known]
 
 
 def _line(outcome: Outcome, settled: bool) -> str:
