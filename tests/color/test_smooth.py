@@ -153,7 +153,7 @@ def test_surroundings_end_with_the_shot():
     smoothing=st.floats(0, 1),
     seed=st.integers(0, 2**31),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_results_lie_within_what_the_masks_hold(shape, frames, smoothing, seed):
     """Of any size, dense inverse search's smallest included."""
     random = np.random.default_rng(seed)

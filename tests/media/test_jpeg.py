@@ -93,7 +93,7 @@ def test_the_planes_of_color_arrive():
     assert np.abs(shown[::2, ::2, 2].astype(int) - cr).mean() < 2
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 100))
 def test_any_size_and_quality_is_written(height, width, quality):
     luma = small_grey()[:height, :width]
@@ -234,7 +234,7 @@ def test_twelve_bits_are_named():
         decode(bytes(data), "x", LIMIT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 600), st.binary(min_size=1, max_size=4))
 def test_a_damaged_header_never_ends_in_another_error(at, junk):
     data = bytearray(saved(small()[:40, :40], "JPEG", icc_profile=srgb_profile()))

@@ -114,7 +114,7 @@ def test_any_sampling_of_the_source_becomes_the_one_asked_for(sampling, full, tm
     assert simplejpeg.decode_jpeg_header(result)[2:] == ("YCbCr", "444" if full else "420")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     height=st.integers(1, 47),
     width=st.integers(1, 47),
@@ -188,7 +188,7 @@ def test_finer_chroma_is_to_be_had():
 
 
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(1, 40), st.integers(1, 40), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_quantising_is_within_half_a_step_of_the_dct(low, high, height, width, data):
     seed = data.draw(st.integers(0, 2**32))
     limits = min(low, high), max(low, high)
@@ -347,7 +347,7 @@ def test_coefficients_that_no_encoder_makes_are_refused():
             jpeg_lossless._check_range(wrong, "mill.jpg")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 2**32 - 1), progressive=st.booleans())
 def test_damaged_files_give_the_same_luma_or_a_named_error(seed, progressive):
     source = bytearray(saved(small()[:40, :56], "JPEG", progressive=progressive))

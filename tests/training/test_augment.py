@@ -28,7 +28,7 @@ def planes(name="coffee", height=96, width=64):
     return to_planes(photograph(name)[100 : 100 + height, 200 : 200 + width])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     kind=st.sampled_from([*KINDS, "all"]),
@@ -91,7 +91,7 @@ def test_with_the_settings_given_most_crops_stay_without_a_mark():
     assert 0.25 < touched < 0.45
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32), fade=st.floats(0.0, 1.0))
 def test_tone_keeps_the_order_of_brightness_and_fading_its_range(seed, fade):
     ramp = np.linspace(0.0, 1.0, 256, dtype=np.float32)[None]

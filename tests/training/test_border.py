@@ -14,7 +14,7 @@ def planes():
     return to_planes(photograph("coffee")[100:196, 200:280])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=SEEDS, widest=st.floats(0.02, 0.3))
 def test_the_middle_stays_and_what_the_border_hides_is_grey(seed, widest):
     luma, chroma = planes()
@@ -32,7 +32,7 @@ def test_the_middle_stays_and_what_the_border_hides_is_grey(seed, widest):
     assert hidden.mean() < 0.9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=SEEDS)
 def test_color_goes_exactly_as_far_as_the_picture_does(seed):
     luma, chroma = planes()

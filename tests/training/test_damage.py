@@ -67,7 +67,7 @@ def test_specks_are_small():
     assert largest > 50
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=SEEDS, strength=st.floats(0.0, 1.0))
 def test_stains_only_darken_and_spare_the_darks(seed, strength):
     luma = np.tile(np.linspace(0.0, 1.0, 64, dtype=np.float32), (64, 1))
@@ -76,7 +76,7 @@ def test_stains_only_darken_and_spare_the_darks(seed, strength):
     assert (lost <= strength * luma + 1e-6).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=SEEDS, grey=st.floats(0.0, 1.0))
 def test_a_screen_keeps_the_mean_and_white_paper_white(seed, grey):
     plain = np.full((96, 96), grey, np.float32)

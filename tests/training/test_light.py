@@ -23,7 +23,7 @@ def test_at_strength_0_nothing_happens(change):
         np.testing.assert_allclose(changed, luma, atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=SEEDS, strength=STRENGTHS, name=st.sampled_from(["astronaut", "coffee", "rocket"]))
 def test_halation_never_darkens(seed, strength, name):
     luma = luma_of(name)
@@ -45,7 +45,7 @@ def test_halation_needs_something_bright():
     assert np.abs(halate(dusk, 1.0, np.random.default_rng(1)) - dusk).max() < 0.02
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=SEEDS, strength=STRENGTHS)
 def test_uneven_light_changes_slowly_and_by_no_more_than_its_strength(seed, strength):
     wall = np.full((64, 80), 0.7, np.float32)
@@ -63,7 +63,7 @@ def test_uneven_light_darkens_some_crops_and_fades_others():
     assert (blacks > 0.05).sum() > 5
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=SEEDS, strength=STRENGTHS)
 def test_tarnish_greys_the_darks_and_leaves_the_lights(seed, strength):
     rng = np.random.default_rng(seed)
