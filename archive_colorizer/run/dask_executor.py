@@ -140,6 +140,7 @@ class DaskExecutor:
                     n_workers=self._workers,
                     threads_per_worker=1,
                     memory_limit=memory,
+                    security=_credentials(library),
                     processes=True,
                     host="127.0.0.1",
                     dashboard_address="127.0.0.1:0",
@@ -156,6 +157,17 @@ class DaskExecutor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _credentials(library: Any) -> Any:
+    """For TLS between the processes: without, every user of this machine could send them code.
+
+    They are made for this run and never stand on the disk.  None where they cannot be made,
+    or where Dask's own configuration names some.
+    """
+    if library.Security().require_encryption or find_spec("cryptography") is None:
+        return None
+    return library.Security.temporary()
 
 
 def _answer(future: Any, batch: Batch) -> list[Outcome] | Lost:

@@ -260,6 +260,18 @@ def test_it_listens_on_the_loopback_interface_only(dask: Executor) -> None:
     assert listeners(psutil.Process()) == {"127.0.0.1"}
 
 
+def test_nobody_else_on_this_machine_can_send_it_code(dask: Executor) -> None:
+    pytest.importorskip("cryptography", reason="makes the certificate of each run")
+    import distributed
+
+    gather(dask, note, batches(1))
+    address = dask._client.scheduler.address  # type: ignore[attr-defined]
+    assert address.startswith("tls://127.0.0.1:")
+    stranger = distributed.Security(require_encryption=False)
+    with pytest.raises(OSError):
+        distributed.Client(address.replace("tls", "tcp"), security=stranger, timeout=3)
+
+
 @pytest.mark.parametrize("task", [note, sleep_long])
 def test_close_leaves_no_process(task: object) -> None:
     before = {one.pid for one in psutil.Process().children(recursive=True)}
