@@ -66,6 +66,8 @@ def no_model(_: Batch) -> list[Outcome]:
 
 
 def sleep_long(batch: Batch) -> list[Outcome]:
+    """Tells by a file, which is the source's name, that it has begun."""
+    Path(batch[0].source.relative).touch()
     time.sleep(120)
     return note(batch)
 
@@ -273,14 +275,15 @@ def test_nobody_else_on_this_machine_can_send_it_code(dask: Executor) -> None:
 
 
 @pytest.mark.parametrize("task", [note, sleep_long])
-def test_close_leaves_no_process(task: object) -> None:
+def test_close_leaves_no_process(task: object, tmp_path: Path) -> None:
     before = {one.pid for one in psutil.Process().children(recursive=True)}
     executor = open_executor("dask", 1, 1)
-    answers = executor.map(task, batches(1))  # type: ignore[arg-type]
+    begun = tmp_path / "begun"
+    answers = executor.map(task, iter([(job(1, str(begun)),)]))  # type: ignore[arg-type]
     if task is note:
         next(answers)
     else:
-        start_and_leave(answers)
+        leave_when(begun, answers)
     executor.close()
     executor.close()
     left = [
@@ -291,17 +294,25 @@ def test_close_leaves_no_process(task: object) -> None:
     assert not left
 
 
-def start_and_leave(answers: Iterator[object]) -> None:
+def leave_when(begun: Path, answers: Iterator[object]) -> None:
     """Wait for an answer that will not come, until interrupted as by a second signal."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    def watch() -> None:
+        end = time.monotonic() + 100
+        while not begun.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGALRM)
+
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.alarm(6)
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             next(answers)
     finally:
-        signal.alarm(0)
+        watcher.join()
         signal.signal(signal.SIGALRM, before)
+    assert begun.exists()
