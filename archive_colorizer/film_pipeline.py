@@ -10,7 +10,14 @@ from archive_colorizer.film_order import FilmOrder
 from archive_colorizer.media.film_source import find_film
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.shelf import find_model
-from archive_colorizer.pipeline import Tell, name_run, provenance, share_cores, tell_nobody
+from archive_colorizer.pipeline import (
+    Tell,
+    limits_of,
+    name_run,
+    provenance,
+    share_cores,
+    tell_nobody,
+)
 from archive_colorizer.records import Job, Outcome, Provenance, Source, State, Workplace
 from archive_colorizer.restore.film_join import Splice, join_films
 from archive_colorizer.restore.film_task import ListOrder, make_lists, restore_parts
@@ -75,7 +82,8 @@ def restore_films(
         if not stop.asked:
             assemblies = session.assemblies(tell)
             expect(sum(part.frames for one in assemblies for part in one.parts))
-            executor = open_executor(order.recipe.executor, workers, threads)
+            limits = limits_of(order.recipe)
+            executor = open_executor(order.recipe.executor, workers, threads, limits)
             summaries.append(session.restore(assemblies, executor))
             if not stop.asked:
                 summaries.append(session.join(assemblies, tell))

@@ -77,6 +77,8 @@ class _Film(click.Command):
 )
 @click.option("--keep-segments", is_flag=True, help="Keep the finished shots beside the film.")
 @click.option("--workers", type=int, help="Worker processes; 0: one a core.  [default: 0]")
+@click.option("--timeout", type=float, help="Seconds for ten frames; 0: any.  [default: 300]")
+@click.option("--max-memory", type=float, help="GB for one worker.  [default: its share]")
 @click.option("--executor", metavar="dask|serial", help="How to run many.  [default: dask]")
 @click.option("--force", is_flag=True, default=None, help="Restore films in color, too.")
 @click.option("--retry-failed", is_flag=True, help="Try failures of earlier runs again.")
