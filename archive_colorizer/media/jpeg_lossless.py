@@ -154,7 +154,8 @@ def _sides(source: bytes, bare: bytes, name: str) -> tuple[int, int]:
         # The markers that tell YCbCr from RGB are only here; other faults in them matter not.
         height, width, space, _ = simplejpeg.decode_jpeg_header(source, strict=False)
         again = simplejpeg.decode_jpeg_header(bare)
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
+        # KeyError: a sampling that libjpeg-turbo has no name for.
         raise UnsupportedPicture(f"{name}: its coefficients cannot be kept ({error})") from None
     frames = [body for marker, body in parts.segments(bare) if marker in _HUFFMAN_FRAMES]
     if space not in ("Gray", "YCbCr") or (height, width) != again[:2] or len(frames) != 1:
