@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from archive_colorizer.errors import DamagedPicture, SourceError
 from archive_colorizer.media import vips
 from archive_colorizer.media.discover import read_source
 from archive_colorizer.media.dpx import dpx_size, is_dpx, read_dpx
-from archive_colorizer.media.film import Codes, FilmFacts, Frame
+from archive_colorizer.media.film import Codes, FilmFacts, Frame, OpenedToRead
 from archive_colorizer.media.frame_names import NumberedFile, numbered_files
 from archive_colorizer.media.stills import decode, kind_of
 
@@ -26,7 +25,7 @@ _COLOR: Final = 14
 _FEW: Final = 0.01
 
 
-class SequenceFilm:
+class SequenceFilm(OpenedToRead):
     """A folder of numbered pictures, or a pattern for them; see media.film.Film."""
 
     __slots__ = ("_files", "facts")
@@ -52,20 +51,6 @@ class SequenceFilm:
                 yield self._frame(at)
             except SourceError:
                 yield None
-
-    def close(self) -> None:
-        """Files are open only while frames are read."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _frame(self, at: int) -> Frame:
         file, facts = self._files[at], self.facts

@@ -6,11 +6,10 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from archive_colorizer.errors import DamagedPicture
-from archive_colorizer.media.film import Codes, ColorTags, FilmFacts, Frame, Matrix
+from archive_colorizer.media.film import Codes, ColorTags, FilmFacts, Frame, Matrix, OpenedToRead
 from archive_colorizer.media.video import opened, picture_stream
 from archive_colorizer.media.video_decode import pictures
 from archive_colorizer.media.video_planes import (
@@ -38,7 +37,7 @@ _BROADCAST: Final = frozenset(("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg
 _FULL: Final = 2
 
 
-class VideoFilm:
+class VideoFilm(OpenedToRead):
     """A video file; see media.film.Film."""
 
     __slots__ = ("_index", "_path", "_threads", "facts")
@@ -62,20 +61,6 @@ class VideoFilm:
         """See media.film.Film."""
         for _, frame in self._pictures(first, last):
             yield frame
-
-    def close(self) -> None:
-        """Files are open only while frames are read."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _pictures(self, first: int, last: int | None) -> Iterator[tuple[int, Frame | None]]:
         facts = self.facts
