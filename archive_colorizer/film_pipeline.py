@@ -8,21 +8,12 @@ from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.film_assembly import assembly_of, list_order, workplace_of
 from archive_colorizer.film_order import FilmOrder
 from archive_colorizer.media.film_source import find_film
-from archive_colorizer.model.colorizer import open_colorizer
-from archive_colorizer.model.shelf import find_model
-from archive_colorizer.pipeline import (
-    Tell,
-    limits_of,
-    name_run,
-    provenance,
-    share_cores,
-    tell_nobody,
-)
+from archive_colorizer.opening import Opening, Tell, open_run, tell_nobody
 from archive_colorizer.records import Job, Outcome, Provenance, Source, State, Workplace
 from archive_colorizer.restore.film_join import Splice, join_films
 from archive_colorizer.restore.film_task import ListOrder, make_lists, restore_parts
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
-from archive_colorizer.run.executor import Executor, SerialExecutor, open_executor
+from archive_colorizer.run.executor import Executor, SerialExecutor
 from archive_colorizer.run.film_plan import (
     SHOTS,
     Assembly,
@@ -31,12 +22,9 @@ from archive_colorizer.run.film_plan import (
     part_steps,
     retired,
 )
-from archive_colorizer.run.lock import hold_output
-from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import Step
-from archive_colorizer.run.signals import Stop, stop_on_signals
 from archive_colorizer.run.summary import Summary, together
-from archive_colorizer.run.workfolder import WorkFolder, sweep
+from archive_colorizer.run.workfolder import WorkFolder
 
 Expect = Callable[[int], None]
 """Takes the number of frames that a run is about, once it is known."""
@@ -56,36 +44,22 @@ def restore_films(
 
     `watch` sees every outcome.  Raises as `restore_archive` does.
     """
-    model = find_model(order.recipe.model)
-    colorizer = open_colorizer(model, device=order.recipe.device)
-    tell(f"model {colorizer.contract.name} on {colorizer.provider}")
-    run = name_run()
-    with (
-        hold_output(order.output),
-        stop_on_signals() as stop,
-        Manifest.open(order.output) as manifest,
-    ):
-        if manifest.warning:
-            tell(manifest.warning)
-        workers, threads = share_cores(order.recipe.workers)
-        place = workplace_of(order, model, threads)
+    with open_run(order.output, order.recipe, tell) as opening:
+        place = workplace_of(order, opening.model, opening.threads)
         session = _Session(
             order,
             place,
-            manifest,
-            stop,
-            provenance(order.films, order.command, run, colorizer, place),
+            opening,
+            opening.provenance(order.films, order.command, place),
             watch,
-            adopted=sweep(order.output, manifest),
+            adopted=opening.adopted,
         )
         summaries = [session.list_shots(tell)]
-        if not stop.asked:
+        if not opening.stop.asked:
             assemblies = session.assemblies(tell)
             expect(sum(part.frames for one in assemblies for part in one.parts))
-            limits = limits_of(order.recipe)
-            executor = open_executor(order.recipe.executor, workers, threads, limits)
-            summaries.append(session.restore(assemblies, executor))
-            if not stop.asked:
+            summaries.append(session.restore(assemblies))
+            if not opening.stop.asked:
                 summaries.append(session.join(assemblies, tell))
         return together(summaries)
 
@@ -96,9 +70,8 @@ class _Session:
 
     order: FilmOrder
     place: Workplace
-    manifest: Manifest
-    stop: Stop
-    opening: Provenance
+    opening: Opening
+    provenance: Provenance
     watch: Watch
     adopted: int = 0
     is_opened: bool = False
@@ -117,7 +90,7 @@ class _Session:
                     yield _failed(f"{path.name}#{SHOTS}", error)
                     continue
                 self.sources.append(source)
-                step, order = list_order(source, self.order, self.manifest, self.place)
+                step, order = list_order(source, self.order, self.opening.manifest, self.place)
                 if isinstance(step, Job):
                     orders[step.key] = order
                     tell(f"looking at {source.name} and for its cuts")
@@ -130,29 +103,31 @@ class _Session:
         found: list[Assembly] = []
         chosen: set[str] = set()
         for source in self.sources:
-            known = self.manifest.newest(f"{source.name}#{SHOTS}")
+            known = self.opening.manifest.newest(f"{source.name}#{SHOTS}")
             if known is None or known.state is not State.DONE:
                 continue
             for said in known.warnings:
                 tell(f"{source.name}: {said}")
             vouched = replace(source, fixity=f"sha256:{known.source_sha256}")
             try:
-                found.append(assembly_of(vouched, self.order, self.manifest, chosen))
+                found.append(assembly_of(vouched, self.order, self.opening.manifest, chosen))
             except ArchiveColorizerError as error:
                 if len(self.order.films) == 1:
                     raise
                 self.troubled.append(_failed(source.name, error))
         return found
 
-    def restore(self, assemblies: Sequence[Assembly], executor: Executor) -> Summary:
+    def restore(self, assemblies: Sequence[Assembly]) -> Summary:
         """Every part in color."""
 
         def steps() -> Iterator[Step]:
             yield from self.troubled
             for one in assemblies:
-                yield from part_steps(one, self.manifest, self.place, self.order.retry_failed)
+                yield from part_steps(
+                    one, self.opening.manifest, self.place, self.order.retry_failed
+                )
 
-        return self._drive(steps(), restore_parts, "parts", executor)
+        return self._drive(steps(), restore_parts, "parts", self.opening.executor())
 
     def join(self, assemblies: Sequence[Assembly], tell: Tell) -> Summary:
         """Every film that has all its parts put together, and the parts removed."""
@@ -160,24 +135,26 @@ class _Session:
 
         def steps() -> Iterator[Step]:
             for one in assemblies:
-                step = film_step(one, self.manifest, self.place, self.order.retry_failed)
+                step = film_step(one, self.opening.manifest, self.place, self.order.retry_failed)
                 if isinstance(step, Job):
-                    missing = missing_parts(one, self.manifest, self.place)
-                    splices[step.key] = Splice(one, missing, self.order.span, self.opening.model)
+                    missing = missing_parts(one, self.opening.manifest, self.place)
+                    splices[step.key] = Splice(one, missing, self.order.span, self.provenance.model)
                     tell(f"putting {one.source.name} together")
                 yield step
 
         summary = self._drive(steps(), partial(join_films, splices=splices), "film")
-        if not (self.order.keep_segments or self.stop.asked):
+        if not (self.order.keep_segments or self.opening.stop.asked):
             for one in assemblies:
                 self._retire(one)
         return summary
 
     def _retire(self, assembly: Assembly) -> None:
-        known = self.manifest.newest(assembly.source.name)
-        missing = missing_parts(assembly, self.manifest, self.place)
+        known = self.opening.manifest.newest(assembly.source.name)
+        missing = missing_parts(assembly, self.opening.manifest, self.place)
         if known is not None and known.state is State.DONE and not missing:
-            self.manifest.append(list(retired(assembly, self.manifest, self.order.output)))
+            self.opening.manifest.append(
+                list(retired(assembly, self.opening.manifest, self.order.output))
+            )
 
     def _drive(
         self,
@@ -186,23 +163,23 @@ class _Session:
         stage: str,
         executor: Executor | None = None,
     ) -> Summary:
-        work = WorkFolder.open(self.order.output, f"{self.opening.run}-{stage}")
+        work = WorkFolder.open(self.order.output, f"{self.opening.name}-{stage}")
         summary = drive(
             steps,
             Run(
                 executor=executor or SerialExecutor(1, self.place.threads),
                 task=partial(task, workplace=replace(self.place, work=str(work.path))),
-                manifest=self.manifest,
+                manifest=self.opening.manifest,
                 work=work,
-                stop=self.stop,
-                opening=None if self.is_opened else self.opening,
+                stop=self.opening.stop,
+                opening=None if self.is_opened else self.provenance,
                 watch=self.watch,
                 adopted=self.adopted,
             ),
         )
         self.adopted = 0
         self.is_opened |= bool(summary.done or summary.failed or summary.skipped)
-        self.stop.unshield()
+        self.opening.stop.unshield()
         return summary
 
 

@@ -14,7 +14,7 @@ from archive_colorizer.film_order import FilmOrder
 from archive_colorizer.media.film import Film, FilmFacts, Layout
 from archive_colorizer.media.film_source import find_film
 from archive_colorizer.model.shelf import find_model
-from archive_colorizer.pipeline import share_cores
+from archive_colorizer.opening import share_cores
 from archive_colorizer.records import Part, Shot, Source, Workplace
 from archive_colorizer.restore.contact_sheet import (
     Tile,

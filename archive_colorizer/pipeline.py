@@ -1,49 +1,27 @@
 """The whole story of a run: from directories of scans to the same directories in color."""
 
 import os
-import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from uuid import uuid4
 
-from archive_colorizer import __version__
 from archive_colorizer.errors import DependencyError, SourceError, UsageError
 from archive_colorizer.media.credentials import check_credentials
 from archive_colorizer.media.discover import walk
-from archive_colorizer.model.colorizer import Colorizer, digest_of_model, open_colorizer
+from archive_colorizer.model.colorizer import digest_of_model
 from archive_colorizer.model.shelf import find_model
+from archive_colorizer.opening import Tell, open_run, tell_nobody
 from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Provenance, Source, Unfit, Workplace
+from archive_colorizer.records import Source, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
 from archive_colorizer.run.bag import read_bag, vouched
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
-from archive_colorizer.run.executor import open_executor
-from archive_colorizer.run.limits import Limits
-from archive_colorizer.run.lock import hold_output
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import Step, check_apart, plan
-from archive_colorizer.run.signals import stop_on_signals
 from archive_colorizer.run.summary import Summary
-from archive_colorizer.run.threads import cores
-from archive_colorizer.run.workfolder import WorkFolder, sweep
-
-Tell = Callable[[str], None]
-"""Takes sentences about the run itself."""
-
-
-def tell_nobody(_sentence: str) -> None:
-    """For runs that nobody listens to."""
-
-
-_LIBRARIES = (
-    "numpy opencv-python-headless onnxruntime-gpu onnxruntime dask "
-    "pyvips-binary simplejpeg tifffile imagecodecs pillow av scenedetect"
-).split()
+from archive_colorizer.run.workfolder import WorkFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,41 +83,22 @@ def restore_archive(
     outputs and other runs; never for what one photograph does.
     """
     _check_libraries(order.recipe)
-    model = find_model(order.recipe.model)
-    colorizer = open_colorizer(model, device=order.recipe.device)
-    tell(f"model {colorizer.contract.name} on {colorizer.provider}")
-    run = name_run()
-    with (
-        hold_output(order.output),
-        stop_on_signals() as stop,
-        Manifest.open(order.output) as manifest,
-    ):
-        if manifest.warning:
-            tell(manifest.warning)
-        adopted = sweep(order.output, manifest)
-        work = WorkFolder.open(order.output, run)
-        workers, threads = share_cores(order.recipe.workers)
-        place = _workplace(order, str(work.path), model, threads)
+    with open_run(order.output, order.recipe, tell) as opening:
+        work = WorkFolder.open(order.output, opening.name)
+        place = _workplace(order, str(work.path), opening.model, opening.threads)
         return drive(
-            plan(_entries(order), manifest, place, order.retry_failed),
+            plan(_entries(order), opening.manifest, place, order.retry_failed),
             Run(
-                executor=open_executor(
-                    order.recipe.executor, workers, threads, limits_of(order.recipe)
-                ),
+                executor=opening.executor(),
                 task=partial(restore_photos, workplace=place),
-                manifest=manifest,
+                manifest=opening.manifest,
                 work=work,
-                stop=stop,
-                opening=provenance(order.roots, order.command, run, colorizer, place),
+                stop=opening.stop,
+                opening=opening.provenance(order.roots, order.command, place),
                 watch=watch,
-                adopted=adopted,
+                adopted=opening.adopted,
             ),
         )
-
-
-def name_run() -> str:
-    """A name for a run that begins now; no two runs have the same."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
 
 
 def count_files(roots: Sequence[Path]) -> int:
@@ -187,50 +146,3 @@ def _workplace(order: Order, work: str, model: Path, threads: int) -> Workplace:
         model_sha256=digest_of_model(model),
         threads=threads,
     )
-
-
-def share_cores(workers: int) -> tuple[int, int]:
-    """Worker processes, and the threads that each may use; 0 workers are one a core."""
-    at_hand = cores()
-    workers = workers or at_hand
-    return workers, max(1, at_hand // workers)
-
-
-def limits_of(recipe: Recipe) -> Limits:
-    """What a recipe lets one worker take."""
-    return Limits(recipe.timeout, int(min(recipe.max_memory, 1e6) * 1e9))
-
-
-def provenance(
-    roots: Sequence[Path],
-    command: tuple[str, ...],
-    run: str,
-    colorizer: Colorizer,
-    place: Workplace,
-) -> Provenance:
-    """Who makes the outcomes of the run `run`, and by what means."""
-    film = {} if place.film is None else {"film": place.film.as_dict()}
-    return Provenance(
-        run=run,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        version=__version__,
-        command=command,
-        host=platform.node(),
-        roots=tuple(str(root) for root in roots),
-        recipe={**place.recipe.as_dict(), **film},
-        settings=place.settings,
-        model=colorizer.contract.name,
-        model_sha256=place.model_sha256,
-        model_licence=colorizer.contract.licence,
-        provider=colorizer.provider,
-        libraries=dict(_versions()),
-    )
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    yield "python", platform.python_version()
-    for name in _LIBRARIES:
-        try:
-            yield name, metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue

@@ -17,7 +17,7 @@ FLOORS = {
     "checksums": 22,
     "media": 30, "run": 30,
     "restore": 40, "training": 40,
-    "pipeline": 50, "sample": 50, "film_order": 50, "film_assembly": 51,
+    "opening": 49, "pipeline": 50, "sample": 50, "film_order": 50, "film_assembly": 51,
     "film_pipeline": 52, "film_preview": 52, "film_compare": 52,
     "evaluation": 51, "verification": 51,
     "cli": 60,

@@ -6,17 +6,23 @@ from typing import Any
 
 import click
 
+from archive_colorizer.cli.options import (
+    PATH,
+    chosen,
+    color_options,
+    running_options,
+    saying_options,
+)
 from archive_colorizer.errors import ExitCode, UsageError
 from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipes
 
-_PATH = click.Path(path_type=Path)
 _FILM_SETTINGS = ("smoothing", "codec", "rate", "allow_missing")
 
 
 @click.command("compare")
-@click.argument("source", type=_PATH)
-@click.argument("result", type=_PATH)
-@click.option("--output", type=_PATH, required=True, help="The video to write, MP4 or MKV.")
+@click.argument("source", type=PATH)
+@click.argument("result", type=PATH)
+@click.option("--output", type=PATH, required=True, help="The video to write, MP4 or MKV.")
 @click.option("--wipe", is_flag=True, help="A line that goes to and fro, not side by side.")
 @click.option("--rate", default="", help="Frames a second of numbered frames.  [default: 24]")
 @click.option("--from", "begin", metavar="TIME", help="Begin here.")
@@ -57,35 +63,23 @@ class _Film(click.Command):
     cls=_Film,
     epilog="Then look: archive-colorize film compare SOURCE RESULT --output FILE.mp4 [--wipe]",
 )
-@click.argument("films", nargs=-1, required=True, type=_PATH, metavar="INPUT...")
-@click.option("--output", type=_PATH, help="A folder or FILE.mkv.  [default: INPUT-colorized]")
-@click.option("--recipe", "recipe_file", type=_PATH, help="Settings from a TOML file.")
-@click.option("--model", metavar="NAME|FILE", help="A model by name or file.  [default: default]")
-@click.option("--device", metavar="auto|cpu|cuda", help="Where the network runs.  [default: auto]")
-@click.option("--strength", type=float, help="Share of the color used, 0 to 1.  [default: 1]")
-@click.option("--saturation", type=float, help="Factor on saturation.  [default: 1]")
-@click.option("--hue", type=float, help="Turn of the hue in degrees.  [default: 0]")
-@click.option("--value", type=float, help="Factor on the mask's value.  [default: 1]")
+@click.argument("films", nargs=-1, required=True, type=PATH, metavar="INPUT...")
+@click.option("--output", type=PATH, help="A folder or FILE.mkv.  [default: INPUT-colorized]")
+@color_options
 @click.option("--smoothing", type=float, help="Color from frames around, 0 to 1.  [default: 0.7]")
 @click.option("--codec", metavar="same|ffv1|h264|h265|prores", help="Of videos.  [default: same]")
 @click.option("--rate", help="Frames a second of numbered frames.  [default: 24]")
-@click.option("--shots", type=_PATH, help="A cut list, with settings for single shots.")
+@click.option("--shots", type=PATH, help="A cut list, with settings for single shots.")
 @click.option("--from", "begin", metavar="TIME", help="Begin here: seconds, mm:ss or hh:mm:ss.")
 @click.option("--to", "end", metavar="TIME", help="End before this.")
 @click.option(
     "--allow-missing", is_flag=True, default=None, help="Fill failed shots with the original."
 )
 @click.option("--keep-segments", is_flag=True, help="Keep the finished shots beside the film.")
-@click.option("--workers", type=int, help="Worker processes; 0: one a core.  [default: 0]")
-@click.option("--timeout", type=float, help="Seconds for ten frames; 0: any.  [default: 300]")
-@click.option("--max-memory", type=float, help="GB for one worker.  [default: its share]")
-@click.option("--executor", metavar="dask|serial", help="How to run many.  [default: dask]")
-@click.option("--force", is_flag=True, default=None, help="Restore films in color, too.")
-@click.option("--retry-failed", is_flag=True, help="Try failures of earlier runs again.")
+@running_options("ten frames", "films in color")
 @click.option("--dry-run", is_flag=True, help="List the shots and estimate; write nothing.")
-@click.option("--preview", type=_PATH, metavar="FILE.png", help="One frame a shot, nothing else.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON summary on stdout, nothing else.")
-@click.option("--quiet", is_flag=True, help="Only errors.")
+@click.option("--preview", type=PATH, metavar="FILE.png", help="One frame a shot, nothing else.")
+@saying_options
 def command(
     films: tuple[Path, ...],
     output: Path | None,
@@ -118,12 +112,12 @@ def command(
     from archive_colorizer.run.span import span_of
 
     recipe, film = load_recipes(recipe_file) if recipe_file else (Recipe(), FilmRecipe())
-    chosen = {key: value for key, value in given.items() if value is not None}
-    of_film = {key: chosen.pop(key) for key in _FILM_SETTINGS if key in chosen}
+    settings = chosen(given)
+    of_film = {key: settings.pop(key) for key in _FILM_SETTINGS if key in settings}
     order = FilmOrder(
         films=films,
         output=Path(),
-        recipe=recipe.changed(chosen, "command line"),
+        recipe=recipe.changed(settings, "command line"),
         film=film.changed(of_film, "command line"),
         shots=shots,
         span=span_of(begin, end),

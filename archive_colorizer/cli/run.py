@@ -11,25 +11,24 @@ from typing import TYPE_CHECKING
 import click
 
 from archive_colorizer.cli import printable
+from archive_colorizer.cli.options import (
+    PATH,
+    chosen,
+    color_options,
+    running_options,
+    saying_options,
+)
 from archive_colorizer.errors import ExitCode
 from archive_colorizer.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from archive_colorizer.pipeline import Order
 
-_PATH = click.Path(path_type=Path)
-
 
 @click.command(epilog="Example: archive-colorize run ./scans --output ./restored --strength 0.8")
-@click.argument("scans", nargs=-1, required=True, type=_PATH)
-@click.option("--output", type=_PATH, help="Where results go.  [default: SCANS-colorized]")
-@click.option("--model", metavar="NAME|FILE", help="A model by name or file.  [default: default]")
-@click.option("--recipe", "recipe_file", type=_PATH, help="Settings from a TOML file.")
-@click.option("--device", metavar="auto|cpu|cuda", help="Where the network runs.  [default: auto]")
-@click.option("--strength", type=float, help="Share of the color used, 0 to 1.  [default: 1]")
-@click.option("--saturation", type=float, help="Factor on saturation.  [default: 1]")
-@click.option("--hue", type=float, help="Turn of the hue in degrees.  [default: 0]")
-@click.option("--value", type=float, help="Factor on the mask's value.  [default: 1]")
+@click.argument("scans", nargs=-1, required=True, type=PATH)
+@click.option("--output", type=PATH, help="Where results go.  [default: SCANS-colorized]")
+@color_options
 @click.option("--jpeg-quality", type=int, help="1 to 100; 0: keep luma.  [default: 0]")
 @click.option("--luma", metavar="encoded|lossless", help="Of JPEGs.  [default: encoded]")
 @click.option("--profile", metavar="srgb|keep", help="Color space of results.  [default: srgb]")
@@ -44,15 +43,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--cert", metavar="FILE", help="For --c2pa: certificate chain, PEM.")
 @click.option("--key", metavar="FILE", help="For --c2pa: private key, PEM.")
 @click.option("--max-megapixels", type=float, help="Refuse larger pictures.  [default: 300]")
-@click.option("--workers", type=int, help="Worker processes; 0: one a core.  [default: 0]")
-@click.option("--timeout", type=float, help="Seconds for one file; 0: any.  [default: 300]")
-@click.option("--max-memory", type=float, help="GB for one worker.  [default: its share]")
-@click.option("--executor", metavar="dask|serial", help="How to run many.  [default: dask]")
-@click.option("--force", is_flag=True, default=None, help="Restore color photographs, too.")
-@click.option("--retry-failed", is_flag=True, help="Try failures of earlier runs again.")
+@running_options("one file", "color photographs")
 @click.option("--dry-run", is_flag=True, help="List what would be done; write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON summary on stdout, nothing else.")
-@click.option("--quiet", is_flag=True, help="Only errors.")
+@saying_options
 def command(
     scans: tuple[Path, ...],
     output: Path | None,
@@ -73,7 +66,7 @@ def command(
     from archive_colorizer import pipeline
 
     recipe = load_recipe(recipe_file) if recipe_file else Recipe()
-    recipe = recipe.changed({k: v for k, v in given.items() if v is not None}, "command line")
+    recipe = recipe.changed(chosen(given), "command line")
     order = pipeline.place_order(
         scans, output, recipe, retry_failed=retry_failed, command=tuple(sys.argv[1:])
     )

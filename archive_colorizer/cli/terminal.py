@@ -21,7 +21,7 @@ from rich.table import Table
 
 from archive_colorizer.cli import printable
 from archive_colorizer.errors import ExitCode
-from archive_colorizer.pipeline import Tell, tell_nobody
+from archive_colorizer.opening import Tell, tell_nobody
 from archive_colorizer.records import Outcome, State
 from archive_colorizer.run.driver import Watch, watch_nothing
 from archive_colorizer.run.summary import Summary

@@ -1,0 +1,62 @@
+"""The options that `run` and `film` share, in the order in which --help lists them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import click
+
+Decorator: TypeAlias = Callable[[Any], Any]
+
+PATH: Final = click.Path(path_type=Path)
+
+
+def _together(*options: Decorator) -> Decorator:
+    def decorate(command: Any) -> Any:
+        # The nearest decorator comes last in --help.
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+color_options: Final = _together(
+    click.option(
+        "--model", metavar="NAME|FILE", help="A model by name or file.  [default: default]"
+    ),
+    click.option("--recipe", "recipe_file", type=PATH, help="Settings from a TOML file."),
+    click.option(
+        "--device", metavar="auto|cpu|cuda", help="Where the network runs.  [default: auto]"
+    ),
+    click.option("--strength", type=float, help="Share of the color used, 0 to 1.  [default: 1]"),
+    click.option("--saturation", type=float, help="Factor on saturation.  [default: 1]"),
+    click.option("--hue", type=float, help="Turn of the hue in degrees.  [default: 0]"),
+    click.option("--value", type=float, help="Factor on the mask's value.  [default: 1]"),
+)
+"""Which color, and which network makes it."""
+
+saying_options: Final = _together(
+    click.option(
+        "--json", "as_json", is_flag=True, help="One JSON summary on stdout, nothing else."
+    ),
+    click.option("--quiet", is_flag=True, help="Only errors."),
+)
+"""What a person or a program is told."""
+
+
+def running_options(timed: str, colored: str) -> Decorator:
+    """How many are restored; `timed` is what --timeout is for, `colored` what --force restores."""
+    return _together(
+        click.option("--workers", type=int, help="Worker processes; 0: one a core.  [default: 0]"),
+        click.option("--timeout", type=float, help=f"Seconds for {timed}; 0: any.  [default: 300]"),
+        click.option("--max-memory", type=float, help="GB for one worker.  [default: its share]"),
+        click.option("--executor", metavar="dask|serial", help="How to run many.  [default: dask]"),
+        click.option("--force", is_flag=True, default=None, help=f"Restore {colored}, too."),
+        click.option("--retry-failed", is_flag=True, help="Try failures of earlier runs again."),
+    )
+
+
+def chosen(given: Mapping[str, object]) -> dict[str, object]:
+    """The options that were given; the others leave a recipe as it is."""
+    return {name: value for name, value in given.items() if value is not None}

@@ -1,0 +1,123 @@
+"""How every run begins: the model open, the output held, signals heard, the manifest healed."""
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from archive_colorizer import __version__
+from archive_colorizer.model.colorizer import Colorizer, open_colorizer
+from archive_colorizer.model.shelf import find_model
+from archive_colorizer.recipe import Recipe
+from archive_colorizer.records import Provenance, Workplace
+from archive_colorizer.run.executor import Executor, open_executor
+from archive_colorizer.run.limits import Limits
+from archive_colorizer.run.lock import hold_output
+from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.run.signals import Stop, stop_on_signals
+from archive_colorizer.run.threads import cores
+from archive_colorizer.run.workfolder import sweep
+
+Tell = Callable[[str], None]
+"""Takes sentences about the run itself."""
+
+_LIBRARIES: Final = (
+    "numpy opencv-python-headless onnxruntime-gpu onnxruntime dask "
+    "pyvips-binary simplejpeg tifffile imagecodecs pillow av scenedetect"
+).split()
+
+
+def tell_nobody(_sentence: str) -> None:
+    """For runs that nobody listens to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A run that has begun and may write in its output.
+
+    name: no two runs have the same.  threads: that each of the `workers` may use.  adopted:
+    how many results of a killed run were found.
+    """
+
+    name: str
+    recipe: Recipe
+    model: Path
+    colorizer: Colorizer
+    manifest: Manifest
+    stop: Stop
+    workers: int
+    threads: int
+    adopted: int
+
+    def executor(self) -> Executor:
+        """A new one, as the recipe asks for."""
+        limits = Limits(self.recipe.timeout, int(min(self.recipe.max_memory, 1e6) * 1e9))
+        return open_executor(self.recipe.executor, self.workers, self.threads, limits)
+
+    def provenance(
+        self, roots: Sequence[Path], command: tuple[str, ...], place: Workplace
+    ) -> Provenance:
+        """Who makes the outcomes of this run, and by what means."""
+        film = {} if place.film is None else {"film": place.film.as_dict()}
+        return Provenance(
+            run=self.name,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            version=__version__,
+            command=command,
+            host=platform.node(),
+            roots=tuple(str(root) for root in roots),
+            recipe={**place.recipe.as_dict(), **film},
+            settings=place.settings,
+            model=self.colorizer.contract.name,
+            model_sha256=place.model_sha256,
+            model_licence=self.colorizer.contract.licence,
+            provider=self.colorizer.provider,
+            libraries=dict(_versions()),
+        )
+
+
+@contextmanager
+def open_run(output: Path, recipe: Recipe, tell: Tell) -> Iterator[Opening]:
+    """Begin a run of this recipe that writes in `output`; `tell` hears how it begins.
+
+    Raises ModelError, DeviceError, OutputBusy and OutputError before anything is restored.
+    """
+    model = find_model(recipe.model)
+    colorizer = open_colorizer(model, device=recipe.device)
+    tell(f"model {colorizer.contract.name} on {colorizer.provider}")
+    workers, threads = share_cores(recipe.workers)
+    with hold_output(output), stop_on_signals() as stop, Manifest.open(output) as manifest:
+        if manifest.warning:
+            tell(manifest.warning)
+        yield Opening(
+            name=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}",
+            recipe=recipe,
+            model=model,
+            colorizer=colorizer,
+            manifest=manifest,
+            stop=stop,
+            workers=workers,
+            threads=threads,
+            adopted=sweep(output, manifest),
+        )
+
+
+def share_cores(workers: int) -> tuple[int, int]:
+    """Worker processes, and the threads that each may use; 0 workers are one a core."""
+    at_hand = cores()
+    workers = workers or at_hand
+    return workers, max(1, at_hand // workers)
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    yield "python", platform.python_version()
+    for name in _LIBRARIES:
+        try:
+            yield name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
