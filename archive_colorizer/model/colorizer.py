@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from archive_colorizer.errors import DependencyError, DeviceError, ModelError, ModelOutputError
 from archive_colorizer.model.contract import METADATA_KEY, ModelContract
+from archive_colorizer.model.seal import check_seal
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -64,12 +65,14 @@ def open_colorizer(
     """Open a model file on a device: `auto`, `cpu` or `cuda`.
 
     `sha256` is the digest that the file must have, where the caller knows it.  Raises
-    ModelError when the file is missing, damaged, has no contract or another digest, and
-    DeviceError when `cuda` was asked for and the session does not hold CUDA.
+    ModelError when the file is missing, damaged (its seal tells, where it has one), has no
+    contract or another digest, and DeviceError when `cuda` was asked for and the session does
+    not hold CUDA.
     """
     data = _bytes(path)
     if sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise ModelError(f"model {path}: was changed since the run began; start the run again")
+    check_seal(data, f"model {path}")
     session = _session(data, path, _wanted(device), threads)
     provider = str(session.get_providers()[0])
     if device == "cuda" and provider != CUDA:

@@ -22,6 +22,7 @@ from archive_colorizer.model.contract import (
     ModelContract,
     OutputContract,
 )
+from archive_colorizer.model.seal import sealed
 from archive_colorizer.training.checkpoint import load_checkpoint, restore_network
 from archive_colorizer.training.data import to_planes
 from archive_colorizer.training.network import NETWORKS, space_of
@@ -185,7 +186,7 @@ def _to_onnx(network: nn.Module, output: str) -> Any:
 
 
 def _stamped(model: Any, contract: ModelContract) -> bytes:
-    """The model's bytes with the contract, and without the paths of this machine."""
+    """The model's bytes with contract and seal, and without the paths of this machine."""
     for part in (*model.graph.node, *model.graph.input, *model.graph.output, model.graph):
         del part.metadata_props[:]
         part.doc_string = ""
@@ -195,8 +196,7 @@ def _stamped(model: Any, contract: ModelContract) -> bytes:
     model.producer_name = "archive-colorizer"
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, contract.to_json()
-    data: bytes = model.SerializeToString(deterministic=True)
-    return data
+    return sealed(model.SerializeToString(deterministic=True))
 
 
 def _write(data: bytes, path: Path) -> None:

@@ -11,6 +11,7 @@ pytest.importorskip("skimage", reason="photographs come with scikit-image")
 
 from archive_colorizer.errors import ModelError, OutputError, UsageError  # noqa: E402
 from archive_colorizer.model.colorizer import open_colorizer  # noqa: E402
+from archive_colorizer.model.seal import check_seal  # noqa: E402
 from archive_colorizer.training import export, network  # noqa: E402
 from archive_colorizer.training.checkpoint import save_checkpoint  # noqa: E402
 
@@ -58,6 +59,11 @@ def test_an_earlier_file_is_replaced_whole_and_settings_reach_the_contract(small
     contract = open_colorizer(target, device="cpu").contract
     assert contract.input.size == 192
     assert contract.training["data_sheet"] == "mine"
+
+
+def test_a_file_is_sealed_as_it_stands(small, tmp_path):
+    export.export_checkpoint(small, tmp_path / "model.onnx")
+    assert check_seal((tmp_path / "model.onnx").read_bytes(), "model.onnx")
 
 
 def test_a_file_that_is_too_large_is_refused(small, tmp_path):
