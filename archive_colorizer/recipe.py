@@ -76,8 +76,8 @@ class Settings:
 class Recipe(Settings):
     """All settings of a run.
 
-    strength: share of the predicted colour that is used, 0 (neutral) to 1.
-    saturation, value: factors on S and V of the colour mask in HSV, 0 to 4.
+    strength: share of the predicted color that is used, 0 (neutral) to 1.
+    saturation, value: factors on S and V of the color mask in HSV, 0 to 4.
     hue: turn of the mask's hue in degrees, taken modulo 360.
     jpeg_quality: 1 to 100, or 0 for the least that keeps luma within 1 code value.
     luma: of JPEG results; lossless carries the source's luma coefficients over bit for bit.
@@ -95,7 +95,7 @@ class Recipe(Settings):
     timeout: seconds for one file, 0 for any number; not kept by the serial executor.
     max_memory: gigabytes for one worker, 0 for its share; not kept by the serial executor.
     max_megapixels: larger pictures are refused from their header.
-    force: restore photographs that already have colour, too.
+    force: restore photographs that already have color, too.
     """
 
     strength: float = _pixels(1.0, 0.0, 1.0)
@@ -181,6 +181,16 @@ def load_recipe(path: Path) -> Recipe:
 
 def load_recipes(path: Path) -> tuple[Recipe, FilmRecipe]:
     """Read a recipe file and its table `[film]`; raises as `load_recipe` does."""
+    given, film = read_tables(path)
+    origin = f"recipe {path}"
+    return Recipe().changed(given, origin), FilmRecipe().changed(film, f"{origin}, [film]")
+
+
+def read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What stands in a recipe file, and in its table `[film]`, unchecked.
+
+    Raises UsageError that names the file when it cannot be read or is no TOML.
+    """
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -188,8 +198,7 @@ def load_recipes(path: Path) -> tuple[Recipe, FilmRecipe]:
     film = given.pop("film", {})
     if not isinstance(film, dict):
         raise UsageError(f"recipe {path}: film must be a table, [film], not {film!r}")
-    origin = f"recipe {path}"
-    return Recipe().changed(given, origin), FilmRecipe().changed(film, f"{origin}, [film]")
+    return given, film
 
 
 def reject_unknown(given: Mapping[str, object], known: Sequence[str], origin: str) -> None:

@@ -14,7 +14,7 @@ NAME = PACKAGE.name
 FLOORS = {
     "errors": 10, "color": 11,
     "recipe": 20, "model": 20, "records": 21,
-    "checksums": 22,
+    "checksums": 22, "recipe_text": 22,
     "media": 30, "run": 30,
     "restore": 40, "training": 40,
     "opening": 49, "pipeline": 50, "sample": 50, "film_order": 50, "film_assembly": 51,

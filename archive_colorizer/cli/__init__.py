@@ -13,6 +13,7 @@ COMMANDS = {
     "run": "Give the photographs below SCANS their color back.",
     "film": "Give films their color back, steady in time, with their sound.",
     "sample": "Lay out a small archive of real photographs to try things on.",
+    "recipe": "Show the settings in effect, check recipe files, describe them to editors.",
     "verify": "Check an output against its manifest, and its luma against the sources.",
     "report": "Export a manifest as text, JSON, CSV, Parquet or PREMIS.",
     "bag": "Pack a checked output into a BagIt bag.",

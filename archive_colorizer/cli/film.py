@@ -12,6 +12,7 @@ from archive_colorizer.cli.options import (
     color_options,
     running_options,
     saying_options,
+    words,
 )
 from archive_colorizer.errors import ExitCode, UsageError
 from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipes
@@ -19,7 +20,10 @@ from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipes
 _FILM_SETTINGS = ("smoothing", "codec", "rate", "allow_missing")
 
 
-@click.command("compare")
+@click.command(
+    "compare",
+    epilog="Example: archive-colorize film compare reel.mkv reel-in-color.mkv --output see.mp4",
+)
 @click.argument("source", type=PATH)
 @click.argument("result", type=PATH)
 @click.option("--output", type=PATH, required=True, help="The video to write, MP4 or MKV.")
@@ -61,13 +65,13 @@ class _Film(click.Command):
 
 @click.command(
     cls=_Film,
-    epilog="Then look: archive-colorize film compare SOURCE RESULT --output FILE.mp4 [--wipe]",
+    epilog="Example: archive-colorize film reel.mkv --output reel-in-color.mkv --smoothing 0.8",
 )
 @click.argument("films", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @click.option("--output", type=PATH, help="A folder or FILE.mkv.  [default: INPUT-colorized]")
 @color_options
 @click.option("--smoothing", type=float, help="Color from frames around, 0 to 1.  [default: 0.7]")
-@click.option("--codec", metavar="same|ffv1|h264|h265|prores", help="Of videos.  [default: same]")
+@click.option("--codec", **words("same|ffv1|h264|h265|prores"), help="Of videos.  [default: same]")
 @click.option("--rate", help="Frames a second of numbered frames.  [default: 24]")
 @click.option("--shots", type=PATH, help="A cut list, with settings for single shots.")
 @click.option("--from", "begin", metavar="TIME", help="Begin here: seconds, mm:ss or hh:mm:ss.")

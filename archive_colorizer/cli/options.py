@@ -11,6 +11,15 @@ Decorator: TypeAlias = Callable[[Any], Any]
 PATH: Final = click.Path(path_type=Path)
 
 
+def words(metavar: str) -> dict[str, Any]:
+    """For an option that takes one of some words, `a|b`: shown by --help, completed by shells."""
+
+    def complete(_context: object, _option: object, begun: str) -> list[str]:
+        return [word for word in metavar.split("|") if word.startswith(begun)]
+
+    return {"metavar": metavar, "shell_complete": complete}
+
+
 def _together(*options: Decorator) -> Decorator:
     def decorate(command: Any) -> Any:
         # The nearest decorator comes last in --help.
@@ -27,7 +36,7 @@ color_options: Final = _together(
     ),
     click.option("--recipe", "recipe_file", type=PATH, help="Settings from a TOML file."),
     click.option(
-        "--device", metavar="auto|cpu|cuda", help="Where the network runs.  [default: auto]"
+        "--device", **words("auto|cpu|cuda"), help="Where the network runs.  [default: auto]"
     ),
     click.option("--strength", type=float, help="Share of the color used, 0 to 1.  [default: 1]"),
     click.option("--saturation", type=float, help="Factor on saturation.  [default: 1]"),
@@ -51,7 +60,9 @@ def running_options(timed: str, colored: str) -> Decorator:
         click.option("--workers", type=int, help="Worker processes; 0: one a core.  [default: 0]"),
         click.option("--timeout", type=float, help=f"Seconds for {timed}; 0: any.  [default: 300]"),
         click.option("--max-memory", type=float, help="GB for one worker.  [default: its share]"),
-        click.option("--executor", metavar="dask|serial", help="How to run many.  [default: dask]"),
+        click.option(
+            "--executor", **words("dask|serial"), help="How to run many.  [default: dask]"
+        ),
         click.option("--force", is_flag=True, default=None, help=f"Restore {colored}, too."),
         click.option("--retry-failed", is_flag=True, help="Try failures of earlier runs again."),
     )

@@ -17,6 +17,7 @@ from archive_colorizer.cli.options import (
     color_options,
     running_options,
     saying_options,
+    words,
 )
 from archive_colorizer.errors import ExitCode
 from archive_colorizer.recipe import Recipe, load_recipe
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 @click.option("--output", type=PATH, help="Where results go.  [default: SCANS-colorized]")
 @color_options
 @click.option("--jpeg-quality", type=int, help="1 to 100; 0: keep luma.  [default: 0]")
-@click.option("--luma", metavar="encoded|lossless", help="Of JPEGs.  [default: encoded]")
-@click.option("--profile", metavar="srgb|keep", help="Color space of results.  [default: srgb]")
+@click.option("--luma", **words("encoded|lossless"), help="Of JPEGs.  [default: encoded]")
+@click.option("--profile", **words("srgb|keep"), help="Color space of results.  [default: srgb]")
 @click.option(
-    "--format", metavar="same|tiff|png|jpeg|webp|jp2", help="Of results.  [default: same]"
+    "--format", **words("same|tiff|png|jpeg|webp|jp2"), help="Of results.  [default: same]"
 )
 @click.option("--page", type=int, help="Of files with several pictures, from 1.  [default: first]")
 @click.option("--sidecar", is_flag=True, default=None, help="Write name.ext.xmp beside results.")
-@click.option("--mark", metavar="none|corner", help="Visible words.  [default: none]")
+@click.option("--mark", **words("none|corner"), help="Visible words.  [default: none]")
 @click.option("--c2pa", is_flag=True, default=None, help="Sign with Content Credentials.")
 @click.option("--source-type", metavar="TERM", help="IPTC digital source type that results state.")
 @click.option("--cert", metavar="FILE", help="For --c2pa: certificate chain, PEM.")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _GRACE = 300.0  # seconds; a step takes less than one, a validation up to minutes
 
 
-@click.command()
+@click.command(
+    epilog="Example: archive-colorize train --data photos/ --output runs/mine --minutes 60"
+)
 @click.option(
     "--data",
     "places",
