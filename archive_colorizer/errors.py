@@ -121,6 +121,12 @@ class ResultUnwritable(OutputError):
     reason = "unwritable"
 
 
+class ResultUnsound(OutputError):
+    """A result that was read back before it got its name is not what was to be written."""
+
+    reason = "unsound"
+
+
 class TargetExists(OutputError):
     """A file that is not this tool's stands where the result belongs; only this result fails."""
 

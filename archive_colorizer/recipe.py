@@ -96,6 +96,7 @@ class Recipe(Settings):
     max_memory: gigabytes for one worker, 0 for its share; not kept by the serial executor.
     max_megapixels: larger pictures are refused from their header.
     force: restore photographs that already have color, too.
+    paranoid: decode every result with other libraries before it gets its name; not of films.
     """
 
     strength: float = _pixels(1.0, 0.0, 1.0)
@@ -131,6 +132,7 @@ class Recipe(Settings):
     max_memory: float = _running(0.0, low=0.0)
     max_megapixels: float = _running(300.0, low=0.0)
     force: bool = _running(False)
+    paranoid: bool = _running(False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

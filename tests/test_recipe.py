@@ -30,6 +30,7 @@ RUNNING = {
     "max_memory": 2.0,
     "max_megapixels": 1.0,
     "force": True,
+    "paranoid": True,
     "cert": "c.pem",
     "key": "k.pem",
     "model": "other",

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 @click.option("--cert", metavar="FILE", help="For --c2pa: certificate chain, PEM.")
 @click.option("--key", metavar="FILE", help="For --c2pa: private key, PEM.")
 @click.option("--max-megapixels", type=float, help="Refuse larger pictures.  [default: 300]")
+@click.option("--paranoid", is_flag=True, default=None, help="Read every result back first.")
 @running_options("one file", "color photographs")
 @click.option("--dry-run", is_flag=True, help="List what would be done; write nothing.")
 @saying_options

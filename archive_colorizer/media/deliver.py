@@ -1,18 +1,21 @@
 """Deliver: bring a finished result to its place, whole or not at all, over nobody's file.
 
-The order of writing: temporary file in the run's own folder, fsync; a note in the worker's
-journal, fsync; the final name, fsync of its folder.  Whoever is killed in between leaves
-either nothing or a result that the next run finds in the journal.
+The order of writing: temporary file in the run's own folder, fsync; where it is asked for, a look
+at what the disk gives back; a note in the worker's journal, fsync; the final name, fsync of its
+folder.  Whoever is killed in between leaves either nothing or a result that the next run finds
+in the journal.
 """
 
 import errno
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
-from archive_colorizer.errors import OutputError, TargetExists, TargetName
+from archive_colorizer.errors import OutputError, ResultUnsound, TargetExists, TargetName
 from archive_colorizer.media.places import (
     Made,
     Move,
@@ -22,30 +25,43 @@ from archive_colorizer.media.places import (
     open_folder,
     open_journal,
     open_target_folder,
+    read_again,
     sha256_of,
     written_file,
 )
 from archive_colorizer.records import Job, Outcome, Stamp, Workplace, sidecar_of
+
+Check: TypeAlias = Callable[[bytes], None]
+"""Raises what is wrong with a finished file."""
 
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
 _BAD_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG})
 
 
 def deliver(
-    data: bytes, job: Job, workplace: Workplace, settled: Outcome, sidecar: bytes | None = None
+    data: bytes,
+    job: Job,
+    workplace: Workplace,
+    settled: Outcome,
+    sidecar: bytes | None = None,
+    check: Check | None = None,
 ) -> Outcome:
     """Write `data` as the job's result and return `settled` with what was written.
 
     `sidecar` appears beside it (see `sidecar_of`), just before it.  Without one, the sidecar
-    that the manifest knows of an earlier result is taken away.
+    that the manifest knows of an earlier result is taken away.  `check` is given what the
+    disk gives back, before anything has the result's name.
 
     The result has the mode that the umask gives.  Raises TargetExists when a file that is
     not this job's stands there, or a link or a file where a folder belongs, TargetName when
-    the file system does not take the name, and OutputError, with the system's words, when
-    the output cannot be written.  No temporary file stays.
+    the file system does not take the name, OutputError, with the system's words, when the
+    output cannot be written, ResultUnsound when the disk gives back something else, and what
+    `check` raises.  No temporary file stays.
     """
     try:
         with open_folder(workplace.work) as work, new_file(work, data) as made:
+            if check is not None:
+                check(_proven(made, job))
             return _bring(made, work, job, workplace, settled, sidecar)
     except OSError as error:
         raise _error(error, job, workplace) from error
@@ -63,6 +79,16 @@ def deliver_file(
             return _bring(made, work, job, workplace, settled, sidecar)
     except OSError as error:
         raise _error(error, job, workplace) from error
+
+
+def _proven(made: Made, job: Job) -> bytes:
+    again = read_again(made)
+    if hashlib.sha256(again).hexdigest() != made.sha256:
+        raise ResultUnsound(
+            f"{job.name}: the disk gave back other bytes than were written; nothing was kept, "
+            "check the disk"
+        )
+    return again
 
 
 def _bring(

@@ -115,6 +115,11 @@ def estimated_quality(data: bytes, table: int) -> int:
     return next((q for q in range(1, 101) if np.all(_ijg_table(q) <= divisors)), FAITHFUL)
 
 
+def coarseness(quality: int) -> int:
+    """What a JPEG of this IJG quality divides the mean of each luma block by, times 8."""
+    return int(_ijg_table(quality)[0])
+
+
 def _ijg_table(quality: int) -> npt.NDArray[np.int64]:
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     return cast(npt.NDArray[np.int64], np.clip((_IJG_LUMA * scale + 50) // 100, 1, 255))

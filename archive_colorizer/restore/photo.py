@@ -3,16 +3,18 @@
 import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from archive_colorizer import __version__
 from archive_colorizer.color.tone import Tone, tone_of
 from archive_colorizer.media import stills
 from archive_colorizer.media.credentials import holds_credentials, with_credentials
-from archive_colorizer.media.deliver import deliver
+from archive_colorizer.media.deliver import Check, deliver
 from archive_colorizer.media.discover import check_fixity, check_unchanged, read_source
 from archive_colorizer.media.formats import result_format
 from archive_colorizer.media.metadata import ProvenanceNote, with_provenance
+from archive_colorizer.media.proof import check_result
 from archive_colorizer.media.raster import Format
 from archive_colorizer.media.sidecar import holds_xmp, sidecar_for
 from archive_colorizer.model.colorizer import Colorizer
@@ -20,7 +22,7 @@ from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, State, Workplace
 from archive_colorizer.restore.boundary import settle
 from archive_colorizer.restore.recolor import recolor
-from archive_colorizer.restore.render import Original, placed, render
+from archive_colorizer.restore.render import Original, Rendering, placed, render
 from archive_colorizer.restore.session import colorizer_of
 
 
@@ -75,7 +77,19 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     )
     beside = recipe.sidecar or not holds_xmp(kind)
     sidecar = sidecar_for(metadata.xmp or b"") if beside else None
-    return deliver(content, job, workplace, known, sidecar)
+    check = _check(finished, raster.format, kind, job, recipe) if recipe.paranoid else None
+    return deliver(content, job, workplace, known, sidecar, check)
+
+
+def _check(finished: Rendering, source: Format, kind: Format, job: Job, recipe: Recipe) -> Check:
+    """The look at a result before it gets its name."""
+    return partial(
+        check_result,
+        kind=kind,
+        luma=finished.luma,
+        name=job.source.name,
+        quality=recipe.jpeg_quality if source == kind == "jpeg" else 0,
+    )
 
 
 def _note(colorizer: Colorizer, known: Outcome, recipe: Recipe) -> ProvenanceNote:

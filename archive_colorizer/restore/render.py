@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from archive_colorizer.color.blend import ChromaField, blend_planes, blend_rgb
+from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import SourceError
 from archive_colorizer.media import jpeg, stills
 from archive_colorizer.media.formats import target_name
@@ -17,11 +18,12 @@ from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rendering:
-    """A finished file, and what is to be said about it."""
+    """A finished file, the luma that it shows (upright), and what is to be said about it."""
 
     content: bytes
+    luma: Plane
     warnings: tuple[str, ...] = ()
 
 
@@ -48,18 +50,18 @@ def render(
         raster = replace(raster, luma=with_mark(raster.luma))
     if not raster.format == kind == "jpeg":
         rgb = blend_rgb(raster.luma, field)
-        return Rendering(stills.encode(rgb, raster, metadata, kind), said)
+        return Rendering(stills.encode(rgb, raster, metadata, kind), raster.luma, said)
     if recipe.luma == "lossless":
         refused = _why_not_lossless(raster, recipe)
         if not refused:
             try:
-                return Rendering(_lossless(original, field, metadata), said)
+                return Rendering(_lossless(original, field, metadata), raster.luma, said)
             except SourceError as error:
                 refused = str(error)
         said = (*said, f"luma was encoded again, not carried over bit for bit: {refused}")
     luma = np.asarray(raster.luma, dtype=np.uint8)
     cb, cr = blend_planes(luma, field)
-    return Rendering(jpeg.encode_jpeg(luma, cb, cr, metadata, recipe.jpeg_quality), said)
+    return Rendering(jpeg.encode_jpeg(luma, cb, cr, metadata, recipe.jpeg_quality), luma, said)
 
 
 def placed(job: Job, source: Format, kind: Format) -> Job:

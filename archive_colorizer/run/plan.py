@@ -28,6 +28,7 @@ RETRIED = frozenset(
         "target-name",
         "timeout",
         "too-large",
+        "unsound",
         "unreadable",
         "usage",
         "worker-lost",

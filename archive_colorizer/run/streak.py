@@ -23,6 +23,7 @@ _ENDS: dict[str, type[ArchiveColorizerError]] = {
     "model": ModelError,
     "timeout": DependencyError,
     "unreadable": SourceError,
+    "unsound": OutputError,
     "worker-lost": DependencyError,
 }
 """Reasons that may be the machine's fault, and the error that a run of them is."""

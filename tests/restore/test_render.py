@@ -9,6 +9,8 @@ from PIL import Image
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import ResultUnwritable
+from archive_colorizer.media import stills
+from archive_colorizer.media.places import read_again
 from archive_colorizer.records import Job, Source, Stamp, State
 from archive_colorizer.restore.photo import restore_photo
 from archive_colorizer.restore.render import placed
@@ -140,3 +142,43 @@ def test_the_stated_source_type_is_a_setting(studio):
     content = (studio.output / "a.png").read_bytes()
     assert b"digitalsourcetype/algorithmicallyEnhanced" in content
     assert b"compositeWithTrainedAlgorithmicMedia" not in content
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.bmp", "a.jp2"])
+def test_what_is_read_back_is_sound(studio, name):
+    studio.put(name, grey("coffee"))
+    outcome = studio.restore(name, paranoid=True, mark="corner")
+    assert outcome.state is State.DONE, outcome.message
+    assert studio.files() >= {name}
+
+
+@pytest.mark.parametrize("settings", [{"luma": "lossless"}, {"jpeg_quality": 20}])
+def test_every_way_of_a_jpeg_is_read_back(studio, settings):
+    studio.put("a.jpg", grey("chelsea"), quality=85)
+    outcome = studio.restore("a.jpg", paranoid=True, **settings)
+    assert outcome.state is State.DONE, outcome.message
+
+
+def test_a_result_that_went_wrong_never_gets_its_name(studio, monkeypatch):
+    def cut(*given):
+        return stills.WRITERS["png"](given[0], given[1], given[2])[:-2000]
+
+    studio.put("a.png", grey("rocket"))
+    monkeypatch.setattr("archive_colorizer.media.stills.encode", cut)
+    assert studio.restore("a.png").state is State.DONE, "or there is nothing to notice"
+    (studio.output / "a.png").unlink()
+    outcome = studio.restore("a.png", paranoid=True)
+    assert (outcome.state, outcome.reason) == (State.FAILED, "unsound")
+    assert studio.files() == set()
+
+
+def test_a_disk_that_gives_back_other_bytes_is_noticed(studio, monkeypatch):
+    def changed(made):
+        return b"x" + read_again(made)[1:]
+
+    studio.put("a.png", grey("rocket"))
+    monkeypatch.setattr("archive_colorizer.media.deliver.read_again", changed)
+    outcome = studio.restore("a.png", paranoid=True)
+    assert (outcome.state, outcome.reason) == (State.FAILED, "unsound")
+    assert "other bytes than were written" in outcome.message
+    assert studio.files() == set()

@@ -1,0 +1,78 @@
+"""A finished file is decoded by other libraries, and refused when it is not what was meant."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from archive_colorizer.color.space import luma_of
+from archive_colorizer.errors import ResultUnsound
+from archive_colorizer.media import stills
+from archive_colorizer.media.jpeg import encode_jpeg
+from archive_colorizer.media.planes import rounded
+from archive_colorizer.media.proof import check_result
+from archive_colorizer.media.raster import Metadata, Raster
+from tests.photographs import at_16_bits, photograph
+
+
+def written(kind, depth=8, alpha=False):
+    """A photograph as a result of this kind, and its luma at its own depth."""
+    photo = photograph("chelsea")[:201, :303]
+    rgb = photo if depth == 8 else at_16_bits(photo)
+    luma = luma_of(rgb)
+    raster = Raster(luma=luma, format=kind, alpha=luma.copy() if alpha else None)
+    return stills.encode(rgb, raster, Metadata(), kind), luma
+
+
+@pytest.mark.parametrize("kind", list(stills.WRITERS))
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_every_sound_result_passes(kind, depth, alpha):
+    content, luma = written(kind, depth, alpha)
+    check_result(content, kind, luma, "a.x")
+
+
+@pytest.mark.parametrize("kind", list(stills.WRITERS))
+def test_another_picture_or_size_is_refused(kind):
+    content, luma = written(kind)
+    for wrong in (luma[:, ::-1], luma[:-1], np.roll(luma, 9, axis=0)):
+        with pytest.raises(ResultUnsound, match=r"a\.x: its result does not show"):
+            check_result(content, kind, wrong, "a.x")
+
+
+@pytest.mark.parametrize("kind", list(stills.WRITERS))
+def test_a_result_that_was_cut_is_refused(kind):
+    content, luma = written(kind)
+    for share in (0.0, 0.01, 0.5, 0.9):
+        with pytest.raises(ResultUnsound, match=r"cannot be read back|does not show"):
+            check_result(content[: int(len(content) * share)], kind, luma, "a.x")
+
+
+@pytest.mark.parametrize("quality", [1, 10, 60, 95])
+def test_a_quality_that_was_chosen_may_lose_what_it_loses(quality):
+    luma = luma_of(photograph("astronaut"))
+    half = np.full((256, 256), 128, np.uint8)
+    content = encode_jpeg(luma, half, half, Metadata(), quality)
+    check_result(content, "jpeg", luma, "a.jpg", quality)
+    for wrong in (luma[::-1], content[: len(content) // 2]):
+        other, shown = (content, wrong) if isinstance(wrong, np.ndarray) else (wrong, luma)
+        with pytest.raises(ResultUnsound):
+            check_result(other, "jpeg", shown, "a.jpg", quality)
+
+
+def test_pixels_that_are_stored_lying_are_looked_at_upright():
+    luma = luma_of(photograph("coffee"))
+    lying, exif = io.BytesIO(), Image.Exif()
+    exif[274] = 6
+    Image.fromarray(np.rot90(luma)).save(lying, "JPEG", quality=100, exif=exif)
+    check_result(lying.getvalue(), "jpeg", luma, "a.jpg")
+
+
+def test_sixteen_bits_are_compared_at_their_own_depth():
+    content, luma = written("tiff", 16)
+    wrong = luma.copy()
+    wrong[0, 0] ^= 2
+    with pytest.raises(ResultUnsound, match="up to 2 code values"):
+        check_result(content, "tiff", wrong, "a.tif")
+    assert np.array_equal(rounded(wrong), rounded(luma))
