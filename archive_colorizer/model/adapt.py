@@ -10,9 +10,16 @@ from typing import Final
 
 import numpy as np
 
+from archive_colorizer.color.lab import chroma_of_ab, lightness_of
 from archive_colorizer.color.sizes import enlarge
-from archive_colorizer.color.space import FloatArray, chroma_of, lab_of, rgb_of_lab
-from archive_colorizer.model.contract import InputContract, InputSpace, OutputContract, OutputSpace
+from archive_colorizer.color.space import FloatArray, chroma_of
+from archive_colorizer.model.contract import (
+    Channels,
+    InputContract,
+    InputSpace,
+    OutputContract,
+    OutputSpace,
+)
 
 Pack = Callable[[FloatArray], FloatArray]
 Unpack = Callable[[FloatArray, FloatArray], FloatArray]
@@ -21,36 +28,28 @@ _LONGEST = 4
 """A working size is at most this many times longer than wide; longer pictures are squeezed."""
 
 
-def _grey_rgb(luma: FloatArray) -> FloatArray:
-    return np.repeat(luma[..., None], 3, axis=2)
-
-
-def _lab_l(luma: FloatArray) -> FloatArray:
-    return lab_of(_grey_rgb(luma))[..., :1] / np.float32(100)
-
-
-def _from_lab_ab(unit: FloatArray, luma: FloatArray) -> FloatArray:
-    lab = np.concatenate([_lab_l(luma) * 100, unit * 255 - 128], axis=2)
-    return chroma_of(rgb_of_lab(lab.astype(np.float32)))
-
-
 PACK: Final[Mapping[InputSpace, Pack]] = MappingProxyType(
     {
         "luma": lambda luma: luma[..., None],
-        "lab-l": _lab_l,
-        "grey-rgb": _grey_rgb,
+        "lab-l": lambda luma: lightness_of(luma)[..., None] / np.float32(100),
+        "grey-rgb": lambda luma: np.repeat(luma[..., None], 3, axis=2),
     }
 )
 """Luma to H x W x C in 0..1."""
 
 UNPACK: Final[Mapping[OutputSpace, Unpack]] = MappingProxyType(
     {
-        "cbcr": lambda unit, _luma: unit - np.float32(0.5),
-        "lab-ab": _from_lab_ab,
-        "rgb": lambda unit, _luma: chroma_of(unit),
+        "cbcr": lambda chroma, _luma: chroma,
+        "lab-ab": lambda ab, luma: chroma_of_ab(luma, ab),
+        "rgb": lambda rgb, _luma: chroma_of(rgb),
     }
 )
-"""h x w x c in 0..1, and luma of the same size, to a color mask."""
+"""h x w x c in the range of RANGES, and luma of the same size, to a color mask."""
+
+RANGES: Final[Mapping[OutputSpace, tuple[float, float]]] = MappingProxyType(
+    {"cbcr": (-0.5, 0.5), "lab-ab": (-128.0, 127.0), "rgb": (0.0, 1.0)}
+)
+"""What UNPACK takes of each space."""
 
 
 def working_size(contract: InputContract, height: int, width: int) -> tuple[int, int]:
@@ -72,16 +71,22 @@ def pack(luma: FloatArray, contract: InputContract) -> FloatArray:
     """The 1 x C x H x W float32 tensor for luma that already has the working size."""
     shown = PACK[contract.space](luma)
     scaled = shown * (contract.high - contract.low) + contract.low
-    tensor = (scaled - contract.mean) / contract.std
+    tensor = (scaled - _over(contract.mean)) / _over(contract.std)
     return np.ascontiguousarray(tensor.transpose(2, 0, 1)[None], dtype=np.float32)
 
 
 def unpack(tensor: FloatArray, luma: FloatArray, contract: OutputContract) -> FloatArray:
     """The color mask (h x w x 2) of a 1 x c x h x w tensor, for the luma that was packed."""
-    planes = tensor[0].transpose(1, 2, 0)
-    unit = (planes - contract.low) / (contract.high - contract.low)
-    unit = np.clip(unit, 0.0, 1.0).astype(np.float32)
-    height, width = unit.shape[:2]
+    planes = tensor[0].transpose(1, 2, 0) * _over(contract.std) + _over(contract.mean)
+    bottom, top = RANGES[contract.space]
+    unit = np.clip((planes - contract.low) / (contract.high - contract.low), 0.0, 1.0)
+    answer = np.asarray(unit * (top - bottom) + bottom, dtype=np.float32)
+    height, width = answer.shape[:2]
     if luma.shape != (height, width):
         luma = enlarge(luma, height, width)
-    return UNPACK[contract.space](unit, luma)
+    return UNPACK[contract.space](answer, luma)
+
+
+def _over(scale: Channels) -> FloatArray:
+    """A scale, to be laid over the channels of H x W x C."""
+    return np.asarray(scale, dtype=np.float32)

@@ -16,6 +16,12 @@ def test_a_contract_comes_back_as_it_was_written():
     assert ModelContract.from_json(written.to_json(), "m") == written
 
 
+def test_scales_of_single_channels_come_back():
+    shown = replace(CONTRACT.input, space="grey-rgb", mean=(0.485, 0.456, 0.406), std=0.25)
+    written = replace(CONTRACT, input=shown)
+    assert ModelContract.from_json(written.to_json(), "m") == written
+
+
 def broken(**changes):
     raw = json.loads(CONTRACT.to_json())
     for path, value in changes.items():
@@ -37,6 +43,10 @@ def broken(**changes):
         ({"input__size": 0}, "impossible"),
         ({"input__multiple_of": 10_000}, "impossible"),
         ({"input__std": 0.0}, "impossible"),
+        ({"input__mean": [0.5, 0.5]}, "2 numbers for the 1 channels of luma"),
+        ({"input__std": [0.0]}, "impossible scale"),
+        ({"output__std": "much"}, "no number"),
+        ({"max_batch": 0}, "batches of 0"),
         ({"output__low": 1.0}, "empty range"),
         ({"input__colour": "x"}, "cannot be read"),
         ({"input": None}, "cannot be read"),
