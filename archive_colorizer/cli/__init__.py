@@ -3,6 +3,8 @@
 import importlib
 import sys
 import traceback
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -21,28 +23,39 @@ COMMANDS = {
     "train": "Train a network on color photographs.",
     "export": "Turn a training checkpoint into a model file.",
     "evaluate": "Measure models on color photographs made grey.",
+    "models": "Adopt, list and fetch models.",
 }
 
 
 class LateGroup(click.Group):
-    """A group whose commands are imported when they are called, so that --help is quick."""
+    """A group whose commands are imported when they are called, so that --help is quick.
+
+    late: a sentence by name; `prefix` stands before the name of each one's module.
+    """
+
+    def __init__(
+        self, *args: Any, late: Mapping[str, str], prefix: str = "", **settings: Any
+    ) -> None:
+        super().__init__(*args, **settings)
+        self._late = late
+        self._prefix = prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self._late)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._late:
             return None
-        module = importlib.import_module(f"archive_colorizer.cli.{cmd_name}")
+        module = importlib.import_module(f"archive_colorizer.cli.{self._prefix}{cmd_name}")
         command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self._late.items()))
 
 
-@click.group(cls=LateGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LateGroup, late=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="archive-colorize")
 def program() -> None:
     """Give photo archives their color back.

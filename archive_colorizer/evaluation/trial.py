@@ -1,9 +1,7 @@
 """Models at work: subjects made grey, restored by a real run, measured and timed."""
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 import cv2
@@ -13,8 +11,7 @@ from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import OutputError, SourceError
 from archive_colorizer.evaluation.figures import PhotoFigures, Picture, compare, need_metrics
 from archive_colorizer.evaluation.subjects import Subject
-from archive_colorizer.model.adapt import pack
-from archive_colorizer.model.colorizer import open_colorizer
+from archive_colorizer.model import pace
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.pipeline import place_order, restore_archive
 from archive_colorizer.recipe import Recipe
@@ -61,18 +58,9 @@ def measure(
     }
 
 
-def milliseconds(model: str, rounds: int = 30) -> float:
-    """Median time of one inference at the model's own working size, on one core of the CPU."""
-    colorizer = open_colorizer(find_model(model), device="cpu", threads=1)
-    size = colorizer.contract.input.size
-    luma = np.linspace(0, 1, size * size, dtype=np.float32).reshape(size, size)
-    batch = pack(luma, colorizer.contract.input)
-    times = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        colorizer.infer(batch)
-        times.append(time.perf_counter() - begun)
-    return 1000 * median(times)
+def milliseconds(model: str) -> float:
+    """Median time of one inference, as `model.pace` measures it."""
+    return pace.milliseconds(find_model(model))
 
 
 def megabytes(model: str) -> float:

@@ -6,30 +6,36 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.errors import DependencyError, DeviceError, ModelError, ModelOutputError
-from archive_colorizer.model.contract import METADATA_KEY, ModelContract
+from archive_colorizer.model.contract import CHANNELS, METADATA_KEY, ModelContract
 from archive_colorizer.model.seal import check_seal
 
 FloatArray = npt.NDArray[np.float32]
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
+_PRECISE: Final = {"tensor(float)": True, "tensor(float16)": False}
+"""Types of input that a network may have; what it gives is turned into float32."""
 _NO_MEMORY = ("failed to allocate memory", "out of memory", "bad allocation", "bad_alloc")
 """What onnxruntime says, under errors of any type."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Colorizer:
-    """An open model: its contract, the provider its session really uses, and the session."""
+    """An open model: its contract, the provider its session really uses, and the session.
+
+    precise: whether the network takes float32; others take float16.
+    """
 
     contract: ModelContract
     provider: str
     session: Any
+    precise: bool = True
 
     def infer(self, batch: FloatArray) -> FloatArray:
         """Run the network on an N x C x H x W float32 batch that fits the contract.
@@ -40,12 +46,13 @@ class Colorizer:
         """
         given, made = self.contract.input, self.contract.output
         try:
-            (output,) = self.session.run([made.name], {given.name: batch})
+            shown = batch if self.precise else batch.astype(np.float16)
+            (output,) = self.session.run([made.name], {given.name: shown})
         except _session_errors() as error:
             if any(words in str(error).lower() for words in _NO_MEMORY):
                 raise MemoryError(str(error)) from None
             raise ModelError(f"model {self.contract.name}: the network failed ({error})") from None
-        channels = 3 if made.space == "rgb" else 2
+        channels = CHANNELS[made.space]
         if output.ndim != 4 or output.shape[:2] != (len(batch), channels):
             raise ModelError(
                 f"model {self.contract.name}: its output has the shape {output.shape}, "
@@ -69,28 +76,50 @@ def open_colorizer(
     contract or another digest, and DeviceError when `cuda` was asked for and the session does
     not hold CUDA.
     """
-    data = _bytes(path)
+    data = read_model(path)
     if sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise ModelError(f"model {path}: was changed since the run began; start the run again")
     check_seal(data, f"model {path}")
-    session = _session(data, path, _wanted(device), threads)
+    session = _session(data, f"model {path}", _wanted(device), threads)
     provider = str(session.get_providers()[0])
     if device == "cuda" and provider != CUDA:
         raise DeviceError(f"--device cuda: {why_no_cuda()}")
-    return Colorizer(_contract(session, path), provider, session)
+    contract = _contract(session, path)
+    return Colorizer(contract, provider, session, _is_precise(session))
+
+
+def try_model(data: bytes, contract: ModelContract, origin: str) -> Colorizer:
+    """Open the bytes of a model that carries no contract, under one, on one core of the CPU.
+
+    Raises ModelError that names it as `origin` when it does not open or fit.
+    """
+    session = _session(data, origin, [CPU], 1)
+    _check_names(session, contract, origin)
+    return Colorizer(contract, CPU, session, _is_precise(session))
 
 
 def digest_of_model(path: Path) -> str:
     """sha256 of a model file in hexadecimal; ModelError when it cannot be read."""
-    return hashlib.sha256(_bytes(path)).hexdigest()
+    return hashlib.sha256(read_model(path)).hexdigest()
+
+
+def read_model(path: Path) -> bytes:
+    """The bytes of a model file; ModelError when it cannot be read, or is a git-lfs pointer."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"model {path}: cannot be read ({error.strerror})") from None
+    if data.startswith(b"version https://git-lfs"):
+        raise ModelError(f"model {path}: a git-lfs pointer, not the model; run git lfs pull")
+    return data
 
 
 def providers_that_load(path: Path) -> dict[str, bool]:
     """For each provider that onnxruntime lists, whether a session with this model holds it."""
     ort = _onnxruntime()
-    data = _bytes(path)
+    data, origin = read_model(path), f"model {path}"
     return {
-        name: _session(data, path, list(dict.fromkeys((name, CPU))), 1).get_providers()[0] == name
+        name: _session(data, origin, list(dict.fromkeys((name, CPU))), 1).get_providers()[0] == name
         for name in ort.get_available_providers()
         if name in (CPU, CUDA)
     }
@@ -140,7 +169,7 @@ def _wanted(device: str) -> list[str]:
     return [CUDA, CPU] if CUDA in _onnxruntime().get_available_providers() else [CPU]
 
 
-def _session(data: bytes, path: Path, providers: Sequence[str], threads: int) -> Any:
+def _session(data: bytes, origin: str, providers: Sequence[str], threads: int) -> Any:
     ort = _onnxruntime()
     if CUDA in providers and hasattr(ort, "preload_dlls"):
         _preload(ort)
@@ -155,7 +184,7 @@ def _session(data: bytes, path: Path, providers: Sequence[str], threads: int) ->
         return ort.InferenceSession(data, options, providers=list(providers))
     except _session_errors() as error:
         reason = str(error).splitlines()[0][:300]
-        raise ModelError(f"model {path}: not a sound ONNX file ({reason})") from None
+        raise ModelError(f"{origin}: not a sound ONNX file ({reason})") from None
 
 
 def _preload(ort: Any) -> None:
@@ -164,29 +193,31 @@ def _preload(ort: Any) -> None:
         ort.preload_dlls()
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"model {path}: cannot be read ({error.strerror})") from None
-    if data.startswith(b"version https://git-lfs"):
-        raise ModelError(f"model {path}: a git-lfs pointer, not the model; run git lfs pull")
-    return data
-
-
 def _contract(session: Any, path: Path) -> ModelContract:
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise ModelError(
             f"model {path}: carries no contract, so its input and output are unknown; "
-            "export it with archive-colorize export, which stamps one"
+            "archive-colorize models adopt stamps one after a trial"
         )
     contract = ModelContract.from_json(text, f"model {path}")
-    inputs = [one.name for one in session.get_inputs()]
+    _check_names(session, contract, f"model {path}")
+    return contract
+
+
+def _check_names(session: Any, contract: ModelContract, origin: str) -> None:
+    inputs = {one.name: one.type for one in session.get_inputs()}
     outputs = [one.name for one in session.get_outputs()]
-    if inputs != [contract.input.name] or contract.output.name not in outputs:
+    if list(inputs) != [contract.input.name] or contract.output.name not in outputs:
         raise ModelError(
-            f"model {path}: has the inputs {inputs} and outputs {outputs}, its contract names "
+            f"{origin}: has the inputs {list(inputs)} and outputs {outputs}, its contract names "
             f"{contract.input.name!r} and {contract.output.name!r}"
         )
-    return contract
+    if inputs[contract.input.name] not in _PRECISE:
+        raise ModelError(
+            f"{origin}: its input is a {inputs[contract.input.name]}; float and float16 are taken"
+        )
+
+
+def _is_precise(session: Any) -> bool:
+    return _PRECISE[session.get_inputs()[0].type]

@@ -1,9 +1,16 @@
 """The shelf: where models stand that can be asked for by name."""
 
+import os
 from importlib import resources
 from pathlib import Path
+from typing import Final
+
+from platformdirs import user_data_path
 
 from archive_colorizer.errors import ModelError
+
+VARIABLE: Final = "ARCHIVE_COLORIZER_MODELS"
+"""Of the environment: the folder for adopted models."""
 
 
 def find_model(name_or_file: str) -> Path:
@@ -27,8 +34,26 @@ def find_model(name_or_file: str) -> Path:
 
 
 def models_at_hand() -> dict[str, Path]:
+    """Models by name: those that came with the program, and those that were adopted.
+
+    A name that came with the program means that model, whatever else has it.
+    """
+    return {**_models_in(adopted_folder()), **shipped_models()}
+
+
+def shipped_models() -> dict[str, Path]:
     """Models that came with the program, by name."""
-    return {path.stem: path for folder in _folders() for path in sorted(folder.glob("*.onnx"))}
+    return {name: path for folder in _folders() for name, path in _models_in(folder).items()}
+
+
+def adopted_folder() -> Path:
+    """Where adopted models stand: $ARCHIVE_COLORIZER_MODELS, or the user's own data folder."""
+    chosen = os.environ.get(VARIABLE)
+    return Path(chosen) if chosen else user_data_path("archive-colorizer", False) / "models"
+
+
+def _models_in(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.onnx"))}
 
 
 def _folders() -> list[Path]:

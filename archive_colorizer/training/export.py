@@ -1,10 +1,8 @@
 """From a checkpoint to a model file: scaling inside, any size, contract stamped, proven."""
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +12,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from archive_colorizer.errors import ModelError, OutputError, UsageError
+from archive_colorizer.errors import ModelError, UsageError
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.contract import (
-    METADATA_KEY,
     InputContract,
     ModelContract,
     OutputContract,
 )
-from archive_colorizer.model.seal import sealed
+from archive_colorizer.model.stamp import drafted, stamped
 from archive_colorizer.training.checkpoint import load_checkpoint, restore_network
 from archive_colorizer.training.data import to_planes
 from archive_colorizer.training.network import NETWORKS, space_of
@@ -74,24 +71,15 @@ def export_checkpoint(
     contract = _contract({**content, "storage": weights}, recipe, output.stem)
     model = _to_onnx(network, contract.output.name)
     STORAGES[weights].store(model)
-    data = _stamped(model, contract)
+    data = stamped(_bare(model), contract)
     if len(data) > largest * 2**20:
         raise ModelError(
             f"{output}: would have {len(data) / 2**20:.1f} MiB, the limit is {largest}; "
             "give --weights fp16, or --largest"
         )
-    draft = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        _write(data, draft)
+    with drafted(data, output) as draft:
         parity = _compare(network, draft)
         _check(parity, weights, output)
-        draft.replace(output)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written ({error.strerror})") from None
-    finally:
-        with suppress(OSError):
-            draft.unlink()
     return parity
 
 
@@ -185,8 +173,8 @@ def _to_onnx(network: nn.Module, output: str) -> Any:
     return model
 
 
-def _stamped(model: Any, contract: ModelContract) -> bytes:
-    """The model's bytes with contract and seal, and without the paths of this machine."""
+def _bare(model: Any) -> bytes:
+    """The model's bytes without the paths of this machine."""
     for part in (*model.graph.node, *model.graph.input, *model.graph.output, model.graph):
         del part.metadata_props[:]
         part.doc_string = ""
@@ -194,16 +182,8 @@ def _stamped(model: Any, contract: ModelContract) -> bytes:
         del value.metadata_props[:]
     del model.metadata_props[:]
     model.producer_name = "archive-colorizer"
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, contract.to_json()
-    return sealed(model.SerializeToString(deterministic=True))
-
-
-def _write(data: bytes, path: Path) -> None:
-    with path.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 def _compare(network: nn.Module, path: Path) -> Parity:

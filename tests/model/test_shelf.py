@@ -1,7 +1,13 @@
 import pytest
 
-from archive_colorizer.errors import ModelError
-from archive_colorizer.model.shelf import find_model, models_at_hand
+from archive_colorizer.adoption.shelve import place_on_shelf
+from archive_colorizer.errors import ModelError, UsageError
+from archive_colorizer.model.shelf import (
+    adopted_folder,
+    find_model,
+    models_at_hand,
+    shipped_models,
+)
 
 
 def test_a_file_is_found_by_its_path(tmp_path, monkeypatch):
@@ -19,3 +25,22 @@ def test_the_default_model_is_at_hand():
 def test_what_is_not_there_is_named(wanted):
     with pytest.raises(ModelError, match=wanted):
         find_model(wanted)
+
+
+def test_adopted_models_are_found_by_name_and_hide_none_that_came_along(tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCHIVE_COLORIZER_MODELS", str(tmp_path))
+    for name in ("theirs", "default"):
+        (tmp_path / f"{name}.onnx").write_bytes(b"x")
+    assert find_model("theirs") == tmp_path / "theirs.onnx"
+    assert find_model("default") == shipped_models()["default"]
+    with pytest.raises(UsageError, match="comes with the program"):
+        place_on_shelf("default")
+    assert place_on_shelf("mine") == tmp_path / "mine.onnx"
+
+
+def test_without_a_folder_of_ones_own_the_users_data_folder_is_taken(tmp_path, monkeypatch):
+    monkeypatch.delenv("ARCHIVE_COLORIZER_MODELS", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert adopted_folder().name == "models"
+    assert "archive-colorizer" in str(adopted_folder())
+    assert not adopted_folder().exists()

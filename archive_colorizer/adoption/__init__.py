@@ -1,0 +1,1 @@
+"""Networks of others: what is known of their families, their trial, their place on the shelf."""

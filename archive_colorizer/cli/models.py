@@ -1,0 +1,20 @@
+"""`archive-colorize models`: networks of others, and those at hand."""
+
+import click
+
+from archive_colorizer.cli import LateGroup
+
+COMMANDS = {
+    "adopt": "Make a network of somebody else a model for runs.",
+    "list": "List the models at hand.",
+}
+
+
+@click.group(
+    cls=LateGroup,
+    late=COMMANDS,
+    prefix="models_",
+    epilog="Example: archive-colorize models adopt ddcolor.onnx --as ddcolor",
+)
+def command() -> None:
+    """Bring the best network you have, and see which are at hand."""
