@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from archive_colorizer.errors import SourceError
@@ -12,6 +11,7 @@ from archive_colorizer.model.shelf import find_model
 from archive_colorizer.records import Outcome, Source, Workplace
 from archive_colorizer.restore.film_task import ListOrder, facts_of, parts_listed
 from archive_colorizer.restore.film_writer import endings_of
+from archive_colorizer.restore.session import models_of
 from archive_colorizer.run.film_plan import SHOTS, Assembly, list_name, list_step, person_list
 from archive_colorizer.run.fixity import read_fixity
 from archive_colorizer.run.manifest import Manifest
@@ -21,16 +21,15 @@ from archive_colorizer.run.plan import Step
 _PART: Final = re.compile(r".*#\d+-\d+", re.DOTALL)
 
 
-def workplace_of(order: FilmOrder, model: Path, threads: int) -> Workplace:
+def workplace_of(order: FilmOrder, threads: int) -> Workplace:
     """What the jobs of a film share; its work folder is that of each drive."""
     return Workplace(
         output=str(order.output),
         work="",
         recipe=order.recipe,
-        model=str(model),
-        model_sha256=digest_of_model(model),
         threads=threads,
         film=order.film,
+        **models_of(order.recipe),
     )
 
 

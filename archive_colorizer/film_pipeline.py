@@ -45,7 +45,7 @@ def restore_films(
     `watch` sees every outcome.  Raises as `restore_archive` does.
     """
     with open_run(order.output, order.recipe, tell) as opening:
-        place = workplace_of(order, opening.model, opening.threads)
+        place = workplace_of(order, opening.threads)
         session = _Session(
             order,
             place,

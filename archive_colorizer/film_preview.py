@@ -13,7 +13,6 @@ from archive_colorizer.film_assembly import list_order, workplace_of
 from archive_colorizer.film_order import FilmOrder
 from archive_colorizer.media.film import Film, FilmFacts, Layout
 from archive_colorizer.media.film_source import find_film
-from archive_colorizer.model.shelf import find_model
 from archive_colorizer.opening import share_cores
 from archive_colorizer.records import Part, Shot, Source, Workplace
 from archive_colorizer.restore.contact_sheet import (
@@ -23,7 +22,7 @@ from archive_colorizer.restore.contact_sheet import (
 )
 from archive_colorizer.restore.film import restore_part
 from archive_colorizer.restore.film_task import frames_in, open_again, place_for, shots_in
-from archive_colorizer.restore.session import colorizer_of
+from archive_colorizer.restore.session import painter_of
 from archive_colorizer.restore.shots import find_shots, own_recipe
 from archive_colorizer.run.film_plan import list_name
 from archive_colorizer.run.manifest import Manifest
@@ -77,7 +76,7 @@ class LookAhead:
 def look_ahead(path: Path, order: FilmOrder) -> LookAhead:
     """What a run of the order would make of one film; writes nothing."""
     workers, threads = share_cores(order.recipe.workers)
-    place = workplace_of(order, find_model(order.recipe.model), threads)
+    place = workplace_of(order, threads)
     source = find_film(path)
     with open_again(source, place) as film:
         facts = film.facts
@@ -110,11 +109,11 @@ def _rate(film: Film, shot: Shot, place: Workplace) -> float:
     layout = Layout(film.facts.codes, "4:4:4")
     first = (shot.first + shot.last) // 2
     sample = Shot(first, min(first + _SAMPLE, shot.last))
-    colorizer = colorizer_of(place)
+    painter = painter_of(place)
 
     def restore(last: int) -> int:
         part = Part(sample, sample.first, last)
-        frames = restore_part(film, part, colorizer, place.recipe, smoothing, layout)
+        frames = restore_part(film, part, painter, place.recipe, smoothing, layout)
         return sum(1 for _ in frames)
 
     # The first frame waits for the network to be made ready.
@@ -146,7 +145,7 @@ def write_sheet(order: FilmOrder, sheet: Path) -> int:
     """
     if sheet.suffix.lower() != ".png":
         raise UsageError(f"{sheet} must end with .png")
-    place = workplace_of(order, find_model(order.recipe.model), share_cores(1)[1])
+    place = workplace_of(order, share_cores(1)[1])
     tiles = [tile for path in order.films for tile in _tiles(path, order, place)]
     temporary = sheet.with_name(f".{secrets.token_hex(8)}.png")
     try:
@@ -165,9 +164,9 @@ def _tiles(path: Path, order: FilmOrder, place: Workplace) -> Iterator[Tile]:
         layout = Layout(facts.codes, "4:4:4")
         for number, shot in enumerate(_shots(source, film, order, place), 1):
             at = (shot.first + shot.last) // 2
-            colorizer = colorizer_of(place_for(shot, place))
+            painter = painter_of(place_for(shot, place))
             recipe = own_recipe(place.recipe, shot)
             part = Part(shot, at, at + 1)
-            (frame,) = restore_part(film, part, colorizer, recipe, 0.0, layout)
+            (frame,) = restore_part(film, part, painter, recipe, 0.0, layout)
             words = f"{number}  {clock(facts.seconds(at))}  frame {at}"
             yield Tile(shown(frame, layout.codes, facts), words)

@@ -11,10 +11,11 @@ from typing import Final
 from uuid import uuid4
 
 from archive_colorizer import __version__
-from archive_colorizer.model.colorizer import Colorizer, open_colorizer
+from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Provenance, Workplace
+from archive_colorizer.restore.painter import Painter
 from archive_colorizer.run.executor import Executor, open_executor
 from archive_colorizer.run.limits import Limits
 from archive_colorizer.run.lock import hold_output
@@ -46,8 +47,7 @@ class Opening:
 
     name: str
     recipe: Recipe
-    model: Path
-    colorizer: Colorizer
+    painter: Painter
     manifest: Manifest
     stop: Stop
     workers: int
@@ -73,10 +73,10 @@ class Opening:
             roots=tuple(str(root) for root in roots),
             recipe={**place.recipe.as_dict(), **film},
             settings=place.settings,
-            model=self.colorizer.contract.name,
-            model_sha256=place.model_sha256,
-            model_licence=self.colorizer.contract.licence,
-            provider=self.colorizer.provider,
+            model=self.painter.name,
+            model_sha256=place.models_sha256,
+            model_licence=self.painter.licence,
+            provider=self.painter.provider,
             libraries=dict(_versions()),
         )
 
@@ -87,9 +87,10 @@ def open_run(output: Path, recipe: Recipe, tell: Tell) -> Iterator[Opening]:
 
     Raises ModelError, DeviceError, OutputBusy and OutputError before anything is restored.
     """
-    model = find_model(recipe.model)
-    colorizer = open_colorizer(model, device=recipe.device)
-    tell(f"model {colorizer.contract.name} on {colorizer.provider}")
+    names = [recipe.model, *([recipe.merge] if recipe.merge else [])]
+    opened = (open_colorizer(find_model(name), device=recipe.device) for name in names)
+    painter = Painter(tuple(opened))
+    tell(f"model {painter.name} on {painter.provider}")
     workers, threads = share_cores(recipe.workers)
     with hold_output(output), stop_on_signals() as stop, Manifest.open(output) as manifest:
         if manifest.warning:
@@ -97,8 +98,7 @@ def open_run(output: Path, recipe: Recipe, tell: Tell) -> Iterator[Opening]:
         yield Opening(
             name=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}",
             recipe=recipe,
-            model=model,
-            colorizer=colorizer,
+            painter=painter,
             manifest=manifest,
             stop=stop,
             workers=workers,

@@ -10,12 +10,11 @@ from pathlib import Path
 from archive_colorizer.errors import DependencyError, SourceError, UsageError
 from archive_colorizer.media.credentials import check_credentials
 from archive_colorizer.media.discover import walk
-from archive_colorizer.model.colorizer import digest_of_model
-from archive_colorizer.model.shelf import find_model
 from archive_colorizer.opening import Tell, open_run, tell_nobody
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Source, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
+from archive_colorizer.restore.session import models_of
 from archive_colorizer.run.bag import read_bag, vouched
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
 from archive_colorizer.run.manifest import Manifest
@@ -85,7 +84,7 @@ def restore_archive(
     _check_libraries(order.recipe)
     with open_run(order.output, order.recipe, tell) as opening:
         work = WorkFolder.open(order.output, opening.name)
-        place = _workplace(order, str(work.path), opening.model, opening.threads)
+        place = _workplace(order, str(work.path), opening.threads)
         return drive(
             plan(_entries(order), opening.manifest, place, order.retry_failed),
             Run(
@@ -110,9 +109,8 @@ def count_files(roots: Sequence[Path]) -> int:
 
 def list_steps(order: Order) -> Iterator[Step]:
     """What a run of this order would do, and what it would leave; writes nothing."""
-    model = find_model(order.recipe.model)
     manifest = Manifest.peek(order.output)
-    return plan(_entries(order), manifest, _workplace(order, "", model, 1), order.retry_failed)
+    return plan(_entries(order), manifest, _workplace(order, "", 1), order.retry_failed)
 
 
 def _check_libraries(recipe: Recipe) -> None:
@@ -137,12 +135,11 @@ def _entries(order: Order) -> Iterator[Source | Unfit]:
             yield from vouched(walk(payload.folder, prefix), payload, prefix)
 
 
-def _workplace(order: Order, work: str, model: Path, threads: int) -> Workplace:
+def _workplace(order: Order, work: str, threads: int) -> Workplace:
     return Workplace(
         output=str(order.output),
         work=work,
         recipe=order.recipe,
-        model=str(model),
-        model_sha256=digest_of_model(model),
         threads=threads,
+        **models_of(order.recipe),
     )

@@ -89,6 +89,10 @@ class Recipe(Settings):
     source_type: the IPTC's digital source type that results state; none means colorization.
     c2pa, cert, key: sign results with Content Credentials; PEM chain and its private key.
     model: a name on the shelf, or the path of an .onnx file.
+    merge: a second model, whose masks are merged with those of the first; empty is none.
+    merge_mode: mean, or what of the second counts: limited in its distance from the first,
+        masked where the picture is dark, or weighted by how light the whole picture is.
+    merge_weight: of the second model, 0 to 1.
     device: auto, cpu or cuda; cuda fails when CUDA cannot be used.
     executor: dask (local processes) or serial (in this process).
     workers: worker processes; 0 means one a core.
@@ -122,9 +126,14 @@ class Recipe(Settings):
             "compositeSynthetic",
         ),
     )
+    merge_mode: Literal["mean", "chroma-limited", "luma-masked", "luma-weighted"] = _pixels(
+        "mean", choices=("mean", "chroma-limited", "luma-masked", "luma-weighted")
+    )
+    merge_weight: float = _pixels(0.5, 0.0, 1.0)
     cert: str = _running("")
     key: str = _running("")
     model: str = _running("default")
+    merge: str = _running("")
     device: str = _running("auto", choices=("auto", "cpu", "cuda"))
     executor: str = _running("dask", choices=("dask", "serial"))
     workers: int = _running(0, low=0)

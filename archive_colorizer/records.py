@@ -141,7 +141,7 @@ class Workplace:
 
     `work` is the run's own folder inside the output, where temporary files and the
     worker's journal live.  `threads` is the number of threads one worker may use.  `film`
-    are the settings that only films have.
+    are the settings that only films have.  `merge` is a second model, empty if there is none.
     """
 
     output: str
@@ -151,6 +151,13 @@ class Workplace:
     model_sha256: str
     threads: int = 1
     film: FilmRecipe | None = None
+    merge: str = ""
+    merge_sha256: str = ""
+
+    @property
+    def models_sha256(self) -> str:
+        """The digest of the model, or those of both, first + second."""
+        return f"{self.model_sha256}+{self.merge_sha256}" if self.merge else self.model_sha256
 
     @property
     def settings(self) -> str:

@@ -23,11 +23,12 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from archive_colorizer.color.sizes import fit_within
 from archive_colorizer.color.space import chroma_of, luma_of, rgb_of
 from archive_colorizer.media.film import Codes, FilmFacts, Frame, Layout
-from archive_colorizer.model.colorizer import Colorizer, open_colorizer
+from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Part, Shot
 from archive_colorizer.restore.film import restore_part
+from archive_colorizer.restore.painter import Painter
 
 HEAD = ("", "flicker", "of frame by frame", "its excess over the truth's", "CDC x 1000",
         "CIEDE2000", "against frame by frame")  # fmt: skip
@@ -122,10 +123,10 @@ def read_clip(path: Path, frames: int) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in decoded]
 
 
-def restored(film: GreyFilm, colorizer: Colorizer, smoothing: float) -> list[np.ndarray]:
+def restored(film: GreyFilm, painter: Painter, smoothing: float) -> list[np.ndarray]:
     """Chroma of each frame at the size of comparison, h x w x 2 float32."""
     whole = Part(Shot(0, film.facts.frames), 0, film.facts.frames)
-    frames = restore_part(film, whole, colorizer, Recipe(), smoothing, FINE)
+    frames = restore_part(film, whole, painter, Recipe(), smoothing, FINE)
     return [
         small(np.stack([FINE.codes.unit_chroma(one) for one in (frame.cb, frame.cr)], axis=2))
         for frame in frames
@@ -225,12 +226,12 @@ def compare(
 ) -> list[tuple[str, ...]]:
     """Restore the clip with each smoothing and say how it went, as rows of a table."""
     opened = open_colorizer(find_model(model))
-    colorizer = replace(opened, session=Remembering(opened.session))
+    painter = Painter((replace(opened, session=Remembering(opened.session)),))
     film, judge = GreyFilm(clip), Judge(clip)
     found = {}
     for smoothing in dict.fromkeys((0.0, *smoothings)):
         begun = time.process_time()
-        chroma = restored(film, colorizer, smoothing)
+        chroma = restored(film, painter, smoothing)
         spent = (time.process_time() - begun) / len(clip)
         print(f"smoothing {smoothing:g}: {spent * 1000:.0f} ms of CPU a frame", flush=True)
         found[smoothing] = judge.figures(chroma)

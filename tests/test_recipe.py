@@ -21,6 +21,8 @@ PIXELS = {
     "sidecar": True,
     "c2pa": True,
     "source_type": "algorithmicallyEnhanced",
+    "merge_mode": "luma-masked",
+    "merge_weight": 0.25,
 }
 RUNNING = {
     "workers": 7,
@@ -34,6 +36,7 @@ RUNNING = {
     "cert": "c.pem",
     "key": "k.pem",
     "model": "other",
+    "merge": "another",
 }
 
 

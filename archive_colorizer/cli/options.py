@@ -34,6 +34,13 @@ color_options: Final = _together(
     click.option(
         "--model", metavar="NAME|FILE", help="A model by name or file.  [default: default]"
     ),
+    click.option("--merge", metavar="NAME|FILE", help="A second model to merge with the first."),
+    click.option(
+        "--merge-mode",
+        **words("mean|chroma-limited|luma-masked|luma-weighted"),
+        help="How the second counts.  [default: mean]",
+    ),
+    click.option("--merge-weight", type=float, help="Of the second, 0 to 1.  [default: 0.5]"),
     click.option("--recipe", "recipe_file", type=PATH, help="Settings from a TOML file."),
     click.option(
         "--device", **words("auto|cpu|cuda"), help="Where the network runs.  [default: auto]"

@@ -20,7 +20,7 @@ def settle(job: Job, workplace: Workplace, work: Work) -> Outcome:
         name=job.name,
         state=State.FAILED,
         source_stamp=job.source.stamp,
-        model_sha256=workplace.model_sha256,
+        model_sha256=workplace.models_sha256,
         settings=workplace.settings,
     )
     try:

@@ -19,11 +19,11 @@ from archive_colorizer.color.smooth import Mask, glimpse, steady, with_surroundi
 from archive_colorizer.color.space import FloatArray, white_of
 from archive_colorizer.media.film import ColorFrame, Film, FilmFacts, Frame, Layout
 from archive_colorizer.model.adapt import working_size
-from archive_colorizer.model.colorizer import Colorizer
 from archive_colorizer.model.contract import InputContract
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Part
-from archive_colorizer.restore.recolor import field_of, luma_for, masks_of
+from archive_colorizer.restore.painter import Painter, Sight, luma_for
+from archive_colorizer.restore.recolor import field_of
 
 _BATCH: Final = 8
 """Frames that the network sees at once, where its contract allows that."""
@@ -32,7 +32,7 @@ _BATCH: Final = 8
 def restore_part(
     film: Film,
     part: Part,
-    colorizer: Colorizer,
+    painter: Painter,
     recipe: Recipe,
     smoothing: float,
     layout: Layout,
@@ -42,13 +42,13 @@ def restore_part(
     smoothing: 0 colors each frame for itself, up to 1.  A part gives what its whole shot would
     give for these frames, but for what `color.smooth.reach` leaves out.  Raises DamagedPicture
     for a frame of the part that cannot be decoded (one beside it ends what is looked at), and
-    ModelOutputError when the network gives NaN.
+    ModelOutputError when a network gives NaN.
     """
-    view = _View(film.facts, colorizer.contract.input)
-    masks = _masks(film, part, colorizer, smoothing, view)
+    view = _View(film.facts, painter.inputs)
+    masks = _masks(film, part, painter, smoothing, view)
     for frame, mask in zip(film.frames(part.first, part.last), masks, strict=True):
         stored = view.as_stored(mask.astype(np.float32))
-        field = field_of(stored, view.as_stored(view.seen(frame)), recipe)
+        field = field_of(stored, view.as_stored(view.shown(frame, painter.inputs[0])), recipe)
         luma = layout.luma_from(frame.luma, film.facts.codes)
         cb, cr = blend_coded(luma, field, layout.codes, layout.steps)
         yield ColorFrame(frame.index, frame.pts, luma, cb, cr)
@@ -59,14 +59,18 @@ class _View:
     """How the network sees a film: upright, and with square pixels."""
 
     facts: FilmFacts
-    given: InputContract
+    inputs: tuple[InputContract, ...]
 
-    def seen(self, frame: Frame) -> FloatArray:
-        """Luma at the network's size, 0..1."""
+    def seen(self, frame: Frame) -> Sight:
+        """What each network sees."""
+        return tuple(self.shown(frame, given) for given in self.inputs)
+
+    def shown(self, frame: Frame, given: InputContract) -> FloatArray:
+        """Luma at a network's size, 0..1."""
         height, width = frame.luma.shape
         turns = self.facts.rotation // 90
         shown = (height, max(1, round(width * self.facts.pixel_aspect)))
-        size = working_size(self.given, *shown[:: -1 if turns % 2 else 1])
+        size = working_size(given, *shown[:: -1 if turns % 2 else 1])
         small = shrink(frame.luma, *size[:: -1 if turns % 2 else 1])
         codes = self.facts.codes
         exact = small * np.float32(white_of(frame.luma)) - np.float32(codes.black)
@@ -80,28 +84,28 @@ class _View:
 
 
 def _masks(
-    film: Film, part: Part, colorizer: Colorizer, smoothing: float, view: _View
+    film: Film, part: Part, painter: Painter, smoothing: float, view: _View
 ) -> Iterator[Mask]:
     """The masks of a part's frames, upright."""
     if smoothing == 0:
         alone = map(view.seen, film.frames(part.first, part.last))
-        return (mask for _, mask in _inferred(alone, colorizer))
+        return (mask for _, mask in _inferred(alone, painter))
     around = with_surroundings(
         part.first, part.last, range(part.shot.first, part.shot.last), smoothing
     )
     before = _before(film, part, around, view)
     skipped = len(before)
-    lumas = _in_turn(before, film, part, around, view)
+    sights = _in_turn(before, film, part, around, view)
     known = [
-        glimpse(mask.astype(np.float16), luma_for(mask, seen))
-        for seen, mask in _inferred(lumas, colorizer)
+        glimpse(mask.astype(np.float16), luma_for(mask, sight[0]))
+        for sight, mask in _inferred(sights, painter)
     ]
     return islice(steady(known, smoothing), skipped, skipped + part.frames)
 
 
-def _before(film: Film, part: Part, around: range, view: _View) -> deque[FloatArray]:
+def _before(film: Film, part: Part, around: range, view: _View) -> deque[Sight]:
     """What the network sees of the frames that lead to the part without a gap."""
-    seen: deque[FloatArray] = deque()
+    seen: deque[Sight] = deque()
     for frame in film.salvage(around.start, part.first):
         if frame is None:
             seen.clear()
@@ -111,8 +115,8 @@ def _before(film: Film, part: Part, around: range, view: _View) -> deque[FloatAr
 
 
 def _in_turn(
-    before: deque[FloatArray], film: Film, part: Part, around: range, view: _View
-) -> Iterator[FloatArray]:
+    before: deque[Sight], film: Film, part: Part, around: range, view: _View
+) -> Iterator[Sight]:
     """What the network sees before, in and after the part, up to the first gap after it."""
     while before:
         yield before.popleft()
@@ -124,10 +128,7 @@ def _in_turn(
         yield view.seen(after)
 
 
-def _inferred(
-    lumas: Iterator[FloatArray], colorizer: Colorizer
-) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Each small luma with its mask, in batches."""
-    size = min(_BATCH, colorizer.contract.max_batch or _BATCH)
-    while batch := list(islice(lumas, size)):
-        yield from zip(batch, masks_of(batch, colorizer), strict=True)
+def _inferred(sights: Iterator[Sight], painter: Painter) -> Iterator[tuple[Sight, FloatArray]]:
+    """Each sight with its mask, in batches."""
+    while batch := list(islice(sights, painter.batch(_BATCH))):
+        yield from zip(batch, painter.masks(batch), strict=True)

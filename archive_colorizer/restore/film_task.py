@@ -18,7 +18,7 @@ from archive_colorizer.records import Job, Outcome, Part, Shot, Source, State, W
 from archive_colorizer.restore.boundary import settle
 from archive_colorizer.restore.film import restore_part
 from archive_colorizer.restore.film_writer import Errand, codec_of, note_of, write_part
-from archive_colorizer.restore.session import colorizer_of
+from archive_colorizer.restore.session import painter_of
 from archive_colorizer.restore.shots import find_shots, list_of, own_recipe, parts_of, read_list
 from archive_colorizer.run.plan import ALREADY_COLOR
 from archive_colorizer.run.span import Span
@@ -139,13 +139,13 @@ def _restore_part(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     part = job.part
     if part is None:
         raise UsageError(f"{job.name}: this job names no frames")
-    colorizer = colorizer_of(workplace)
+    painter = painter_of(workplace)
     with open_again(job.source, workplace) as film:
         known = replace(
             begun,
             state=State.DONE,
             source_sha256=job.source.fixity.removeprefix("sha256:") or None,
-            provider=colorizer.provider,
+            provider=painter.provider,
             width=film.facts.width,
             height=film.facts.height,
             frames=part.frames,
@@ -153,6 +153,6 @@ def _restore_part(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
         recipe = own_recipe(workplace.recipe, part.shot)
         settings = workplace.film or FilmRecipe()
         layout = layout_of(film.facts, codec_of(film.facts, settings))
-        frames = restore_part(film, part, colorizer, recipe, settings.smoothing, layout)
-        note = note_of(known, workplace, job.source, colorizer.contract.name)
+        frames = restore_part(film, part, painter, recipe, settings.smoothing, layout)
+        note = note_of(known, workplace, job.source, painter.name)
         return write_part(frames, film.facts, layout, Errand(job, workplace, known, note))

@@ -17,13 +17,13 @@ from archive_colorizer.media.metadata import ProvenanceNote, with_provenance
 from archive_colorizer.media.proof import check_result
 from archive_colorizer.media.raster import Format
 from archive_colorizer.media.sidecar import holds_xmp, sidecar_for
-from archive_colorizer.model.colorizer import Colorizer
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, State, Workplace
 from archive_colorizer.restore.boundary import settle
+from archive_colorizer.restore.painter import Painter
 from archive_colorizer.restore.recolor import recolor
 from archive_colorizer.restore.render import Original, Rendering, placed, render
-from archive_colorizer.restore.session import colorizer_of
+from archive_colorizer.restore.session import painter_of
 
 
 def restore_photos(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:
@@ -38,7 +38,7 @@ def restore_photo(job: Job, workplace: Workplace) -> Outcome:
 
 def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     recipe = workplace.recipe
-    colorizer = colorizer_of(workplace)
+    painter = painter_of(workplace)
     data, stamp = read_source(job.source.path)
     check_fixity(data, job.source)
     page = recipe.page - 1 if recipe.page else None
@@ -61,9 +61,9 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     if tone is not Tone.NEUTRAL:
         known = replace(known, warnings=(*known.warnings, f"{tone} source: made neutral first"))
     kind, losses = result_format(raster, recipe.format)
-    note = _note(colorizer, known, recipe)
+    note = _note(painter, known, recipe)
     metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
-    field = recolor(raster.luma, colorizer, recipe)
+    field = recolor(raster.luma, painter, recipe)
     finished = render(Original(data, raster), field, metadata, recipe, kind)
     content, unsigned = _signed(finished.content, kind, data, note, recipe)
     check_unchanged(job.source.path, stamp)
@@ -71,7 +71,7 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     known = replace(
         known,
         state=State.DONE,
-        provider=colorizer.provider,
+        provider=painter.provider,
         target=job.target,
         warnings=(*known.warnings, *losses, *finished.warnings, *unsigned),
     )
@@ -92,11 +92,11 @@ def _check(finished: Rendering, source: Format, kind: Format, job: Job, recipe: 
     )
 
 
-def _note(colorizer: Colorizer, known: Outcome, recipe: Recipe) -> ProvenanceNote:
+def _note(painter: Painter, known: Outcome, recipe: Recipe) -> ProvenanceNote:
     """Who made the color, by what means, and from what."""
     return ProvenanceNote(
         software=f"archive-colorizer {__version__}",
-        model=colorizer.contract.name,
+        model=painter.name,
         model_sha256=known.model_sha256 or "",
         settings=known.settings or "",
         source_name=Path(known.name).name,

@@ -90,14 +90,16 @@ def part_job(part: Part, assembly: Assembly, manifest: Manifest, workplace: Work
     Its key holds the shot's bounds, too, since frames around a part are looked at.
     """
     source, shot = assembly.source, part.shot
-    model = assembly.models.get(shot.model, "") if shot.model else workplace.model_sha256
+    place = workplace
+    if shot.model:
+        place = replace(workplace, model_sha256=assembly.models.get(shot.model, ""))
     own = {key: value for key, value in asdict(shot).items() if value is not None}
     settings = hashlib.sha256(
         f"{workplace.settings} {json.dumps(own, sort_keys=True)}".encode()
     ).hexdigest()
     done = manifest.newest_done(f"{source.name}#{part.name}")
     return Job(
-        key=job_key(source.name, part.name, model, settings),
+        key=job_key(source.name, part.name, place.models_sha256, settings),
         source=source,
         target=f"{assembly.folder}/{part.name}{assembly.ending}",
         replaces=done is not None and done.target is not None,
@@ -117,7 +119,7 @@ def film_job(
     parts = hashlib.sha256(f"{keys} without {absent}".encode()).hexdigest()
     done = manifest.newest_done(source.name)
     return Job(
-        key=job_key(source.name, f"film {parts}", workplace.model_sha256, workplace.settings),
+        key=job_key(source.name, f"film {parts}", workplace.models_sha256, workplace.settings),
         source=source,
         target=assembly.target,
         replaces=done is not None and done.target == assembly.target,

@@ -93,7 +93,7 @@ def plan(
         return fold(target) in chosen or manifest.has_target(target)
 
     for entry in entries:
-        key = job_key(entry.name, "", workplace.model_sha256, settings)
+        key = job_key(entry.name, "", workplace.models_sha256, settings)
         if isinstance(entry, Unfit):
             yield _unfit(entry, key, manifest.newest(entry.name))
             continue

@@ -36,6 +36,31 @@ def test_an_adopted_network_is_listed_and_restores_by_name(command, shelf, scans
     assert json.loads(done.stdout)["done"] == 3, done.stderr
 
 
+def test_two_models_are_merged_by_name_and_a_change_of_the_second_is_noticed(
+    command, model, shelf, scans
+):
+    for size in (128, 160):
+        place = shelf / "second.onnx"
+        theirs = foreign(scans.parent / "theirs.onnx", AB, shape=(1, size, size))
+        adopted = ("models", "adopt", theirs, "--as", "eccv16", "--licence", "mine")
+        assert command(*adopted, "--output", place).returncode == 4
+        adopted = ("models", "adopt", theirs, "--as", "ddcolor", "--licence", "mine")
+        assert command(*adopted, "--output", place).returncode == 0
+        merged = ("--model", model, "--merge", "second", "--merge-mode", "luma-masked")
+        done = command("run", scans, *merged, "--executor", "serial", "--json")
+        summary = json.loads(done.stdout)
+        assert (summary["done"], summary["failed"]) == (3, 0), done.stderr
+        lines = (scans.parent / "scans-colorized" / "manifest.jsonl").read_text().splitlines()
+        run = next(one for one in map(json.loads, reversed(lines)) if "roots" in one)
+        assert run["model"] == "constant + second"
+        assert run["model_licence"] == "Apache-2.0 + mine"
+        assert run["model_sha256"] == f"{digest(model)}+{digest(place)}"
+        assert run["recipe"]["merge"] == "second"
+    refused = command("run", scans, "--merge", "sceond", "--executor", "serial")
+    assert refused.returncode == 4
+    assert "second" in refused.stderr
+
+
 def test_the_table_names_what_is_wrong_with_a_model_and_goes_on(shelf, capsys):
     shelf.mkdir()
     (shelf / "broken.onnx").write_bytes(b"\xff" * 40)

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from archive_colorizer.records import State
+from archive_colorizer.records import Workplace
 from archive_colorizer.restore import photo
+from archive_colorizer.restore.painter import Painter
 from tests.faults.archive import Archive
 
 
@@ -63,9 +65,14 @@ def test_a_network_without_memory_never_ends_in_a_grey_picture(
             raise error
 
     archive.put("a", "b")
-    real = photo.colorizer_of
+    real = photo.painter_of
     with monkeypatch.context() as patch:
-        patch.setattr(photo, "colorizer_of", lambda place: replace(real(place), session=Full()))
+
+        def full(place: Workplace) -> Painter:
+            (opened,) = real(place).colorizers
+            return Painter((replace(opened, session=Full()),))
+
+        patch.setattr(photo, "painter_of", full)
         summary = archive.run()
     assert summary.failures == {"memory": 2}
     assert not archive.results()

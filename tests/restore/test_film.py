@@ -13,6 +13,7 @@ from archive_colorizer.model.colorizer import Colorizer
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Part, Shot
 from archive_colorizer.restore.film import restore_part
+from archive_colorizer.restore.painter import Painter
 from archive_colorizer.restore.recolor import recolor
 from tests.model.networks import CONTRACT
 from tests.restore.films import LIMITED, MemoryFilm, lit, pan
@@ -48,15 +49,16 @@ def textured(luma):
     return np.stack([0.2 * (luma - 0.5), 0.1 - 0.2 * luma], axis=1)
 
 
-def colorizer_of(answer, **contract):
-    return Colorizer(replace(CONTRACT, **contract), "CPUExecutionProvider", Session(answer))
+def painter_of(answer, **contract):
+    opened = Colorizer(replace(CONTRACT, **contract), "CPUExecutionProvider", Session(answer))
+    return Painter((opened,))
 
 
 def restored(film, answer, smoothing=0.0, layout=LAYOUT, part=None, **settings):
     shot = Shot(0, film.facts.frames)
     part = part or Part(shot, shot.first, shot.last)
     recipe = Recipe(**settings)
-    return list(restore_part(film, part, colorizer_of(answer), recipe, smoothing, layout))
+    return list(restore_part(film, part, painter_of(answer), recipe, smoothing, layout))
 
 
 def chroma_over_time(frames):
@@ -76,9 +78,9 @@ def test_luma_times_and_numbers_are_the_film_s_own(smoothing):
 def test_a_frame_for_itself_is_as_a_photograph():
     full = Codes(8, True, "bt601")
     lumas = [full.luma_codes(LIMITED.unit_luma(luma)) for luma in pan("astronaut", 3)]
-    colorizer = colorizer_of(textured)
+    painter = painter_of(textured)
     for frame in restored(MemoryFilm(lumas, full), textured, layout=Layout(full, "4:2:0")):
-        cb, cr = blend_planes(frame.luma, recolor(frame.luma, colorizer, Recipe()))
+        cb, cr = blend_planes(frame.luma, recolor(frame.luma, painter, Recipe()))
         assert np.abs(frame.cb.astype(int) - cb).max() <= 1
         assert np.abs(frame.cr.astype(int) - cr).max() <= 1
 
@@ -171,19 +173,19 @@ def test_the_network_sees_a_turned_film_upright():
 
 def test_the_network_sees_square_pixels():
     film = MemoryFilm(pan("coffee", 2), pixel_aspect=Fraction(2))
-    colorizer = colorizer_of(constant)
+    painter = painter_of(constant)
     shot = Shot(0, 2)
-    list(restore_part(film, Part(shot, 0, 2), colorizer, Recipe(), 0.5, LAYOUT))
-    assert colorizer.session.shapes == [(2, 1, 64, 160)]
+    list(restore_part(film, Part(shot, 0, 2), painter, Recipe(), 0.5, LAYOUT))
+    assert painter.colorizers[0].session.shapes == [(2, 1, 64, 160)]
 
 
 @pytest.mark.parametrize(("most", "batches"), [(None, [8, 4]), (5, [5, 5, 2]), (1, [1] * 12)])
 def test_the_network_is_given_no_larger_batch_than_it_takes(most, batches):
-    colorizer = colorizer_of(constant, max_batch=most)
+    painter = painter_of(constant, max_batch=most)
     shot = Shot(0, 12)
     film = MemoryFilm(pan("coffee", 12))
-    list(restore_part(film, Part(shot, 0, 12), colorizer, Recipe(), 0.5, LAYOUT))
-    assert [shape[0] for shape in colorizer.session.shapes] == batches
+    list(restore_part(film, Part(shot, 0, 12), painter, Recipe(), 0.5, LAYOUT))
+    assert [shape[0] for shape in painter.colorizers[0].session.shapes] == batches
 
 
 def test_frames_are_read_one_by_one_as_they_are_asked_for():
@@ -197,7 +199,7 @@ def test_frames_are_read_one_by_one_as_they_are_asked_for():
 
     film = Watched(pan("coffee", 20))
     shot = Shot(0, 20)
-    frames = restore_part(film, Part(shot, 0, 20), colorizer_of(constant), Recipe(), 0.5, LAYOUT)
+    frames = restore_part(film, Part(shot, 0, 20), painter_of(constant), Recipe(), 0.5, LAYOUT)
     assert film.read == 0
     next(frames)
     assert film.read == 21

@@ -253,3 +253,16 @@ def test_several_drives_have_one_summary() -> None:
     assert whole.failures == {"damaged": 3, "bug": 1}
     assert whole.unchanged[State.DONE] == 2
     assert whole.interrupted == 15
+
+
+def test_a_merged_model_changes_every_part_also_where_a_shot_has_its_own(film, place):
+    shots = (SHOT, Shot(0, 100, model="other"))
+    merged = replace(place, merge="n.onnx", merge_sha256="2" * 64)
+    again = replace(place, merge="n.onnx", merge_sha256="3" * 64)
+    with Manifest.open(Path(place.output)) as manifest:
+        keys = {
+            part_job(Part(shot, 0, 50), assembly(film), manifest, one).key
+            for shot in shots
+            for one in (place, merged, again)
+        }
+    assert len(keys) == 6
