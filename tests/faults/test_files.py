@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from archive_colorizer.records import State
-from archive_colorizer.records import Workplace
+from archive_colorizer.records import State, Workplace
 from archive_colorizer.restore import photo
 from archive_colorizer.restore.painter import Painter
 from tests.faults.archive import Archive
