@@ -15,9 +15,9 @@ from archive_colorizer.cli.options import (
     PATH,
     chosen,
     color_options,
+    result_options,
     running_options,
     saying_options,
-    words,
 )
 from archive_colorizer.errors import ExitCode
 from archive_colorizer.recipe import Recipe, load_recipe
@@ -30,21 +30,7 @@ if TYPE_CHECKING:
 @click.argument("scans", nargs=-1, required=True, type=PATH)
 @click.option("--output", type=PATH, help="Where results go.  [default: SCANS-colorized]")
 @color_options
-@click.option("--jpeg-quality", type=int, help="1 to 100; 0: keep luma.  [default: 0]")
-@click.option("--luma", **words("encoded|lossless"), help="Of JPEGs.  [default: encoded]")
-@click.option("--profile", **words("srgb|keep"), help="Color space of results.  [default: srgb]")
-@click.option(
-    "--format", **words("same|tiff|png|jpeg|webp|jp2"), help="Of results.  [default: same]"
-)
-@click.option("--page", type=int, help="Of files with several pictures, from 1.  [default: first]")
-@click.option("--sidecar", is_flag=True, default=None, help="Write name.ext.xmp beside results.")
-@click.option("--mark", **words("none|corner"), help="Visible words.  [default: none]")
-@click.option("--c2pa", is_flag=True, default=None, help="Sign with Content Credentials.")
-@click.option("--source-type", metavar="TERM", help="IPTC digital source type that results state.")
-@click.option("--cert", metavar="FILE", help="For --c2pa: certificate chain, PEM.")
-@click.option("--key", metavar="FILE", help="For --c2pa: private key, PEM.")
-@click.option("--max-megapixels", type=float, help="Refuse larger pictures.  [default: 300]")
-@click.option("--paranoid", is_flag=True, default=None, help="Read every result back first.")
+@result_options
 @running_options("one file", "color photographs")
 @click.option("--dry-run", is_flag=True, help="List what would be done; write nothing.")
 @saying_options
