@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from archive_colorizer.cli.finish import Finish, finish_options
 from archive_colorizer.cli.options import (
     PATH,
     chosen,
@@ -83,6 +84,7 @@ class _Film(click.Command):
 @running_options("ten frames", "films in color")
 @click.option("--dry-run", is_flag=True, help="List the shots and estimate; write nothing.")
 @click.option("--preview", type=PATH, metavar="FILE.png", help="One frame a shot, nothing else.")
+@finish_options
 @saying_options
 def command(
     films: tuple[Path, ...],
@@ -95,6 +97,8 @@ def command(
     retry_failed: bool,
     dry_run: bool,
     preview: Path | None,
+    on_finish: str | None,
+    metrics: Path | None,
     as_json: bool,
     quiet: bool,
     **given: object,
@@ -112,28 +116,34 @@ def command(
     """
     # Late, so that --help answers at once.
     from archive_colorizer.cli import film_report
+    from archive_colorizer.cli.terminal import exit_code_of
     from archive_colorizer.film_order import FilmOrder, place_film_order
     from archive_colorizer.run.span import span_of
 
-    recipe, film = load_recipes(recipe_file) if recipe_file else (Recipe(), FilmRecipe())
-    settings = chosen(given)
-    of_film = {key: settings.pop(key) for key in _FILM_SETTINGS if key in settings}
-    order = FilmOrder(
-        films=films,
-        output=Path(),
-        recipe=recipe.changed(settings, "command line"),
-        film=film.changed(of_film, "command line"),
-        shots=shots,
-        span=span_of(begin, end),
-        keep_segments=keep_segments,
-        retry_failed=retry_failed,
-        command=tuple(sys.argv[1:]),
-    )
-    order = place_film_order(order, output)
     if dry_run and preview is not None:
         raise UsageError("--dry-run and --preview are two things; give one of them")
-    if dry_run:
-        return film_report.show_shots(order, as_json)
-    if preview is not None:
-        return film_report.show_preview(order, preview, quiet or as_json)
-    return film_report.restore(order, as_json, quiet)
+    only_looks = dry_run or preview is not None
+    with Finish(None, None) if only_looks else Finish(on_finish, metrics) as finish:
+        recipe, film = load_recipes(recipe_file) if recipe_file else (Recipe(), FilmRecipe())
+        settings = chosen(given)
+        of_film = {key: settings.pop(key) for key in _FILM_SETTINGS if key in settings}
+        order = FilmOrder(
+            films=films,
+            output=Path(),
+            recipe=recipe.changed(settings, "command line"),
+            film=film.changed(of_film, "command line"),
+            shots=shots,
+            span=span_of(begin, end),
+            keep_segments=keep_segments,
+            retry_failed=retry_failed,
+            command=tuple(sys.argv[1:]),
+        )
+        order = place_film_order(order, output)
+        if dry_run:
+            return film_report.show_shots(order, as_json)
+        if preview is not None:
+            return film_report.show_preview(order, preview, quiet or as_json)
+        finish.output = str(order.output)
+        summary = film_report.restore(order, as_json, quiet)
+        finish.told(summary)
+    return exit_code_of(summary)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archive_colorizer.cli import printable
-from archive_colorizer.cli.terminal import Measure, exit_code_of, progress
+from archive_colorizer.cli.terminal import Measure, progress
 from archive_colorizer.errors import ExitCode
 from archive_colorizer.film_assembly import frames_of
 from archive_colorizer.film_pipeline import restore_films
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from archive_colorizer.run.summary import Summary
 
 
-def restore(order: "FilmOrder", as_json: bool, quiet: bool) -> int:
+def restore(order: "FilmOrder", as_json: bool, quiet: bool) -> "Summary":
     """Restore the films, with progress and a summary."""
     seen: dict[str, tuple[Outcome, bool]] = {}
     frames = Measure("frames", frames_of)
@@ -37,7 +37,7 @@ def restore(order: "FilmOrder", as_json: bool, quiet: bool) -> int:
         click.echo(json.dumps(_as_json(order, summary, seen)))
     elif not quiet:
         _show(order, summary, seen)
-    return exit_code_of(summary)
+    return summary
 
 
 def show_shots(order: "FilmOrder", as_json: bool) -> int:

@@ -20,7 +20,9 @@ def words(metavar: str) -> dict[str, Any]:
     return {"metavar": metavar, "shell_complete": complete}
 
 
-def _together(*options: Decorator) -> Decorator:
+def together(*options: Decorator) -> Decorator:
+    """Options as one decorator, in the order in which --help lists them."""
+
     def decorate(command: Any) -> Any:
         # The nearest decorator comes last in --help.
         for option in reversed(options):
@@ -30,7 +32,7 @@ def _together(*options: Decorator) -> Decorator:
     return decorate
 
 
-color_options: Final = _together(
+color_options: Final = together(
     click.option(
         "--model", metavar="NAME|FILE", help="A model by name or file.  [default: default]"
     ),
@@ -52,7 +54,7 @@ color_options: Final = _together(
 )
 """Which color, and which network makes it."""
 
-result_options: Final = _together(
+result_options: Final = together(
     click.option("--jpeg-quality", type=int, help="1 to 100; 0: keep luma.  [default: 0]"),
     click.option("--luma", **words("encoded|lossless"), help="Of JPEGs.  [default: encoded]"),
     click.option(
@@ -79,7 +81,7 @@ result_options: Final = _together(
 )
 """What a restored photograph is written as."""
 
-saying_options: Final = _together(
+saying_options: Final = together(
     click.option(
         "--json", "as_json", is_flag=True, help="One JSON summary on stdout, nothing else."
     ),
@@ -90,7 +92,7 @@ saying_options: Final = _together(
 
 def running_options(timed: str, colored: str) -> Decorator:
     """How many are restored; `timed` is what --timeout is for, `colored` what --force restores."""
-    return _together(
+    return together(
         click.option("--workers", type=int, help="Worker processes; 0: one a core.  [default: 0]"),
         click.option("--timeout", type=float, help=f"Seconds for {timed}; 0: any.  [default: 300]"),
         click.option("--max-memory", type=float, help="GB for one worker.  [default: its share]"),

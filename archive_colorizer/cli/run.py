@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archive_colorizer.cli import printable
+from archive_colorizer.cli.finish import Finish, finish_options
 from archive_colorizer.cli.options import (
     PATH,
     chosen,
@@ -24,6 +25,7 @@ from archive_colorizer.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
     from archive_colorizer.pipeline import Order
+    from archive_colorizer.run.summary import Summary
 
 
 @click.command(epilog="Example: archive-colorize run ./scans --output ./restored --strength 0.8")
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 @result_options
 @running_options("one file", "color photographs")
 @click.option("--dry-run", is_flag=True, help="List what would be done; write nothing.")
+@finish_options
 @saying_options
 def command(
     scans: tuple[Path, ...],
@@ -40,6 +43,8 @@ def command(
     recipe_file: Path | None,
     retry_failed: bool,
     dry_run: bool,
+    on_finish: str | None,
+    metrics: Path | None,
     as_json: bool,
     quiet: bool,
     **given: object,
@@ -52,20 +57,25 @@ def command(
     """
     # Late, so that --help answers at once.
     from archive_colorizer import pipeline
+    from archive_colorizer.cli.terminal import exit_code_of
 
-    recipe = load_recipe(recipe_file) if recipe_file else Recipe()
-    recipe = recipe.changed(chosen(given), "command line")
-    order = pipeline.place_order(
-        scans, output, recipe, retry_failed=retry_failed, command=tuple(sys.argv[1:])
-    )
-    if dry_run:
-        return _list(order, as_json)
-    return _restore(order, as_json, quiet)
+    with Finish(None, None) if dry_run else Finish(on_finish, metrics) as finish:
+        recipe = load_recipe(recipe_file) if recipe_file else Recipe()
+        recipe = recipe.changed(chosen(given), "command line")
+        order = pipeline.place_order(
+            scans, output, recipe, retry_failed=retry_failed, command=tuple(sys.argv[1:])
+        )
+        if dry_run:
+            return _list(order, as_json)
+        finish.output = str(order.output)
+        summary = _restore(order, as_json, quiet)
+        finish.told(summary)
+    return exit_code_of(summary)
 
 
-def _restore(order: "Order", as_json: bool, quiet: bool) -> int:
+def _restore(order: "Order", as_json: bool, quiet: bool) -> "Summary":
     from archive_colorizer import pipeline
-    from archive_colorizer.cli.terminal import exit_code_of, progress, show_summary
+    from archive_colorizer.cli.terminal import progress, show_summary
 
     with progress(quiet or as_json, pipeline.count_files(order.roots)) as audience:
         summary = pipeline.restore_archive(order, audience.watch, audience.tell)
@@ -79,7 +89,7 @@ def _restore(order: "Order", as_json: bool, quiet: bool) -> int:
         click.echo(json.dumps(said))
     elif not quiet:
         show_summary(summary, str(manifest))
-    return exit_code_of(summary)
+    return summary
 
 
 def _list(order: "Order", as_json: bool) -> int:

@@ -20,7 +20,6 @@ from rich.progress import (
 from rich.table import Table
 
 from archive_colorizer.cli import printable
-from archive_colorizer.errors import ExitCode
 from archive_colorizer.opening import Tell, tell_nobody
 from archive_colorizer.records import Outcome, State
 from archive_colorizer.run.driver import Watch, watch_nothing
@@ -142,8 +141,7 @@ def exit_code_of(summary: Summary) -> int:
     """What a run's command ends with; says it when the run was interrupted."""
     if summary.interrupted:
         click.echo("interrupted; the same command goes on where this run ended", err=True)
-        return 128 + summary.interrupted
-    return ExitCode.SOME_FAILED if summary.failures else ExitCode.OK
+    return summary.exit_code
 
 
 def show_summary(summary: Summary, manifest: str) -> None:

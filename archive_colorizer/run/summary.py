@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from archive_colorizer.errors import ExitCode
 from archive_colorizer.records import Outcome, State
 
 _FIRST = 20
@@ -37,6 +38,13 @@ class Summary:
     first_failures: tuple[FailedSource, ...]
     seconds: float
     interrupted: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """What a command that has this summary ends with."""
+        if self.interrupted:
+            return 128 + self.interrupted
+        return ExitCode.SOME_FAILED if self.failures else ExitCode.OK
 
 
 def together(summaries: Sequence[Summary]) -> Summary:
