@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -82,17 +82,18 @@ class Opening:
 
 
 @contextmanager
-def open_run(output: Path, recipe: Recipe, tell: Tell) -> Iterator[Opening]:
+def open_run(
+    output: Path, recipe: Recipe, tell: Tell, stop: Stop | None = None
+) -> Iterator[Opening]:
     """Begin a run of this recipe that writes in `output`; `tell` hears how it begins.
 
-    Raises ModelError, DeviceError, OutputBusy and OutputError before anything is restored.
+    `stop` is that of a watch, which hears signals already.  Raises ModelError, DeviceError,
+    OutputBusy and OutputError before anything is restored.
     """
-    names = [recipe.model, *([recipe.merge] if recipe.merge else [])]
-    opened = (open_colorizer(find_model(name), device=recipe.device) for name in names)
-    painter = Painter(tuple(opened))
-    tell(f"model {painter.name} on {painter.provider}")
+    painter = open_painter(recipe, tell)
     workers, threads = share_cores(recipe.workers)
-    with hold_output(output), stop_on_signals() as stop, Manifest.open(output) as manifest:
+    heard = stop_on_signals() if stop is None else nullcontext(stop)
+    with hold_output(output), heard as stop, Manifest.open(output) as manifest:
         if manifest.warning:
             tell(manifest.warning)
         yield Opening(
@@ -105,6 +106,15 @@ def open_run(output: Path, recipe: Recipe, tell: Tell) -> Iterator[Opening]:
             threads=threads,
             adopted=sweep(output, manifest),
         )
+
+
+def open_painter(recipe: Recipe, tell: Tell) -> Painter:
+    """The networks of a recipe, open in this process; raises ModelError and DeviceError."""
+    names = [recipe.model, *([recipe.merge] if recipe.merge else [])]
+    opened = (open_colorizer(find_model(name), device=recipe.device) for name in names)
+    painter = Painter(tuple(opened))
+    tell(f"model {painter.name} on {painter.provider}")
+    return painter
 
 
 def share_cores(workers: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """The whole story of a run: from directories of scans to the same directories in color."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -10,15 +10,18 @@ from pathlib import Path
 from archive_colorizer.errors import DependencyError, SourceError, UsageError
 from archive_colorizer.media.credentials import check_credentials
 from archive_colorizer.media.discover import walk
-from archive_colorizer.opening import Tell, open_run, tell_nobody
+from archive_colorizer.opening import Opening, Tell, open_painter, open_run, tell_nobody
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Source, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
 from archive_colorizer.restore.session import models_of
 from archive_colorizer.run.bag import read_bag, vouched
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
+from archive_colorizer.run.executor import Executor
+from archive_colorizer.run.lock import hold_output
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import Step, check_apart, plan
+from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
 from archive_colorizer.run.workfolder import WorkFolder
 
@@ -73,8 +76,24 @@ def place_order(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loan:
+    """What a run gets from whoever starts one after the other; see the inbox module.
+
+    stop: heard since before the run.  executor: whose processes may outlive it.  wanted:
+    which entries it is about; the others are left for a later run and not accounted for.
+    """
+
+    stop: Stop
+    executor: Callable[[Opening], Executor]
+    wanted: Callable[[Source | Unfit], bool]
+
+
 def restore_archive(
-    order: Order, watch: Watch = watch_nothing, tell: Tell = tell_nobody
+    order: Order,
+    watch: Watch = watch_nothing,
+    tell: Tell = tell_nobody,
+    loan: Loan | None = None,
 ) -> Summary:
     """Restore what an order names; the manifest in its output accounts for every file.
 
@@ -82,13 +101,18 @@ def restore_archive(
     outputs and other runs; never for what one photograph does.
     """
     _check_libraries(order.recipe)
-    with open_run(order.output, order.recipe, tell) as opening:
+    with open_run(order.output, order.recipe, tell, loan.stop if loan else None) as opening:
         work = WorkFolder.open(order.output, opening.name)
         place = _workplace(order, str(work.path), opening.threads)
         return drive(
-            plan(_entries(order), opening.manifest, place, order.retry_failed),
+            plan(
+                filter(loan.wanted if loan else None, _entries(order)),
+                opening.manifest,
+                place,
+                order.retry_failed,
+            ),
             Run(
-                executor=opening.executor(),
+                executor=loan.executor(opening) if loan else opening.executor(),
                 task=partial(restore_photos, workplace=place),
                 manifest=opening.manifest,
                 work=work,
@@ -98,6 +122,14 @@ def restore_archive(
                 adopted=opening.adopted,
             ),
         )
+
+
+def check_ready(order: Order, tell: Tell) -> None:
+    """Raise now what a run of this order would raise before its first file."""
+    _check_libraries(order.recipe)
+    open_painter(order.recipe, tell)
+    with hold_output(order.output):
+        pass
 
 
 def count_files(roots: Sequence[Path]) -> int:

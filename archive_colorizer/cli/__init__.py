@@ -13,6 +13,7 @@ from archive_colorizer.errors import ArchiveColorizerError, ExitCode
 
 COMMANDS = {
     "run": "Give the photographs below SCANS their color back.",
+    "watch": "Restore what comes into a folder, as it comes.",
     "film": "Give films their color back, steady in time, with their sound.",
     "sample": "Lay out a small archive of real photographs to try things on.",
     "recipe": "Show the settings in effect, check recipe files, describe them to editors.",

@@ -1,0 +1,83 @@
+"""Files that rest may be restored; files that somebody still writes may not."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archive_colorizer.media.discover import walk
+from archive_colorizer.records import Stamp, Unfit
+from archive_colorizer.run.resting import Resting, files_below, is_in_transit, may_be_restored
+
+A, B = Stamp(1, 1, 1, 1), Stamp(2, 2, 2, 1)
+
+
+def test_a_file_rests_when_it_has_not_changed_for_as_long_as_was_asked():
+    resting = Resting(10)
+    resting.look({"a": A}, 100)
+    assert (resting.at_rest(109), resting.seconds_left(109)) == ({}, 1)
+    resting.look({"a": A}, 110)
+    assert (resting.at_rest(110), resting.seconds_left(110)) == ({"a": A}, None)
+
+
+def test_a_file_that_changes_begins_anew_and_one_that_goes_is_forgotten():
+    resting = Resting(10)
+    resting.look({"a": A}, 0)
+    resting.look({"a": B}, 9)
+    assert resting.at_rest(18) == {}
+    resting.look({}, 18)
+    resting.look({"a": B}, 19)
+    assert resting.at_rest(28) == {}
+    assert resting.at_rest(29) == {"a": B}
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.booleans()), max_size=30))
+def test_nothing_rests_that_changed_within_the_time(history):
+    resting, now, changed, size = Resting(10), 0.0, 0.0, 0
+    resting.look({"a": Stamp(0, 0, 0, 0)}, 0)
+    for pause, changes in history:
+        now += pause
+        if changes:
+            size, changed = size + 1, now
+        resting.look({"a": Stamp(size, 0, 0, 0)}, now)
+        assert bool(resting.at_rest(now)) == (now - changed >= 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.jpg", False),
+        (".a.jpg.Xy12z0", True),  # rsync
+        ("a.jpg.part", True),
+        ("a.tif.filepart", True),
+        ("A.JPG.CRDOWNLOAD", True),
+        ("party.jpg", False),
+    ],
+)
+def test_names_of_copying_programs_are_known(name, expected):
+    assert is_in_transit(name) == expected
+
+
+def test_what_is_below_a_folder(tmp_path):
+    (tmp_path / "box").mkdir()
+    (tmp_path / "box" / "a.jpg").write_bytes(b"a")
+    (tmp_path / "b.jpg.part").write_bytes(b"b")
+    (tmp_path / "link").symlink_to(tmp_path / "box")
+    found = files_below(tmp_path)
+    assert set(found) == {str(tmp_path / "box" / "a.jpg")}
+    with pytest.raises(FileNotFoundError):
+        files_below(tmp_path / "none")
+
+
+def test_only_what_is_as_it_rested_is_restored(tmp_path):
+    for name in ("still.jpg", "grown.jpg", "new.jpg.part"):
+        Path(tmp_path, name).write_bytes(b"\xff\xd8\xff\xe0 as a JPEG begins")
+    at_rest = files_below(tmp_path)
+    with (tmp_path / "grown.jpg").open("ab") as stream:
+        stream.write(b"more")
+    (tmp_path / "late.jpg").write_bytes(b"\xff\xd8")
+    (tmp_path / "link.jpg").symlink_to("still.jpg")
+    wanted = [one for one in walk(tmp_path) if may_be_restored(one, at_rest)]
+    assert [one.relative for one in wanted] == ["link.jpg", "still.jpg"]
+    assert isinstance(wanted[0], Unfit)
