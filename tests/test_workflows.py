@@ -1,22 +1,46 @@
+"""The files that people copy: each is parsed by who will read it, and run where that can be."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
+import click
+import numpy as np
 import pytest
+from PIL import Image
 
-from archive_colorizer.recipe import Recipe, load_recipe
+from archive_colorizer.cli import program
+from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipes
+from archive_colorizer.recipe_text import faults_of, schema
+from archive_colorizer.sample import lay_out_sample
+from tests.cli.test_watch import awaited
+from tests.photographs import photograph
 
 WORKFLOWS = Path(__file__).parent.parent / "workflows"
 TRAINING = sorted(WORKFLOWS.glob("train-*.toml"))
 RUNS = sorted(set(WORKFLOWS.glob("*.toml")) - set(TRAINING))
+UNITS = sorted((WORKFLOWS / "systemd").iterdir())
+NAMED = {path.stem: path for path in RUNS}
 
 
-def test_there_are_workflows():
-    assert RUNS
+def test_the_workflows_are_there():
+    wanted = {"nightly-archive", "watch-inbox", "film-16mm", "glass-plates", "family-shoebox"}
+    assert wanted <= set(NAMED)
     assert TRAINING
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)
 def test_every_workflow_is_a_recipe_that_says_something(path):
-    assert load_recipe(path) != Recipe()
+    assert faults_of(path) == []
+    assert load_recipes(path) != (Recipe(), FilmRecipe())
+    jsonschema = pytest.importorskip("jsonschema", reason="the judge of schemas")
+    jsonschema.validate(tomllib.loads(path.read_text()), schema())
 
 
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.name)
@@ -28,3 +52,242 @@ def test_every_training_workflow_is_a_training_recipe_with_a_known_network(path)
     recipe = load_training_recipe(path)
     assert recipe != TrainingRecipe()
     build_network(recipe.network, recipe.network_kwargs)
+
+
+# ---- job files do what their own comment says
+
+
+def command_in(path):
+    """The words of the command in a job file's comment, after `archive-colorize`."""
+    (line,) = re.findall(r"^#   archive-colorize (.*)$", path.read_text(), re.MULTILINE)
+    return shlex.split(line)
+
+
+def job_of(path, source, output):
+    """A job file's own command line, on another source and here."""
+    words = command_in(path)
+    assert words[words.index("--recipe") + 1] == f"workflows/{path.name}"
+    words[1] = str(source)
+    words[words.index("--recipe") + 1] = str(path)
+    program_file = Path(sys.executable).with_name("archive-colorize")
+    return list(map(str, [program_file, *words, "--output", output, "--executor", "serial"]))
+
+
+def run_job(path, source, output):
+    said = job_of(path, source, output)
+    return subprocess.run(said, capture_output=True, text=True, timeout=240)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sample") / "scans"
+    lay_out_sample(folder)
+    return folder
+
+
+def outcomes_in(output):
+    lines = map(json.loads, (output / "manifest.jsonl").read_text().splitlines())
+    return {one["name"]: one for one in lines if one["kind"] == "outcome"}
+
+
+@pytest.mark.parametrize(
+    ("name", "result", "form"),
+    [
+        ("nightly-archive", "glass-plates/plate_0001.tif", "TIFF"),
+        ("glass-plates", "glass-plates/plate_0002.png.tif", "TIFF"),
+        ("family-shoebox", "glass-plates/plate_0001.tif.jpg", "JPEG"),
+    ],
+)
+def test_a_job_restores_the_sample_archive(sample, tmp_path, name, result, form):
+    run = run_job(NAMED[name], sample, tmp_path / "out")
+    assert run.returncode == 7, run.stderr  # one file of the sample is broken on purpose
+    found = outcomes_in(tmp_path / "out")
+    assert {one["state"] for one in found.values()} == {"done", "skipped", "failed"}
+    assert [one["reason"] for one in found.values() if one["state"] == "failed"] == ["damaged"]
+    made = [one["target"] for one in found.values() if one["state"] == "done"]
+    assert result in made
+    if name == "glass-plates":
+        assert all((tmp_path / "out" / f"{one}.xmp").exists() for one in made)
+    else:
+        assert Image.open(tmp_path / "out" / result).format == form
+
+
+def test_the_film_job_restores_a_sequence(tmp_path):
+    pytest.importorskip("av", reason="films need the film extra")
+    frames = tmp_path / "reel"
+    frames.mkdir()
+    picture = photograph("astronaut")[::4, ::4].mean(axis=2).astype(np.uint8)
+    for number in range(6):
+        Image.fromarray(np.roll(picture, number, axis=1)).save(frames / f"f_{number:04}.png")
+    run = run_job(NAMED["film-16mm"], frames, tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    made = sorted((tmp_path / "out").rglob("*.png"))
+    assert [path.name for path in made] == [f"f_{number:04}.png" for number in range(6)]
+
+
+def test_the_watching_job_restores_what_comes(sample, tmp_path):
+    inbox, output = tmp_path / "inbox", tmp_path / "out"
+    shutil.copytree(sample / "glass-plates", inbox)
+    said = job_of(NAMED["watch-inbox"], inbox, output)
+    assert said[1] == "watch"
+    watch = subprocess.Popen([*said, "--settle", "0.5", "--quiet"])
+    try:
+        awaited(lambda: (output / "manifest.jsonl").exists() and len(outcomes_in(output)) == 3)
+    finally:
+        watch.terminate()
+    assert watch.wait(60) == 143
+    assert sorted(one["state"] for one in outcomes_in(output).values()) == [
+        "done",
+        "done",
+        "failed",
+    ]
+
+
+# ---- schedulers
+
+
+def commands_in(text):
+    """Every `archive-colorize COMMAND ...` that a file would run, as words."""
+    joined = re.sub(r"\\\n\s*", " ", text)
+    for line in joined.splitlines():
+        if line.startswith(("#", "PATH")):
+            continue
+        for said in re.findall(r"archive-colorize ((?:run|watch|verify|film) [^|)]*)", line):
+            yield shlex.split(said.replace("2>&1", ""))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(one for one in UNITS if one.suffix == ".service"),
+        WORKFLOWS / "cron.example",
+        WORKFLOWS / "slurm.sbatch",
+    ],
+    ids=lambda path: path.name,
+)
+def test_the_commands_that_are_scheduled_can_be_parsed(path):
+    found = list(commands_in(path.read_text()))
+    assert found
+    for words in found:
+        number = [one if "$" not in one or "CPU" not in one else "4" for one in words]
+        context = click.Context(program, info_name="archive-colorize")
+        program.get_command(context, number[0]).make_context(number[0], number[1:])
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd")
+def test_systemd_takes_the_units(tmp_path):
+    program_file = Path(sys.executable).with_name("archive-colorize")
+    for unit in UNITS:
+        text = unit.read_text().replace(
+            "/opt/archive-colorizer/bin/archive-colorize", str(program_file)
+        )
+        (tmp_path / unit.name).write_text(text)
+    said = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))],
+        capture_output=True,
+        text=True,
+    )
+    assert (said.returncode, said.stderr.strip()) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "unit", [one for one in UNITS if one.suffix == ".service"], ids=lambda one: one.name
+)
+def test_services_can_write_the_output_and_nothing_else(unit):
+    settings = dict(re.findall(r"^([A-Za-z]+)=(.*)$", unit.read_text(), re.MULTILINE))
+    words = next(commands_in(unit.read_text()))
+    assert settings["ProtectSystem"] == "strict"
+    assert settings["PrivateTmp"] == "true"
+    assert settings["ReadWritePaths"] == words[words.index("--output") + 1]
+    assert settings["ReadOnlyPaths"] == words[1]
+    metrics = Path(words[words.index("--metrics") + 1])
+    assert metrics.parent == Path("/var/lib") / settings["StateDirectory"]
+
+
+@pytest.fixture
+def stubs(tmp_path):
+    """A PATH on which srun runs, scontrol notes, and archive-colorize ends as it is told."""
+    for name, text in {
+        "srun": 'shift; exec "$@"',
+        "scontrol": f'echo "$@" > {tmp_path}/requeued',
+        "archive-colorize": f'echo "$@" > {tmp_path}/given; exit $CODE',
+        "nice": 'shift 2; exec "$@"',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    return {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "SLURM_CPUS_PER_TASK": "3",
+        "SLURM_JOB_ID": "42",
+    }
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+@pytest.mark.parametrize("code", [0, 7, 8, 143])
+def test_the_slurm_job_goes_on_when_its_time_is_over(tmp_path, stubs, code):
+    run = subprocess.run(
+        ["bash", WORKFLOWS / "slurm.sbatch", "/a b/scans", "/out"],
+        env={**stubs, "CODE": str(code)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == code
+    assert "/a b/scans --output /out" in (tmp_path / "given").read_text()
+    assert "--workers 3" in (tmp_path / "given").read_text()
+    assert (tmp_path / "requeued").exists() == (code == 143)
+    assert ("some files failed" in run.stdout) == (code == 7)
+
+
+@pytest.mark.skipif(not shutil.which("sh"), reason="needs sh")
+@pytest.mark.parametrize(("code", "night", "week"), [(0, 0, 0), (8, 0, 0), (7, 1, 0), (6, 1, 0)])
+def test_the_crontab_mails_what_matters(stubs, tmp_path, code, night, week):
+    text = (WORKFLOWS / "cron.example").read_text()
+    jobs = [line.split(maxsplit=5) for line in text.splitlines() if line[:1].isdigit()]
+    assert len(jobs) == 2
+    assert all(re.fullmatch(r"[\d*]+", field) for job in jobs for field in job[:5])
+    ended = [
+        subprocess.run(["sh", "-c", job[5]], env={**stubs, "CODE": str(code)}, capture_output=True)
+        for job in jobs
+    ]
+    assert [bool(one.returncode) for one in ended] == [bool(night), bool(week)]
+
+
+def manifests():
+    yaml = pytest.importorskip("yaml", reason="comes with dask")
+    return list(yaml.safe_load_all((WORKFLOWS / "kubernetes" / "cronjob.yaml").read_text()))
+
+
+def test_kubernetes_takes_the_job():
+    judge = pytest.importorskip("kubernetes_validate", reason="the judge of Kubernetes files")
+    for one in manifests():
+        judge.validate(one, judge.latest_version(), strict=True)
+
+
+def test_the_kubernetes_job_runs_what_it_mounts():
+    config, job = manifests()
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    context = click.Context(program, info_name="archive-colorize")
+    program.get_command(context, "run").make_context("run", container["args"][1:])
+    mounts = {one["mountPath"]: one for one in container["volumeMounts"]}
+    assert mounts["/archive/scans"]["readOnly"]
+    assert {one["name"] for one in pod["volumes"]} == {one["name"] for one in mounts.values()}
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    Recipe().changed(tomllib.loads(config["data"]["recipe.toml"]), "test")
+
+
+def test_the_container_is_built_from_files_that_are_there():
+    parse = pytest.importorskip("dockerfile_parse", reason="the judge of Dockerfiles")
+    found = parse.DockerfileParser(fileobj=(WORKFLOWS / "Dockerfile").open("rb")).structure
+    said = [(one["instruction"], one["value"]) for one in found]
+    assert [one for one, _ in said].count("FROM") == 2
+    root = WORKFLOWS.parent
+    let_in = (root / ".dockerignore").read_text().split()
+    for instruction, value in said:
+        if instruction == "COPY" and "--from" not in value:
+            for name in value.split()[:-1]:
+                assert (root / name).exists(), name
+                assert f"!{name}" in let_in
+    assert said[-2] == ("ENTRYPOINT", '["archive-colorize"]')
+    assert dict(said)["USER"] == "10001"

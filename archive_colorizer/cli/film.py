@@ -124,14 +124,12 @@ def command(
         raise UsageError("--dry-run and --preview are two things; give one of them")
     only_looks = dry_run or preview is not None
     with Finish(None, None) if only_looks else Finish(on_finish, metrics) as finish:
-        recipe, film = load_recipes(recipe_file) if recipe_file else (Recipe(), FilmRecipe())
-        settings = chosen(given)
-        of_film = {key: settings.pop(key) for key in _FILM_SETTINGS if key in settings}
+        recipe, film = _recipes(recipe_file, chosen(given))
         order = FilmOrder(
             films=films,
             output=Path(),
-            recipe=recipe.changed(settings, "command line"),
-            film=film.changed(of_film, "command line"),
+            recipe=recipe,
+            film=film,
             shots=shots,
             span=span_of(begin, end),
             keep_segments=keep_segments,
@@ -147,3 +145,9 @@ def command(
         summary = film_report.restore(order, as_json, quiet)
         finish.told(summary)
     return exit_code_of(summary)
+
+
+def _recipes(file: Path | None, options: dict[str, object]) -> tuple[Recipe, FilmRecipe]:
+    recipe, film = load_recipes(file) if file else (Recipe(), FilmRecipe())
+    of_film = {key: options.pop(key) for key in _FILM_SETTINGS if key in options}
+    return recipe.changed(options, "command line"), film.changed(of_film, "command line")
