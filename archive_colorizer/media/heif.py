@@ -19,7 +19,15 @@ _EXIF_HEADER: Final = b"Exif\0\0"
 _STATED: Final = b"colrnclx"
 _SRGB_PRIMARIES: Final = frozenset((0, 1, 2))
 _HIGH_RANGE: Final = frozenset((16, 18))
-_PILLOW_FAULTS: Final = (OSError, ValueError, LookupError, TypeError, RuntimeError, struct.error)
+_PILLOW_FAULTS: Final = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
+)
 
 
 def read_avif(data: bytes, request: Request) -> Raster:

@@ -1,0 +1,146 @@
+"""What is fuzzed: functions that take any bytes and may refuse them only as they promise."""
+
+import contextlib
+import io
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from archive_colorizer.color.blend import ChromaField
+from archive_colorizer.errors import ModelError, ResultUnwritable, SourceError, UsageError
+from archive_colorizer.media import magic, stills
+from archive_colorizer.media.discover import walk
+from archive_colorizer.media.formats import planned_name, result_format
+from archive_colorizer.media.likeness import luma_likeness
+from archive_colorizer.media.metadata import Found, ProvenanceNote, read_metadata, with_provenance
+from archive_colorizer.media.planes import plan_of
+from archive_colorizer.media.raster import Raster
+from archive_colorizer.media.sidecar import sidecar_for
+from archive_colorizer.media.xmp import is_sound, join_extended
+from archive_colorizer.model.contract import ModelContract
+from archive_colorizer.model.seal import check_seal
+from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipes
+from archive_colorizer.recipe_text import faults_of
+from archive_colorizer.restore.render import Original, render
+from archive_colorizer.run.bag import read_bag, vouched
+from archive_colorizer.run.lines import lines_of, outcome_of, to_line
+from archive_colorizer.run.manifest import Manifest
+
+PIXELS = 1_000_000
+_NEUTRAL = ChromaField(np.zeros((4, 4, 4), np.float32))
+_NOTE = ProvenanceNote(
+    software="fuzz",
+    model="m",
+    model_sha256="0" * 64,
+    settings="1" * 64,
+    source_name="a",
+    source_sha256="2" * 64,
+    when="2026-01-01T00:00:00+00:00",
+)
+
+
+def still(data: bytes, _folder: Path) -> None:
+    """Sniff, decode, carry the metadata over, encode, and read the result."""
+    magic.foreign(data)
+    planned_name("a.tif", data[:16])
+    stills.pages(data)
+    with contextlib.suppress(SourceError, ResultUnwritable):
+        raster = stills.decode(data, "source", PIXELS)
+        kind, _ = result_format(raster)
+        metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, _NOTE))
+        rgb = np.repeat(raster.luma[..., None], 3, axis=2)
+        _compare(raster, stills.encode(rgb, raster, metadata, kind), 2 if kind == "jpeg" else 0)
+
+
+def lossless(data: bytes, _folder: Path) -> None:
+    """Carry the luma of a JPEG over bit for bit, where that is not refused."""
+    with contextlib.suppress(SourceError):
+        raster = stills.decode(data, "source", PIXELS)
+        if raster.format == "jpeg":
+            asked = Recipe(luma="lossless")
+            made = render(Original(data, raster), _NEUTRAL, raster.metadata, asked, "jpeg")
+            _compare(raster, made.content, 2 if made.warnings else 0)
+
+
+def _compare(raster: Raster, content: bytes, allowed: int) -> None:
+    try:
+        again = stills.decode(content, "result", PIXELS, "keep")
+    except SourceError as error:
+        raise AssertionError(f"the result cannot be read: {error}") from error
+    likeness = luma_likeness(raster.luma, again.luma)
+    assert likeness.difference <= allowed, likeness.said
+
+
+def metadata(data: bytes, _folder: Path) -> None:
+    """Judge bytes as each kind of metadata."""
+    for found in (Found(exif=data), Found(icc=data), Found(xmp=data), Found(iptc=data)):
+        for color in (True, False):
+            read_metadata(found, plan_of(found, color, "srgb"))
+    join_extended(data, data)
+    if is_sound(data):
+        packet = with_provenance(data, _NOTE)
+        assert is_sound(packet)
+        sidecar_for(packet)
+
+
+def records(data: bytes, folder: Path) -> None:
+    """Read a manifest line by line, and whole."""
+    for _, line in lines_of(io.BytesIO(data)):
+        with contextlib.suppress(ValueError):
+            outcome = outcome_of(line)
+            if outcome is not None:
+                assert outcome_of(to_line(outcome)) == outcome
+    (folder / "manifest.jsonl").write_bytes(data)
+    with Manifest.peek(folder) as manifest:
+        for name in manifest.names(""):
+            manifest.newest(name)
+
+
+def recipe(data: bytes, folder: Path) -> None:
+    """Read a recipe, and list its faults."""
+    path = folder / "recipe.toml"
+    path.write_bytes(data)
+    known: tuple[Recipe, FilmRecipe] | None = None
+    faults = ["cannot be read"]
+    with contextlib.suppress(UsageError):
+        known = load_recipes(path)
+    with contextlib.suppress(UsageError):
+        faults = faults_of(path)
+    assert (known is None) == bool(faults)
+
+
+def contract(data: bytes, _folder: Path) -> None:
+    """Read a contract, and look for a seal."""
+    with contextlib.suppress(ModelError):
+        check_seal(data, "m")
+    with contextlib.suppress(ModelError):
+        read = ModelContract.from_json(data.decode("utf-8", "replace"), "m")
+        assert ModelContract.from_json(read.to_json(), "m") == read
+
+
+def bag(data: bytes, folder: Path) -> None:
+    """Take a folder for a bag whose manifest this is."""
+    root = folder / "bag"
+    shutil.rmtree(root, ignore_errors=True)
+    (root / "data").mkdir(parents=True)
+    (root / "bagit.txt").write_text("BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
+    (root / "manifest-sha256.txt").write_bytes(data)
+    (root / "data" / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    with contextlib.suppress(SourceError, UsageError):
+        payload = read_bag(root)
+        if payload is not None:
+            list(vouched(walk(payload.folder, ""), payload, ""))
+
+
+TARGETS: dict[str, Callable[[bytes, Path], None]] = {
+    "still": still,
+    "lossless": lossless,
+    "metadata": metadata,
+    "records": records,
+    "recipe": recipe,
+    "contract": contract,
+    "bag": bag,
+}
