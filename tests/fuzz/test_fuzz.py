@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("onnx", reason="the seeds need onnx")
-
 from archive_colorizer.media import stills
 from tests.fuzz import child, targets
 from tests.fuzz.campaign import EDITS, Reader, edited, search
