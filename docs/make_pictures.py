@@ -17,6 +17,7 @@ from archive_colorizer.model.adapt import pack, working_size
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import Recipe
+from archive_colorizer.restore.painter import Painter
 from archive_colorizer.restore.recolor import recolor
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -26,14 +27,19 @@ FACE = (slice(0, 256), slice(96, 352))
 HEIGHT = 280
 
 
+def painter_with(model: str) -> Painter:
+    """A network of the shelf, open."""
+    return Painter((open_colorizer(find_model(model)),))
+
+
 def row(name: str, columns: str) -> npt.NDArray[np.uint8]:
     """grey, result and truth of one photograph, side by side."""
     truth = np.ascontiguousarray(getattr(data, name)())
     luma = luma_of(truth)
-    colorizer = open_colorizer(find_model("default"))
+    painter = painter_with("default")
     shown = {
         "g": np.repeat(luma[..., None], 3, axis=2),
-        "r": blend_rgb(luma, recolor(luma, colorizer, Recipe())),
+        "r": blend_rgb(luma, recolor(luma, painter, Recipe())),
         "t": truth,
     }
     width = round(truth.shape[1] * HEIGHT / truth.shape[0])
@@ -52,11 +58,12 @@ def idea() -> npt.NDArray[np.uint8]:
     seen = shrink(luma, *working_size(given, *luma.shape))
     painted = np.clip(baseline.infer(pack(seen, given))[0].transpose(1, 2, 0), 0, 1)
     blurry = cv2.resize(painted, luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    field = recolor(luma, baseline, Recipe())
+    painter = painter_with("vgg-autoencoder")
+    field = recolor(luma, painter, Recipe())
     soft = cv2.GaussianBlur(luma, (0, 0), 2.0)
     sharpened = cv2.addWeighted(luma, 1.6, soft, -0.6, 0)
-    corrected = recolor(luma, baseline, Recipe(saturation=1.3, hue=4.0))
-    default = recolor(luma, open_colorizer(find_model("default")), Recipe())
+    corrected = recolor(luma, painter, Recipe(saturation=1.3, hue=4.0))
+    default = recolor(luma, painter_with("default"), Recipe())
     cells = [
         np.repeat(luma[..., None], 3, axis=2),
         np.rint(blurry * 255).astype(np.uint8),
@@ -68,13 +75,26 @@ def idea() -> npt.NDArray[np.uint8]:
     return np.concatenate(cells, axis=1)
 
 
+def steps(name: str, setting: str, values: tuple[float, ...]) -> npt.NDArray[np.uint8]:
+    """One photograph with a setting of the recipe at each of the values; see settings.md."""
+    luma = luma_of(np.ascontiguousarray(getattr(data, name)()))
+    painter = painter_with("default")
+    width = round(luma.shape[1] * HEIGHT / luma.shape[0])
+    cells = []
+    for value in values:
+        recipe = Recipe().changed({setting: value}, setting)
+        shown = blend_rgb(luma, recolor(luma, painter, recipe))
+        cells.append(cv2.resize(shown, (width, HEIGHT), interpolation=cv2.INTER_AREA))
+    return np.concatenate(cells, axis=1)
+
+
 def write(name: str, rgb: npt.NDArray[np.uint8]) -> None:
     """Write one JPEG."""
     cv2.imwrite(str(PICTURES / name), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 def main() -> None:
-    """Write the pictures of the README, the model card and the-idea.md."""
+    """Write the pictures of the README, the model card, the-idea.md and settings.md."""
     PICTURES.mkdir(exist_ok=True)
     write(
         "before-after.jpg",
@@ -88,6 +108,9 @@ def main() -> None:
     ]
     write("default-model.jpg", np.concatenate(padded))
     write("the-idea.jpg", idea())
+    write("strength.jpg", steps("astronaut", "strength", (0.0, 0.4, 0.7, 1.0)))
+    write("saturation.jpg", steps("astronaut", "saturation", (0.5, 1.0, 1.5, 2.0)))
+    write("hue.jpg", steps("astronaut", "hue", (-20.0, 0.0, 20.0)))
 
 
 if __name__ == "__main__":
