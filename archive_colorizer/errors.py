@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     OUTPUT = 6
     SOME_FAILED = 7
     BUSY = 8
+    OUT_OF_TIME = 9
     HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143

@@ -55,13 +55,20 @@ def restore_films(
             adopted=opening.adopted,
         )
         summaries = [session.list_shots(tell)]
-        if not opening.stop.asked:
-            assemblies = session.assemblies(tell)
-            expect(sum(part.frames for one in assemblies for part in one.parts))
-            summaries.append(session.restore(assemblies))
-            if not opening.stop.asked:
-                summaries.append(session.join(assemblies, tell))
+        if opening.stop.asked:
+            return _cut_short(summaries, opening)
+        assemblies = session.assemblies(tell)
+        expect(sum(part.frames for one in assemblies for part in one.parts))
+        summaries.append(session.restore(assemblies))
+        if opening.stop.asked:
+            return _cut_short(summaries, opening)
+        summaries.append(session.join(assemblies, tell))
         return together(summaries)
+
+
+def _cut_short(summaries: Sequence[Summary], opening: Opening) -> Summary:
+    """The summary of a run that has stages left, even if its last one came to its end."""
+    return replace(together(summaries), out_of_time=opening.stop.out_of_time)
 
 
 @dataclass(slots=True)

@@ -64,12 +64,12 @@ class Listener:
 def keep_watch(inbox: Inbox, listener: Listener) -> int:
     """Restore what comes into the folder, run by run, and return the signal that ended it.
 
-    Nothing that a file does ends it.  Runs that cannot work because the folder is away, the
-    disk is full or another run holds the output are tried again, later and later.  Raises
-    what else `restore_archive` raises, and before anything is awaited also OutputError and
-    OutputBusy.
+    0 is the end of the recipe's time budget.  Nothing that a file does ends it.  Runs that
+    cannot work because the folder is away, the disk is full or another run holds the output
+    are tried again, later and later.  Raises what else `restore_archive` raises, and before
+    anything is awaited also OutputError and OutputBusy.
     """
-    with stop_on_signals() as stop:
+    with stop_on_signals(budget=inbox.order.recipe.time_budget) as stop:
         check_ready(inbox.order, listener.tell)
         with Bell(stop) as bell:
             vigil = _Vigil(inbox, listener, stop, bell)

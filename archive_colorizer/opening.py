@@ -1,5 +1,6 @@
 """How every run begins: the model open, the output held, signals heard, the manifest healed."""
 
+import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -90,9 +91,10 @@ def open_run(
     `stop` is that of a watch, which hears signals already.  Raises ModelError, DeviceError,
     OutputBusy and OutputError before anything is restored.
     """
+    _yield_to_others(recipe.nice)
     painter = open_painter(recipe, tell)
     workers, threads = share_cores(recipe.workers)
-    heard = stop_on_signals() if stop is None else nullcontext(stop)
+    heard = stop_on_signals(budget=recipe.time_budget) if stop is None else nullcontext(stop)
     with hold_output(output), heard as stop, Manifest.open(output) as manifest:
         if manifest.warning:
             tell(manifest.warning)
@@ -122,6 +124,15 @@ def share_cores(workers: int) -> tuple[int, int]:
     at_hand = cores()
     workers = workers or at_hand
     return workers, max(1, at_hand // workers)
+
+
+def _yield_to_others(niceness: int) -> None:
+    """At least so nice from here on; threads and processes that are begun later are, too.
+
+    Linux orders reads and writes of a disk by it as well.
+    """
+    if niceness > os.getpriority(os.PRIO_PROCESS, 0):
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
 
 
 def _versions() -> Iterator[tuple[str, str]]:

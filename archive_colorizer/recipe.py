@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
+from archive_colorizer.duration import seconds_of
 from archive_colorizer.errors import UsageError
 
 
@@ -27,9 +28,15 @@ def _pixels(
     return field(default=default, metadata=bounds)
 
 
-def _running(default: Any, low: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+def _running(
+    default: Any,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
     """A setting that changes only how the work is done."""
-    return field(default=default, metadata={"pixels": False, "low": low, "choices": choices})
+    bounds = {"pixels": False, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=bounds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +63,19 @@ class Settings:
         of the wrong type or out of bounds.
         """
         reject_unknown(given, [f.name for f in fields(self)], origin)
-        values: dict[str, Any] = {k: self._widened(k, v) for k, v in given.items()}
         try:
+            values: dict[str, Any] = {k: self._widened(k, v) for k, v in given.items()}
             return replace(self, **values)
         except UsageError as error:
             raise UsageError(f"{origin}: {error}") from None
 
     def _widened(self, name: str, value: object) -> object:
-        """TOML writes 1 for 1.0; a float setting takes both, and a rate is kept as written."""
+        """TOML writes 1 for 1.0: a float setting takes both.
+
+        A rate is kept as written, and a time budget may have units.
+        """
+        if name == "time_budget" and isinstance(value, str):
+            return seconds_of(value)
         default = next(f.default for f in fields(self) if f.name == name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return value
@@ -99,6 +111,8 @@ class Recipe(Settings):
     timeout: seconds for one file, 0 for any number; not kept by the serial executor.
     max_memory: gigabytes for one worker, 0 for its share; not kept by the serial executor.
     max_megapixels: larger pictures are refused from their header.
+    time_budget: seconds, or 90m, 2h, 1h30m, after which no new file is begun; 0 for none.
+    nice: least niceness of this process and its workers, 0 to 19, the most yielding.
     force: restore photographs that already have color, too.
     paranoid: decode every result with other libraries before it gets its name; not of films.
     """
@@ -140,6 +154,8 @@ class Recipe(Settings):
     timeout: float = _running(300.0, low=0.0)
     max_memory: float = _running(0.0, low=0.0)
     max_megapixels: float = _running(300.0, low=0.0)
+    time_budget: float = _running(0.0, low=0.0)
+    nice: int = _running(0, low=0, high=19)
     force: bool = _running(False)
     paranoid: bool = _running(False)
 

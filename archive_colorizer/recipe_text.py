@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import tomli_w
 
+from archive_colorizer.duration import PATTERN
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe import FilmRecipe, Recipe, Settings, read_tables
 
@@ -123,8 +124,10 @@ def _schema_of(kind: type[Settings]) -> dict[str, Any]:
     properties: dict[str, dict[str, Any]] = {}
     for one in fields(kind):
         known: dict[str, Any] = {"type": _TYPES[type(one.default)], "default": one.default}
-        if one.name == "rate":
+        if one.name in ("rate", "time_budget"):
             known["type"] = ["string", "number"]
+        if one.name == "time_budget":
+            known["pattern"] = PATTERN
         for bound, word in (("low", "minimum"), ("high", "maximum"), ("choices", "enum")):
             limit = one.metadata.get(bound)
             if limit is not None and limit != ():

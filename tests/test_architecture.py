@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "archive_colorizer"
 NAME = PACKAGE.name
 
 FLOORS = {
-    "errors": 10, "color": 11,
+    "errors": 10, "color": 11, "duration": 11,
     "recipe": 20, "model": 20, "records": 21,
     "checksums": 22, "recipe_text": 22,
     "media": 30, "run": 30,

@@ -13,6 +13,7 @@ from archive_colorizer.errors import UsageError
 from archive_colorizer.film_order import FilmOrder, place_film_order
 from archive_colorizer.film_pipeline import restore_films
 from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.span import span_of
 from archive_colorizer.verification import verify_output
 from tests.film_samples import CUT, FRAMES, checked, decoded, lumas, pixels, sequence, video
@@ -42,6 +43,19 @@ def files(output):
         for one in output.rglob("*")
         if one.is_file() and ".work" not in one.parts
     )
+
+
+def test_a_film_whose_time_ends_between_two_stages_is_not_finished(tmp_path, model, monkeypatch):
+    film, out = video(tmp_path / "a.mkv"), tmp_path / "out"
+    seen = []
+    with monkeypatch.context() as late:
+        late.setattr(Stop, "out_of_time", property(lambda _: bool(seen)))
+        order = order_of(film, out, model)
+        summary = restore_films(order, lambda outcome, _: seen.append(outcome.name))
+    assert seen == ["a.mkv#shots"]
+    assert summary.out_of_time
+    again = restore_films(order)
+    assert (again.done, again.out_of_time) == (3, False)
 
 
 def test_a_video_in_color_with_its_own_luma_times_and_sound(tmp_path, model):

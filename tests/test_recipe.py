@@ -31,6 +31,8 @@ RUNNING = {
     "timeout": 5.0,
     "max_memory": 2.0,
     "max_megapixels": 1.0,
+    "time_budget": 7200.0,
+    "nice": 10,
     "force": True,
     "paranoid": True,
     "cert": "c.pem",
@@ -52,6 +54,16 @@ def test_what_changes_pixels_changes_the_digest(name, value):
 @pytest.mark.parametrize(("name", "value"), RUNNING.items())
 def test_what_does_not_change_pixels_does_not(name, value):
     assert Recipe().changed({name: value}, "test").digest() == Recipe().digest()
+
+
+@pytest.mark.parametrize("written", ["2h", "120m", 7200, 7200.0, "7200"])
+def test_a_time_budget_may_have_units(written):
+    assert Recipe().changed({"time_budget": written}, "test").time_budget == 7200
+
+
+def test_a_time_budget_that_is_none_is_named_with_its_place():
+    with pytest.raises(UsageError, match=r"recipe x.toml: .*90m, 2h.*'tonight'"):
+        Recipe().changed({"time_budget": "tonight"}, "recipe x.toml")
 
 
 def test_a_file_is_read_and_whole_numbers_are_taken_for_floats(tmp_path):

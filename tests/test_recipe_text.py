@@ -95,7 +95,9 @@ VALUES = st.one_of(
     st.floats(allow_nan=False).filter(lambda x: not x.is_integer()),
     st.integers(-400, 400),
     ANY_TEXT,
-    st.sampled_from(["cpu", "lossless", "tiff", "corner", "h264", "24", "24000/1001"]),
+    st.sampled_from(
+        ["cpu", "lossless", "tiff", "corner", "h264", "24", "24000/1001", "2h", " 1H30m ", "1h30"]
+    ),
 )
 
 

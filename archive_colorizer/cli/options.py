@@ -96,6 +96,8 @@ def running_options(timed: str, colored: str) -> Decorator:
         click.option("--workers", type=int, help="Worker processes; 0: one a core.  [default: 0]"),
         click.option("--timeout", type=float, help=f"Seconds for {timed}; 0: any.  [default: 300]"),
         click.option("--max-memory", type=float, help="GB for one worker.  [default: its share]"),
+        click.option("--time-budget", metavar="TIME", help="Stop cleanly after 2h, 90m, 7200."),
+        click.option("--nice", type=int, help="Yield to others, 0 to 19.  [default: 0]"),
         click.option(
             "--executor", **words("dask|serial"), help="How to run many.  [default: dask]"
         ),

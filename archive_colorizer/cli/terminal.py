@@ -138,9 +138,11 @@ def _failure(outcome: Outcome) -> str:
 
 
 def exit_code_of(summary: Summary) -> int:
-    """What a run's command ends with; says it when the run was interrupted."""
+    """What a run's command ends with; says it when the run ended before its work."""
     if summary.interrupted:
         click.echo("interrupted; the same command goes on where this run ended", err=True)
+    elif summary.out_of_time:
+        click.echo("the time is used up; the same command goes on where this run ended", err=True)
     return summary.exit_code
 
 
@@ -165,7 +167,8 @@ def show_summary(summary: Summary, manifest: str) -> None:
     for one in summary.first_failures:
         line = f"  {one.reason}: {printable(one.message or one.name)}"
         console.print(line, markup=False, highlight=False)
-    if not (summary.done or summary.adopted or summary.skipped or summary.failed):
+    stopped = summary.interrupted or summary.out_of_time
+    if not (stopped or summary.done or summary.adopted or summary.skipped or summary.failed):
         console.print("nothing to do: everything is as an earlier run left it")
     if summary.done and summary.seconds:
         console.print(f"{summary.seconds:.1f} s, {summary.done / summary.seconds:.2f} a second")

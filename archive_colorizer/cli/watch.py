@@ -18,7 +18,7 @@ from archive_colorizer.cli.options import (
     running_options,
     saying_options,
 )
-from archive_colorizer.errors import UsageError
+from archive_colorizer.errors import ExitCode, UsageError
 from archive_colorizer.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def command(
         finish.output = str(order.output)
         inbox = Inbox(order=order, settle=settle, poll=poll, linger=linger)
         ended_by = keep_watch(inbox, _listener(finish, as_json, quiet))
-    return 128 + ended_by
+    return 128 + ended_by if ended_by else ExitCode.OUT_OF_TIME
 
 
 def _listener(finish: Finish, as_json: bool, quiet: bool) -> "Listener":

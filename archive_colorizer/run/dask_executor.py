@@ -36,7 +36,8 @@ _FETCHING = (CancelledError, OSError, RuntimeError, LookupError, ValueError, Typ
 _SETTINGS: dict[str, Any] = {
     # A batch is blamed at once: the driver retries its jobs alone, which is fairer.
     "distributed.scheduler.allowed-failures": 0,
-    "distributed.scheduler.no-workers-timeout": "60s",
+    # Long, since a worker that yields to others may begin late on a busy machine.
+    "distributed.scheduler.no-workers-timeout": "300s",
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
     "distributed.worker.multiprocessing-method": "spawn",

@@ -47,8 +47,9 @@ def drive(steps: Iterable[Step], run: Run) -> Summary:
     """Bring every step to its end, record it, close the executor and the work folder.
 
     Each outcome is in the manifest soon after it arrives, and all of them when this returns.
-    A job whose worker dies is tried once more, alone.  After the first signal nothing new is
-    begun; KeyboardInterrupt (see `stop_on_signals`) ends the waiting, too.  Raises
+    A job whose worker dies is tried once more, alone.  After the first signal, or the end of
+    the time budget, nothing new is begun; KeyboardInterrupt (see `stop_on_signals`) ends the
+    waiting, too.  Raises
     OutputError, after recording what is finished, when the output cannot be written, and
     what `Streak` says when too much fails in a row.
     """
@@ -58,13 +59,14 @@ def drive(steps: Iterable[Step], run: Run) -> Summary:
         drive_.over(steps)
         drive_.drained = True
     except KeyboardInterrupt:
-        if not run.stop.asked:
+        if run.stop.signal is None:
             raise
     finally:
         drive_.finish()
     if drive_.trouble is not None:
         raise drive_.trouble
-    return drive_.tally.summary(time.monotonic() - begun, run.stop.signal)
+    out_of_time = drive_.left and run.stop.out_of_time
+    return drive_.tally.summary(time.monotonic() - begun, run.stop.signal, out_of_time)
 
 
 class _Drive:
@@ -74,6 +76,8 @@ class _Drive:
         self.tally = Tally(adopted=run.adopted)
         self.trouble: ArchiveColorizerError | None = None
         self.drained = False
+        # Whether something may be left to do; known for certain where nothing is.
+        self.left = False
         self._run = run
         self._recorder = Recorder(run.manifest, run.opening)
         self._streak = Streak(run.manifest)
@@ -94,7 +98,10 @@ class _Drive:
             for job in lost:
                 self._retry(job)
             if not lost:
-                return
+                break
+        # One look ahead: who ends with the last file has all done, whatever the clock says.
+        if self._ending and next(batches, None) is not None:
+            self.left = True
 
     def finish(self) -> None:
         """Leave nothing running and nothing unrecorded, on every way out."""
@@ -117,6 +124,7 @@ class _Drive:
         """The steps that are work; the others are recorded in passing."""
         for step in steps:
             if self._ending:
+                self.left = True
                 return
             if isinstance(step, Job):
                 yield step
@@ -133,6 +141,7 @@ class _Drive:
             batch = next(batches, None)
             # Asked again: a signal may have come while the batch was gathered.
             if batch is None or self._ending:
+                self.left |= batch is not None
                 return
             yield batch
 
@@ -156,6 +165,7 @@ class _Drive:
     def _retry(self, job: Job) -> None:
         """Once more with nothing else in flight, so that only the guilty one is blamed."""
         if self._ending:
+            self.left = True
             return
         self._map([(job,)])
         if self._lost:

@@ -1,9 +1,11 @@
-"""Signals: the first asks a run to stop, the second stops it at once."""
+"""What stops a run early: signals, of which the second stops it at once, and a time budget."""
 
 import contextlib
+import math
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -12,15 +14,22 @@ GRACE = 15.0
 
 
 class Stop:
-    """Whether the run was asked to stop, and by which signal."""
+    """Whether the run is to stop: by a signal, or because its seconds are over (0: any)."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self.signal: int | None = None
         self.shielded = False
+        self._clock = clock
+        self._end = clock() + seconds if seconds else math.inf
 
     @property
     def asked(self) -> bool:
-        return self.signal is not None
+        """Whether nothing new may be begun."""
+        return self.signal is not None or self.out_of_time
+
+    @property
+    def out_of_time(self) -> bool:
+        return self._clock() >= self._end
 
     def ask(self, signum: int) -> None:
         """Ask the run to stop; the first signal stays the one that is told."""
@@ -37,18 +46,18 @@ class Stop:
 
 
 @contextmanager
-def stop_on_signals(grace: float = GRACE) -> Iterator[Stop]:
-    """A Stop that SIGINT, SIGTERM and SIGHUP set.
+def stop_on_signals(grace: float = GRACE, budget: float = 0.0) -> Iterator[Stop]:
+    """A Stop that SIGINT, SIGTERM and SIGHUP set, and the end of `budget` seconds (0: any).
 
     A second signal, or the end of `grace` seconds, raises KeyboardInterrupt in the main
     thread, once.  A signal that is ignored when the run begins (nohup) stays ignored.
     """
-    stop = Stop()
+    stop = Stop(budget)
     timer: threading.Timer | None = None
 
     def handle(signum: int, _: FrameType | None) -> None:
         nonlocal timer
-        if not stop.asked:
+        if stop.signal is None:
             stop.ask(signum)
             timer = _second_signal(signum, grace)
         elif not stop.shielded:

@@ -26,7 +26,7 @@ class Summary:
     done, skipped, failed: settled by this run.  unchanged: settled by an earlier one, by
     state.  adopted: made by a killed run or worker and found again.  failures: this run's
     and the earlier ones', by reason.  seconds: wall time.  interrupted: the signal that
-    ended the run early, if one did.
+    ended the run early, if one did.  out_of_time: the time budget ended before the work.
     """
 
     done: int
@@ -38,12 +38,15 @@ class Summary:
     first_failures: tuple[FailedSource, ...]
     seconds: float
     interrupted: int | None = None
+    out_of_time: bool = False
 
     @property
     def exit_code(self) -> int:
         """What a command that has this summary ends with."""
         if self.interrupted:
             return 128 + self.interrupted
+        if self.out_of_time:
+            return ExitCode.OUT_OF_TIME
         return ExitCode.SOME_FAILED if self.failures else ExitCode.OK
 
 
@@ -65,6 +68,7 @@ def together(summaries: Sequence[Summary]) -> Summary:
         first_failures=tuple(first[:_FIRST]),
         seconds=sum(one.seconds for one in summaries),
         interrupted=next((one.interrupted for one in summaries if one.interrupted), None),
+        out_of_time=any(one.out_of_time for one in summaries),
     )
 
 
@@ -88,7 +92,9 @@ class Tally:
         if len(self.first) < _FIRST:
             self.first.append(FailedSource(outcome.name, reason, outcome.message or ""))
 
-    def summary(self, seconds: float, interrupted: int | None) -> Summary:
+    def summary(
+        self, seconds: float, interrupted: int | None, out_of_time: bool = False
+    ) -> Summary:
         return Summary(
             done=self.fresh[State.DONE],
             skipped=self.fresh[State.SKIPPED],
@@ -99,4 +105,5 @@ class Tally:
             first_failures=tuple(self.first),
             seconds=seconds,
             interrupted=interrupted,
+            out_of_time=out_of_time,
         )

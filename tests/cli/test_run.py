@@ -218,6 +218,8 @@ def test_1_a_bug_says_so(command, scans, model, tmp_path):
         (["--nonsense"], "nonsense"),
         (["--c2pa"], "give --cert and --key"),
         (["--format", "gif"], "format must be one of"),
+        (["--time-budget", "tonight"], "90m, 2h"),
+        (["--nice", "20"], "nice must be between 0 and 19"),
     ],
 )
 def test_2_usage(command, scans, arguments, said):
@@ -316,6 +318,53 @@ def test_8_another_run_holds_the_output(command, scans, model):
     assert "another run" in run.stderr
     assert str(os.getpid()) in run.stderr
     assert command("run", scans, "--model", model, "--executor", "serial").returncode == 0
+
+
+def test_9_the_time_is_used_up_and_the_next_run_goes_on(command, scans, model):
+    arguments = ("run", scans, "--model", model, "--executor", "serial")
+    run = command(*arguments, "--time-budget", "0.01s", "--json")
+    assert run.returncode == 9
+    assert "the same command goes on" in run.stderr
+    said = json.loads(run.stdout)
+    assert (said["done"], said["out_of_time"]) == (0, True)
+    assert not list(scans.with_name("scans-colorized").rglob("*.png"))
+    assert command(*arguments, "--time-budget", "1h").returncode == 0
+    assert len(pictures_below(scans.with_name("scans-colorized"))) == 3
+
+
+NICENESS = """
+import os, sys
+from pathlib import Path
+from archive_colorizer.opening import open_run, tell_nobody
+from archive_colorizer.recipe import Recipe
+def niceness(batch):
+    return [os.nice(0)]
+if __name__ == "__main__":
+    recipe = Recipe(model=sys.argv[1], nice=7, workers=1)
+    with open_run(Path(sys.argv[2]), recipe, tell_nobody) as opening:
+        with opening.executor() as executor:
+            print(os.nice(0), *executor.map(niceness, [()]))
+"""
+
+
+def test_a_nice_run_yields_with_its_workers(model, tmp_path):
+    script = tmp_path / "niceness.py"
+    script.write_text(NICENESS)
+    run = subprocess.run(
+        [sys.executable, script, model, tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        preexec_fn=lambda: os.nice(3),
+    )
+    assert run.stdout.split() == ["7", "[7]"], run.stderr
+    lower = subprocess.run(
+        ["nice", "-n", "12", sys.executable, script, model, tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert lower.stdout.split() == ["12", "[12]"], lower.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -153,6 +153,12 @@ def test_a_signal_ends_it_cleanly(command, inbox, output, model, number):
     assert not (output / "manifest.jsonl").exists()
 
 
+def test_its_time_ends_it_cleanly(command, inbox, model):
+    watch = command("watch", inbox, "--model", model, "--executor", "serial", "--time-budget", "1s")
+    assert watch.returncode == 9, watch.stderr
+    assert "Traceback" not in watch.stderr
+
+
 def test_json_is_a_line_for_each_run(command, scans, inbox, output, model):
     with watching_json(command, inbox, model) as watch:
         shutil.copy(scans / "a.png", inbox)

@@ -240,6 +240,52 @@ def test_a_stop_finishes_what_is_in_flight(place: Place) -> None:
     assert place.run().done == 30 - summary.done
 
 
+def run_until(place: Place, last: str) -> Summary:
+    """A run whose time is over while it makes `last`."""
+    now = 0.0
+
+    def wrap(copy: Copy) -> Any:
+        def task(batch: Batch) -> list[Outcome]:
+            nonlocal now
+            if any(last in job.target for job in batch):
+                now = 60.0
+            return copy(batch)
+
+        return task
+
+    return place.run(wrap=wrap, stop=Stop(60.0, clock=lambda: now))
+
+
+def test_the_end_of_the_time_finishes_what_is_in_flight(place: Place) -> None:
+    summary = run_until(place, "photo_009")
+    assert summary.out_of_time
+    assert summary.interrupted is None
+    assert 0 < summary.done < 30
+    assert summary.done == len(place.results()) == place.lines() - 1
+    assert not place.left()
+    again = place.run()
+    assert again.done == 30 - summary.done
+    assert not again.out_of_time
+
+
+def test_who_ends_with_the_last_file_has_all_done(place: Place) -> None:
+    last = sources(place.root)[-1].name
+    summary = run_until(place, last)
+    assert summary.done == 30
+    assert not summary.out_of_time
+
+
+def test_a_file_whose_worker_died_at_the_end_of_the_time_is_left(place: Place) -> None:
+    only = sources(place.root)[-1]
+    for one in sources(place.root)[:-1]:
+        one.path.unlink()
+    dying = Dying((only.name,))
+    summary = place.run(executor=dying, stop=Stop(60.0, clock=lambda: 60.0 * len(dying.tries)))
+    assert summary.out_of_time
+    assert (summary.done, summary.failed) == (0, 0)
+    assert place.run().done == 1
+
+
 def test_a_second_signal_loses_nothing_that_was_made(place: Place) -> None:
     stop = Stop()
 

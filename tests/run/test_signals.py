@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from archive_colorizer.run.signals import stop_on_signals
+from archive_colorizer.run.signals import Stop, stop_on_signals
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -34,6 +34,25 @@ def test_the_second_signal_interrupts_once() -> None:
             send(signal.SIGINT)
         send(signal.SIGINT)
         assert stop.signal == signal.SIGTERM
+
+
+def test_the_end_of_the_time_asks_and_is_no_signal() -> None:
+    now = 0.0
+    stop = Stop(60.0, clock=lambda: now)
+    assert not stop.asked
+    now = 60.0
+    assert stop.asked
+    assert stop.out_of_time
+    assert stop.signal is None
+
+
+def test_after_the_time_the_first_signal_is_still_the_first() -> None:
+    with stop_on_signals(budget=1e-9) as stop:
+        assert stop.out_of_time
+        send(signal.SIGTERM)
+        assert stop.signal == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGTERM)
 
 
 def test_the_end_of_the_grace_interrupts_a_wait() -> None:
