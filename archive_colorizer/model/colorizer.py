@@ -144,6 +144,8 @@ def why_no_cuda() -> str:
 
 
 def _onnxruntime() -> Any:
+    # Its Privacy.md: newer builds send events to their makers over the network unless told not to.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:

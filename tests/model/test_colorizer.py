@@ -1,4 +1,7 @@
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -101,6 +104,20 @@ def test_a_model_that_changed_since_the_run_began_is_refused(tmp_path):
     open_colorizer(path, sha256=digest(path))
     with pytest.raises(ModelError, match="changed"):
         open_colorizer(path, sha256="0" * 64)
+
+
+def test_a_session_tells_nobody_and_leaves_nothing_in_the_home(tmp_path):
+    model = constant_model(tmp_path / "m.onnx")
+    home = tmp_path / "home"
+    home.mkdir()
+    said = (
+        "from pathlib import Path; from archive_colorizer.model.colorizer import open_colorizer; "
+        f"open_colorizer(Path({str(model)!r}), device='cpu')"
+    )
+    unset = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    subprocess.run([sys.executable, "-c", said], env=environment | {"HOME": str(home)}, check=True)
+    assert not list(home.rglob("*"))
 
 
 def test_cuda_or_nothing(tmp_path):
