@@ -61,10 +61,11 @@ def memory_of(root: psutil.Process) -> list[float]:
     return held
 
 
-def restore(clip: Path, output: Path) -> tuple[float, float, float]:
+def restore(clip: Path, output: Path, model: str) -> tuple[float, float, float]:
     """Wall seconds, and the peaks of MB: over all processes, and of the largest one."""
     begun, peak, largest = time.monotonic(), 0.0, 0.0
     command = ["archive-colorize", "film", str(clip), "--output", str(output), "--quiet"]
+    command += ["--model", model]
     with subprocess.Popen(command) as running:
         root = psutil.Process(running.pid)
         while running.poll() is None:
@@ -81,6 +82,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=int, nargs="+", default=[10, 60, 600])
     options.add_argument("--size", default="720x576", help="of the pictures")
+    options.add_argument("--model", default="default")
     given = options.parse_args()
     width, height = map(int, given.size.split("x"))
     print("| size | film, s | frames | wall s | frames a second | peak MB | largest process, MB |")
@@ -89,7 +91,7 @@ def main() -> None:
         for length in given.seconds:
             clip = Path(folder, f"clip-{length}.avi")
             write_clip(clip, length * RATE, width, height)
-            wall, peak, largest = restore(clip, Path(folder, f"restored-{length}"))
+            wall, peak, largest = restore(clip, Path(folder, f"restored-{length}"), given.model)
             count = length * RATE
             row = (given.size, length, count, f"{wall:.0f}", f"{count / wall:.1f}",
                    f"{peak:.0f}", f"{largest:.0f}")  # fmt: skip

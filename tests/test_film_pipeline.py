@@ -350,8 +350,10 @@ def test_a_file_for_an_output(tmp_path, model):
     film = video(tmp_path / "a.mkv", count=6)
     restore_films(order_of(film, tmp_path / "new.mkv", model))
     assert len(decoded(tmp_path / "new.mkv")) == 6
-    with pytest.raises(UsageError, match="MP4 does not hold FFV1"):
-        restore_films(order_of(film, tmp_path / "b" / "new.mp4", model))
+    restore_films(order_of(film, tmp_path / "b" / "new.mp4", model))
+    assert len(decoded(tmp_path / "b" / "new.mp4")) == 6
+    with pytest.raises(UsageError, match="MOV does not hold FFV1"):
+        restore_films(order_of(film, tmp_path / "c" / "new.mov", model))
 
 
 def test_a_stranger_s_file_is_kept(tmp_path, model):

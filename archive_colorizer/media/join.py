@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from archive_colorizer.media.film import FilmFacts
-from archive_colorizer.media.layouts import Container, held_range, keeps_times
-from archive_colorizer.media.matroska import ROOM, state_aspect
+from archive_colorizer.media.layouts import Container, held_range, tells_times, ticks_of
+from archive_colorizer.media.matroska import ROOM, state_aspect, state_finer_times
 from archive_colorizer.media.segments import film_packets, reel_of
 from archive_colorizer.media.video import created, library, opened, picture_stream
 from archive_colorizer.media.video_scan import packets
@@ -42,7 +42,8 @@ def join_segments(
     """Copy the packets of `segments` and of the source's other streams into `target`.
 
     Frames get the source's exact time stamps; audio, subtitles, chapters, attachments, time
-    code and metadata come from the source bit for bit.  note: metadata of the file, which say
+    code and metadata come from the source bit for bit.  (In MKV, times that are no whole
+    milliseconds are kept to 5 microseconds.)  note: metadata of the file, which say
     that color is algorithmic; its `comment` goes after the source's.  span: frames, when not
     all; the film and its sound then begin at 0.  Returns sentences on what `container` cannot
     hold.  Raises OutputError, also when the segments are not the film's, and SourceError.
@@ -57,8 +58,8 @@ def join_segments(
     ):
         pictures = _picture_track(result, first, original, facts)
         copied, warnings = _other_tracks(result, original, container)
-        if not keeps_times(facts, container):
-            warnings.append("Matroska holds whole milliseconds: time stamps were rounded to them")
+        if not tells_times(facts, container):
+            warnings.append("time stamps were rounded to 1/100,000 second; MP4 keeps them exactly")
         part = (facts.seconds(span.start), facts.seconds(span.stop - 1)) if span != whole else None
         _describe(result, original, note, part)
         if part is not None:
@@ -66,7 +67,11 @@ def join_segments(
         shaped = container == "mkv" and facts.pixel_aspect != 1
         if shaped:
             pictures.metadata["title"] = pictures.metadata.get("title", "") + ROOM
-        _copy(result, film_packets(reel, facts, span, pictures), _sounds(original, copied, part))
+        ticks = ticks_of(facts, container)
+        shown, heard = film_packets(reel, facts, span, pictures), _sounds(original, copied, part)
+        _copy(result, shown, heard, ticks)
+    if ticks > 1:
+        state_finer_times(target, ticks)
     if shaped:
         state_aspect(target, facts.width, facts.height, facts.pixel_aspect)
     return tuple(warnings)
@@ -185,10 +190,14 @@ def _sounds(
         yield packet
 
 
-def _copy(result: Any, pictures: Iterator[Any], others: Iterator[Any]) -> None:
-    """Write packets in the order of time, so that the library need not hold them back."""
+def _copy(result: Any, pictures: Iterator[Any], others: Iterator[Any], ticks: int) -> None:
+    """Write packets in the order of time, so that the library need not hold them back.
+
+    ticks: how many times too long their times are stated; see `state_finer_times`.
+    """
     av = library()
     for _, packet in heapq.merge(_timed(pictures), _timed(others), key=lambda pair: pair[0]):
+        packet.time_base *= ticks
         try:
             result.mux_one(packet)
         except av.error.ArgumentError as error:

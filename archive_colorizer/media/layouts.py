@@ -1,8 +1,10 @@
 """Which planes a result has, and which files they fit in."""
 
+from fractions import Fraction
 from typing import Final, Literal, TypeAlias
 
 from archive_colorizer.media.film import Chroma, Codec, Codes, FilmFacts, Layout
+from archive_colorizer.media.matroska import FINE
 
 Container: TypeAlias = Literal["mkv", "mov", "mp4"]
 
@@ -48,12 +50,22 @@ def container_for(facts: FilmFacts, codec: Codec) -> Container:
     return "mov" if facts.name.lower().endswith(".mov") else "mp4"
 
 
-def keeps_times(facts: FilmFacts, container: Container) -> bool:
-    """Whether a container holds a film's time stamps exactly: MKV has whole milliseconds."""
-    if container != "mkv":
-        return True
+def ticks_of(facts: FilmFacts, container: Container) -> int:
+    """Ticks to a millisecond that a film's times need in a container; 1 but in some MKV.
+
+    MKV counts in whole nanoseconds at best, of which no third of a second is made.  Its fine
+    times are near enough that each can be told again in units of the source.
+    """
     step = facts.time_base * _MILLISECONDS
-    return all((time * step).denominator == 1 for time in (*facts.times, facts.end))
+    if container != "mkv" or all((time * step).denominator == 1 for time in facts.times):
+        return 1
+    return FINE
+
+
+def tells_times(facts: FilmFacts, container: Container) -> bool:
+    """Whether the film's own times, in its own units, can be told from those in a container."""
+    ticks = ticks_of(facts, container)
+    return ticks == 1 or facts.time_base > Fraction(1, ticks * _MILLISECONDS)
 
 
 def _chroma(facts: FilmFacts, codec: Codec) -> Chroma:

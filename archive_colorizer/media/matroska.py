@@ -1,11 +1,17 @@
-"""The shape of pixels in a Matroska file, which the library has no way to be told of.
+"""What a Matroska file says and the library has no way to be told of: pixels, and fine times.
 
 The track of pictures is written with a name longer than its own; that room takes the display
 size (RFC 9559, 5.1.4.1.28) afterwards, so that no byte of the file moves.
+
+The library counts whole milliseconds.  It is given times that are `finer` times too long; then
+TimestampScale (5.1.2.9) is made as much smaller, by which all times are what they should be.
 """
 
+import re
 import zlib
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,12 +19,21 @@ from archive_colorizer.errors import OutputError
 
 ROOM: Final = "." * 40
 
+FINE: Final = 100
+"""Ticks to a millisecond in a file of fine times.
+
+More would leave too little room: a block's time is 16 bit of ticks around that of its cluster.
+"""
+
 _SEGMENT, _TRACKS, _TRACK = b"\x18\x53\x80\x67", b"\x16\x54\xae\x6b", b"\xae"
+_INFO, _SCALE = b"\x15\x49\xa9\x66", b"\x2a\xd7\xb1"
+_TAGS, _TAG, _SIMPLE, _TEXT = b"\x12\x54\xc3\x67", b"\x73\x73", b"\x67\xc8", b"\x44\x87"
 _VIDEO, _NAME, _CRC, _VOID = b"\xe0", b"\x53\x6e", b"\xbf", b"\xec"
 _DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT = b"\x54\xb0", b"\x54\xba", b"\x54\xb2"
 _DISPLAY: Final = (_DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT)
 _HEAD: Final = 12
 _LONGEST: Final = 1 << 24
+_CLOCK: Final = re.compile(rb"(\d+):(\d\d):(\d\d)\.(\d{9})")
 
 
 def state_aspect(path: Path, width: int, height: int, aspect: Fraction) -> None:
@@ -27,16 +42,33 @@ def state_aspect(path: Path, width: int, height: int, aspect: Fraction) -> None:
     aspect: width of a pixel to its height, kept exactly where whole pixels allow it.
     Raises OutputError when the file is not as the library writes it.
     """
+    wide, high = _display(width, height, aspect)
+    display = (_DISPLAY_WIDTH, wide), (_DISPLAY_HEIGHT, high)
+    added = b"".join(_element(key, size.to_bytes(4, "big")) for key, size in display)
+    _change(path, _TRACKS, partial(_with_display, added=added))
+
+
+def state_finer_times(path: Path, finer: int) -> None:
+    """Say that times in the file are `finer` times as fine as the library has written them.
+
+    finer: a divisor of a million.  Raises OutputError as `state_aspect` does.
+    """
+    _change(path, _INFO, partial(_with_scale, finer=finer))
+    _change(path, _TAGS, partial(_with_durations, finer=finer))
+
+
+def _change(path: Path, key: bytes, change: Callable[[bytes], bytes]) -> None:
+    """Write other content, of the same length, into the first element `key` of the segment."""
     with path.open("r+b") as file:
-        found = _find_tracks(file)
+        found = _find(file, key)
         if found is None:
-            raise OutputError(f"{path} has no tracks where the pixel aspect belongs")
-        at, tracks = found
-        wide, high = _display(width, height, aspect)
-        display = (_DISPLAY_WIDTH, wide), (_DISPLAY_HEIGHT, high)
-        added = b"".join(_element(key, size.to_bytes(4, "big")) for key, size in display)
+            raise OutputError(f"{path} is not as the library writes Matroska; report this")
+        at, content = found
+        changed = change(content)
+        if len(changed) != len(content):
+            raise OutputError(f"{path} has no room where its facts belong; report this")
         file.seek(at)
-        file.write(_with_display(tracks, added))
+        file.write(changed)
 
 
 def _display(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
@@ -46,8 +78,8 @@ def _display(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
     return round(width * aspect), height
 
 
-def _find_tracks(file: Any) -> tuple[int, bytes] | None:
-    """Where the content of Tracks begins, and that content."""
+def _find(file: Any, wanted: bytes) -> tuple[int, bytes] | None:
+    """Where the content of an element of the segment begins, and that content."""
     at = 0
     while True:
         file.seek(at)
@@ -55,7 +87,7 @@ def _find_tracks(file: Any) -> tuple[int, bytes] | None:
         if len(head) < _HEAD:
             return None
         key, size, begin = _read_head(head, 0)
-        if key == _TRACKS and size < _LONGEST:
+        if key == wanted and size < _LONGEST:
             file.seek(at + begin)
             return at + begin, file.read(size)
         # Into the segment, over everything else.
@@ -63,7 +95,7 @@ def _find_tracks(file: Any) -> tuple[int, bytes] | None:
 
 
 def _with_display(tracks: bytes, added: bytes) -> bytes:
-    """The same number of bytes, with the display size and a new checksum."""
+    """With the display size in the first track of pictures."""
     out, done = b"", False
     for key, content, raw in _children(tracks):
         is_pictures = key == _TRACK and any(one == _VIDEO for one, _, _ in _children(content))
@@ -72,8 +104,49 @@ def _with_display(tracks: bytes, added: bytes) -> bytes:
             done = True
         elif key != _CRC:
             out += raw
-    checksum = _element(_CRC, zlib.crc32(out).to_bytes(4, "little"))
-    return out if len(out) == len(tracks) else checksum + out
+    return _sealed(out, tracks)
+
+
+def _with_scale(info: bytes, finer: int) -> bytes:
+    out = b""
+    for key, content, raw in _children(info):
+        if key == _SCALE:
+            scale = int.from_bytes(content, "big") // finer
+            out += raw[: len(raw) - len(content)] + scale.to_bytes(len(content), "big")
+        elif key != _CRC:
+            out += raw
+    return _sealed(out, info)
+
+
+def _with_durations(tags: bytes, finer: int) -> bytes:
+    """With the right length in the tags DURATION, which the library writes for each track."""
+    out = b""
+    for key, content, raw in _children(tags):
+        if key in (_TAGS, _TAG, _SIMPLE):
+            out += raw[: len(raw) - len(content)] + _with_durations(content, finer)
+        elif key == _TEXT and b"DURATION" in tags:
+            out += raw[: len(raw) - len(content)] + _shortened(content, finer)
+        elif key != _CRC:
+            out += raw
+    return _sealed(out, tags)
+
+
+def _shortened(clock: bytes, finer: int) -> bytes:
+    """A time as hh:mm:ss.nnnnnnnnn, padded with zeros, divided."""
+    match = _CLOCK.match(clock)
+    if match is None:
+        return clock
+    hours, minutes, seconds, rest = map(int, match.groups())
+    whole = ((hours * 60 + minutes) * 60 + seconds) * 10**9 + rest
+    seconds, rest = divmod(whole // finer, 10**9)
+    text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:09}"
+    return text.encode().ljust(len(clock), b"\0")
+
+
+def _sealed(content: bytes, before: bytes) -> bytes:
+    """The content with its checksum, if it had one before."""
+    checksum = _element(_CRC, zlib.crc32(content).to_bytes(4, "little"))
+    return checksum + content if before.startswith(_CRC) else content
 
 
 def _refit(track: bytes, added: bytes) -> bytes:

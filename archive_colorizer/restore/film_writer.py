@@ -32,7 +32,7 @@ _SAME: Final[dict[str, Codec]] = {"h264": "h264", "hevc": "h265", "prores": "pro
 _HELD: Final[dict[Container, tuple[Codec, ...]]] = {
     "mkv": ("ffv1", "h264", "h265", "prores"),
     "mov": ("h264", "h265", "prores"),
-    "mp4": ("h264", "h265"),
+    "mp4": ("ffv1", "h264", "h265"),
 }
 
 

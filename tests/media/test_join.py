@@ -10,11 +10,14 @@ from archive_colorizer.errors import OutputError
 from archive_colorizer.media.film import ColorFrame
 from archive_colorizer.media.footage import open_film
 from archive_colorizer.media.join import join_segments
-from archive_colorizer.media.layouts import container_for, keeps_times, layout_of
+from archive_colorizer.media.layouts import container_for, layout_of
 from archive_colorizer.media.video_writer import write_segment
 from tests.media import clips
 
 NOTE = {"comment": "The color was made by an algorithm", "colorizer_model": "m1"}
+FINE = Fraction(1, 150_000)
+"""Seconds; MKV holds hundredths of milliseconds, all others what the film has."""
+
 UNEVEN = [sum((33, 40, 77)[one % 3] for one in range(at)) for at in range(24)]
 
 
@@ -47,6 +50,13 @@ def joined(film, source, codec, container, folder):
 
 def seconds(film):
     return [time * film.facts.time_base for time in film.facts.times]
+
+
+def told(film, unit):
+    """Times in whole units of another film, which they must be near to."""
+    times = [time / unit for time in seconds(film)]
+    assert all(abs(time - round(time)) * unit < FINE for time in times)
+    return [round(time) for time in times]
 
 
 def sound(path, kind="audio"):
@@ -86,16 +96,57 @@ def test_every_time_stamp_is_the_source_s(tmp_path, codec, kind):
     container = container_for(film.facts, codec)
     target, warnings = joined(film, source, codec, container, tmp_path)
     done = open_film(target)
+    assert warnings == ()
     assert done.facts.frames == film.facts.frames
-    if keeps_times(film.facts, container):
+    assert told(done, film.facts.time_base) == list(film.facts.times)
+    assert abs(done.facts.duration - film.facts.duration) < FINE
+    if container != "mkv" or kind != "film.mp4":
         assert seconds(done) == seconds(film)
-        assert done.facts.duration == film.facts.duration
-    else:
-        assert any("milliseconds" in one for one in warnings)
-        away = [abs(a - b) for a, b in zip(seconds(done), seconds(film), strict=True)]
-        assert max(away) <= Fraction(1, 2000)
     if not film.facts.variable:
         assert done.facts.rate == film.facts.rate
+
+
+@pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(18)])
+def test_lossless_video_in_mp4_has_the_very_times(tmp_path, rate):
+    source = clips.video(tmp_path / "a.mov", "libx264", rate=rate)
+    film = open_film(source)
+    target, warnings = joined(film, source, "ffv1", "mp4", tmp_path)
+    done = open_film(target)
+    assert warnings == ()
+    assert seconds(done) == seconds(film)
+    assert (done.facts.duration, done.facts.rate) == (film.facts.duration, rate)
+    for before, after in zip(film.frames(), done.frames(), strict=True):
+        assert np.array_equal(before.luma, after.luma)
+
+
+def test_fine_times_in_matroska_move_nothing_else(tmp_path):
+    source = clips.video(
+        tmp_path / "a.mov", "mpeg4", rate=Fraction(24), sound="aac", chapters=["One", "Two"],
+        aspect=Fraction(16, 15),
+    )  # fmt: skip
+    film = open_film(source)
+    target, warnings = joined(film, source, "ffv1", "mkv", tmp_path)
+    assert warnings == ()
+    before, after = sound(source), sound(target)
+    assert [data for _, data in after] == [data for _, data in before]
+    assert max(abs(a - b) for (a, _), (b, _) in zip(before, after, strict=True)) < FINE
+    strict = {"err_detect": "crccheck+explode"}
+    with clips.av.open(str(target), options=strict) as done, clips.av.open(str(source)) as given:
+        assert done.streams.video[0].time_base == Fraction(1, 100_000)
+        assert done.streams.video[0].average_rate == 24
+        assert done.streams.video[0].metadata["DURATION"].startswith("00:00:01.000000000")
+        assert done.duration == pytest.approx(max(map(ends, given.streams)) * 1_000_000, abs=20)
+        for one, other in zip(done.chapters(), given.chapters(), strict=True):
+            assert one["start"] * one["time_base"] == other["start"] * other["time_base"]
+        # Anywhere in the film, by the index at its end.
+        done.seek(500_000)
+        (packet, *_) = done.demux(video=0)
+        assert abs(packet.pts * packet.time_base - Fraction(1, 2)) <= Fraction(1, 24)
+    assert open_film(target).facts.pixel_aspect == Fraction(16, 15)
+
+
+def ends(stream):
+    return (stream.start_time + stream.duration) * stream.time_base
 
 
 @pytest.mark.parametrize(
