@@ -2,22 +2,32 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from archive_colorizer.errors import SourceError
+from archive_colorizer.errors import DamagedPicture, SourceError
 from archive_colorizer.film_order import FilmOrder
 from archive_colorizer.model.colorizer import digest_of_model
 from archive_colorizer.model.shelf import find_model
-from archive_colorizer.records import Outcome, Source, Workplace
-from archive_colorizer.restore.film_task import ListOrder, facts_of, parts_listed
+from archive_colorizer.records import Outcome, Part, Source, Workplace
+from archive_colorizer.restore.film_task import ListOrder, facts_of, open_again, shots_listed
 from archive_colorizer.restore.film_writer import endings_of
 from archive_colorizer.restore.session import models_of
-from archive_colorizer.run.film_plan import SHOTS, Assembly, list_name, list_step, person_list
+from archive_colorizer.restore.shots import around_damage, parts_of
+from archive_colorizer.run.film_plan import (
+    SHOTS,
+    Assembly,
+    list_name,
+    list_step,
+    part_job,
+    person_list,
+)
 from archive_colorizer.run.fixity import read_fixity
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.names import choose_target, fold
 from archive_colorizer.run.plan import Step
 
+_LOST: Final = frozenset((DamagedPicture.reason, SourceError.reason))
 _PART: Final = re.compile(r".*#\d+-\d+", re.DOTALL)
 
 
@@ -60,7 +70,8 @@ def assembly_of(source: Source, order: FilmOrder, manifest: Manifest, chosen: se
     chosen: the folded places of other films' results, to which this one's is added.
     """
     facts = facts_of(source, order.film)
-    parts = parts_listed(order.output / list_name(source), facts, order.span, order.film)
+    shots = shots_listed(order.output / list_name(source), facts, order.span, order.own)
+    parts = tuple(part for shot in shots for part in parts_of(shot, order.film.longest))
     wanted = {part.shot.model for part in parts if part.shot.model}
     result, segment = endings_of(facts, order.film, order.name)
 
@@ -76,6 +87,21 @@ def assembly_of(source: Source, order: FilmOrder, manifest: Manifest, chosen: se
         ending=segment,
         models={name: digest_of_model(find_model(name)) for name in wanted},
     )
+
+
+def spared(assembly: Assembly, manifest: Manifest, place: Workplace) -> Assembly:
+    """The assembly with its damaged parts cut in pieces, of which only some are lost.
+
+    Those of the manifest's parts that have failed for a frame that cannot be decoded.
+    """
+    parts: list[Part] = []
+    with open_again(assembly.source, place) as film:
+        for part in assembly.parts:
+            job = part_job(part, assembly, manifest, place)
+            known = manifest.newest(job.name)
+            lost = known is not None and known.key == job.key and known.reason in _LOST
+            parts.extend(around_damage(film, part) if lost and part.frames > 1 else (part,))
+    return replace(assembly, parts=tuple(parts))
 
 
 def _target(source: Source, ending: str, manifest: Manifest, taken: Callable[[str], bool]) -> str:

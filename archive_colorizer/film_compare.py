@@ -14,7 +14,8 @@ import numpy as np
 from archive_colorizer.errors import UsageError
 from archive_colorizer.media.film import Codes, ColorFrame, ColorTags, FilmFacts, Layout
 from archive_colorizer.media.film_colors import color_frames
-from archive_colorizer.media.footage import open_film
+from archive_colorizer.media.footage import Viewing, open_film
+from archive_colorizer.media.frame_names import is_pattern
 from archive_colorizer.media.join import join_segments
 from archive_colorizer.media.layouts import Container
 from archive_colorizer.media.video_writer import write_segment
@@ -38,11 +39,7 @@ def compare_films(
         raise UsageError(f"{output} exists; choose another --output")
     if output.suffix.lower() not in (".mp4", ".mkv"):
         raise UsageError(f"{output} must end with .mp4 or .mkv")
-    rate = settings.frames_a_second()
-    with open_film(source, rate if source.is_dir() else None) as left:
-        before = left.facts
-    with open_film(result, rate if result.is_dir() else None) as right:
-        after = right.facts
+    before, after = (_facts(one, settings) for one in (source, result))
     frames = frames_in(before, span)
     theirs = frames if after.frames == before.frames else range(len(frames))
     if after.frames not in (before.frames, len(frames)):
@@ -62,6 +59,13 @@ def compare_films(
     )
     _write_comparison(pictures, source, before, frames, output)
     return len(frames)
+
+
+def _facts(path: Path, settings: FilmRecipe) -> FilmFacts:
+    numbered = path.is_dir() or is_pattern(path)
+    how = Viewing(settings.frames_a_second() if numbered else None, with_gaps=True)
+    with open_film(path, how) as film:
+        return film.facts
 
 
 def _fitted(source: Rgb, result: Rgb, how: str) -> tuple[Rgb, Rgb]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.media.frame_names import is_pattern
 from archive_colorizer.recipe import FilmRecipe, Recipe
+from archive_colorizer.recipe_shots import ShotSettings
 from archive_colorizer.run.plan import check_apart
 from archive_colorizer.run.span import ALL, Span
 
@@ -18,8 +19,9 @@ _VIDEOS = frozenset("mkv mov mp4 m4v avi mpg mpeg".split())
 class FilmOrder:
     """Which films are to be restored, where to, and how.
 
-    name: of the result, where one was asked for.  shots: a person's own cut list.  span: the
-    stretch of time that is restored.  command: the words of the command line.
+    name: of the result, where one was asked for.  shots: a person's own cut list.  own: what the
+    recipe says of single shots.  span: the stretch of time that is restored.  command: the words
+    of the command line.
     """
 
     films: tuple[Path, ...]
@@ -28,6 +30,7 @@ class FilmOrder:
     film: FilmRecipe
     name: str = ""
     shots: Path | None = None
+    own: tuple[ShotSettings, ...] = ()
     span: Span = ALL
     keep_segments: bool = False
     retry_failed: bool = False
@@ -44,8 +47,9 @@ def place_film_order(order: FilmOrder, output: Path | None) -> FilmOrder:
     films = tuple(Path(os.path.realpath(film)) for film in order.films)
     if len({film.name for film in films}) < len(films):
         raise UsageError("two of the films have the same name; restore them one by one")
-    if len(films) > 1 and (output is None or order.shots is not None):
+    if len(films) > 1 and (output is None or order.shots is not None or order.own):
         said = "an --output folder" if output is None else "no --shots, which are of one film"
+        said = "no [[film.shot]], which is of one film" if order.own else said
         raise UsageError(f"several films need {said}")
     for film in films:
         if not (os.access(film, os.R_OK) or is_pattern(film)):

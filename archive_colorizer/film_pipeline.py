@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from archive_colorizer.errors import ArchiveColorizerError
-from archive_colorizer.film_assembly import assembly_of, list_order, workplace_of
+from archive_colorizer.film_assembly import assembly_of, list_order, spared, workplace_of
 from archive_colorizer.film_order import FilmOrder
 from archive_colorizer.media.film_source import find_film
 from archive_colorizer.opening import Opening, Tell, open_run, tell_nobody
 from archive_colorizer.records import Job, Outcome, Provenance, Source, State, Workplace
 from archive_colorizer.restore.film_join import Splice, join_films
-from archive_colorizer.restore.film_task import ListOrder, make_lists, restore_parts
+from archive_colorizer.restore.film_task import ListOrder, Look, make_lists, restore_parts
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
 from archive_colorizer.run.executor import Executor, SerialExecutor
 from archive_colorizer.run.film_plan import (
@@ -23,7 +23,7 @@ from archive_colorizer.run.film_plan import (
     retired,
 )
 from archive_colorizer.run.plan import Step
-from archive_colorizer.run.summary import Summary, together
+from archive_colorizer.run.summary import Summary, together, without
 from archive_colorizer.run.workfolder import WorkFolder
 
 Expect = Callable[[int], None]
@@ -34,15 +34,21 @@ def expect_nothing(_frames: int) -> None:
     """For runs that nobody looks at."""
 
 
+def look_away(_name: str, _frames: int, _seen: int) -> None:
+    """For searches that nobody waits for."""
+
+
 def restore_films(
     order: FilmOrder,
     watch: Watch = watch_nothing,
     tell: Tell = tell_nobody,
     expect: Expect = expect_nothing,
+    look: Look = look_away,
 ) -> Summary:
     """Restore what an order names; the manifest in its output accounts for every shot.
 
-    `watch` sees every outcome.  Raises as `restore_archive` does.
+    `watch` sees every outcome, and `look` how far the search for cuts is.  Raises as
+    `restore_archive` does.
     """
     with open_run(order.output, order.recipe, tell) as opening:
         place = workplace_of(order, opening.threads)
@@ -54,12 +60,14 @@ def restore_films(
             watch,
             adopted=opening.adopted,
         )
-        summaries = [session.list_shots(tell)]
+        summaries = [session.list_shots(tell, look)]
         if opening.stop.asked:
             return _cut_short(summaries, opening)
         assemblies = session.assemblies(tell)
         expect(sum(part.frames for one in assemblies for part in one.parts))
         summaries.append(session.restore(assemblies))
+        if order.film.allow_missing and not opening.stop.asked:
+            assemblies, summaries[1:] = session.spare(assemblies, summaries[1])
         if opening.stop.asked:
             return _cut_short(summaries, opening)
         summaries.append(session.join(assemblies, tell))
@@ -85,7 +93,7 @@ class _Session:
     sources: list[Source] = field(default_factory=list)
     troubled: list[Outcome] = field(default_factory=list)
 
-    def list_shots(self, tell: Tell) -> Summary:
+    def list_shots(self, tell: Tell, look: Look) -> Summary:
         """A cut list for each film."""
         orders: dict[str, ListOrder] = {}
 
@@ -103,7 +111,7 @@ class _Session:
                     tell(f"looking at {source.name} and for its cuts")
                 yield step
 
-        return self._drive(steps(), partial(make_lists, orders=orders), "shots")
+        return self._drive(steps(), partial(make_lists, orders=orders, look=look), "shots")
 
     def assemblies(self, tell: Tell) -> list[Assembly]:
         """The parts of all films that have a cut list."""
@@ -117,7 +125,8 @@ class _Session:
                 tell(f"{source.name}: {said}")
             vouched = replace(source, fixity=f"sha256:{known.source_sha256}")
             try:
-                found.append(assembly_of(vouched, self.order, self.opening.manifest, chosen))
+                one = assembly_of(vouched, self.order, self.opening.manifest, chosen)
+                found.append(self._spared(one))
             except ArchiveColorizerError as error:
                 if len(self.order.films) == 1:
                     raise
@@ -135,6 +144,36 @@ class _Session:
                 )
 
         return self._drive(steps(), restore_parts, "parts", self.opening.executor())
+
+    def spare(
+        self, assemblies: Sequence[Assembly], summary: Summary
+    ) -> tuple[list[Assembly], list[Summary]]:
+        """Restore what is sound in parts that have failed for a damaged frame just now.
+
+        Gives what the films are then made of, and the `summary` of the first restoration and
+        that of this one, in which each failure counts once.
+        """
+        finer = [self._spared(one) for one in assemblies]
+        pieces = [
+            replace(new, parts=tuple(part for part in new.parts if part not in old.parts))
+            for old, new in zip(assemblies, finer, strict=True)
+        ]
+        if not any(one.parts for one in pieces):
+            return finer, [summary]
+        names = [
+            f"{old.source.name}#{part.name}"
+            for old, new in zip(assemblies, finer, strict=True)
+            for part in old.parts
+            if part not in new.parts
+        ]
+        failures = [one for name in names if (one := self.opening.manifest.newest(name))]
+        self.troubled.clear()
+        return finer, [without(summary, failures), self.restore(pieces)]
+
+    def _spared(self, assembly: Assembly) -> Assembly:
+        if not self.order.film.allow_missing:
+            return assembly
+        return spared(assembly, self.opening.manifest, self.place)
 
     def join(self, assemblies: Sequence[Assembly], tell: Tell) -> Summary:
         """Every film that has all its parts put together, and the parts removed."""

@@ -23,7 +23,7 @@ from archive_colorizer.restore.contact_sheet import (
 from archive_colorizer.restore.film import restore_part
 from archive_colorizer.restore.film_task import frames_in, open_again, place_for, shots_in
 from archive_colorizer.restore.session import painter_of
-from archive_colorizer.restore.shots import find_shots, own_recipe
+from archive_colorizer.restore.shots import find_shots, own_recipe, with_settings
 from archive_colorizer.run.film_plan import list_name
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import Settled
@@ -99,8 +99,10 @@ def _shots(source: Source, film: Film, order: FilmOrder, place: Workplace) -> tu
     listed = order.output / list_name(source) if isinstance(step, Settled) else how.given
     frames = frames_in(film.facts, order.span)
     if listed is None:
-        return find_shots(film, order.film.shortest, frames)
-    return shots_in(listed.read_bytes(), listed.name, film.facts, frames)
+        shots = find_shots(film, order.film.shortest, frames)
+    else:
+        shots = shots_in(listed.read_bytes(), listed.name, film.facts, frames)
+    return with_settings(shots, order.own, film.facts)
 
 
 def _rate(film: Film, shot: Shot, place: Workplace) -> float:
@@ -146,15 +148,16 @@ def write_sheet(order: FilmOrder, sheet: Path) -> int:
     if sheet.suffix.lower() != ".png":
         raise UsageError(f"{sheet} must end with .png")
     place = workplace_of(order, share_cores(1)[1])
-    tiles = [tile for path in order.films for tile in _tiles(path, order, place)]
+    tiles = (tile for path in order.films for tile in _tiles(path, order, place))
+    shots, sheet_png = contact_sheet(tiles)
     temporary = sheet.with_name(f".{secrets.token_hex(8)}.png")
     try:
-        temporary.write_bytes(contact_sheet(tiles))
+        temporary.write_bytes(sheet_png)
         temporary.replace(sheet)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise OutputError(f"cannot write {sheet}: {error.strerror}") from None
-    return len(tiles)
+    return shots
 
 
 def _tiles(path: Path, order: FilmOrder, place: Workplace) -> Iterator[Tile]:

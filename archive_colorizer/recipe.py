@@ -208,13 +208,13 @@ def load_recipe(path: Path) -> Recipe:
 
 def load_recipes(path: Path) -> tuple[Recipe, FilmRecipe]:
     """Read a recipe file and its table `[film]`; raises as `load_recipe` does."""
-    given, film = read_tables(path)
+    given, film, _ = read_tables(path)
     origin = f"recipe {path}"
     return Recipe().changed(given, origin), FilmRecipe().changed(film, f"{origin}, [film]")
 
 
-def read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What stands in a recipe file, and in its table `[film]`, unchecked.
+def read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
+    """What stands in a recipe file, in its table `[film]`, and in each `[[film.shot]]`, unchecked.
 
     Raises UsageError that names the file when it cannot be read or is no TOML.
     """
@@ -225,7 +225,10 @@ def read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     film = given.pop("film", {})
     if not isinstance(film, dict):
         raise UsageError(f"recipe {path}: film must be a table, [film], not {film!r}")
-    return given, film
+    shots = film.pop("shot", [])
+    if not isinstance(shots, list):
+        raise UsageError(f"recipe {path}: a shot must be a table, [[film.shot]], not {shots!r}")
+    return given, film, shots
 
 
 def reject_unknown(given: Mapping[str, object], known: Sequence[str], origin: str) -> None:

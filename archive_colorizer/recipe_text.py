@@ -12,6 +12,7 @@ import tomli_w
 from archive_colorizer.duration import PATTERN
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe import FilmRecipe, Recipe, Settings, read_tables
+from archive_colorizer.recipe_shots import OWN, SHOT, ShotSettings, shot_settings
 
 DEFAULT: Final = "default"
 OPTION: Final = "command line"
@@ -28,13 +29,15 @@ _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string"
 class Traced:
     """Settings in effect, and who decided each.
 
-    `origins` and `film_origins` hold, by setting, DEFAULT, the path of a file, or OPTION.
+    `origins` and `film_origins` hold, by setting, DEFAULT, the path of a file, or OPTION;
+    `shots` are the file's settings for single shots of a film.
     """
 
     recipe: Recipe
     film: FilmRecipe
     origins: dict[str, str]
     film_origins: dict[str, str]
+    shots: tuple[ShotSettings, ...] = ()
 
     def tables(self) -> Iterator[tuple[str, Settings, dict[str, str]]]:
         """Name (empty for the first), settings and origins of each table of a recipe file."""
@@ -49,13 +52,14 @@ def trace(
 
     Raises UsageError as the run would.
     """
-    given, film = ({}, {}) if file is None else read_tables(file)
+    given, film, shots = ({}, {}, []) if file is None else read_tables(file)
     origin = f"recipe {file}"
     return Traced(
         Recipe().changed(given, origin).changed(options, OPTION),
         FilmRecipe().changed(film, f"{origin}, [{_FILM}]").changed(film_options, OPTION),
         _origins(Recipe, str(file), given, options),
         _origins(FilmRecipe, str(file), film, film_options),
+        shot_settings(shots, f"{origin}, "),
     )
 
 
@@ -81,6 +85,9 @@ def as_toml(traced: Traced, only_changed: bool = False) -> str:
         for name in chosen:
             said = tomli_w.dumps({name: getattr(settings, name)}).strip()
             lines.append(f"{said:{_COLUMN}}  # {_plain(origins[name])}")
+    for shot in traced.shots:
+        own = tomli_w.dumps({"frame": shot.frame, **shot.chosen}).splitlines()
+        lines += ["", SHOT, *own]
     return "\n".join([*lines, ""])
 
 
@@ -94,7 +101,7 @@ def faults_of(file: Path) -> list[str]:
 
     Raises UsageError when the file cannot be read or is no TOML.
     """
-    given, film = read_tables(file)
+    given, film, shots = read_tables(file)
     if _OF_TRAINING & set(given):
         return ["this is a recipe for training, which `archive-colorize train` checks itself"]
     faults: list[str] = []
@@ -103,14 +110,34 @@ def faults_of(file: Path) -> list[str]:
             try:
                 kind().changed({name: value}, f"{origin}{name}")
             except UsageError as error:
-                faults.append(str(error).partition("; known are")[0])
+                faults.append(_said(error))
+    for shot in shots:
+        try:
+            shot_settings([shot], "")
+        except UsageError as error:
+            faults.append(_said(error))
     return faults
+
+
+def _said(error: UsageError) -> str:
+    return str(error).partition("; known are")[0]
 
 
 def schema() -> dict[str, Any]:
     """A JSON schema (draft 7, which editors of TOML read) of recipe files."""
     film = _schema_of(FilmRecipe)
     photo = _schema_of(Recipe)
+    known = {name: photo["properties"][name] for name in OWN}
+    film["properties"]["shot"] = {
+        "type": "array",
+        "description": "Settings for the shot that holds a frame, counted from 0.",
+        "items": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["frame"],
+            "properties": {"frame": {"type": "integer", "minimum": 0}, **known},
+        },
+    }
     photo["properties"][_FILM] = {**film, "description": "Settings that only films have."}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",

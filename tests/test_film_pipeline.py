@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.film_order import FilmOrder, place_film_order
 from archive_colorizer.film_pipeline import restore_films
+from archive_colorizer.recipe_shots import ShotSettings
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.span import span_of
@@ -195,22 +197,81 @@ def test_a_damaged_shot_fails_alone_and_the_film_waits(tmp_path, model):
     assert again.failures == {"damaged": 1, "missing-shots": 1}
 
 
-def test_a_gap_is_filled_with_the_grey_original_and_said(tmp_path, model):
+def grey_frames(folder):
+    """Which frames of a sequence have no color."""
+    pictures = [np.asarray(Image.open(one)).astype(int) for one in sorted(folder.iterdir())]
+    return [at for at, one in enumerate(pictures) if np.ptp(one, axis=2).max() == 0]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known before", "found now"])
+def test_only_what_cannot_be_decoded_is_grey_and_it_is_said(tmp_path, model, known):
     film, out = sequence(tmp_path / "scan"), tmp_path / "out"
-    damaged(film, CUT + 5)
+    lost = [CUT + 5, CUT + 6, CUT + 9]
+    for at in lost:
+        damaged(film, at)
+    if known:
+        restore_films(order_of(film, out, model))
     order = order_of(film, out, model, allow_missing=True)
     summary = restore_films(order)
-    assert summary.failures == {"damaged": 1}
-    (said,) = newest(out, "scan").warnings
-    assert f"frames {CUT} to {FRAMES - 1} are the grey original, 1 of them held" in said
-    from PIL import Image
-
-    grey = np.asarray(Image.open(out / "scan" / f"f_{CUT + 7:04}.png"))
-    assert (np.ptp(grey.astype(int), axis=2) == 0).all()
-    assert np.array_equal(grey[..., 0], lumas()[CUT])
-    color = np.asarray(Image.open(out / "scan" / "f_0007.png"))
-    assert np.ptp(color.astype(int), axis=2).max() > 10
+    assert summary.failures == {"damaged": 2}
+    assert sorted(one.name for one in summary.first_failures) == [
+        f"scan#{CUT + 5}-{CUT + 7}",
+        f"scan#{CUT + 9}-{CUT + 10}",
+    ]
+    assert newest(out, "scan").warnings == (
+        f"frames {CUT + 5} to {CUT + 6} are a neighbor in grey: nothing there could be decoded",
+        f"frame {CUT + 9} is a neighbor in grey: nothing there could be decoded",
+    )
+    assert grey_frames(out / "scan") == lost
+    held = np.asarray(Image.open(out / "scan" / f"f_{CUT + 6 + 7:04}.png"))
+    assert np.array_equal(held[..., 0], lumas()[CUT + 4])
     assert len(list((out / "scan").iterdir())) == FRAMES
+    assert not verify_output(out, print, deep=True).findings
+    before = pixels(out / "scan")
+    again = restore_films(order)
+    assert (again.done, again.failed, again.failures) == (0, 0, {"damaged": 2})
+    assert pixels(out / "scan") == before
+
+
+def test_a_shot_that_fails_otherwise_is_the_grey_original(tmp_path, model):
+    film, out = sequence(tmp_path / "scan"), tmp_path / "out"
+    listed = tmp_path / "own.csv"
+    listed.write_text(f"first,last,model\n0,{CUT},\n{CUT},{FRAMES},{tmp_path / 'nan.onnx'}\n")
+    constant_model(tmp_path / "nan.onnx", (float("nan"), 0.0))
+    order = replace(order_of(film, out, model, allow_missing=True), shots=listed)
+    assert restore_films(order).failures == {"model-output": 1}
+    (said,) = newest(out, "scan").warnings
+    assert said.startswith(f"frames {CUT} to {FRAMES - 1} are the grey original: ")
+    assert grey_frames(out / "scan") == list(range(CUT, FRAMES))
+    assert not verify_output(out, print, deep=True).findings
+
+
+def test_gaps_in_the_numbers_are_left_when_that_is_allowed(tmp_path, model):
+    film, out = sequence(tmp_path / "scan", 8), tmp_path / "out"
+    for number in (9, 10):
+        (film / f"f_{number:04}.png").unlink()
+    assert restore_films(order_of(film, out, model)).failures == {"unreadable": 1}
+    assert "frames 9 to 10 are missing" in newest(out, "scan#shots").message
+    assert restore_films(order_of(film, out, model, allow_missing=True)).failures == {}
+    assert "frames 9 to 10 are missing" in newest(out, "scan#shots").warnings[0]
+    assert sorted(pixels(out / "scan")) == sorted(one.name for one in film.iterdir())
+    assert checked(out, "scan.sha256")
+
+
+def test_a_recipe_has_settings_for_single_shots(tmp_path, model):
+    film, out = sequence(tmp_path / "scan"), tmp_path / "out"
+    neutral = (ShotSettings(frame=3, strength=0.0),)
+    order = replace(order_of(film, out, model), own=neutral)
+    assert restore_films(order).failed == 0
+    assert grey_frames(out / "scan") == list(range(CUT))
+    assert restore_films(order).done == 0
+    # The line of a shot in a list is nearer to the shot than a recipe.
+    listed = tmp_path / "own.csv"
+    listed.write_text(f"first,last,strength\n0,{CUT},1\n{CUT},{FRAMES},0\n")
+    restore_films(replace(order, shots=listed))
+    assert grey_frames(out / "scan") == list(range(CUT, FRAMES))
+    with pytest.raises(UsageError, match="last frame is 29"):
+        restore_films(replace(order, own=(ShotSettings(frame=30, hue=1.0),)))
 
 
 def test_a_damaged_shot_of_a_video_is_filled_too(tmp_path, model):
@@ -229,8 +290,12 @@ def test_a_damaged_shot_of_a_video_is_filled_too(tmp_path, model):
     assert summary.failures == {"damaged": 1}
     after = decoded(out / "a.mkv")
     assert [pts for pts, _ in after] == [pts for pts, _ in before]
-    assert after[lost][1] == after[lost - 1][1]
-    assert after[FRAMES - 1][1] == before[FRAMES - 1][1]
+    luma = len(before[0][1]) * 2 // 3
+    assert after[lost][1][:luma] == after[lost - 1][1][:luma]
+    assert set(after[lost][1][luma:]) == {128}
+    for at in set(range(FRAMES)) - {lost}:
+        assert after[at][1][:luma] == before[at][1][:luma]
+        assert after[at][1][luma:] != before[at][1][luma:]
 
 
 def test_a_person_s_edits_of_the_list_are_taken(tmp_path, model):
@@ -328,8 +393,6 @@ def test_a_pattern_names_one_of_several_sequences(tmp_path, model):
 
 
 def test_a_film_in_color_is_left_alone(tmp_path, model):
-    from PIL import Image
-
     film = tmp_path / "scan"
     film.mkdir()
     for number in range(4):

@@ -1,12 +1,15 @@
 """The settings that only films have, in a recipe's table of their own."""
 
 import dataclasses
+import re
 from fractions import Fraction
 
 import pytest
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipe, load_recipes
+from archive_colorizer.recipe_shots import ShotSettings, load_shots
+from archive_colorizer.recipe_text import as_toml, faults_of, trace
 from archive_colorizer.records import Workplace
 
 PIXELS = {"smoothing": 0.2, "codec": "ffv1", "rate": "25"}
@@ -35,6 +38,15 @@ def test_a_file_holds_both(tmp_path):
     assert recipe == load_recipe(path) == Recipe(strength=0.5)
     assert film == FilmRecipe(smoothing=1.0, rate="25")
     assert film.frames_a_second() == 25
+    assert load_shots(path) == ()
+
+
+def test_settings_of_single_shots(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text("[film]\nsmoothing = 1\n[[film.shot]]\nframe = 50\nhue = 5\n")
+    assert load_recipes(path) == (Recipe(), FilmRecipe(smoothing=1.0))
+    (shot,) = load_shots(path)
+    assert shot == ShotSettings(frame=50, hue=5.0)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +60,7 @@ def test_a_file_holds_both(tmp_path):
         ("[film]\nrate = '24000/0'", "rate must be frames a second"),
         ("[film]\ncodec = 'divx'", "codec must be one of"),
         ("[film]\nallow_missing = 1", "must be bool"),
+        ("[film]\nshot = 3", r"must be a table, \[\[film.shot\]\]"),
     ],
 )
 def test_a_wrong_table_is_refused_by_every_command(tmp_path, text, said):
@@ -57,6 +70,36 @@ def test_a_wrong_table_is_refused_by_every_command(tmp_path, text, said):
         with pytest.raises(UsageError, match=said) as caught:
             load(path)
         assert "r.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[film]\nshot = [3]", "must be a table"),
+        ("[[film.shot]]\nstrength = 0.5", "needs a frame"),
+        ("[[film.shot]]\nframe = -1", "needs a frame"),
+        ("[[film.shot]]\nframe = 1\nstrength = 2", "between 0 and 1"),
+        ("[[film.shot]]\nframe = 1\nstrenght = 1", "did you mean 'strength'"),
+    ],
+)
+def test_wrong_settings_of_a_shot_are_refused_and_found_by_the_check(tmp_path, text, said):
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said) as caught:
+        load_shots(path)
+    assert "r.toml" in str(caught.value)
+    assert re.search(said, " ".join(faults_of(path)))
+
+
+def test_a_shown_recipe_has_its_shots(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text(
+        '[[film.shot]]\nframe = 50\nmodel = "m\\"1"\n[[film.shot]]\nframe = 9\nhue = 3\n'
+    )
+    shown = tmp_path / "shown.toml"
+    shown.write_text(as_toml(trace(path, {}, {})))
+    assert load_shots(shown) == load_shots(path)
+    assert faults_of(shown) == []
 
 
 def test_rates_are_exact():

@@ -17,6 +17,7 @@ from archive_colorizer.cli.options import (
 )
 from archive_colorizer.errors import ExitCode, UsageError
 from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipes
+from archive_colorizer.recipe_shots import load_shots
 
 _FILM_SETTINGS = ("smoothing", "codec", "rate", "allow_missing")
 
@@ -131,6 +132,7 @@ def command(
             recipe=recipe,
             film=film,
             shots=shots,
+            own=load_shots(recipe_file) if recipe_file else (),
             span=span_of(begin, end),
             keep_segments=keep_segments,
             retry_failed=retry_failed,

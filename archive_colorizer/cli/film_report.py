@@ -32,7 +32,7 @@ def restore(order: "FilmOrder", as_json: bool, quiet: bool) -> "Summary":
             seen[outcome.name] = (outcome, settled)
             audience.watch(outcome, settled)
 
-        summary = restore_films(order, watch, audience.tell, audience.expect)
+        summary = restore_films(order, watch, audience.tell, audience.expect, audience.look)
     if as_json:
         click.echo(json.dumps(_as_json(order, summary, seen)))
     elif not quiet:
@@ -96,8 +96,13 @@ def _parts(name: str, seen: dict[str, tuple[Outcome, bool]]) -> Iterable[tuple[O
     """Those of one film, in the order of their frames."""
     beginning = f"{name}#"
     parts = [one for one in seen if one.startswith(beginning) and not one.endswith(f"#{SHOTS}")]
-    for known in sorted(parts, key=lambda one: int(one.rpartition("#")[2].partition("-")[0])):
-        yield seen[known]
+    bounds = {one: tuple(map(int, one.rpartition("#")[2].split("-"))) for one in parts}
+    for known in sorted(parts, key=bounds.__getitem__):
+        first, last = bounds[known]
+        # A damaged part whose sound pieces were restored is told of by its pieces.
+        pieces = any(one != known and first <= a < b <= last for one, (a, b) in bounds.items())
+        if not pieces:
+            yield seen[known]
 
 
 def _line(outcome: Outcome, settled: bool) -> str:

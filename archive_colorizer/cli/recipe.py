@@ -56,7 +56,9 @@ def show(recipe_file: Path | None, changed: bool, as_json: bool, **given: object
         for name, value in settings.as_dict().items()
         if not (changed and origins[name] == "default")
     }
-    click.echo(json.dumps({"digest": traced.recipe.digest(), "settings": said}))
+    shots = [{"frame": shot.frame, **shot.chosen} for shot in traced.shots]
+    known = {"digest": traced.recipe.digest(), "settings": said}
+    click.echo(json.dumps({**known, "film.shot": shots} if shots else known))
     return ExitCode.OK
 
 

@@ -9,10 +9,12 @@ from typing import Final
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -33,13 +35,15 @@ _EVERY: Final = 10.0
 class Audience:
     """Who looks at a run.
 
-    `watch` sees outcomes, `tell` hears sentences about the run, and `expect` how much is to
-    be done where that is known late only.
+    `watch` sees outcomes, `tell` hears sentences about the run, `expect` how much is to be done
+    where that is known late only, and `look` how far the search for a film's cuts is: its name,
+    its frames, and how many of them were looked at.
     """
 
     watch: Watch
     tell: Tell
     expect: Callable[[int], None]
+    look: Callable[[str, int, int], None] = lambda _name, _frames, _seen: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def progress(quiet: bool, expected: int, measure: Measure = FILES) -> Iterator[A
         yield from _bar(expected, measure)
     else:
         lines = _Lines(expected, measure)
-        yield Audience(lines, lambda said: click.echo(printable(said), err=True), lines.expect)
+        yield Audience(lines, _tell, lines.expect, _Search())
 
 
 def _bar(expected: int, measure: Measure) -> Iterator[Audience]:
@@ -94,7 +98,38 @@ def _bar(expected: int, measure: Measure) -> Iterator[Audience]:
             failed = f"{failures} failed" if failures else ""
             bar.update(task, advance=measure.of(outcome), rate=rate, failed=failed)
 
-        yield Audience(watch, tell, lambda total: bar.update(task, total=total))
+        searches: dict[str, TaskID] = {}
+        started: dict[str, float] = {}
+
+        def look(name: str, frames: int, seen: int) -> None:
+            if name not in searches:
+                words = f"cuts of {escape(printable(name))}"
+                searches[name] = bar.add_task(words, total=frames, rate=0.0, failed="")
+                started[name] = time.monotonic()
+            rate = seen / max(time.monotonic() - started[name], 1e-3)
+            bar.update(searches[name], completed=seen, rate=rate, visible=seen < frames)
+
+        yield Audience(watch, tell, lambda total: bar.update(task, total=total), look)
+
+
+class _Search:
+    """Every few seconds how far the search for a film's cuts is."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._begun = self._said = 0.0
+
+    def __call__(self, name: str, frames: int, seen: int) -> None:
+        now = time.monotonic()
+        if name != self._name:
+            self._name, self._begun, self._said = name, now, now
+        if now - self._said >= _EVERY:
+            self._said = now
+            rate = seen / (now - self._begun)
+            left = (frames - seen) / rate
+            _tell(
+                f"cuts of {name}: {seen} of {frames} frames, {rate:.1f}/s, about {left:.0f} s left"
+            )
 
 
 class _Lines:
@@ -131,6 +166,10 @@ class _Lines:
                 f"about {left:.0f} s left",
                 err=True,
             )
+
+
+def _tell(said: str) -> None:
+    click.echo(printable(said), err=True)
 
 
 def _failure(outcome: Outcome) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -34,7 +35,7 @@ def numbered_files(path: Path) -> tuple[NumberedFile, ...]:
 
     Any count of digits will do; the number of a name is its last.  Raises SourceError, which
     names the files, where there are none, where names have no number, where the folder holds
-    several sequences, and where numbers are missing or come twice.
+    several sequences, and where a number comes twice; see `gaps_in` for missing ones.
     """
     folder = path.parent if is_pattern(path) else path
     try:
@@ -48,7 +49,9 @@ def numbered_files(path: Path) -> tuple[NumberedFile, ...]:
     if not found:
         raise SourceError(f"{path} holds no numbered pictures")
     found.sort()
-    _check(path, found)
+    for (before, first), (after, second) in pairwise(found):
+        if before == after:
+            raise SourceError(f"{path}: {first} and {second} have the same number; keep one")
     return tuple(NumberedFile(number, folder / name) for number, name in found)
 
 
@@ -84,19 +87,12 @@ def _of_folder(path: Path, names: list[str]) -> list[tuple[int, str]]:
     return next(iter(sequences.values()), [])
 
 
-def _check(path: Path, found: list[tuple[int, str]]) -> None:
-    gaps = []
-    for (before, first), (after, second) in pairwise(found):
-        if before == after:
-            raise SourceError(f"{path}: {first} and {second} have the same number; keep one")
-        if after > before + 1:
-            gaps.append(_run(before + 1, after - 1))
-    if gaps:
-        more = f" and {len(gaps) - _SAID} more gaps" if len(gaps) > _SAID else ""
-        raise SourceError(
-            f"{path}: frames {', '.join(gaps[:_SAID])}{more} are missing; "
-            "find them or number the files anew"
-        )
+def gaps_in(files: Sequence[NumberedFile]) -> str:
+    """The numbers that are missing in a sequence, in words; empty when none is."""
+    pairs = pairwise(one.number for one in files)
+    gaps = [_run(one + 1, other - 1) for one, other in pairs if other > one + 1]
+    more = f" and {len(gaps) - _SAID} more gaps" if len(gaps) > _SAID else ""
+    return ", ".join(gaps[:_SAID]) + more
 
 
 def _run(first: int, last: int) -> str:

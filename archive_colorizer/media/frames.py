@@ -1,6 +1,7 @@
 """A numbered sequence of pictures as a film."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from archive_colorizer.media import vips
 from archive_colorizer.media.discover import read_source
 from archive_colorizer.media.dpx import dpx_size, is_dpx, read_dpx
 from archive_colorizer.media.film import Codes, FilmFacts, Frame, OpenedToRead
-from archive_colorizer.media.frame_names import NumberedFile, numbered_files
+from archive_colorizer.media.frame_names import NumberedFile, gaps_in, numbered_files
 from archive_colorizer.media.stills import decode, kind_of
 
 RATE: Final = Fraction(24)
@@ -62,16 +63,30 @@ class SequenceFilm(OpenedToRead):
 
 
 def open_sequence(
-    path: Path, rate: Fraction | None = None, known: FilmFacts | None = None
+    path: Path,
+    rate: Fraction | None = None,
+    known: FilmFacts | None = None,
+    with_gaps: bool = False,
 ) -> SequenceFilm:
     """Open the numbered pictures in a folder, or those of a pattern such as shot.####.dpx.
 
     rate: frames a second; 24 when None.  With `known` facts, which this has told before, no
-    header is read.  Raises SourceError as `numbered_files` does, and DamagedPicture where a
-    picture has another size or depth than the first one.
+    header is read.  with_gaps: numbers may be missing, which is a warning then.  Raises
+    SourceError for those and as `numbered_files` does, and DamagedPicture where a picture has
+    another size or depth than the first one.
     """
     files = numbered_files(path)
-    return SequenceFilm(files, known or _facts(path, files, rate or RATE))
+    if known is not None:
+        return SequenceFilm(files, known)
+    gaps = gaps_in(files)
+    if gaps and not with_gaps:
+        raise SourceError(
+            f"{path}: frames {gaps} are missing; find them, number the files anew, or leave the "
+            "gaps with --allow-missing"
+        )
+    said = f"frames {gaps} are missing, in the film and in its result"
+    facts = _facts(path, files, rate or RATE)
+    return SequenceFilm(files, replace(facts, warnings=(said,)) if gaps else facts)
 
 
 def _facts(path: Path, files: tuple[NumberedFile, ...], rate: Fraction) -> FilmFacts:

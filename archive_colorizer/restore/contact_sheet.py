@@ -1,6 +1,6 @@
 """Finished frames for people to look at: a contact sheet, and two films in one picture."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -46,8 +46,8 @@ def upright(stored: Rgb, facts: FilmFacts) -> Rgb:
     return np.ascontiguousarray(np.rot90(square, -(facts.rotation // 90)), dtype=np.uint8)
 
 
-def contact_sheet(tiles: Sequence[Tile]) -> bytes:
-    """The tiles in rows, as a PNG."""
+def contact_sheet(tiles: Iterable[Tile]) -> tuple[int, bytes]:
+    """How many tiles there are, and all of them in rows, as a PNG; one at full size in memory."""
     small = [_tile(one) for one in tiles]
     width = max(one.shape[1] for one in small)
     columns = min(_COLUMNS, len(small))
@@ -58,7 +58,7 @@ def contact_sheet(tiles: Sequence[Tile]) -> bytes:
         top, left = _GAP + at // columns * step_y, _GAP + at % columns * step_x
         sheet[top : top + one.shape[0], left : left + one.shape[1]] = one
     _, png = cv2.imencode(".png", sheet[..., ::-1])
-    return bytes(png.tobytes())
+    return len(small), bytes(png.tobytes())
 
 
 def _tile(tile: Tile) -> Rgb:

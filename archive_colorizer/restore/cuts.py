@@ -43,12 +43,22 @@ class Cut:
     change: float
 
 
-def find_cuts(film: Film, first: int = 0, last: int | None = None) -> tuple[Cut, ...]:
+def see_nothing(_frames: int) -> None:
+    """For whom nobody waits."""
+
+
+def find_cuts(
+    film: Film,
+    first: int = 0,
+    last: int | None = None,
+    seen: Callable[[int], None] = see_nothing,
+) -> tuple[Cut, ...]:
     """The cuts after frame `first` and before `last`, in order; one frame in memory at a time.
 
     Adaptive detection: a cut stands out from the changes around it, so neither a fast pan nor
     the flicker of a print is taken for one.  A fade through black is cut in its darkest middle;
     a flash is no cut.  A frame that cannot be decoded counts as equal to the one before it.
+    seen: is told after each frame how many were looked at.
     Raises DependencyError without PySceneDetect, and SourceError when the film cannot be read.
     """
     detectors, clock = _detectors()
@@ -63,6 +73,7 @@ def find_cuts(film: Film, first: int = 0, last: int | None = None) -> tuple[Cut,
         for detector in detectors:
             found |= {cut.frame_num for cut in detector.process_frame(now, wide)}
         lasting.settle(at, changes)
+        seen(at + 1 - first)
     for detector in detectors:
         found |= {cut.frame_num for cut in detector.post_process(clock(at))}
     real = sorted(cut for cut in found - lasting.frames if first < cut)

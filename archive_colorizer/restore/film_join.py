@@ -130,11 +130,7 @@ def _parts(
             continue
         filled = _Gap(film, part, workplace)
         files.append(filled.write(note, assembly))
-        held = f", {filled.held} of them held from a neighbor" if filled.held else ""
-        said.append(
-            f"frames {part.first} to {part.last - 1} are the grey original{held}: "
-            "they could not be restored"
-        )
+        said.append(filled.said)
     return files, said
 
 
@@ -166,6 +162,20 @@ class _Gap:
         made = write_frames(named, self._layout.codes, path.with_suffix(""), note)
         path.write_bytes(list_of(path.stem, made))
         return path
+
+    @property
+    def said(self) -> str:
+        """What stands in the gap, once it is written."""
+        part = self._part
+        which = (
+            f"frame {part.first} is"
+            if part.frames == 1
+            else (f"frames {part.first} to {part.last - 1} are")
+        )
+        if self.held == part.frames:
+            return f"{which} a neighbor in grey: nothing there could be decoded"
+        held = f", {self.held} of them held from a neighbor" if self.held else ""
+        return f"{which} the grey original{held}: they could not be restored"
 
     def _frames(self) -> Iterator[tuple[int, Frame]]:
         """Each number of the part with its frame, or the nearest sound one before it."""

@@ -1,27 +1,38 @@
 """What the jobs of a film do: list its shots, restore a part, put the parts together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TypeAlias
 
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.media.deliver import deliver
 from archive_colorizer.media.film import Film, FilmFacts
 from archive_colorizer.media.film_source import check_frames_unchanged, digest_of_film
-from archive_colorizer.media.footage import open_film
+from archive_colorizer.media.footage import Viewing, open_film
 from archive_colorizer.media.layouts import layout_of
 from archive_colorizer.model.colorizer import digest_of_model
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import FilmRecipe
-from archive_colorizer.records import Job, Outcome, Part, Shot, Source, State, Workplace
+from archive_colorizer.recipe_shots import ShotSettings
+from archive_colorizer.records import Job, Outcome, Shot, Source, State, Workplace
 from archive_colorizer.restore.boundary import settle
 from archive_colorizer.restore.film import restore_part
 from archive_colorizer.restore.film_writer import Errand, codec_of, note_of, write_part
 from archive_colorizer.restore.session import painter_of
-from archive_colorizer.restore.shots import find_shots, list_of, own_recipe, parts_of, read_list
+from archive_colorizer.restore.shots import (
+    find_shots,
+    list_of,
+    own_recipe,
+    read_list,
+    with_settings,
+)
 from archive_colorizer.run.plan import ALREADY_COLOR
 from archive_colorizer.run.span import Span
+
+Look: TypeAlias = Callable[[str, int, int], None]
+"""Takes a film's name, how many frames are searched for cuts, and how many of them are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ def facts_of(source: Source, film: FilmRecipe) -> FilmFacts:
 
 @lru_cache(maxsize=4)
 def _facts(source: Source, film: FilmRecipe) -> FilmFacts:
-    with open_film(source.path, film.frames_a_second()) as opened:
+    with open_film(source.path, viewing_of(film)) as opened:
         return opened.facts
 
 
@@ -48,7 +59,12 @@ def open_again(source: Source, workplace: Workplace) -> Film:
     """The film, open, without looking through it a second time."""
     settings = workplace.film or FilmRecipe()
     known = facts_of(source, settings)
-    return open_film(source.path, settings.frames_a_second(), known, workplace.threads)
+    return open_film(source.path, viewing_of(settings, workplace.threads), known)
+
+
+def viewing_of(film: FilmRecipe, threads: int = 1) -> Viewing:
+    """How the settings of a film ask for it to be looked at."""
+    return Viewing(film.frames_a_second(), film.allow_missing, threads)
 
 
 def frames_in(facts: FilmFacts, span: Span) -> range:
@@ -57,13 +73,18 @@ def frames_in(facts: FilmFacts, span: Span) -> range:
 
 
 def make_lists(
-    jobs: tuple[Job, ...], workplace: Workplace, orders: Mapping[str, ListOrder]
+    jobs: tuple[Job, ...], workplace: Workplace, orders: Mapping[str, ListOrder], look: Look
 ) -> list[Outcome]:
     """Make each film's cut list; `orders` are by the jobs' keys."""
-    return [settle(job, workplace, partial(_make_list, order=orders[job.key])) for job in jobs]
+    return [
+        settle(job, workplace, partial(_make_list, order=orders[job.key], look=look))
+        for job in jobs
+    ]
 
 
-def _make_list(job: Job, workplace: Workplace, begun: Outcome, order: ListOrder) -> Outcome:
+def _make_list(
+    job: Job, workplace: Workplace, begun: Outcome, order: ListOrder, look: Look
+) -> Outcome:
     with open_again(job.source, workplace) as film:
         facts = film.facts
         known = replace(
@@ -80,7 +101,8 @@ def _make_list(job: Job, workplace: Workplace, begun: Outcome, order: ListOrder)
         frames = frames_in(facts, order.span)
         if order.given is None:
             shortest = (workplace.film or FilmRecipe()).shortest
-            data = list_of(find_shots(film, shortest, frames))
+            seen = partial(look, job.source.name, len(frames))
+            data = list_of(find_shots(film, shortest, frames, seen))
         else:
             data = _read(order.given)
             shots_in(data, order.given.name, facts, frames)
@@ -113,10 +135,15 @@ def shots_in(data: bytes, name: str, facts: FilmFacts, frames: range) -> tuple[S
     return tuple(shot for shot in cut if shot.first < shot.last)
 
 
-def parts_listed(place: Path, facts: FilmFacts, span: Span, film: FilmRecipe) -> tuple[Part, ...]:
-    """The parts of all shots of the cut list at `place`; raises UsageError and SourceError."""
+def shots_listed(
+    place: Path, facts: FilmFacts, span: Span, own: Sequence[ShotSettings]
+) -> tuple[Shot, ...]:
+    """The shots of the cut list at `place`, with the settings that a recipe has for some.
+
+    Raises UsageError and SourceError.
+    """
     shots = shots_in(_read(place), place.name, facts, frames_in(facts, span))
-    return tuple(part for shot in shots for part in parts_of(shot, film.longest))
+    return with_settings(shots, own, facts)
 
 
 def restore_parts(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:

@@ -2,31 +2,33 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.media.film import Film
+from archive_colorizer.media.film import Film, FilmFacts
 from archive_colorizer.recipe import Recipe, reject_unknown
+from archive_colorizer.recipe_shots import OWN, ShotSettings
 from archive_colorizer.records import Part, Shot
-from archive_colorizer.restore.cuts import Cut, find_cuts
+from archive_colorizer.restore.cuts import Cut, find_cuts, see_nothing
 
-OWN_SETTINGS: Final = tuple(one.name for one in fields(Shot) if one.name not in ("first", "last"))
-COLUMNS: Final = ("shot", "first", "last", *OWN_SETTINGS)
+COLUMNS: Final = ("shot", "first", "last", *OWN)
 
 _FORMULA: Final = frozenset("=+-@\t\r\n'")
 _DIGITS: Final = 12
 
 
-def find_shots(film: Film, shortest: int, span: range | None = None) -> tuple[Shot, ...]:
+def find_shots(
+    film: Film, shortest: int, span: range | None = None, seen: Callable[[int], None] = see_nothing
+) -> tuple[Shot, ...]:
     """The shots of a film, or of the frames `span` of it, each of at least `shortest` frames.
 
-    Raises what `find_cuts` raises.
+    seen: is told after each frame how many were looked at.  Raises what `find_cuts` raises.
     """
     frames = range(film.facts.frames) if span is None else span
-    cuts = find_cuts(film, frames.start, frames.stop)
+    cuts = find_cuts(film, frames.start, frames.stop, seen)
     bounds = [frames.start, *join_short(cuts, frames, shortest), frames.stop]
     return tuple(Shot(first, last) for first, last in pairwise(bounds))
 
@@ -56,11 +58,45 @@ def parts_of(shot: Shot, longest: int) -> tuple[Part, ...]:
     return tuple(Part(shot, first, last) for first, last in pairwise(bounds))
 
 
+def with_settings(
+    shots: Sequence[Shot], given: Sequence[ShotSettings], facts: FilmFacts
+) -> tuple[Shot, ...]:
+    """The shots with a recipe's settings for single ones; their own in a cut list count more.
+
+    Raises UsageError for a frame that the film has not.
+    """
+    found = list(shots)
+    for one in given:
+        if one.frame >= facts.frames:
+            raise UsageError(
+                f"{facts.name}: the recipe has settings for the shot with frame {one.frame}, "
+                f"but its last frame is {facts.frames - 1}"
+            )
+        for at, shot in enumerate(found):
+            if shot.first <= one.frame < shot.last:
+                found[at] = replace(shot, **(one.chosen | _own(shots[at])))  # type: ignore[arg-type]
+    return tuple(found)
+
+
+def around_damage(film: Film, part: Part) -> tuple[Part, ...]:
+    """A part cut where frames that cannot be decoded begin and end; each piece is all or none."""
+    bounds, was = [], None
+    for at, frame in enumerate(film.salvage(part.first, part.last), part.first):
+        if (frame is None) is not was:
+            bounds.append(at)
+            was = frame is None
+    return tuple(Part(part.shot, first, last) for first, last in pairwise([*bounds, part.last]))
+
+
 def own_recipe(recipe: Recipe, shot: Shot) -> Recipe:
     """The recipe with the settings that the shot has for itself."""
-    given = {name: getattr(shot, name) for name in OWN_SETTINGS}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    return recipe.changed(chosen, f"shot {shot.first}-{shot.last}")
+    return recipe.changed(_own(shot), f"shot {shot.first}-{shot.last}")
+
+
+def _own(shot: Shot) -> dict[str, str | float]:
+    """The settings that a shot has for itself."""
+    every = {name: getattr(shot, name) for name in OWN}
+    return {name: value for name, value in every.items() if value is not None}
 
 
 def list_of(shots: Sequence[Shot]) -> bytes:
@@ -69,7 +105,7 @@ def list_of(shots: Sequence[Shot]) -> bytes:
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for number, shot in enumerate(shots, 1):
-        own = (_cell(getattr(shot, name)) for name in OWN_SETTINGS)
+        own = (_cell(getattr(shot, name)) for name in OWN)
         writer.writerow((number, shot.first, shot.last, *own))
     return text.getvalue().encode("utf-8")
 
@@ -138,7 +174,7 @@ def _check_columns(columns: Sequence[str], where: str) -> None:
 def _shot(row: Mapping[str, str], where: str) -> Shot:
     first, last = (_whole(row.get(column, ""), column, where) for column in ("first", "last"))
     own: dict[str, Any] = {}
-    for setting in OWN_SETTINGS:
+    for setting in OWN:
         cell = row.get(setting, "")
         if cell:
             own[setting] = cell.removeprefix("'") if setting == "model" else _number(cell, where)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archive_colorizer.errors import ExitCode
 from archive_colorizer.records import Outcome, State
@@ -69,6 +69,19 @@ def together(summaries: Sequence[Summary]) -> Summary:
         seconds=sum(one.seconds for one in summaries),
         interrupted=next((one.interrupted for one in summaries if one.interrupted), None),
         out_of_time=any(one.out_of_time for one in summaries),
+    )
+
+
+def without(summary: Summary, failures: Sequence[Outcome]) -> Summary:
+    """The summary without this run's failures that something better has taken the place of."""
+    reasons = Counter(summary.failures)
+    reasons.subtract(one.reason or "bug" for one in failures)
+    names = {one.name for one in failures}
+    return replace(
+        summary,
+        failed=summary.failed - len(failures),
+        failures={reason: count for reason, count in reasons.items() if count > 0},
+        first_failures=tuple(one for one in summary.first_failures if one.name not in names),
     )
 
 

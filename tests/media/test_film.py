@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.media.film import Codes, Layout
 from archive_colorizer.media.film_facts import facts_as_text, facts_from_text
-from archive_colorizer.media.footage import READERS, open_film
+from archive_colorizer.media.footage import READERS, Viewing, open_film
 from tests.media import clips
 
 UNEVEN = [sum((33, 40, 77)[one % 3] for one in range(at)) for at in range(24)]
@@ -141,7 +141,7 @@ def test_what_is_not_there_is_said(tmp_path):
 
 def test_a_video_keeps_its_own_rate(tmp_path):
     with pytest.raises(UsageError, match="rate of its own"):
-        open_film(clips.video(tmp_path / "a.mkv", count=3), rate=Fraction(25))
+        open_film(clips.video(tmp_path / "a.mkv", count=3), Viewing(rate=Fraction(25)))
 
 
 @given(

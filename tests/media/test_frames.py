@@ -9,7 +9,7 @@ from PIL import Image
 from archive_colorizer.errors import DamagedPicture, SourceError
 from archive_colorizer.media.film import ColorFrame
 from archive_colorizer.media.film_stills import write_still
-from archive_colorizer.media.footage import open_film
+from archive_colorizer.media.footage import Viewing, open_film
 from archive_colorizer.media.layouts import layout_of
 from archive_colorizer.media.metadata import ProvenanceNote
 from tests.media import clips
@@ -22,7 +22,7 @@ def test_numbers_are_sorted_as_numbers_whatever_their_digits(tmp_path):
     folder.mkdir()
     for at, number in enumerate(["8", "9", "010", "0000011", "12"]):
         clips.still(folder / f"reel2_frame.{number}.png", at, "png8")
-    with open_film(folder, rate=Fraction(18)) as film:
+    with open_film(folder, Viewing(rate=Fraction(18))) as film:
         assert film.facts.rate == 18
         assert film.facts.duration == Fraction(5, 18)
         for frame in film.frames():
