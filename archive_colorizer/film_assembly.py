@@ -70,7 +70,7 @@ def assembly_of(source: Source, order: FilmOrder, manifest: Manifest, chosen: se
     chosen: the folded places of other films' results, to which this one's is added.
     """
     facts = facts_of(source, order.film)
-    shots = shots_listed(order.output / list_name(source), facts, order.span, order.own)
+    shots = shots_listed(order.output / list_name(source.name), facts, order.span, order.own)
     parts = tuple(part for shot in shots for part in parts_of(shot, order.film.longest))
     wanted = {part.shot.model for part in parts if part.shot.model}
     result, segment = endings_of(facts, order.film, order.name)

@@ -96,7 +96,7 @@ def look_ahead(path: Path, order: FilmOrder) -> LookAhead:
 def _shots(source: Source, film: Film, order: FilmOrder, place: Workplace) -> tuple[Shot, ...]:
     """Those of the list that a run would take, or those that it would find."""
     step, how = list_order(source, order, Manifest.peek(order.output), place)
-    listed = order.output / list_name(source) if isinstance(step, Settled) else how.given
+    listed = order.output / list_name(source.name) if isinstance(step, Settled) else how.given
     frames = frames_in(film.facts, order.span)
     if listed is None:
         shots = find_shots(film, order.film.shortest, frames)

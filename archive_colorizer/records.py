@@ -193,7 +193,8 @@ class Outcome:
     `sidecar_sha256` is that of the metadata beside the target, where there are any.
     `provider` is the onnxruntime provider that the session really used.  `width`, `height`
     are those of the upright picture, in pixels.  `frames` are those of a film or of a part
-    of one.  `seconds` is wall time on the worker.
+    of one, and `first` the first of its source that a film holds, where that is not frame 0.
+    `seconds` is wall time on the worker.
     """
 
     key: str
@@ -214,6 +215,7 @@ class Outcome:
     width: int | None = None
     height: int | None = None
     frames: int | None = None
+    first: int | None = None
     seconds: float = 0.0
 
 

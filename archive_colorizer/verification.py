@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer.errors import ArchiveColorizerError
+from archive_colorizer.film_verification import FilmLikeness, check_film, is_film
 from archive_colorizer.media import stills
 from archive_colorizer.media.discover import read_source
 from archive_colorizer.media.likeness import Likeness, luma_likeness
@@ -26,32 +27,48 @@ _NO_LIMIT: Final = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One result: what is wrong with it, and how like its source it is (deep only)."""
+    """One result: what is wrong with it, and how like its source it is (deep only).
+
+    is_picture: whether there is luma to compare, as there is not in lists.
+    """
 
     findings: tuple[Finding, ...]
     likeness: Likeness | None = None
+    film: FilmLikeness | None = None
+    is_picture: bool = True
 
 
 @dataclass(slots=True)
 class Verdict:
     """What became of a check of a whole output.
 
-    files: results that were checked.  identical, within: those whose luma is that of their
-    source bit for bit, or to within 1 code value.  marked: of these, how many were compared
-    without the visible mark's corner.  holder: the run that is at work there, if one is.
-    ignored: lines of the manifest that are no records.
+    files: results that were checked.  pictures: those of them that have luma.  identical,
+    within: those whose luma is that of their source bit for bit, or to within 1 code value.
+    marked: of these, how many were compared without the visible mark's corner.  frames: of
+    films, that were compared.  lossy: films whose codec keeps luma roughly, and which do.
+    lost: frames that sources do not hold, so that nothing could be compared.  holder: the run
+    that is at work there, if one is.  ignored: lines of the manifest that are no records.
     """
 
     files: int = 0
+    pictures: int = 0
     identical: int = 0
     within: int = 0
     marked: int = 0
+    frames: int = 0
+    lossy: int = 0
+    lost: int = 0
     holder: str | None = None
     ignored: int = 0
     findings: dict[Kind, int] = field(default_factory=dict)
 
     def count(self, checked: Checked) -> None:
         self.files += 1
+        self.pictures += checked.is_picture
+        if checked.film is not None:
+            self.frames += checked.film.frames
+            self.lost += checked.film.lost
+            self.lossy += checked.film.is_lossy and not checked.film.wrong
         if checked.likeness is not None and checked.likeness.difference <= 1:
             self.within += 1
             self.identical += checked.likeness.difference == 0
@@ -115,8 +132,10 @@ def _deep(entry: Entry, output: Path, roots: tuple[tuple[str, ...], ...]) -> Che
     outcome = entry.outcome
     findings = _check_all(output, outcome)
     if outcome.frames is not None:
-        # Films and their cut lists are no photographs; their checksums say all.
-        return Checked(findings)
+        is_whole = is_film(outcome)
+        if findings or not is_whole:
+            return Checked(findings, is_picture=is_whole)
+        return _deep_film(outcome, output, roots)
     source = _find_source(outcome, roots)
     if isinstance(source, Finding):
         return Checked((*findings, source))
@@ -127,6 +146,18 @@ def _deep(entry: Entry, output: Path, roots: tuple[tuple[str, ...], ...]) -> Che
         return _compare(source, target, entry)
     except ArchiveColorizerError as error:
         return Checked((Finding(Kind.LUMA, str(outcome.target), str(error)),))
+
+
+def _deep_film(outcome: Outcome, output: Path, roots: tuple[tuple[str, ...], ...]) -> Checked:
+    try:
+        found = check_film(outcome, output, roots)
+    except ArchiveColorizerError as error:
+        return Checked((Finding(Kind.LUMA, str(outcome.target), str(error)),))
+    if isinstance(found, Finding):
+        return Checked((found,))
+    if found.wrong:
+        return Checked((Finding(Kind.LUMA, str(outcome.target), found.wrong),), film=found)
+    return Checked((), None if found.is_lossy else Likeness(found.greatest, ""), found)
 
 
 def _check_all(output: Path, outcome: Outcome) -> tuple[Finding, ...]:

@@ -2,16 +2,19 @@
 
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from archive_colorizer import film_pipeline
 from archive_colorizer.film_order import FilmOrder, place_film_order
-from archive_colorizer.media import deliver, frame_folder
+from archive_colorizer.media import deliver, frame_folder, join
 from archive_colorizer.recipe import FilmRecipe, Recipe
-from archive_colorizer.restore import film_join, film_task, film_writer
+from archive_colorizer.restore import cuts, film_join, film_task, film_writer
 
 
 def die(*_: object, **__: object) -> None:
@@ -33,6 +36,28 @@ def after(function: Callable[..., Any], times: int = 1) -> Callable[..., Any]:
     return call
 
 
+def stopped(function: Callable[..., Iterator[Any]], count: int) -> Callable[..., Iterator[Any]]:
+    """The generator, and death after `count` of what it gives."""
+
+    def generate(*given: Any) -> Iterator[Any]:
+        for at, one in enumerate(function(*given)):
+            if at == count:
+                die()
+            yield one
+
+    return generate
+
+
+class Deadly:
+    """OpenCV with another cvtColor."""
+
+    def __init__(self, color: Callable[..., Any]) -> None:
+        self.cvtColor = color
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(cv2, name)
+
+
 def arm(when: str) -> None:
     """Prepare the death."""
     if when == "before the list":
@@ -50,6 +75,11 @@ def arm(when: str) -> None:
     elif when == "in the join":
         film_join.join_segments = after(film_join.join_segments)
         film_join.gather_frames = after(frame_folder.gather_frames)
+    elif when == "in the search for cuts":
+        cuts.cv2 = Deadly(after(cv2.cvtColor, 9))  # type: ignore[assignment]
+    elif when == "within the join":
+        join.film_packets = stopped(join.film_packets, 10)
+        frame_folder._link = after(frame_folder._link, 10)
     elif when == "before the final list":
         film_writer.bring_folder = after(frame_folder.bring_folder, 3)
     elif when == "after the join":
@@ -67,6 +97,15 @@ def order_of(film: Path, output: Path, model: Path, **settings: Any) -> FilmOrde
         film=FilmRecipe(**{"shortest": 4, "smoothing": 0.5, **settings}),
     )
     return place_film_order(order, output)
+
+
+def run_and_die(when: str, film: Path, out: Path, model: Path) -> None:
+    """The run of `order_of` in a process that kills itself."""
+    command = [sys.executable, "-m", "tests.killed_film", when, str(film), str(out), str(model)]
+    died = subprocess.run(
+        command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=400
+    )
+    assert died.returncode == -9, died.stderr
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 """Films from end to end: kept, resumed after any death, honest, and accounted for."""
 
 import json
+import os
 import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.errors import UsageError
+from archive_colorizer.errors import OutputError, UsageError
 from archive_colorizer.film_order import FilmOrder, place_film_order
 from archive_colorizer.film_pipeline import restore_films
 from archive_colorizer.recipe_shots import ShotSettings
@@ -19,13 +18,12 @@ from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.span import span_of
 from archive_colorizer.verification import verify_output
 from tests.film_samples import CUT, FRAMES, checked, decoded, lumas, pixels, sequence, video
-from tests.killed_film import order_of
+from tests.killed_film import order_of, run_and_die
 from tests.model.networks import constant_model
 
 pytest.importorskip("av", reason="film needs PyAV")
 pytest.importorskip("scenedetect", reason="film needs PySceneDetect")
 
-REPOSITORY = Path(__file__).parents[1]
 CUTS = (f"0-{CUT}", f"{CUT}-{FRAMES}")
 
 
@@ -114,20 +112,16 @@ def test_frames_in_kind_with_a_list_of_their_checksums(tmp_path, model):
 
 
 DEATHS = (
+    "in the search for cuts",
     "before the list",
     "after the list",
     "in a part",
     "after a part",
+    "within the join",
     "in the join",
     "after the join",
     "before the parts are removed",
 )
-
-
-def killed(when, film, out, model):
-    command = [sys.executable, "-m", "tests.killed_film", when, str(film), str(out), str(model)]
-    died = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=200)
-    assert died.returncode == -9, died.stderr
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +136,7 @@ def unbroken(tmp_path_factory, model):
 @pytest.mark.parametrize("when", DEATHS)
 def test_killed_and_resumed_a_video_is_the_same(tmp_path, model, unbroken, when):
     out = tmp_path / "out"
-    killed(when, unbroken / "a.mkv", out, model)
+    run_and_die(when, unbroken / "a.mkv", out, model)
     if "join" not in when and "removed" not in when:
         assert not (out / "a.mkv").exists()
     summary = restore_films(order_of(unbroken / "a.mkv", out, model))
@@ -158,7 +152,7 @@ def test_killed_and_resumed_a_video_is_the_same(tmp_path, model, unbroken, when)
 )
 def test_killed_and_resumed_frames_are_the_same(tmp_path, model, unbroken, when):
     out = tmp_path / "out"
-    killed(when, unbroken / "scan", out, model)
+    run_and_die(when, unbroken / "scan", out, model)
     summary = restore_films(order_of(unbroken / "scan", out, model))
     assert not summary.failures
     assert pixels(out / "scan") == pixels(unbroken / "out" / "scan")
@@ -167,9 +161,42 @@ def test_killed_and_resumed_frames_are_the_same(tmp_path, model, unbroken, when)
     assert not verify_output(out, print).findings
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid():
+        pytest.skip("needs root to mount a small tmpfs")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.parametrize(("name", "left"), [("a.mkv", 24_576), ("a.mkv", 0), ("scan", 0)])
+def test_a_disk_that_is_full_when_the_film_is_put_together(
+    tmp_path, small_disk, model, unbroken, name, left
+):
+    film, out = unbroken / name, small_disk / "out"
+    run_and_die("within the join", film, out, model)
+    made = sorted((out / "segments").rglob("*"))
+    stuffing = small_disk / "stuffing"
+    with stuffing.open("wb", buffering=0) as stream:
+        free = os.statvfs(small_disk)
+        stream.write(bytes(free.f_bavail * free.f_bsize - left))
+    with pytest.raises(OutputError, match="No space left on device"):
+        restore_films(order_of(film, out, model))
+    assert not (out / name).exists()
+    assert sorted((out / "segments").rglob("*")) == made
+    stuffing.unlink()
+    assert not restore_films(order_of(film, out, model)).failures
+    content = decoded if name == "a.mkv" else pixels
+    assert content(out / name) == content(unbroken / "out" / name)
+    assert not verify_output(out, print, deep=True).findings
+
+
 def test_a_finished_part_is_not_made_again(tmp_path, model, unbroken):
     out = tmp_path / "out"
-    killed("after a part", unbroken / "a.mkv", out, model)
+    run_and_die("after a part", unbroken / "a.mkv", out, model)
     made = {one.name: one.stat().st_ino for one in (out / "segments" / "a.mkv").iterdir()}
     assert len(made) == 2
     summary = restore_films(order_of(unbroken / "a.mkv", out, model))

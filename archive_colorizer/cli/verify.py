@@ -66,7 +66,14 @@ def _said(verdict: "Verdict", deep: bool) -> dict[str, object]:
         "ignored_lines": verdict.ignored,
     }
     if deep:
-        said |= {"luma_identical": verdict.identical, "luma_within_1": verdict.within}
+        said |= {
+            "luma_identical": verdict.identical,
+            "luma_within_1": verdict.within,
+            "luma_of": verdict.pictures,
+            "frames_compared": verdict.frames,
+            "frames_lost_in_sources": verdict.lost,
+            "films_lossy": verdict.lossy,
+        }
     return said
 
 
@@ -84,10 +91,15 @@ def _summary(verdict: "Verdict", deep: bool) -> None:
     words = ", ".join(f"{counts.get(kind, 0):,} {_WORDS[kind]}" for kind in shown)
     click.echo(f"{verdict.files:,} files checked: {words}")
     if deep:
-        click.echo(f"luma identical: {verdict.identical:,} of {verdict.files:,} files")
-        click.echo(f"luma within 1: {verdict.within:,} of {verdict.files:,} files")
+        click.echo(f"luma identical: {verdict.identical:,} of {verdict.pictures:,} files")
+        click.echo(f"luma within 1: {verdict.within:,} of {verdict.pictures:,} files")
         if verdict.marked:
             click.echo(f"of these compared without the visible mark: {verdict.marked:,}")
+        if verdict.lossy:
+            click.echo(f"films in a lossy codec, luma roughly kept: {verdict.lossy:,}")
+        if verdict.frames:
+            lost = f"; {verdict.lost:,} cannot be decoded in the source" if verdict.lost else ""
+            click.echo(f"frames of films compared: {verdict.frames:,}{lost}")
 
 
 @contextlib.contextmanager

@@ -60,6 +60,7 @@ def _join(job: Job, workplace: Workplace, begun: Outcome, splice: Splice) -> Out
             width=facts.width,
             height=facts.height,
             frames=len(frames),
+            first=frames.start or None,
         )
         note = note_of(known, workplace, job.source, splice.model)
         parts, said = _parts(film, splice, workplace, note)

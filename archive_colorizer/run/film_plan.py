@@ -39,14 +39,14 @@ class Assembly:
         return f"{SEGMENTS}/{self.source.name}"
 
 
-def list_name(source: Source) -> str:
-    """The place of a film's cut list below the output."""
-    return f"{source.name}.{SHOTS}.csv"
+def list_name(film: str) -> str:
+    """The place of the cut list of the film called so, below the output."""
+    return f"{film}.{SHOTS}.csv"
 
 
 def person_list(output: Path, source: Source, known: Outcome | None) -> Path | None:
     """The cut list in the output, if it is a person's: not what detection has left there."""
-    place = output / list_name(source)
+    place = output / list_name(source.name)
     found = read_fixity(place)
     if found is None:
         return None
@@ -76,7 +76,7 @@ def list_step(
     known = manifest.newest(f"{source.name}#{SHOTS}")
     # Only a person's own list can stand there unknown, and that one is taken, not replaced.
     replaces = given is not None or manifest.newest_done(f"{source.name}#{SHOTS}") is not None
-    job = Job(key, source, list_name(source), replaces=replaces, piece=SHOTS)
+    job = Job(key, source, list_name(source.name), replaces=replaces, piece=SHOTS)
     return step_of(job, known, workplace, retry_failed)
 
 

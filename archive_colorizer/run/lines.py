@@ -79,6 +79,7 @@ def _outcome(raw: dict[str, Any]) -> Outcome:
         width=_maybe(raw.get("width"), _whole),
         height=_maybe(raw.get("height"), _whole),
         frames=_maybe(raw.get("frames"), _whole),
+        first=_maybe(raw.get("first"), _whole),
         seconds=_seconds(raw.get("seconds", 0.0)),
     )
 
