@@ -52,6 +52,10 @@ def opened(path: Path, name: str) -> Iterator[Any]:
             f"{name} cannot be opened: it is no video, or cut, or its index is damaged; "
             "look for a better copy"
         ) from None
+    except av.error.EOFError:
+        raise DamagedPicture(
+            f"{name} has no frames: it ends where they should begin; look for a better copy"
+        ) from None
     except av.error.ArgumentError:
         raise UnsupportedPicture(
             f"{name} is a kind of video file that is not read; bring it into MKV or MOV first"

@@ -143,8 +143,15 @@ def test_a_cut_film_says_how_much_was_promised(command, tmp_path, recipe):
     data = film.read_bytes()
     film.write_bytes(data[: len(data) // 2])
     done = command("film", film, "--recipe", recipe)
-    assert done.returncode == 0, done.stderr
-    assert "the file is cut: its header says 24 frames" in done.stdout + done.stderr
+    assert done.returncode == 7
+    assert "cut.avi: the file is cut: its header says 24 frames" in done.stderr
+    assert "cut.avi: frame 10 cannot be decoded" in done.stderr
+    done = command("film", film, "--recipe", recipe, "--allow-missing", "--json")
+    (film_outcome,) = [
+        one for one in json.loads(done.stdout)["outcomes"] if one["name"] == "cut.avi"
+    ]
+    assert (done.returncode, film_outcome["frames"]) == (7, 11)
+    assert "frame 10 is a neighbor in grey" in film_outcome["warnings"][0]
 
 
 def test_settings_of_single_shots_by_recipe_and_by_list(command, tmp_path, recipe):
