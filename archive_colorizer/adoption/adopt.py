@@ -40,6 +40,8 @@ def adopt(file: Path, family: str, wishes: Mapping[str, Any], output: Path) -> A
     DependencyError without onnx, and OutputError.
     """
     data, origin = read_model(file), f"model {file}"
+    if output.exists() and output.samefile(file):
+        raise UsageError(f"the output {output} is the file itself; choose another --output")
     interface = examine(data, origin)
     if METADATA_KEY in read_metadata(file):
         raise ModelError(f"{origin}: carries a contract already; run it, or adopt the original")
@@ -49,8 +51,7 @@ def adopt(file: Path, family: str, wishes: Mapping[str, Any], output: Path) -> A
     if asked != contract.input.size:
         raise ModelError(f"{origin}: expected {asked} pixels; found {interface}, which is fixed")
     colorizer = _opened(data, contract, interface, origin)
-    is_free = isinstance(interface.shape[0], str)
-    findings = try_out(colorizer, origin, batches=is_free and contract.max_batch is None)
+    findings = try_out(colorizer, origin, batches=contract.max_batch != 1)
     if not findings.takes_batches:
         contract = replace(contract, max_batch=1)
     facts = {**contract.training, "adopted_from": file.name, "adopted_sha256": sha256}

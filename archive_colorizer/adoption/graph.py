@@ -51,6 +51,8 @@ def examine(data: bytes, origin: str) -> Interface:
             f"{origin}: expected one input, the picture; found {names}; "
             "export it again with what else it takes fixed inside"
         )
+    if not model.graph.output:
+        raise ModelError(f"{origin}: expected an output; found none")
     kind = inputs[0].type.tensor_type.elem_type
     if kind not in _TAKEN:
         import onnx

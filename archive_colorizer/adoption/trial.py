@@ -46,7 +46,7 @@ class Findings:
 
 
 def try_out(colorizer: Colorizer, origin: str, batches: bool) -> Findings:
-    """Run a network on the trial pictures; `batches` says that its batch is free.
+    """Run a network on the trial pictures, one by one and, if `batches`, two at once.
 
     Raises ModelError that names it as `origin`, with what was expected and found.
     """

@@ -121,6 +121,8 @@ def test_the_network_stays_as_it_was_to_the_byte(tmp_path):
     )
     with pytest.raises(ModelError, match="carries a contract already"):
         adopt(output, "ddcolor", {}, tmp_path / "again.onnx")
+    with pytest.raises(UsageError, match="is the file itself"):
+        adopt(file, "ddcolor", {}, file)
 
 
 def test_sizes_are_those_of_the_file_or_as_asked_for(tmp_path):
@@ -131,6 +133,8 @@ def test_sizes_are_those_of_the_file_or_as_asked_for(tmp_path):
         return adopt(file, "ddcolor", wishes, tmp_path / "ours.onnx").contract.input.size
 
     assert size(free, {}) == 512
+    few = adopt(free, "ddcolor", {"max_batch": 4}, tmp_path / "ours.onnx")
+    assert few.contract.max_batch == 4
     assert size(free, {"input": {"size": 384}}) == 384
     assert size(fixed, {}) == 256
     with pytest.raises(ModelError, match="multiple of 32; found 400"):
