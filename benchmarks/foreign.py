@@ -179,20 +179,23 @@ def _slope(planes: Plane) -> Plane:
 
 def cost(work: Path, megapixels: float, size: int) -> Iterator[list[str]]:
     """Seconds inside and besides a network as large as DDColor's, for one photograph."""
-    file, model, source = work / "large.onnx", work / "adopted.onnx", work / "scan.png"
+    file, model = work / "large.onnx", work / "adopted.onnx"
     weights = large_network(file, size)
     adopt(file, "ddcolor", {}, model)
-    side = round((megapixels * 1e6) ** 0.5)
-    grey = luma_of(np.ascontiguousarray(data.astronaut()))
-    cv2.imwrite(str(source), cv2.resize(grey, (side, side), interpolation=cv2.INTER_CUBIC))
     said = f"{weights / 1e6:.0f} million weights at {size} x {size}, {megapixels:g} megapixels"
     yield [said, "", "", ""]
-    job, restore = _job(source, work / "out", model)
-    yield [OURS, *_timed(partial(restore, job))]
+    side = round((megapixels * 1e6) ** 0.5)
+    grey = luma_of(np.ascontiguousarray(data.astronaut()))
+    scan = cv2.resize(grey, (side, side), interpolation=cv2.INTER_CUBIC)
     plain = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
-    for way, how in SCRIPTS.items():
-        colored = partial(_scripted, source, work / "script.png", plain, size, how)
-        yield [way, *_timed(colored)]
+    for kind in ("png", "jpg"):
+        source = work / f"scan.{kind}"
+        cv2.imwrite(str(source), scan)
+        job, restore = _job(source, work / f"out-{kind}", model)
+        yield [f"{kind}: {OURS}", *_timed(partial(restore, job))]
+        for way, how in SCRIPTS.items():
+            colored = partial(_scripted, source, work / f"script.{kind}", plain, size, how)
+            yield [f"{kind}: {way}", *_timed(colored)]
 
 
 def _scripted(
