@@ -45,6 +45,6 @@ def check_seal(model: bytes, origin: str) -> bool:
     if model.find(_ENTRY) != end or model[-_DIGITS:] != digest:
         raise ModelError(
             f"{origin}: is not what its seal says: a damaged copy, or edited after it was "
-            "sealed; fetch it again, or export it again"
+            "sealed; fetch, export or adopt it again"
         )
     return True
