@@ -20,6 +20,15 @@ PAGES |= {f"models/{card.name}": f"models/{card.name}" for card in (ROOT / "mode
 LINK = re.compile(r"(\]\()([^)#\s:]+)(#[^)]*)?\)")
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put pages that have no place in the navigation yet at its end, so that all can be found."""
+    placed = set(re.findall(r"[\w./-]+\.md", repr(config.nav)))
+    left = sorted({page.name for page in (ROOT / "docs").glob("*.md")} - placed)
+    if config.nav and left:
+        config.nav = [*config.nav, {"More": left}]
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the other pages, and whatever any page links to."""
     for place, name in PAGES.items():
