@@ -29,6 +29,8 @@ _SURELY: Final = 300.0
 """Seconds between two looks at most: a ring may be missed."""
 _WITHOUT_BELL: Final = 30.0
 """The same where the system does not tell of changes."""
+_KEPT: Final = 3600.0
+"""Seconds after which worker processes are exchanged for new ones, however much comes."""
 _PAUSE, _LONGEST_PAUSE = 60.0, 900.0
 """Seconds before a run that could not do its work is tried again; they double each time."""
 
@@ -102,7 +104,7 @@ class _Vigil:
         self._there: os.stat_result | None = None
         self._hears = False
         self._executor: KeptExecutor | None = None
-        self._idle_since = 0.0
+        self._hired = self._idle_since = 0.0
         self._pause = _PAUSE
         self._not_before = 0.0
 
@@ -168,8 +170,11 @@ class _Vigil:
         self._listener.ended(ended)
 
     def _lend(self, opening: Opening) -> Executor:
+        if time.monotonic() - self._hired >= _KEPT:
+            self.send_home()
         if self._executor is None:
             self._executor = KeptExecutor(opening.executor())
+            self._hired = time.monotonic()
         return self._executor
 
     def send_home(self) -> None:

@@ -1,5 +1,7 @@
 """The bell rings for what others do to files, and ends with a signal."""
 
+import errno
+import os
 import signal
 import sys
 import threading
@@ -53,6 +55,16 @@ def test_it_does_not_ring_for_reading(bell, tmp_path):
 def test_a_folder_that_is_not_there_is_a_reason_not_an_error(tmp_path):
     with Bell(Stop()) as bell:
         assert bell.hang(tmp_path / "none")
+
+
+def test_a_system_that_cannot_tell_is_a_reason_not_an_error(tmp_path, monkeypatch):
+    def refuse(_observer):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("watchdog.observers.Observer.start", refuse)
+    with Bell(Stop()) as bell:
+        assert bell.hang(tmp_path) == os.strerror(errno.ENOSPC)
+        assert not bell.wait(0.1)
 
 
 def test_a_wait_ends_when_the_run_is_asked_to_stop(tmp_path):
