@@ -115,6 +115,8 @@ class Recipe(Settings):
     nice: least niceness of this process and its workers, 0 to 19, the most yielding.
     force: restore photographs that already have color, too.
     paranoid: decode every result with other libraries before it gets its name; not of films.
+    weak_grey: results whose color is weaker than this are flagged; docs/report.md.
+    weak_one_color, weak_blotches, weak_clipped, weak_skin: likewise, above these.
     """
 
     strength: float = _pixels(1.0, 0.0, 1.0)
@@ -158,6 +160,11 @@ class Recipe(Settings):
     nice: int = _running(0, low=0, high=19)
     force: bool = _running(False)
     paranoid: bool = _running(False)
+    weak_grey: float = _running(0.012, low=0.0)
+    weak_one_color: float = _running(0.995, low=0.0)
+    weak_blotches: float = _running(0.02, low=0.0)
+    weak_clipped: float = _running(0.3, low=0.0)
+    weak_skin: float = _running(4.0, low=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,13 +185,31 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """How weak the color of a result is: the figures behind `Outcome.weak`.
+
+    Of the network's own mask, grey: mean length of chroma, 0..0.5; one_color: how much of it
+    points one way, 0..1; blotches: chroma that comes and goes without an edge, 0..0.5.  After
+    corrections, skin: distance of the oddest face from the color of skin in standard
+    deviations, None without a face; clipped: share of midtones at the edge of the gamut, 0..1.
+    """
+
+    grey: float
+    one_color: float
+    blotches: float
+    clipped: float
+    skin: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one source: a line of the manifest.
 
     `name` is the job's name (see `Job.name`), `reason` a stable word for a skip or a
     failure and `message` the sentence beside it.  `settings` is the recipe's digest.
     `sidecar_sha256` is that of the metadata beside the target, where there are any.
-    `provider` is the onnxruntime provider that the session really used.  `width`, `height`
+    `provider` is the onnxruntime provider that the session really used.  `weak` names what
+    the color may be weak in by `measures` and the thresholds of the run.  `width`, `height`
     are those of the upright picture, in pixels.  `frames` are those of a film or of a part
     of one, and `first` the first of its source that a film holds, where that is not frame 0.
     `seconds` is wall time on the worker.
@@ -209,6 +227,8 @@ class Outcome:
     reason: str | None = None
     message: str | None = None
     warnings: tuple[str, ...] = ()
+    weak: tuple[str, ...] = ()
+    measures: Measures | None = None
     model_sha256: str | None = None
     settings: str | None = None
     provider: str | None = None

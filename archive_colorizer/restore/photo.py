@@ -21,7 +21,7 @@ from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, State, Workplace
 from archive_colorizer.restore.boundary import settle
 from archive_colorizer.restore.painter import Painter
-from archive_colorizer.restore.recolor import recolor
+from archive_colorizer.restore.recolor import flags_of, recolor
 from archive_colorizer.restore.render import Original, Rendering, placed, render
 from archive_colorizer.restore.session import painter_of
 
@@ -63,7 +63,7 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     kind, losses = result_format(raster, recipe.format)
     note = _note(painter, known, recipe)
     metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
-    field = recolor(raster.luma, painter, recipe)
+    field, measures = recolor(raster.luma, painter, recipe)
     finished = render(Original(data, raster), field, metadata, recipe, kind)
     content, unsigned = _signed(finished.content, kind, data, note, recipe)
     check_unchanged(job.source.path, stamp)
@@ -72,6 +72,8 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
         known,
         state=State.DONE,
         provider=painter.provider,
+        measures=measures,
+        weak=flags_of(measures, recipe),
         target=job.target,
         warnings=(*known.warnings, *losses, *finished.warnings, *unsigned),
     )

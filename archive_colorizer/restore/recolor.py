@@ -2,25 +2,73 @@
 
 from archive_colorizer.color.blend import ChromaField, fit_chroma
 from archive_colorizer.color.correct import Correction, correct
+from archive_colorizer.color.faces import find_faces
 from archive_colorizer.color.sizes import shrink
 from archive_colorizer.color.space import FloatArray, Plane
+from archive_colorizer.color.weakness import (
+    blotches,
+    clipped_share,
+    one_color_share,
+    skin_distance,
+    strength_of,
+)
 from archive_colorizer.model.adapt import working_size
 from archive_colorizer.recipe import Recipe
+from archive_colorizer.records import Measures
 from archive_colorizer.restore.painter import Painter, luma_for
 
+_PLACES = 5
+"""Decimals of figures in the manifest."""
 
-def recolor(luma: Plane, painter: Painter, recipe: Recipe) -> ChromaField:
-    """The color of a picture, ready to be blended onto its luma at full size.
+
+def recolor(luma: Plane, painter: Painter, recipe: Recipe) -> tuple[ChromaField, Measures]:
+    """The color of a picture, ready to be blended onto its luma at full size, and its figures.
 
     luma: H x W uint8 or uint16.  Raises ModelOutputError when a network gives NaN.
     """
     sight = tuple(shrink(luma, *working_size(given, *luma.shape)) for given in painter.inputs)
     (mask,) = painter.masks([sight])
-    return field_of(mask, sight[0], recipe)
+    return field_of(mask, sight[0], recipe), measures_of(mask, sight[0], recipe)
 
 
 def field_of(mask: FloatArray, seen: FloatArray, recipe: Recipe) -> ChromaField:
     """The field of a mask that was made for the small luma `seen`, corrected as asked."""
     luma = luma_for(mask, seen)
-    wanted = Correction(recipe.strength, recipe.hue, recipe.saturation, recipe.value)
-    return fit_chroma(correct(mask, luma, wanted), luma)
+    return fit_chroma(correct(mask, luma, _wanted(recipe)), luma)
+
+
+def measures_of(mask: FloatArray, seen: FloatArray, recipe: Recipe) -> Measures:
+    """How weak a mask is that was made for the small luma `seen`.
+
+    What the network has made is judged as it made it, since corrections are a person's wish;
+    skin and clipping are judged as they will be seen.
+    """
+    luma = luma_for(mask, seen)
+    corrected = correct(mask, luma, _wanted(recipe))
+    skin = skin_distance(corrected, find_faces(luma))
+    return Measures(
+        grey=round(strength_of(mask), _PLACES),
+        one_color=round(one_color_share(mask), _PLACES),
+        blotches=round(blotches(mask, luma), _PLACES),
+        clipped=round(clipped_share(corrected, luma), _PLACES),
+        skin=None if skin is None else round(skin, _PLACES),
+    )
+
+
+def flags_of(measures: Measures, recipe: Recipe) -> tuple[str, ...]:
+    """What a result is weak in by the thresholds of a recipe: names of Measures."""
+    skin = 0.0 if measures.skin is None else measures.skin
+    found = {
+        "grey": measures.grey < recipe.weak_grey,
+        # Of what is nearly grey, one hue is nothing to look at.
+        "one_color": measures.one_color > recipe.weak_one_color
+        and measures.grey >= recipe.weak_grey,
+        "blotches": measures.blotches > recipe.weak_blotches,
+        "clipped": measures.clipped > recipe.weak_clipped,
+        "skin": skin > recipe.weak_skin and recipe.strength > 0,
+    }
+    return tuple(name for name, weak in found.items() if weak)
+
+
+def _wanted(recipe: Recipe) -> Correction:
+    return Correction(recipe.strength, recipe.hue, recipe.saturation, recipe.value)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
-from archive_colorizer.records import Outcome, Provenance, Stamp, State
+from archive_colorizer.records import Measures, Outcome, Provenance, Stamp, State
 from archive_colorizer.run.names import is_name, is_target
 
 Record: TypeAlias = Outcome | Provenance
@@ -16,6 +16,7 @@ LONGEST_LINE = 4 << 20
 
 _T = TypeVar("_T")
 _STAMP = tuple(one.name for one in fields(Stamp))
+_MEASURES = tuple(one.name for one in fields(Measures))
 
 
 def to_line(record: Record) -> bytes:
@@ -73,6 +74,8 @@ def _outcome(raw: dict[str, Any]) -> Outcome:
         reason=_maybe(raw.get("reason"), _text),
         message=_maybe(raw.get("message"), _text),
         warnings=_texts(raw.get("warnings", [])),
+        weak=_texts(raw.get("weak", [])),
+        measures=_maybe(raw.get("measures"), _measures),
         model_sha256=_maybe(raw.get("model_sha256"), _text),
         settings=_maybe(raw.get("settings"), _text),
         provider=_maybe(raw.get("provider"), _text),
@@ -80,7 +83,7 @@ def _outcome(raw: dict[str, Any]) -> Outcome:
         height=_maybe(raw.get("height"), _whole),
         frames=_maybe(raw.get("frames"), _whole),
         first=_maybe(raw.get("first"), _whole),
-        seconds=_seconds(raw.get("seconds", 0.0)),
+        seconds=_number(raw.get("seconds", 0.0)),
     )
 
 
@@ -118,7 +121,7 @@ def _whole(value: object) -> int:
     return value
 
 
-def _seconds(value: object) -> float:
+def _number(value: object) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
         raise ValueError(f"no number: {value!r:.40}")
     return float(value)  # type: ignore[arg-type]
@@ -128,3 +131,10 @@ def _stamp(value: object) -> Stamp:
     if not isinstance(value, dict):
         raise ValueError("no stamp")
     return Stamp(*(_whole(value.get(name)) for name in _STAMP))
+
+
+def _measures(value: object) -> Measures:
+    if not isinstance(value, dict):
+        raise ValueError("no measures")
+    numbers = {name: _number(value.get(name)) for name in _MEASURES if name != "skin"}
+    return Measures(**numbers, skin=_maybe(value.get("skin"), _number))

@@ -3,9 +3,10 @@
 import csv
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import BinaryIO, Final, TypeAlias
 
+from archive_colorizer.records import Measures
 from archive_colorizer.run.account import Account, Entry
 
 Cell: TypeAlias = str | int | float | None
@@ -22,6 +23,12 @@ COLUMNS: Final[dict[str, type]] = {
     "target_size": int,
     "sidecar_sha256": str,
     "warnings": str,
+    "weak": str,
+    "grey": float,
+    "one_color": float,
+    "blotches": float,
+    "clipped": float,
+    "skin": float,
     "width": int,
     "height": int,
     "seconds": float,
@@ -50,7 +57,10 @@ def row_of(entry: Entry) -> dict[str, Cell]:
         "source_size": outcome.source_stamp.size if outcome.source_stamp else None,
         "target_size": outcome.target_stamp.size if outcome.target_stamp else None,
         "warnings": " | ".join(outcome.warnings) or None,
+        "weak": " | ".join(outcome.weak) or None,
     }
+    for one in fields(Measures):
+        row[one.name] = getattr(outcome.measures, one.name) if outcome.measures else None
     for name in ("model", "model_licence", "run", "started", "version"):
         row[name] = getattr(run, name) if run else None
     return {name: row[name] for name in COLUMNS}

@@ -80,7 +80,7 @@ def test_a_frame_for_itself_is_as_a_photograph():
     lumas = [full.luma_codes(LIMITED.unit_luma(luma)) for luma in pan("astronaut", 3)]
     painter = painter_of(textured)
     for frame in restored(MemoryFilm(lumas, full), textured, layout=Layout(full, "4:2:0")):
-        cb, cr = blend_planes(frame.luma, recolor(frame.luma, painter, Recipe()))
+        cb, cr = blend_planes(frame.luma, recolor(frame.luma, painter, Recipe())[0])
         assert np.abs(frame.cb.astype(int) - cb).max() <= 1
         assert np.abs(frame.cr.astype(int) - cr).max() <= 1
 

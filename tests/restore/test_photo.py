@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from archive_colorizer.color.space import luma_of
+from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Stamp, State
 from archive_colorizer.restore.photo import restore_photo, restore_photos
 from tests.model.networks import CONTRACT, constant_model, digest, speaking
@@ -262,3 +263,26 @@ def test_the_color_space_of_the_result_is_that_of_the_recipe(studio, profile):
     assert studio.restore("a.png", profile=profile).state is State.DONE
     assert Image.open(studio.output / "a.png").info.get("icc_profile")
     assert luma_error(studio.result("a.png"), grey("coffee")) <= 1
+
+
+def test_a_weak_result_says_in_what(studio):
+    studio.put("cat.png", grey("chelsea"))
+    one = studio.restore("cat.png")
+    assert one.weak == ("one_color",)
+    assert one.measures is not None
+    assert one.measures.one_color == pytest.approx(1)
+    assert one.measures.skin is None
+
+
+def test_the_network_is_judged_and_not_the_wishes_for_its_color(studio):
+    studio.put("cat.png", grey("chelsea"))
+    assert "grey" in studio.restore("cat.png", answer=(0.001, -0.001)).weak
+    assert "grey" not in studio.restore("cat.png", strength=0.0).weak
+    assert "clipped" in studio.restore("cat.png", answer=(-0.3, 0.4)).weak
+    assert "clipped" not in studio.restore("cat.png", answer=(-0.3, 0.4), strength=0.1).weak
+
+
+def test_thresholds_are_settings_that_change_no_pixel(studio):
+    studio.put("cat.png", grey("chelsea"))
+    assert studio.restore("cat.png", weak_one_color=2.0).weak == ()
+    assert Recipe(weak_one_color=2.0).digest() == Recipe().digest()

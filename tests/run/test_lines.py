@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.records import Outcome, Stamp, State
+from archive_colorizer.records import Measures, Outcome, Stamp, State
 from archive_colorizer.run.lines import LONGEST_LINE, lines_of, outcome_of, to_line
 from archive_colorizer.run.names import is_name, is_target
 
@@ -19,6 +19,15 @@ NAMES = st.binary(min_size=1, max_size=40).map(os.fsdecode).filter(is_name)
 WHOLE = st.integers(-(2**63), 2**63)
 STAMPS = st.builds(Stamp, WHOLE, WHOLE, WHOLE, WHOLE)
 TEXTS = st.text(max_size=20)
+FIGURES = st.floats(0, 10)
+MEASURES = st.builds(
+    Measures,
+    grey=FIGURES,
+    one_color=FIGURES,
+    blotches=FIGURES,
+    clipped=FIGURES,
+    skin=st.none() | FIGURES,
+)
 OUTCOMES = st.builds(
     Outcome,
     key=TEXTS,
@@ -30,6 +39,8 @@ OUTCOMES = st.builds(
     target_stamp=st.none() | STAMPS,
     reason=st.none() | TEXTS,
     warnings=st.lists(TEXTS, max_size=3).map(tuple),
+    weak=st.lists(TEXTS, max_size=3).map(tuple),
+    measures=st.none() | MEASURES,
     width=st.none() | st.integers(1, 10**6),
     seconds=st.floats(0, 1e6),
 )
@@ -83,6 +94,10 @@ def test_any_bytes_are_a_record_or_a_value_error(line: bytes) -> None:
         ("source_stamp", [1, 2, 3, 4]),
         ("source_stamp", {"size": 1}),
         ("warnings", "text"),
+        ("weak", "grey"),
+        ("measures", [0.1]),
+        ("measures", {"grey": 0.1}),
+        ("measures", {"grey": "x", "one_color": 0, "blotches": 0, "clipped": 0, "skin": None}),
         ("key", None),
     ],
 )

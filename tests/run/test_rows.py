@@ -4,8 +4,9 @@ import csv
 import io
 import json
 
+from archive_colorizer.records import Measures
 from archive_colorizer.run.rows import COLUMNS, row_of, write_csv, write_json
-from tests.run.records_of_a_run import EVIL_NAMES, evil, opening, skipped, written
+from tests.run.records_of_a_run import EVIL_NAMES, done, evil, opening, skipped, written
 
 
 def csv_of(account):
@@ -36,6 +37,14 @@ def test_a_row_has_all_columns_of_their_types(tmp_path):
         row = row_of(entry)
         assert list(row) == list(COLUMNS)
         assert all(one is None or type(one) is COLUMNS[name] for name, one in row.items())
+
+
+def test_a_weak_result_has_its_names_and_figures(tmp_path):
+    measures = Measures(grey=0.001, one_color=0.25, blotches=0.5, clipped=0.125)
+    weak = done("a.png", weak=("grey", "blotches"), measures=measures)
+    (entry,) = written(tmp_path, opening(), weak).newest()
+    row = row_of(entry)
+    assert (row["weak"], row["grey"], row["skin"]) == ("grey | blotches", 0.001, None)
 
 
 def test_no_cell_of_the_csv_begins_a_formula(tmp_path):
