@@ -31,13 +31,15 @@ class Order:
     """What is to be restored, where to, and how.
 
     roots: directories or single files.  With several, each one's results go to a folder of
-    the output that has its name.  command: the words of the command line, for the manifest.
+    the output that has its name.  redo: the only names to restore, again if need be.
+    command: the words of the command line, for the manifest.
     """
 
     roots: tuple[Path, ...]
     output: Path
     recipe: Recipe
     retry_failed: bool = False
+    redo: frozenset[str] | None = None
     command: tuple[str, ...] = ()
 
 
@@ -47,6 +49,7 @@ def place_order(
     recipe: Recipe,
     *,
     retry_failed: bool = False,
+    redo: frozenset[str] | None = None,
     command: tuple[str, ...] = (),
 ) -> Order:
     """An Order whose paths are checked, before anything is read.
@@ -72,6 +75,7 @@ def place_order(
         output=Path(os.path.realpath(output)),
         recipe=recipe,
         retry_failed=retry_failed,
+        redo=redo,
         command=command,
     )
 
@@ -110,6 +114,7 @@ def restore_archive(
                 opening.manifest,
                 place,
                 order.retry_failed,
+                order.redo,
             ),
             Run(
                 executor=loan.executor(opening) if loan else opening.executor(),
@@ -142,7 +147,8 @@ def count_files(roots: Sequence[Path]) -> int:
 def list_steps(order: Order) -> Iterator[Step]:
     """What a run of this order would do, and what it would leave; writes nothing."""
     manifest = Manifest.peek(order.output)
-    return plan(_entries(order), manifest, _workplace(order, "", 1), order.retry_failed)
+    place = _workplace(order, "", 1)
+    return plan(_entries(order), manifest, place, order.retry_failed, order.redo)
 
 
 def _check_libraries(recipe: Recipe) -> None:

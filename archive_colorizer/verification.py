@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.film_verification import FilmLikeness, check_film, is_film
@@ -23,6 +23,9 @@ from archive_colorizer.run.verify import Finding, Kind, check_file, files_of, un
 
 _NO_LIMIT: Final = 1 << 40
 """Pixels; what is decoded here has the hash of what a run has decoded under its own limit."""
+
+Roots: TypeAlias = tuple[tuple[str, ...], ...]
+"""The roots of each run, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def verify_output(
             expected.update(path for path, _ in files_of(entry.outcome, output))
             yield entry
 
-    roots = _roots_of(account, scans)
+    roots = roots_of(account, scans)
     check = partial(_deep if deep else _shallow, output=output, roots=roots)
     for checked in in_threads(check, entries()):
         verdict.count(checked)
@@ -116,19 +119,19 @@ def verify_output(
     return verdict
 
 
-def _roots_of(account: Account, scans: Sequence[Path]) -> tuple[tuple[str, ...], ...]:
+def roots_of(account: Account, scans: Sequence[Path]) -> Roots:
     """The roots of each run, the newest first, each set of roots once."""
     if scans:
         return (tuple(str(root) for root in scans),)
     return tuple(dict.fromkeys(run.roots for run in reversed(account.runs)))
 
 
-def _shallow(entry: Entry, output: Path, roots: tuple[tuple[str, ...], ...]) -> Checked:
+def _shallow(entry: Entry, output: Path, roots: Roots) -> Checked:
     del roots
     return Checked(_check_all(output, entry.outcome))
 
 
-def _deep(entry: Entry, output: Path, roots: tuple[tuple[str, ...], ...]) -> Checked:
+def _deep(entry: Entry, output: Path, roots: Roots) -> Checked:
     outcome = entry.outcome
     findings = _check_all(output, outcome)
     if outcome.frames is not None:
@@ -136,7 +139,7 @@ def _deep(entry: Entry, output: Path, roots: tuple[tuple[str, ...], ...]) -> Che
         if findings or not is_whole:
             return Checked(findings, is_picture=is_whole)
         return _deep_film(outcome, output, roots)
-    source = _find_source(outcome, roots)
+    source = find_source(outcome, roots)
     if isinstance(source, Finding):
         return Checked((*findings, source))
     if findings:
@@ -148,7 +151,7 @@ def _deep(entry: Entry, output: Path, roots: tuple[tuple[str, ...], ...]) -> Che
         return Checked((Finding(Kind.LUMA, str(outcome.target), str(error)),))
 
 
-def _deep_film(outcome: Outcome, output: Path, roots: tuple[tuple[str, ...], ...]) -> Checked:
+def _deep_film(outcome: Outcome, output: Path, roots: Roots) -> Checked:
     try:
         found = check_film(outcome, output, roots)
     except ArchiveColorizerError as error:
@@ -179,7 +182,7 @@ def _compare(source: bytes, target: bytes, entry: Entry) -> Checked:
     return Checked((Finding(Kind.LUMA, str(outcome.target), likeness.said),), likeness)
 
 
-def _find_source(outcome: Outcome, roots: tuple[tuple[str, ...], ...]) -> bytes | Finding:
+def find_source(outcome: Outcome, roots: Roots) -> bytes | Finding:
     """The content that was restored, from the first place that still holds it."""
     said, changed = "no run of the manifest says where it lay", False
     for place in _places(outcome.name, roots):
@@ -195,7 +198,7 @@ def _find_source(outcome: Outcome, roots: tuple[tuple[str, ...], ...]) -> bytes 
     return Finding(kind, outcome.name, said)
 
 
-def _places(name: str, roots: tuple[tuple[str, ...], ...]) -> Iterator[Path]:
+def _places(name: str, roots: Roots) -> Iterator[Path]:
     """Where the source called `name` may lie: below a root, or in a bag's payload there."""
     for together in roots:
         for root in map(Path, together):

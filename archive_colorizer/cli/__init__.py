@@ -18,7 +18,7 @@ COMMANDS = {
     "sample": "Lay out a small archive of real photographs to try things on.",
     "recipe": "Show the settings in effect, check recipe files, describe them to editors.",
     "verify": "Check an output against its manifest, and its luma against the sources.",
-    "report": "Export a manifest as text, JSON, CSV, Parquet or PREMIS.",
+    "report": "What became of every file: HTML with pictures, text, JSON, CSV, ...",
     "bag": "Pack a checked output into a BagIt bag.",
     "doctor": "Say what this machine has, and whether a run can work here.",
     "train": "Train a network on color photographs.",

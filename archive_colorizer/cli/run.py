@@ -20,7 +20,8 @@ from archive_colorizer.cli.options import (
     running_options,
     saying_options,
 )
-from archive_colorizer.errors import ExitCode
+from archive_colorizer.cli.report import write_html
+from archive_colorizer.errors import ExitCode, UsageError
 from archive_colorizer.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 @color_options
 @result_options
 @running_options("one file", "color photographs")
+@click.option("--retry", "marked", type=PATH, help="Restore only what this file marks redo.")
+@click.option("--report", is_flag=True, help="Write the HTML report in the end: OUT-report.")
 @click.option("--dry-run", is_flag=True, help="List what would be done; write nothing.")
 @finish_options
 @saying_options
@@ -42,6 +45,8 @@ def command(
     output: Path | None,
     recipe_file: Path | None,
     retry_failed: bool,
+    marked: Path | None,
+    report: bool,
     dry_run: bool,
     on_finish: str | None,
     metrics: Path | None,
@@ -63,21 +68,50 @@ def command(
         recipe = load_recipe(recipe_file) if recipe_file else Recipe()
         recipe = recipe.changed(chosen(given), "command line")
         order = pipeline.place_order(
-            scans, output, recipe, retry_failed=retry_failed, command=tuple(sys.argv[1:])
+            scans,
+            output,
+            recipe,
+            retry_failed=retry_failed,
+            redo=_to_redo(marked),
+            command=tuple(sys.argv[1:]),
         )
         if dry_run:
             return _list(order, as_json)
         finish.output = str(order.output)
         summary = _restore(order, as_json, quiet)
         finish.told(summary)
+        if not quiet:
+            _tell_missing(order, summary)
+        if report and not summary.interrupted:
+            write_html(order.output, None, quiet=quiet)
     return exit_code_of(summary)
+
+
+def _tell_missing(order: "Order", summary: "Summary") -> None:
+    """Say how many of the marked files were not found, since a mistaken folder looks so."""
+    looked_at = summary.done + summary.skipped + summary.failed + sum(summary.unchanged.values())
+    missing = len(order.redo or ()) - looked_at
+    if missing > 0 and not summary.interrupted:
+        click.echo(f"{missing} of the marked files are not among the scans", err=True)
+
+
+def _to_redo(marked: Path | None) -> frozenset[str] | None:
+    if marked is None:
+        return None
+    from archive_colorizer.run.marks import read_marks
+
+    names = frozenset(one.name for one in read_marks(marked) if one.mark == "redo")
+    if not names:
+        raise UsageError(f"{marked} marks nothing redo; mark something in the report first")
+    return names
 
 
 def _restore(order: "Order", as_json: bool, quiet: bool) -> "Summary":
     from archive_colorizer import pipeline
     from archive_colorizer.cli.terminal import progress, show_summary
 
-    with progress(quiet or as_json, pipeline.count_files(order.roots)) as audience:
+    expected = len(order.redo) if order.redo else pipeline.count_files(order.roots)
+    with progress(quiet or as_json, expected) as audience:
         summary = pipeline.restore_archive(order, audience.watch, audience.tell)
     manifest = order.output / "manifest.jsonl"
     if as_json:

@@ -1,18 +1,18 @@
 """The forms that a manifest can be exported in, and how a report comes to its file."""
 
 import os
-import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
-from archive_colorizer.errors import OutputError, TargetExists
+from archive_colorizer.errors import TargetExists
 from archive_colorizer.run.account import Account
 from archive_colorizer.run.parquet import write_parquet
 from archive_colorizer.run.premis import write_premis
 from archive_colorizer.run.rows import write_csv, write_json
+from archive_colorizer.run.whole import write_whole
 
 Export: TypeAlias = Callable[[Account, BinaryIO], None]
 
@@ -26,9 +26,13 @@ EXPORTS: Final[dict[str, Export]] = {
 
 @dataclass(slots=True)
 class Overview:
-    """How many files of each state and reason there are; `warnings` counts files with any."""
+    """How many files of each state and reason there are; `warnings` counts files with any.
+
+    `weak` counts results by what their color is weak in.
+    """
 
     states: Counter[tuple[str, str]] = field(default_factory=Counter)
+    weak: Counter[str] = field(default_factory=Counter)
     warnings: int = 0
 
 
@@ -37,6 +41,7 @@ def overview_of(account: Account) -> Overview:
     made = Overview()
     for entry in account.newest():
         made.states[str(entry.outcome.state), entry.outcome.reason or ""] += 1
+        made.weak.update(entry.outcome.weak)
         made.warnings += bool(entry.outcome.warnings)
     return made
 
@@ -49,15 +54,4 @@ def export_to(path: Path, account: Account, export: Export) -> None:
     """
     if os.path.lexists(path):
         raise TargetExists(f"{path} exists and was kept; move it away or choose another name")
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as stream:
-            export(account, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.rename(path)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise OutputError(f"cannot write {path}: {why}; mend that and try again") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, lambda stream: export(account, stream))

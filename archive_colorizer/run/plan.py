@@ -80,8 +80,11 @@ def plan(
     manifest: Manifest,
     workplace: Workplace,
     retry_failed: bool = False,
+    redo: frozenset[str] | None = None,
 ) -> Iterator[Step]:
     """One step for each entry, in their order, lazily.
+
+    `redo` are the only names that are wanted, and those are made again even when settled.
 
     The entries must come in the same order on every run: of two sources that want one
     target, the first keeps its name.
@@ -93,6 +96,8 @@ def plan(
         return fold(target) in chosen or manifest.has_target(target)
 
     for entry in entries:
+        if redo is not None and entry.name not in redo:
+            continue
         key = job_key(entry.name, "", workplace.models_sha256, settings)
         if isinstance(entry, Unfit):
             yield _unfit(entry, key, manifest.newest(entry.name))
@@ -103,7 +108,10 @@ def plan(
             chosen.add(fold(target))
         beside = done.sidecar_sha256 if done else None
         job = Job(key, entry, target, replaces=done is not None, sidecar_sha256=beside)
-        yield step_of(job, manifest.newest(job.name), workplace, retry_failed)
+        if redo is not None:
+            yield _fresh(job, workplace)
+        else:
+            yield step_of(job, manifest.newest(job.name), workplace, retry_failed)
 
 
 def step_of(job: Job, known: Outcome | None, workplace: Workplace, retry_failed: bool) -> Step:

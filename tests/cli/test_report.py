@@ -65,3 +65,39 @@ def test_text_has_no_file(command, restored, tmp_path):
 
 def test_without_a_manifest_there_is_nothing_to_report(command, tmp_path):
     assert command("report", tmp_path).returncode == 5
+
+
+def test_html_is_a_folder_beside_the_output(command, restored, tmp_path):
+    made = command("report", restored, "--format", "html")
+    assert (made.returncode, made.stdout) == (0, ""), made.stderr
+    page = restored.with_name("scans-colorized-report") / "index.html"
+    assert f"report: {page}" in made.stderr
+    assert len(list(page.parent.glob("thumbs/*.jpg"))) == 6
+    elsewhere = tmp_path / "elsewhere"
+    assert command("report", restored, "--format", "html", "--output", elsewhere).returncode == 0
+    assert (elsewhere / "index.html").exists()
+    assert command("report", restored, "--serve", "--format", "csv").returncode == 2
+
+
+def test_what_is_marked_redo_is_made_again_and_nothing_else(command, restored, scans, model):
+    def run(*more):
+        return command("run", scans, "--model", model, "--executor", "serial", "--json", *more)
+
+    marks = [{"name": one, "mark": "redo"} for one in ("b.jpg", "gone.jpg")]
+    marks += [{"name": "a.png", "mark": "accept", "note": "ok"}]
+    marked = scans.with_name("marked.json")
+    known = {"kind": "archive-colorizer marks", "version": 1}
+    marked.write_text(json.dumps({**known, "marks": marks}))
+    before = {p.name: p.stat().st_mtime_ns for p in restored.rglob("*.*") if p.is_file()}
+    again = run("--retry", marked, "--report")
+    assert again.returncode == 0, again.stderr
+    assert "1 of the marked files are not among the scans" in again.stderr
+    said = json.loads(again.stdout)
+    assert (said["done"], said["failed"], sum(said["unchanged"].values())) == (1, 0, 0)
+    after = {p.name: p.stat().st_mtime_ns for p in restored.rglob("*.*") if p.is_file()}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"b.jpg", "manifest.jsonl"}
+    assert restored.with_name("scans-colorized-report").is_dir()
+    assert json.loads(run().stdout)["done"] == 0
+    marked.write_text(json.dumps({**known, "marks": marks[2:]}))
+    assert run("--retry", marked).returncode == 2
