@@ -2,17 +2,19 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 from archive_colorizer.errors import DependencyError, SourceError, UsageError
 from archive_colorizer.media.credentials import check_credentials
 from archive_colorizer.media.discover import walk
+from archive_colorizer.media.header import memory_of
 from archive_colorizer.opening import Opening, Tell, open_painter, open_run, tell_nobody
 from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Source, Unfit, Workplace
+from archive_colorizer.records import Job, Source, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
 from archive_colorizer.restore.session import models_of
 from archive_colorizer.run.bag import read_bag, vouched
@@ -24,6 +26,9 @@ from archive_colorizer.run.plan import Step, check_apart, plan
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
 from archive_colorizer.run.workfolder import WorkFolder
+
+_WEIGHED: Final = 1 << 19
+"""Bytes of a file from which on its picture may be large; smaller ones take one share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +114,15 @@ def restore_archive(
         work = WorkFolder.open(order.output, opening.name)
         place = _workplace(order, str(work.path), opening.threads)
         return drive(
-            plan(
-                filter(loan.wanted if loan else None, _entries(order)),
-                opening.manifest,
-                place,
-                order.retry_failed,
-                order.redo,
+            map(
+                _weighed,
+                plan(
+                    filter(loan.wanted if loan else None, _entries(order)),
+                    opening.manifest,
+                    place,
+                    order.retry_failed,
+                    order.redo,
+                ),
             ),
             Run(
                 executor=loan.executor(opening) if loan else opening.executor(),
@@ -171,6 +179,16 @@ def _entries(order: Order) -> Iterator[Source | Unfit]:
             yield from walk(root, prefix)
         else:
             yield from vouched(walk(payload.folder, prefix), payload, prefix)
+
+
+def _weighed(step: Step) -> Step:
+    """A job with the memory that its picture takes, so that large ones get out of each other's way.
+
+    Small files are not opened for it.
+    """
+    if not isinstance(step, Job) or step.source.stamp.size < _WEIGHED:
+        return step
+    return replace(step, memory=memory_of(step.source.path))
 
 
 def _workplace(order: Order, work: str, threads: int) -> Workplace:

@@ -119,6 +119,7 @@ class Job:
     manifest knows the file at `target` as an earlier result, which may be replaced, and
     `sidecar_sha256` what the sidecar beside that result was.  `piece` says what of the
     source this job is about, and `part` which frames, where it is not about all of it.
+    `memory` is how many bytes a worker takes for it, 0 where that is not known beforehand.
     """
 
     key: str
@@ -128,6 +129,7 @@ class Job:
     sidecar_sha256: str | None = None
     piece: str = ""
     part: Part | None = None
+    memory: int = 0
 
     @property
     def name(self) -> str:

@@ -19,8 +19,8 @@ from uuid import uuid4
 from archive_colorizer.errors import ArchiveColorizerError, DependencyError
 from archive_colorizer.records import Outcome
 from archive_colorizer.run.executor import Batch, Lost, Task
-from archive_colorizer.run.guard import guarded, ran_out_of_time
-from archive_colorizer.run.limits import NO_LIMITS, Limits
+from archive_colorizer.run.guard import can_refuse_memory, guarded, ran_out_of_time
+from archive_colorizer.run.limits import NO_LIMITS, Limits, has_room
 
 _AHEAD = 2
 """Batches in flight beyond one for each worker, so that none waits for its next."""
@@ -75,31 +75,40 @@ class DaskExecutor:
     def map(self, task: Task, batches: Iterable[Batch]) -> Iterator[list[Outcome] | Lost]:
         """See Executor; raises what the task raises."""
         arrived: SimpleQueue[Any] = SimpleQueue()
-        flying: dict[str, tuple[Batch, str]] = {}
+        flying: dict[str, tuple[Batch, str, int]] = {}
         waiting = iter(batches)
+        batch: Batch | None = None
         self._abandoned = True
         while True:
             while len(flying) < self._workers + _AHEAD:
-                batch = next(waiting, None)
+                batch = next(waiting, None) if batch is None else batch
                 if batch is None:
                     break
                 if self._cluster is None:
                     self._start()
+                shares = self._limits.shares_for(batch, self._workers)
+                if not has_room(shares, [taken for *_, taken in flying.values()], self._workers):
+                    break
                 note = f"{self._notes}/{uuid4().hex}"
-                watched = partial(guarded, task=task, limits=self._limits, note=note)
-                future = self._client.submit(watched, batch, pure=False)
-                flying[future.key] = batch, note
+                future = self._send(task, batch, shares, note)
+                flying[future.key] = batch, note, shares
                 future.add_done_callback(arrived.put)
+                batch = None
             if not flying:
                 break
             future = arrived.get()
-            batch, note = flying.pop(future.key)
-            answer = _answer(future, batch)
+            sent, note, _ = flying.pop(future.key)
+            answer = _answer(future, sent)
             if isinstance(answer, Lost) and ran_out_of_time(note):
-                given = self._limits.seconds_for(batch)
-                answer = Lost(batch, f"not finished after {given:g} s and stopped", timeout=True)
+                given = self._limits.seconds_for(sent)
+                answer = Lost(sent, f"not finished after {given:g} s and stopped", timeout=True)
             yield answer
         self._abandoned = False
+
+    def _send(self, task: Task, batch: Batch, shares: int, note: str) -> Any:
+        limits = replace(self._limits, memory=self._limits.memory * shares)
+        watched = partial(guarded, task=task, limits=limits, note=note)
+        return self._client.submit(watched, batch, pure=False)
 
     def close(self) -> None:
         """End all processes, within seconds even when they are at work."""
@@ -134,13 +143,15 @@ class DaskExecutor:
         self._notes = self._settings.enter_context(TemporaryDirectory(prefix="colorize-"))
         memory = self._limits.share(MEMORY_LIMIT, self._workers)
         self._limits = replace(self._limits, memory=memory)
+        # Where a worker is refused memory file by file, one may have what the others leave.
+        most = memory * self._workers if can_refuse_memory() else memory
         library: Any = distributed
         try:
             with _signals_held_back():
                 self._cluster = library.LocalCluster(
                     n_workers=self._workers,
                     threads_per_worker=1,
-                    memory_limit=memory,
+                    memory_limit=most,
                     security=_credentials(library),
                     processes=True,
                     host="127.0.0.1",

@@ -4,6 +4,7 @@ import contextlib
 import faulthandler
 import os
 import resource
+import sys
 from pathlib import Path
 
 from archive_colorizer.records import Outcome
@@ -43,9 +44,17 @@ def ran_out_of_time(note: str) -> bool:
         return False
 
 
+def can_refuse_memory() -> bool:
+    """Whether a worker can be refused memory, file by file.
+
+    The driver of a GPU maps more than it uses, and only Linux counts all that is asked for;
+    elsewhere only the nanny watches.
+    """
+    return sys.platform == "linux" and not Path("/dev/nvidiactl").exists()
+
+
 def _refuse_memory(most: int) -> None:
-    # The driver of a GPU maps more than it uses; there, only the nanny watches.
-    if not most or Path("/dev/nvidiactl").exists():
+    if not most or not can_refuse_memory():
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     soft = int(most * _MARGIN)

@@ -1,6 +1,7 @@
 """Limits: what one worker process may take."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from archive_colorizer.records import Job
@@ -33,6 +34,25 @@ class Limits:
     def share(self, machine: int, workers: int) -> int:
         """Bytes for one of `workers` processes on a machine with `machine` bytes of memory."""
         return self.memory or max(int(machine * _AT_HAND / workers), _LEAST)
+
+    def shares_for(self, batch: tuple[Job, ...], workers: int) -> int:
+        """Of how many of the `workers` a batch needs the memory; 1 where its need is not known.
+
+        `memory` must be given.  What needs more than all have gets the memory of all.
+        """
+        need = max((job.memory for job in batch), default=0)
+        return max(1, min(math.ceil(need / self.memory), workers))
+
+
+def has_room(shares: int, taken: Collection[int], workers: int) -> bool:
+    """Whether a batch that needs so many shares may be sent while others have `taken` theirs.
+
+    Batches of one share may wait for a worker; one of several begins only when all that are
+    out have room beside it, and the next ones only when they have room beside it.
+    """
+    if not taken or max(shares, *taken) == 1:
+        return True
+    return sum(taken) + shares <= workers
 
 
 NO_LIMITS = Limits()

@@ -1,6 +1,7 @@
 """One suite for every executor: a new one passes it or is none."""
 
 import os
+import resource
 import signal
 import socket
 import struct
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,8 @@ import pytest
 from archive_colorizer.errors import DependencyError, ModelError, UsageError
 from archive_colorizer.records import Job, Outcome, Source, Stamp, State
 from archive_colorizer.run.executor import EXECUTORS, Batch, Executor, Lost, open_executor
+from archive_colorizer.run.guard import can_refuse_memory
+from archive_colorizer.run.limits import Limits
 
 WORKERS = 2
 
@@ -227,6 +231,31 @@ def test_what_the_task_raises_on_purpose_is_raised() -> None:
 
     with pytest.raises(ModelError):
         _answer(DeadFuture("error", ModelError("gone")), next(batches(1)))
+
+
+def note_when(batch: Batch) -> list[Outcome]:
+    """The message of each outcome: begun, ended, bytes that this process may have."""
+    begun = time.monotonic()
+    time.sleep(0.3)
+    most = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    return [replace(one, message=f"{begun} {time.monotonic()} {most}") for one in note(batch)]
+
+
+def test_large_pictures_get_out_of_each_others_way() -> None:
+    share = 1 << 30
+    needs = [0, 0, share + 1, 2 * share, 0, 9 * share]
+    given = [(replace(job(number), memory=need),) for number, need in enumerate(needs)]
+    with open_executor("dask", 2, 1, Limits(memory=share)) as executor:
+        outcomes = gather(executor, note_when, iter(given))
+    told = {int(one.key): [float(word) for word in (one.message or "").split()] for one in outcomes}
+    assert len(told) == len(needs)
+    for large in (2, 3, 5):
+        begun, ended, most = told[large]
+        others = [told[other] for other in told if other != large]
+        assert all(end <= begun or ended <= begin for begin, end, _ in others)
+        if can_refuse_memory():
+            assert share < most <= 2 * share
+            assert told[4][2] < share
 
 
 def test_a_death_alone_costs_only_itself(dask: Executor) -> None:

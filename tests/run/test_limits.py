@@ -3,14 +3,17 @@
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from archive_colorizer.records import Job, Part, Shot, Source, Stamp
 from archive_colorizer.run.executor import Batch
 from archive_colorizer.run.guard import guarded, ran_out_of_time
-from archive_colorizer.run.limits import NO_LIMITS, Limits
+from archive_colorizer.run.limits import NO_LIMITS, Limits, has_room
 
 
 def batch(count: int, frames: int = 0) -> Batch:
@@ -20,12 +23,12 @@ def batch(count: int, frames: int = 0) -> Batch:
 
 
 @pytest.mark.parametrize(
-    ("given", "seconds"),
+    ("jobs", "seconds"),
     [(batch(1), 300), (batch(8), 2400), (batch(1, 1), 300), (batch(1, 240), 7200)],
 )
-def test_a_batch_has_as_many_times_the_seconds_as_files(given: Batch, seconds: float) -> None:
-    assert Limits(300.0).seconds_for(given) == seconds
-    assert NO_LIMITS.seconds_for(given) == 0
+def test_a_batch_has_as_many_times_the_seconds_as_files(jobs: Batch, seconds: float) -> None:
+    assert Limits(300.0).seconds_for(jobs) == seconds
+    assert NO_LIMITS.seconds_for(jobs) == 0
 
 
 def test_without_end_is_a_number_that_a_timer_takes() -> None:
@@ -36,6 +39,36 @@ def test_workers_share_the_machine_and_none_gets_too_little_to_work() -> None:
     assert NO_LIMITS.share(100 << 30, 8) == 10 << 30
     assert NO_LIMITS.share(4 << 30, 8) == 2 << 30
     assert Limits(memory=123).share(100 << 30, 8) == 123
+
+
+def weighing(*needs: int) -> Batch:
+    return tuple(
+        replace(one, memory=need) for one, need in zip(batch(len(needs)), needs, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("needs", "shares"),
+    [((0,), 1), ((100,), 1), ((101,), 2), ((5, 250, 0), 3), ((9999,), 4), ((), 1)],
+)
+def test_a_batch_takes_the_shares_of_its_largest_picture(
+    needs: tuple[int, ...], shares: int
+) -> None:
+    assert Limits(memory=100).shares_for(weighing(*needs), workers=4) == shares
+
+
+@given(st.lists(st.integers(1, 4), max_size=60))
+def test_what_is_out_at_once_has_room_and_all_get_out(shares: list[int]) -> None:
+    workers, taken, sent = 4, [], 0
+    waiting = list(shares)
+    while waiting or taken:
+        if waiting and len(taken) < workers + 2 and has_room(waiting[0], taken, workers):
+            taken.append(waiting.pop(0))
+            sent += 1
+            assert sum(taken) <= workers or max(taken) == 1
+        else:
+            taken.pop(0)
+    assert sent == len(shares)
 
 
 def test_who_is_in_time_leaves_no_note(tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+"""What headers tell of memory, of files that other libraries have written."""
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from archive_colorizer.media.header import Size, memory_of, size_of
+
+HEIGHT, WIDTH = 37, 53
+GREY = np.full((HEIGHT, WIDTH), 90, np.uint8)
+RGB = np.dstack([GREY] * 3)
+
+
+def tiff(samples: np.ndarray, **how: object) -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, samples, **how)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def pillow(samples: np.ndarray, mode: str, kind: str, **how: object) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(samples).convert(mode).save(stream, kind, **how)
+    return stream.getvalue()
+
+
+def opencv(samples: np.ndarray, extension: str) -> bytes:
+    return cv2.imencode(extension, samples)[1].tobytes()
+
+
+FILES = {
+    "grey JPEG": (pillow(GREY, "L", "jpeg"), 1, 1),
+    "JPEG": (pillow(RGB, "RGB", "jpeg"), 3, 1),
+    "JPEG behind metadata": (pillow(RGB, "RGB", "jpeg", icc_profile=bytes(150_000)), 3, 1),
+    "1-bit PNG": (pillow(GREY, "1", "png"), 1, 1),
+    "palette PNG": (pillow(RGB, "P", "png"), 3, 1),
+    "PNG with alpha": (pillow(RGB, "RGBA", "png"), 4, 1),
+    "16-bit PNG": (opencv(RGB.astype(np.uint16), ".png"), 3, 2),
+    "grey TIFF": (tiff(GREY), 1, 1),
+    "TIFF": (tiff(RGB, photometric="rgb"), 3, 1),
+    "16-bit TIFF": (tiff(RGB.astype(np.uint16), photometric="rgb"), 3, 2),
+    "grey 16-bit TIFF": (tiff(GREY.astype(np.uint16)), 1, 2),
+    "big-endian TIFF": (tiff(RGB.astype(np.uint16), photometric="rgb", byteorder=">"), 3, 2),
+    "BigTIFF": (tiff(RGB.astype(np.uint16), photometric="rgb", bigtiff=True), 3, 2),
+    "fax TIFF": (pillow(GREY, "1", "tiff", compression="group4"), 1, 1),
+    "palette TIFF": (pillow(RGB, "P", "tiff"), 3, 1),
+    "directory behind the pixels": (pillow(RGB, "RGB", "tiff", compression="tiff_lzw"), 3, 1),
+    "BMP": (opencv(RGB, ".bmp"), 3, 1),
+    "JP2": (opencv(RGB, ".jp2"), 3, 1),
+    "16-bit JP2": (opencv(GREY.astype(np.uint16) * 257, ".jp2"), 1, 2),
+}
+
+
+@pytest.mark.parametrize(("content", "samples", "depth"), FILES.values(), ids=FILES)
+def test_the_header_tells(tmp_path: Path, content: bytes, samples: int, depth: int) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(content)
+    assert size_of(path) == Size(WIDTH, HEIGHT, samples, depth, content.startswith(b"\xff\xd8"))
+
+
+def test_more_pixels_and_deeper_ones_take_more(tmp_path: Path) -> None:
+    taken = []
+    deep = RGB.astype(np.uint16)
+    for content in (FILES["JPEG"][0], tiff(RGB), tiff(deep), tiff(np.repeat(deep, 2, axis=0))):
+        path = tmp_path / f"{len(taken)}"
+        path.write_bytes(content)
+        taken.append(memory_of(path))
+    assert taken == sorted(taken)
+    assert len(set(taken)) == len(taken)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff", b"II*\0\xff\xff\xff\xff"])
+def test_who_tells_nothing_is_not_known(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(content)
+    assert memory_of(path) == 0
+    assert memory_of(tmp_path / "none") == 0
+    assert memory_of(tmp_path) == 0
+
+
+@given(name=st.sampled_from(sorted(FILES)), data=st.data())
+def test_no_damage_raises(name: str, data: st.DataObject, tmp_path_factory: object) -> None:
+    content = bytearray(FILES[name][0])
+    for at in data.draw(st.lists(st.integers(0, min(len(content), 400) - 1), max_size=8)):
+        content[at] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged"  # type: ignore[attr-defined]
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    assert memory_of(path) >= 0
