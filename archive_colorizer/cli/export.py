@@ -22,6 +22,15 @@ _PATH = click.Path(path_type=Path)
     help="How the file stores them; a run computes in fp32 all the same.",
 )
 @click.option(
+    "--average",
+    type=_PATH,
+    metavar="MODEL",
+    help="Average the weights with those of this one: a checkpoint, a model file, or a name.",
+)
+@click.option(
+    "--share", type=float, default=0.5, show_default=True, help="Of --average in the mean."
+)
+@click.option(
     "--largest",
     type=click.IntRange(1, 100),
     default=25,
@@ -34,20 +43,33 @@ def command(
     size: int | None,
     data_sheet: str | None,
     weights: str,
+    average: Path | None,
+    share: float,
     largest: int,
 ) -> None:
     """Turn CHECKPOINT (a file, or the folder of a run) into a model file.
 
     The file is only written when onnxruntime gives what PyTorch gives.  fp16 halves its
     size and int8 takes two thirds off it; both are as fast as fp32 once a run has begun.
+
+    A run that began with another model (train --init) may be averaged with it: the mean keeps
+    more of what that model could do.
     """
     require_torch()
     # Late, so that --help answers at once.
+    from archive_colorizer.training.average import Other
     from archive_colorizer.training.export import export_checkpoint
 
     given = {"working_size": size, "data_sheet": data_sheet}
     settings = {name: value for name, value in given.items() if value is not None}
-    lost = export_checkpoint(checkpoint, output, settings, weights=weights, largest=largest)
+    lost = export_checkpoint(
+        checkpoint,
+        output,
+        settings,
+        weights=weights,
+        largest=largest,
+        average=Other(average, share) if average else None,
+    )
     click.echo(
         f"{output} is written, {output.stat().st_size / 1e6:.1f} MB; onnxruntime and PyTorch "
         f"differ by {lost.worst:.1e} at most, by {lost.mean:.1e} in the mean"

@@ -20,6 +20,7 @@ from archive_colorizer.model.contract import (
     OutputContract,
 )
 from archive_colorizer.model.stamp import drafted, stamped
+from archive_colorizer.training.average import Other, average_with
 from archive_colorizer.training.checkpoint import load_checkpoint, restore_network
 from archive_colorizer.training.data import to_planes
 from archive_colorizer.training.network import NETWORKS, space_of
@@ -51,9 +52,11 @@ def export_checkpoint(
     *,
     weights: str = "fp32",
     largest: int = LARGEST,
+    average: Other | None = None,
 ) -> Parity:
     """Write the network of `checkpoint` as an ONNX file; return what it lost.
 
+    With `average`, its weights are first averaged with another's; see `average_with`.
     `settings` replace those of the checkpoint's recipe (working_size, data_sheet, name).
     `weights` is how they are stored, see `STORAGES`; a session computes in fp32 all the
     same.  Nothing is written, and ModelError raised, when the output differs from PyTorch's
@@ -63,6 +66,8 @@ def export_checkpoint(
     if weights not in STORAGES:
         raise UsageError(f"weights {weights!r} are unknown; known are {', '.join(STORAGES)}")
     content = load_checkpoint(checkpoint)
+    if average:
+        content = average_with(content, average, str(checkpoint))
     network = restore_network(content, str(checkpoint))
     origin = f"checkpoint {checkpoint}"
     recipe = TrainingRecipe().changed(content.get("recipe", {}), origin)
@@ -135,6 +140,7 @@ def _training_facts(content: Mapping[str, Any], recipe: TrainingRecipe) -> dict[
         "torch": torch.__version__,
         "metrics": {**facts.get("validation", {}), "model": history[-1]},
         "weights": content["storage"],
+        **{name: facts[name] for name in ("averaged_with",) if name in facts},
         "recipe": recipe.as_dict(),
     }
 

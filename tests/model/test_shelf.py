@@ -1,7 +1,10 @@
+import hashlib
+
 import pytest
 
 from archive_colorizer.adoption.shelve import place_on_shelf
 from archive_colorizer.errors import ModelError, UsageError
+from archive_colorizer.model.seal import check_seal
 from archive_colorizer.model.shelf import (
     adopted_folder,
     find_model,
@@ -19,6 +22,14 @@ def test_a_file_is_found_by_its_path(tmp_path, monkeypatch):
 
 def test_the_default_model_is_at_hand():
     assert find_model("default") == models_at_hand()["default"]
+
+
+@pytest.mark.parametrize("name", sorted(shipped_models()))
+def test_shipped_models_are_sealed_and_are_those_of_their_cards(name):
+    path = shipped_models()[name]
+    model = path.read_bytes()
+    assert check_seal(model, name)
+    assert hashlib.sha256(model).hexdigest() in path.with_suffix(".md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("wanted", ["defualt", "no/such.onnx", "nosuch.onnx"])
