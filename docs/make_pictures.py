@@ -32,6 +32,12 @@ def painter_with(model: str) -> Painter:
     return Painter((open_colorizer(find_model(model)),))
 
 
+def colored(luma: npt.NDArray[np.uint8], painter: Painter, recipe: Recipe) -> npt.NDArray[np.uint8]:
+    """What a run makes of a grey photograph."""
+    field, _measures = recolor(luma, painter, recipe)
+    return blend_rgb(luma, field)
+
+
 def row(name: str, columns: str) -> npt.NDArray[np.uint8]:
     """grey, result and truth of one photograph, side by side."""
     truth = np.ascontiguousarray(getattr(data, name)())
@@ -39,7 +45,7 @@ def row(name: str, columns: str) -> npt.NDArray[np.uint8]:
     painter = painter_with("default")
     shown = {
         "g": np.repeat(luma[..., None], 3, axis=2),
-        "r": blend_rgb(luma, recolor(luma, painter, Recipe())),
+        "r": colored(luma, painter, Recipe()),
         "t": truth,
     }
     width = round(truth.shape[1] * HEIGHT / truth.shape[0])
@@ -59,17 +65,15 @@ def idea() -> npt.NDArray[np.uint8]:
     painted = np.clip(baseline.infer(pack(seen, given))[0].transpose(1, 2, 0), 0, 1)
     blurry = cv2.resize(painted, luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
     painter = painter_with("vgg-autoencoder")
-    field = recolor(luma, painter, Recipe())
     soft = cv2.GaussianBlur(luma, (0, 0), 2.0)
     sharpened = cv2.addWeighted(luma, 1.6, soft, -0.6, 0)
-    corrected = recolor(luma, painter, Recipe(saturation=1.3, hue=4.0))
-    default = recolor(luma, painter_with("default"), Recipe())
+    corrected, _measures = recolor(luma, painter, Recipe(saturation=1.3, hue=4.0))
     cells = [
         np.repeat(luma[..., None], 3, axis=2),
         np.rint(blurry * 255).astype(np.uint8),
-        blend_rgb(luma, field),
+        colored(luma, painter, Recipe()),
         blend_rgb(np.asarray(sharpened, np.uint8), corrected),
-        blend_rgb(luma, default),
+        colored(luma, painter_with("default"), Recipe()),
         truth,
     ]
     return np.concatenate(cells, axis=1)
@@ -83,7 +87,7 @@ def steps(name: str, setting: str, values: tuple[float, ...]) -> npt.NDArray[np.
     cells = []
     for value in values:
         recipe = Recipe().changed({setting: value}, setting)
-        shown = blend_rgb(luma, recolor(luma, painter, recipe))
+        shown = colored(luma, painter, recipe)
         cells.append(cv2.resize(shown, (width, HEIGHT), interpolation=cv2.INTER_AREA))
     return np.concatenate(cells, axis=1)
 
