@@ -77,7 +77,7 @@ def train(
     ledger = None
     if peers.leads:
         chosen = choose_validation(kept_aside, recipe.validation_photos, recipe.seed)
-        validation = Validation(chosen, recipe.phases[-1].size) if chosen else None
+        validation = Validation(chosen, recipe.working_size) if chosen else None
         ledger = Ledger(folder, recipe, validation, _facts(training), report, board)
         report(f"{run.crops} crops seen before")
     _loop(run, recipe, crops, ledger, peers, stopped)

@@ -93,7 +93,8 @@ class TrainingRecipe:
         first `frozen_blocks` blocks of an encoder with weights keep those; 0 frees all.
     frozen_filters: whether the depthwise filters and the norms of such an encoder keep theirs;
         they are few, good for any picture, and slow to train.
-    working_size: pixels of the shorter side that the exported model asks for.
+    working_size: pixels of the shorter side that the exported model asks for, and at which
+        validation measures: smaller squares hide what larger crops have gained.
     seed: of weights, of drawing and of aging.
     minutes: length of the run by the clock; 0 means `crops` decides.
     crops: length of the run in crops, when `minutes` is 0.

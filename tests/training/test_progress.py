@@ -45,6 +45,11 @@ def test_readers_and_photos_on_disk_change_nothing_and_a_stop_goes_on_exactly(
     assert photos.held_bytes == 0
 
 
+def test_validation_measures_at_the_size_that_the_model_will_work_at(photos, tiny, tmp_path):
+    made = load_checkpoint(loop.train(photos, tiny, tmp_path))
+    assert made["facts"]["validation"]["size"] == tiny.working_size != tiny.phases[-1].size
+
+
 def figures(monkeypatch, scores):
     """Let the validations score so, one after the other."""
     monkeypatch.setattr(
