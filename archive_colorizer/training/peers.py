@@ -6,6 +6,7 @@ Each takes every n-th batch; the gradients are averaged.  On CPU, two processes 
 waste less time on waiting for each other than one process of two threads.
 """
 
+import atexit
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,4 +67,6 @@ def join_peers() -> Peers:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        # A thread of gloo that still runs when Python ends would abort the process.
+        atexit.register(distributed.destroy_process_group)
     return Peers(distributed.get_rank(), distributed.get_world_size())
