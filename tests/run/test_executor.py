@@ -286,10 +286,11 @@ def listeners(process: psutil.Process) -> dict[str, str]:
     return found
 
 
-def test_it_listens_on_the_loopback_interface_only(dask: Executor) -> None:
+def test_it_listens_on_the_loopback_interface_only() -> None:
     others = listeners(psutil.Process())  # of a browser's driver, perhaps
-    gather(dask, note, batches(1))
-    found = listeners(psutil.Process())
+    with open_executor("dask", 1, 1) as alone:
+        gather(alone, note, batches(1))
+        found = listeners(psutil.Process())
     assert {found[one] for one in found.keys() - others.keys()} == {"127.0.0.1"}
 
 
