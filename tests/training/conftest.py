@@ -61,7 +61,6 @@ def tiny():
         network_kwargs={"widths": [4, 8, 8, 8, 8]},
         crops=12,
         phases=(Phase(share=0.5, size=32, batch=4), Phase(share=0.5, size=64, batch=2)),
-        working_size=96,
         epoch=8,
         validation_share=0.2,
         validation_photos=3,

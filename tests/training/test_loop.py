@@ -51,7 +51,8 @@ def test_a_run_ends_with_a_checkpoint_figures_and_sheets(unbroken, tiny):
     assert sum(content["facts"]["sources"].values()) == content["facts"]["photos"] < 12
     sheets = sorted(path.name for path in folder.glob("sheet-*.png"))
     assert sheets == ["sheet-00000008.png", "sheet-00000012.png"]
-    assert cv2.imread(str(folder / sheets[0])).shape == (64, 3 * 64, 3)
+    side = tiny.working_size
+    assert cv2.imread(str(folder / sheets[0])).shape == (side, 3 * side, 3)
     assert any("grey" in line and "CIEDE2000" in line for line in lines)
     assert any("crops/s" in line for line in lines)
 
@@ -100,7 +101,9 @@ def test_a_start_of_another_kind_is_refused(unbroken, photos, tiny, tmp_path):
 
 def test_training_learns(photos, tiny, tmp_path):
     """One flat scene, again and again: its color must come out, and better than grey."""
-    longer = replace(tiny, crops=160, rate=1e-2, ema=0.8, phases=tiny.phases[:1], epoch=1000)
+    longer = replace(
+        tiny, crops=160, rate=1e-2, ema=0.8, phases=tiny.phases[:1], epoch=1000, working_size=32
+    )
     content = load_checkpoint(loop.train(photos, longer, tmp_path))
     grey = content["facts"]["validation"]["grey"]["psnr"]
     assert content["history"][-1]["psnr"] > grey
