@@ -28,7 +28,9 @@ def recolor(luma: Plane, painter: Painter, recipe: Recipe) -> tuple[ChromaField,
     """
     sight = tuple(shrink(luma, *working_size(given, *luma.shape)) for given in painter.inputs)
     (mask,) = painter.masks([sight])
-    return field_of(mask, sight[0], recipe), measures_of(mask, sight[0], recipe)
+    small = luma_for(mask, sight[0])
+    corrected = correct(mask, small, _wanted(recipe))
+    return fit_chroma(corrected, small), _measures(mask, corrected, small)
 
 
 def field_of(mask: FloatArray, seen: FloatArray, recipe: Recipe) -> ChromaField:
@@ -37,14 +39,12 @@ def field_of(mask: FloatArray, seen: FloatArray, recipe: Recipe) -> ChromaField:
     return fit_chroma(correct(mask, luma, _wanted(recipe)), luma)
 
 
-def measures_of(mask: FloatArray, seen: FloatArray, recipe: Recipe) -> Measures:
-    """How weak a mask is that was made for the small luma `seen`.
+def _measures(mask: FloatArray, corrected: FloatArray, luma: FloatArray) -> Measures:
+    """How weak a mask is, beside the small luma of its own size.
 
     What the network has made is judged as it made it, since corrections are a person's wish;
     skin and clipping are judged as they will be seen.
     """
-    luma = luma_for(mask, seen)
-    corrected = correct(mask, luma, _wanted(recipe))
     skin = skin_distance(corrected, find_faces(luma))
     return Measures(
         grey=round(strength_of(mask), _PLACES),
