@@ -1,12 +1,13 @@
 """One photograph from file to file; this is what a worker runs."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from archive_colorizer import __version__
+from archive_colorizer.color.space import Plane
 from archive_colorizer.color.tone import Tone, tone_of
 from archive_colorizer.media import stills
 from archive_colorizer.media.credentials import holds_credentials, with_credentials
@@ -18,11 +19,11 @@ from archive_colorizer.media.proof import check_result
 from archive_colorizer.media.raster import Format
 from archive_colorizer.media.sidecar import holds_xmp, sidecar_for
 from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Outcome, State, Workplace
+from archive_colorizer.records import Job, Outcome, Source, State, Workplace
 from archive_colorizer.restore.boundary import settle
 from archive_colorizer.restore.painter import Painter
 from archive_colorizer.restore.recolor import flags_of, recolor
-from archive_colorizer.restore.render import Original, Rendering, placed, render
+from archive_colorizer.restore.render import Original, placed, render
 from archive_colorizer.restore.session import painter_of
 
 
@@ -36,14 +37,32 @@ def restore_photo(job: Job, workplace: Workplace) -> Outcome:
     return settle(job, workplace, _restore)
 
 
-def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
-    recipe = workplace.recipe
-    painter = painter_of(workplace)
-    data, stamp = read_source(job.source.path)
-    check_fixity(data, job.source)
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A finished file without a place.
+
+    `luma` is what it shows, upright; `outcome` is DONE and has no target yet.  `original` is
+    the format of the source, `kind` that of `content`.
+    """
+
+    content: bytes
+    luma: Plane
+    original: Format
+    kind: Format
+    sidecar: bytes | None
+    outcome: Outcome
+
+
+def finish(source: Source, painter: Painter, recipe: Recipe, begun: Outcome) -> Finished | Outcome:
+    """Read and color one photograph: the finished file, or why it was left alone.
+
+    Raises what is wrong with the source or the network.
+    """
+    data, stamp = read_source(source.path)
+    check_fixity(data, source)
     page = recipe.page - 1 if recipe.page else None
     raster = stills.decode(
-        data, job.source.name, int(recipe.max_megapixels * 1e6), recipe.profile, page
+        data, source.name, int(recipe.max_megapixels * 1e6), recipe.profile, page
     )
     height, width = raster.luma.shape
     known = replace(
@@ -56,7 +75,7 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     )
     tone = Tone.NEUTRAL if raster.preview is None else tone_of(raster.preview)
     if tone is Tone.COLORED and not recipe.force:
-        said = f"{job.source.name}: already in color; --force restores it all the same"
+        said = f"{source.name}: already in color; --force restores it all the same"
         return replace(known, state=State.SKIPPED, reason="already-color", message=said)
     if tone is not Tone.NEUTRAL:
         known = replace(known, warnings=(*known.warnings, f"{tone} source: made neutral first"))
@@ -64,33 +83,52 @@ def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
     note = _note(painter, known, recipe)
     metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
     field, measures = recolor(raster.luma, painter, recipe)
-    finished = render(Original(data, raster), field, metadata, recipe, kind)
-    content, unsigned = _signed(finished.content, kind, data, note, recipe)
-    check_unchanged(job.source.path, stamp)
-    job = placed(job, raster.format, kind)
-    known = replace(
-        known,
-        state=State.DONE,
-        provider=painter.provider,
-        measures=measures,
-        weak=flags_of(measures, recipe),
-        target=job.target,
-        warnings=(*known.warnings, *losses, *finished.warnings, *unsigned),
-    )
+    rendering = render(Original(data, raster), field, metadata, recipe, kind)
+    content, unsigned = _signed(rendering.content, kind, data, note, recipe)
     beside = recipe.sidecar or not holds_xmp(kind)
-    sidecar = sidecar_for(metadata.xmp or b"") if beside else None
-    check = _check(finished, raster.format, kind, job, recipe) if recipe.paranoid else None
-    return deliver(content, job, workplace, known, sidecar, check)
+    return Finished(
+        content=content,
+        luma=rendering.luma,
+        original=raster.format,
+        kind=kind,
+        sidecar=sidecar_for(metadata.xmp or b"") if beside else None,
+        outcome=replace(
+            known,
+            state=State.DONE,
+            provider=painter.provider,
+            measures=measures,
+            weak=flags_of(measures, recipe),
+            warnings=(*known.warnings, *losses, *rendering.warnings, *unsigned),
+        ),
+    )
 
 
-def _check(finished: Rendering, source: Format, kind: Format, job: Job, recipe: Recipe) -> Check:
+def bring(finished: Finished, job: Job, workplace: Workplace) -> Outcome:
+    """Deliver a finished file as the job's target, if its source is still what was read."""
+    stamp = finished.outcome.source_stamp
+    if stamp is not None:
+        check_unchanged(job.source.path, stamp)
+    check = _check(finished, job, workplace.recipe) if workplace.recipe.paranoid else None
+    known = replace(finished.outcome, target=job.target)
+    return deliver(finished.content, job, workplace, known, finished.sidecar, check)
+
+
+def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
+    finished = finish(job.source, painter_of(workplace), workplace.recipe, begun)
+    if isinstance(finished, Outcome):
+        return finished
+    return bring(finished, placed(job, finished.original, finished.kind), workplace)
+
+
+def _check(finished: Finished, job: Job, recipe: Recipe) -> Check:
     """The look at a result before it gets its name."""
+    is_jpeg = finished.original == finished.kind == "jpeg"
     return partial(
         check_result,
-        kind=kind,
+        kind=finished.kind,
         luma=finished.luma,
         name=job.source.name,
-        quality=recipe.jpeg_quality if source == kind == "jpeg" else 0,
+        quality=recipe.jpeg_quality if is_jpeg else 0,
     )
 
 
