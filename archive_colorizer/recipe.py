@@ -3,85 +3,14 @@
 Defaults < recipe file (TOML) < options given.  Unknown keys are errors.
 """
 
-import difflib
-import hashlib
-import json
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal
 
-from archive_colorizer.duration import seconds_of
 from archive_colorizer.errors import UsageError
-
-
-def _pixels(
-    default: Any,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """A setting that changes the result and therefore the digest."""
-    bounds = {"pixels": True, "low": low, "high": high, "choices": choices}
-    return field(default=default, metadata=bounds)
-
-
-def _running(
-    default: Any,
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """A setting that changes only how the work is done."""
-    bounds = {"pixels": False, "low": low, "high": high, "choices": choices}
-    return field(default=default, metadata=bounds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Named values with bounds, of which some change the result."""
-
-    def __post_init__(self) -> None:
-        for one in fields(self):
-            _check(one.name, getattr(self, one.name), one.default, one.metadata)
-
-    def digest(self) -> str:
-        """sha256 over the settings that change pixels; the model has a digest of its own."""
-        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.metadata["pixels"]}
-        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
-
-    def as_dict(self) -> dict[str, object]:
-        """All settings as plain values, for the manifest."""
-        return asdict(self)
-
-    def changed(self, given: Mapping[str, object], origin: str) -> Self:
-        """These settings with the settings of `given`; `origin` names them in errors.
-
-        Raises UsageError for an unknown key (naming the nearest known one) and for a value
-        of the wrong type or out of bounds.
-        """
-        reject_unknown(given, [f.name for f in fields(self)], origin)
-        try:
-            values: dict[str, Any] = {k: self._widened(k, v) for k, v in given.items()}
-            return replace(self, **values)
-        except UsageError as error:
-            raise UsageError(f"{origin}: {error}") from None
-
-    def _widened(self, name: str, value: object) -> object:
-        """TOML writes 1 for 1.0: a float setting takes both.
-
-        A rate is kept as written, and a time budget may have units.
-        """
-        if name == "time_budget" and isinstance(value, str):
-            return seconds_of(value)
-        default = next(f.default for f in fields(self) if f.name == name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return value
-        if name == "rate":
-            return str(value)
-        return float(value) if isinstance(default, float) else value
+from archive_colorizer.settings import Settings, pixels, running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,21 +48,21 @@ class Recipe(Settings):
     weak_one_color, weak_blotches, weak_clipped, weak_skin: likewise, above these.
     """
 
-    strength: float = _pixels(1.0, 0.0, 1.0)
-    saturation: float = _pixels(1.0, 0.0, 4.0)
-    hue: float = _pixels(0.0, -360.0, 360.0)
-    value: float = _pixels(1.0, 0.0, 4.0)
-    jpeg_quality: int = _pixels(0, 0, 100)
-    luma: Literal["encoded", "lossless"] = _pixels("encoded", choices=("encoded", "lossless"))
-    profile: Literal["srgb", "keep"] = _pixels("srgb", choices=("srgb", "keep"))
-    format: Literal["same", "tiff", "png", "jpeg", "webp", "jp2"] = _pixels(
+    strength: float = pixels(1.0, 0.0, 1.0)
+    saturation: float = pixels(1.0, 0.0, 4.0)
+    hue: float = pixels(0.0, -360.0, 360.0)
+    value: float = pixels(1.0, 0.0, 4.0)
+    jpeg_quality: int = pixels(0, 0, 100)
+    luma: Literal["encoded", "lossless"] = pixels("encoded", choices=("encoded", "lossless"))
+    profile: Literal["srgb", "keep"] = pixels("srgb", choices=("srgb", "keep"))
+    format: Literal["same", "tiff", "png", "jpeg", "webp", "jp2"] = pixels(
         "same", choices=("same", "tiff", "png", "jpeg", "webp", "jp2")
     )
-    page: int = _pixels(0, 0)
-    mark: Literal["none", "corner"] = _pixels("none", choices=("none", "corner"))
-    sidecar: bool = _pixels(False)
-    c2pa: bool = _pixels(False)
-    source_type: str = _pixels(
+    page: int = pixels(0, 0)
+    mark: Literal["none", "corner"] = pixels("none", choices=("none", "corner"))
+    sidecar: bool = pixels(False)
+    c2pa: bool = pixels(False)
+    source_type: str = pixels(
         "compositeWithTrainedAlgorithmicMedia",
         choices=(
             "compositeWithTrainedAlgorithmicMedia",
@@ -142,29 +71,29 @@ class Recipe(Settings):
             "compositeSynthetic",
         ),
     )
-    merge_mode: Literal["mean", "chroma-limited", "luma-masked", "luma-weighted"] = _pixels(
+    merge_mode: Literal["mean", "chroma-limited", "luma-masked", "luma-weighted"] = pixels(
         "mean", choices=("mean", "chroma-limited", "luma-masked", "luma-weighted")
     )
-    merge_weight: float = _pixels(0.5, 0.0, 1.0)
-    cert: str = _running("")
-    key: str = _running("")
-    model: str = _running("default")
-    merge: str = _running("")
-    device: str = _running("auto", choices=("auto", "cpu", "cuda"))
-    executor: str = _running("dask", choices=("dask", "serial"))
-    workers: int = _running(0, low=0)
-    timeout: float = _running(300.0, low=0.0)
-    max_memory: float = _running(0.0, low=0.0)
-    max_megapixels: float = _running(300.0, low=0.0)
-    time_budget: float = _running(0.0, low=0.0)
-    nice: int = _running(0, low=0, high=19)
-    force: bool = _running(False)
-    paranoid: bool = _running(False)
-    weak_grey: float = _running(0.012, low=0.0)
-    weak_one_color: float = _running(0.995, low=0.0)
-    weak_blotches: float = _running(0.02, low=0.0)
-    weak_clipped: float = _running(0.3, low=0.0)
-    weak_skin: float = _running(4.0, low=0.0)
+    merge_weight: float = pixels(0.5, 0.0, 1.0)
+    cert: str = running("")
+    key: str = running("")
+    model: str = running("default")
+    merge: str = running("")
+    device: str = running("auto", choices=("auto", "cpu", "cuda"))
+    executor: str = running("dask", choices=("dask", "serial"))
+    workers: int = running(0, low=0)
+    timeout: float = running(300.0, low=0.0)
+    max_memory: float = running(0.0, low=0.0)
+    max_megapixels: float = running(300.0, low=0.0)
+    time_budget: float = running(0.0, low=0.0)
+    nice: int = running(0, low=0, high=19)
+    force: bool = running(False)
+    paranoid: bool = running(False)
+    weak_grey: float = running(0.012, low=0.0)
+    weak_one_color: float = running(0.995, low=0.0)
+    weak_blotches: float = running(0.02, low=0.0)
+    weak_clipped: float = running(0.3, low=0.0)
+    weak_skin: float = running(4.0, low=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,14 +108,14 @@ class FilmRecipe(Settings):
     allow_missing: put the film together although shots have failed, with their grey original.
     """
 
-    smoothing: float = _pixels(0.7, 0.0, 1.0)
-    codec: Literal["same", "ffv1", "h264", "h265", "prores"] = _pixels(
+    smoothing: float = pixels(0.7, 0.0, 1.0)
+    codec: Literal["same", "ffv1", "h264", "h265", "prores"] = pixels(
         "same", choices=("same", "ffv1", "h264", "h265", "prores")
     )
-    rate: str = _pixels("")
-    shortest: int = _running(12, low=1)
-    longest: int = _running(240, low=16)
-    allow_missing: bool = _running(False)
+    rate: str = pixels("")
+    shortest: int = running(12, low=1)
+    longest: int = running(240, low=16)
+    allow_missing: bool = running(False)
 
     def __post_init__(self) -> None:
         Settings.__post_init__(self)
@@ -236,26 +165,3 @@ def read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
     if not isinstance(shots, list):
         raise UsageError(f"recipe {path}: a shot must be a table, [[film.shot]], not {shots!r}")
     return given, film, shots
-
-
-def reject_unknown(given: Mapping[str, object], known: Sequence[str], origin: str) -> None:
-    """Raise UsageError for a key that is not among `known`; it names the nearest one."""
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
-            raise UsageError(f"{origin}: unknown setting {key!r}{hint}")
-
-
-def _check(name: str, value: object, default: object, bounds: Mapping[str, Any]) -> None:
-    if type(value) is not type(default):
-        raise UsageError(f"{name} must be {type(default).__name__}, not {value!r}")
-    choices, low, high = bounds.get("choices"), bounds.get("low"), bounds.get("high")
-    if choices and value not in choices:
-        raise UsageError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
-    # "not (value >= low)" and not "value < low": NaN is out of bounds, too.
-    too_low = low is not None and not cast(float, value) >= low
-    too_high = high is not None and not cast(float, value) <= high
-    if too_low or too_high:
-        limit = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
-        raise UsageError(f"{name} must be {limit}, not {value!r}")

@@ -11,8 +11,9 @@ import tomli_w
 
 from archive_colorizer.duration import PATTERN
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe import FilmRecipe, Recipe, Settings, read_tables
+from archive_colorizer.recipe import FilmRecipe, Recipe, read_tables
 from archive_colorizer.recipe_shots import OWN, SHOT, ShotSettings, shot_settings
+from archive_colorizer.settings import Settings
 
 DEFAULT: Final = "default"
 OPTION: Final = "command line"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.model.shelf import adopted_folder
-from archive_colorizer.recipe import reject_unknown
+from archive_colorizer.settings import reject_unknown
 
 TABLE: Final = "addresses.toml"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.media.film import Film, FilmFacts
-from archive_colorizer.recipe import Recipe, reject_unknown
+from archive_colorizer.recipe import Recipe
 from archive_colorizer.recipe_shots import OWN, ShotSettings
 from archive_colorizer.records import Part, Shot
 from archive_colorizer.restore.cuts import Cut, find_cuts, see_nothing
+from archive_colorizer.settings import reject_unknown
 
 COLUMNS: Final = ("shot", "first", "last", *OWN)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe import reject_unknown
+from archive_colorizer.settings import reject_unknown
 
 _CHOICES = {
     "precision": ("auto", "float32", "bfloat16", "float16"),

@@ -1,0 +1,111 @@
+"""Named values with types and bounds, of which some change pixels and so have a digest."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, asdict, dataclass, field, fields, replace
+from typing import Any, Self, cast
+
+from archive_colorizer.duration import seconds_of
+from archive_colorizer.errors import UsageError
+
+
+def pixels(
+    default: Any,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    *,
+    later: bool = False,
+) -> Any:
+    """A setting that changes the result and therefore the digest.
+
+    later: it came after results had been made without it, so that at its default it leaves
+    their digest as it was.
+    """
+    bounds = {"pixels": True, "low": low, "high": high, "choices": choices, "later": later}
+    return field(default=default, metadata=bounds)
+
+
+def running(
+    default: Any,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A setting that changes only how the work is done."""
+    bounds = {"pixels": False, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=bounds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Named values with bounds, of which some change the result."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            _check(one.name, getattr(self, one.name), one.default, one.metadata)
+
+    def digest(self) -> str:
+        """sha256 over the settings that change pixels; the model has a digest of its own."""
+        chosen = {one.name: getattr(self, one.name) for one in fields(self) if self._counts(one)}
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+    def _counts(self, one: Field[Any]) -> bool:
+        is_new = one.metadata.get("later") and getattr(self, one.name) == one.default
+        return bool(one.metadata["pixels"] and not is_new)
+
+    def as_dict(self) -> dict[str, object]:
+        """All settings as plain values, for the manifest."""
+        return asdict(self)
+
+    def changed(self, given: Mapping[str, object], origin: str) -> Self:
+        """These settings with the settings of `given`; `origin` names them in errors.
+
+        Raises UsageError for an unknown key (naming the nearest known one) and for a value
+        of the wrong type or out of bounds.
+        """
+        reject_unknown(given, [f.name for f in fields(self)], origin)
+        try:
+            values: dict[str, Any] = {k: self._widened(k, v) for k, v in given.items()}
+            return replace(self, **values)
+        except UsageError as error:
+            raise UsageError(f"{origin}: {error}") from None
+
+    def _widened(self, name: str, value: object) -> object:
+        """TOML writes 1 for 1.0: a float setting takes both.
+
+        A rate is kept as written, and a time budget may have units.
+        """
+        if name == "time_budget" and isinstance(value, str):
+            return seconds_of(value)
+        default = next(f.default for f in fields(self) if f.name == name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return value
+        if name == "rate":
+            return str(value)
+        return float(value) if isinstance(default, float) else value
+
+
+def reject_unknown(given: Mapping[str, object], known: Sequence[str], origin: str) -> None:
+    """Raise UsageError for a key that is not among `known`; it names the nearest one."""
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+            raise UsageError(f"{origin}: unknown setting {key!r}{hint}")
+
+
+def _check(name: str, value: object, default: object, bounds: Mapping[str, Any]) -> None:
+    if type(value) is not type(default):
+        raise UsageError(f"{name} must be {type(default).__name__}, not {value!r}")
+    choices, low, high = bounds.get("choices"), bounds.get("low"), bounds.get("high")
+    if choices and value not in choices:
+        raise UsageError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    # "not (value >= low)" and not "value < low": NaN is out of bounds, too.
+    too_low = low is not None and not cast(float, value) >= low
+    too_high = high is not None and not cast(float, value) <= high
+    if too_low or too_high:
+        limit = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
+        raise UsageError(f"{name} must be {limit}, not {value!r}")
