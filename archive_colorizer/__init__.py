@@ -1,3 +1,42 @@
-"""Give photo archives their colour back."""
+"""Give photo archives and film their color back.
+
+>>> from archive_colorizer import load_model, restore_photo
+>>> from skimage.data import camera
+>>> model = load_model()
+>>> colored = restore_photo(camera(), model=model, saturation=1.1)
+>>> colored.shape, colored.dtype
+((512, 512, 3), dtype('uint8'))
+
+Luma stays what it was, to within one code value:
+
+>>> import numpy as np
+>>> bool(np.abs(colored @ [0.299, 0.587, 0.114] - camera()).max() <= 1)
+True
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from archive_colorizer.api import Model, load_model, restore_archive, restore_photo
+    from archive_colorizer.recipe import Recipe
 
 __version__ = "0.1.0"
+
+__all__ = ["Model", "Recipe", "load_model", "restore_archive", "restore_photo"]
+
+
+def __getattr__(name: str) -> object:
+    """Late, so that a command that asks for its help need not load NumPy and OpenCV first."""
+    if name == "Recipe":
+        from archive_colorizer import recipe
+
+        return recipe.Recipe
+    if name in __all__:
+        from archive_colorizer import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

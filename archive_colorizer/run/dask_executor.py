@@ -161,7 +161,8 @@ class DaskExecutor:
                 self._client = library.Client(self._cluster, set_as_default=False)
         except (RuntimeError, TimeoutError, OSError) as error:
             raise DependencyError(
-                f"the worker processes cannot be started ({error}); try --executor serial"
+                f"the worker processes cannot be started ({error}); try --executor serial, and "
+                'in a program begin runs below `if __name__ == "__main__":`'
             ) from error
 
     def __enter__(self) -> Self:

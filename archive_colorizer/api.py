@@ -1,0 +1,258 @@
+"""The library: photographs and archives from a program, by arrays and by paths.
+
+What stands here, `Recipe`, and the errors are meant for programs and stay as they are from
+one minor version to the next; everything else is the inside.
+"""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias, cast, overload
+
+import numpy as np
+
+from archive_colorizer import pipeline
+from archive_colorizer.color.blend import blend_rgb
+from archive_colorizer.color.space import Plane, luma_of
+from archive_colorizer.color.tone import Tone, tone_of
+from archive_colorizer.errors import (
+    OutputError,
+    ResultUnwritable,
+    SourceError,
+    UnsupportedPicture,
+    UsageError,
+)
+from archive_colorizer.media import stills
+from archive_colorizer.media.discover import read_source
+from archive_colorizer.media.formats import EXTENSIONS, Wanted
+from archive_colorizer.media.raster import Format
+from archive_colorizer.model.colorizer import Colorizer, digest_of_model, open_colorizer
+from archive_colorizer.model.shelf import find_model
+from archive_colorizer.opening import Tell, tell_nobody
+from archive_colorizer.recipe import Recipe
+from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
+from archive_colorizer.restore.painter import Painter
+from archive_colorizer.restore.photo import bring, finish
+from archive_colorizer.restore.recolor import recolor
+from archive_colorizer.run.driver import Watch, watch_nothing
+from archive_colorizer.run.plan import job_key
+from archive_colorizer.run.summary import Summary
+from archive_colorizer.run.threads import cores
+
+__all__ = ["Model", "load_model", "restore_archive", "restore_photo"]
+
+Name: TypeAlias = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A network that is open in this process; see `load_model`.  Threads may share it."""
+
+    path: Path
+    sha256: str
+    colorizer: Colorizer
+
+    @property
+    def name(self) -> str:
+        """What its contract calls it."""
+        return self.colorizer.contract.name
+
+    @property
+    def provider(self) -> str:
+        """What it runs on, in onnxruntime's words: CPUExecutionProvider, for example."""
+        return self.colorizer.provider
+
+
+def load_model(model: Name = "default", *, device: str = "auto", threads: int = 0) -> Model:
+    """Open a model by its name on the shelf, or an .onnx file.
+
+    device: as in a Recipe; what cannot be used raises DeviceError.  threads: of the CPU for
+    one picture, 0 for all.  Raises ModelError when there is no such model or it is not sound.
+    """
+    path = find_model(os.fspath(model))
+    sha256 = digest_of_model(path)
+    opened = open_colorizer(path, device=device, threads=threads or cores(), sha256=sha256)
+    return Model(path, sha256, opened)
+
+
+@overload
+def restore_photo(
+    photo: Plane | Name,
+    output: None = None,
+    *,
+    model: Model | Name | None = None,
+    recipe: Recipe | None = None,
+    **settings: object,
+) -> Plane: ...
+
+
+@overload
+def restore_photo(
+    photo: Name,
+    output: Name,
+    *,
+    model: Model | Name | None = None,
+    recipe: Recipe | None = None,
+    **settings: object,
+) -> Outcome: ...
+
+
+def restore_photo(
+    photo: Plane | Name,
+    output: Name | None = None,
+    *,
+    model: Model | Name | None = None,
+    recipe: Recipe | None = None,
+    **settings: object,
+) -> Plane | Outcome:
+    """Give one photograph its color back.
+
+    photo: H x W grey values or H x W x 3 R'G'B' (sRGB), uint8 or uint16; or the path of a
+    file of any format that a run reads.  settings: as in a Recipe, over those of `recipe`.
+    model: of `load_model`, or what it takes; the recipe's when it is not given.
+
+    Without `output`: R'G'B' as H x W x 3 in the depth of the photograph, upright, whose luma
+    (BT.601) is that of the photograph within 1 code value.  Of an array only the luma counts,
+    whatever color it has.  With `output`: the file that a run would write, metadata and all,
+    in the format that the name of `output` says; an Outcome, which is SKIPPED, with nothing
+    written, where the photograph has color already and `force` is not set.
+
+    Raises UsageError for settings or arrays that cannot be meant, SourceError (with the
+    file's name) for what a run would call failed, TargetExists when there is a file called
+    `output`, and what `load_model` raises.
+    """
+    chosen = (recipe or Recipe()).changed(settings, "restore_photo")
+    if isinstance(photo, np.ndarray):
+        if output is not None:
+            raise UsageError("an array has no metadata for a file; give the path of a photograph")
+        luma = _luma_of(photo)
+        return _colored(luma, _painter(_opened(model, chosen), chosen), chosen)
+    source = Path(os.path.abspath(photo))  # noqa: PTH100 (names that are no UTF-8)
+    if output is None:
+        luma = _read(source, chosen)
+        return _colored(luma, _painter(_opened(model, chosen), chosen), chosen)
+    target = Path(os.path.abspath(output))  # noqa: PTH100
+    return _to_file(source, target, _opened(model, chosen), chosen)
+
+
+def restore_archive(
+    scans: Name | Sequence[Name],
+    output: Name | None = None,
+    *,
+    model: Model | Name | None = None,
+    recipe: Recipe | None = None,
+    watch: Watch = watch_nothing,
+    tell: Tell = tell_nobody,
+    retry_failed: bool = False,
+    **settings: object,
+) -> Summary:
+    """Give a directory tree of photographs its color back, as `archive-colorize run` does.
+
+    scans: one or several directories or files.  output: a directory, by default beside the
+    only root, with `-colorized` after its name.  settings: as in a Recipe, over those of
+    `recipe`.  watch: called with each Outcome, and whether an earlier run had settled it.
+    tell: takes sentences about the run itself.
+
+    Worker processes import the main module of the program, so call this below
+    `if __name__ == "__main__":`, or with `executor="serial"`.  Never raises for what one
+    photograph does; raises UsageError, SourceError for a root that is not there, ModelError,
+    DeviceError, OutputBusy when another run holds the output, and OutputError.
+    """
+    chosen = (recipe or Recipe()).changed(settings, "restore_archive")
+    if model is not None:
+        chosen = replace(chosen, model=str(_file_of(model)))
+    roots = [scans] if isinstance(scans, str | os.PathLike) else list(scans)
+    order = pipeline.place_order(
+        [Path(root) for root in roots],
+        None if output is None else Path(output),
+        chosen,
+        retry_failed=retry_failed,
+    )
+    return pipeline.restore_archive(order, watch, tell)
+
+
+def _file_of(model: Model | Name) -> Path:
+    return model.path if isinstance(model, Model) else find_model(os.fspath(model))
+
+
+def _opened(model: Model | Name | None, recipe: Recipe) -> Model:
+    if isinstance(model, Model):
+        return model
+    return load_model(recipe.model if model is None else model, device=recipe.device)
+
+
+def _painter(model: Model, recipe: Recipe) -> Painter:
+    networks = [model.colorizer]
+    if recipe.merge:
+        networks.append(load_model(recipe.merge, device=recipe.device).colorizer)
+    return Painter(tuple(networks), recipe.merge_mode, recipe.merge_weight)
+
+
+def _luma_of(photo: Plane) -> Plane:
+    if photo.dtype not in (np.uint8, np.uint16):
+        raise UsageError(f"values must be uint8 or uint16, not {photo.dtype}; scale and round them")
+    if photo.ndim == 3 and photo.shape[2] == 3 and photo.size:
+        return luma_of(photo)
+    if photo.ndim != 2 or not photo.size:
+        raise UsageError(f"a photograph is H x W or H x W x 3 (R, G, B), not {photo.shape}")
+    return photo
+
+
+def _read(source: Path, recipe: Recipe) -> Plane:
+    data, _ = read_source(source)
+    most = int(recipe.max_megapixels * 1e6)
+    page = recipe.page - 1 if recipe.page else None
+    raster = stills.decode(data, str(source), most, recipe.profile, page)
+    is_colored = raster.preview is not None and tone_of(raster.preview) is Tone.COLORED
+    if is_colored and not recipe.force:
+        raise UnsupportedPicture(f"{source}: already in color; force=True restores it all the same")
+    return raster.luma
+
+
+def _colored(luma: Plane, painter: Painter, recipe: Recipe) -> Plane:
+    field, _ = recolor(luma, painter, recipe)
+    return blend_rgb(luma, field)
+
+
+def _to_file(source: Path, target: Path, model: Model, recipe: Recipe) -> Outcome:
+    kind = _kind_of(target)
+    recipe = replace(recipe, format="same" if kind == "bmp" else cast("Wanted", kind))
+    found = Source(str(source.parent), source.name, _stamp_of(source))
+    settings = recipe.digest()
+    begun = Outcome(
+        key=job_key(found.name, "", model.sha256, settings),
+        name=found.name,
+        state=State.FAILED,
+        model_sha256=model.sha256,
+        settings=settings,
+    )
+    finished = finish(found, _painter(model, recipe), recipe, begun)
+    if isinstance(finished, Outcome):
+        return finished
+    if finished.kind != kind:
+        why = "; ".join(finished.outcome.warnings) or f"only a BMP becomes one, not {source.name}"
+        raise ResultUnwritable(f"{target}: {why}; choose another format")
+    job = Job(begun.key, found, target.name)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".archive-colorizer-", dir=target.parent) as work:
+            place = Workplace(str(target.parent), work, recipe, str(model.path), model.sha256)
+            return bring(finished, job, place)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OutputError(f"cannot write in {target.parent}: {why}") from None
+
+
+def _kind_of(target: Path) -> Format:
+    for kind, suffixes in EXTENSIONS.items():
+        if target.suffix.lower() in suffixes:
+            return kind
+    raise UsageError(f"{target}: results are .jpg, .png, .tif, .webp, .jp2 or .bmp")
+
+
+def _stamp_of(source: Path) -> Stamp:
+    try:
+        return Stamp.of(source.lstat())
+    except OSError as error:
+        raise SourceError(f"{source} cannot be read: {error.strerror}") from None
