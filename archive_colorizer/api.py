@@ -33,7 +33,7 @@ from archive_colorizer.model.shelf import find_model
 from archive_colorizer.opening import Tell, tell_nobody
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
-from archive_colorizer.restore.painter import Painter
+from archive_colorizer.restore.painter import Painter, painter_with
 from archive_colorizer.restore.photo import bring, finish
 from archive_colorizer.restore.recolor import recolor
 from archive_colorizer.run.driver import Watch, watch_nothing
@@ -187,7 +187,7 @@ def _painter(model: Model, recipe: Recipe) -> Painter:
     networks = [model.colorizer]
     if recipe.merge:
         networks.append(load_model(recipe.merge, device=recipe.device).colorizer)
-    return Painter(tuple(networks), recipe.merge_mode, recipe.merge_weight)
+    return painter_with(networks, recipe)
 
 
 def _luma_of(photo: Plane) -> Plane:

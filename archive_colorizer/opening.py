@@ -16,7 +16,7 @@ from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Provenance, Workplace
-from archive_colorizer.restore.painter import Painter
+from archive_colorizer.restore.painter import Painter, painter_with
 from archive_colorizer.run.executor import Executor, open_executor
 from archive_colorizer.run.limits import Limits
 from archive_colorizer.run.lock import hold_output
@@ -111,10 +111,13 @@ def open_run(
 
 
 def open_painter(recipe: Recipe, tell: Tell) -> Painter:
-    """The networks of a recipe, open in this process; raises ModelError and DeviceError."""
+    """The networks of a recipe, open in this process.
+
+    Raises ModelError, DeviceError, and UsageError for a size that one cannot take.
+    """
     names = [recipe.model, *([recipe.merge] if recipe.merge else [])]
     opened = (open_colorizer(find_model(name), device=recipe.device) for name in names)
-    painter = Painter(tuple(opened))
+    painter = painter_with(opened, recipe)
     tell(f"model {painter.name} on {painter.provider}")
     return painter
 

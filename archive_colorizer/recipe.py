@@ -1,15 +1,19 @@
 """Recipe: everything a user may choose, with its default, its bounds and where it came from.
 
-Defaults < recipe file (TOML) < options given.  Unknown keys are errors.
+Defaults < preset < recipe file (TOML) < options given.  Unknown keys are errors.
 """
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, Self, TypeAlias
 
 from archive_colorizer.errors import UsageError
+from archive_colorizer.hue_ranges import HueRange
+from archive_colorizer.presets import PRESETS, expanded
 from archive_colorizer.settings import Settings, pixels, running
 
 
@@ -17,9 +21,14 @@ from archive_colorizer.settings import Settings, pixels, running
 class Recipe(Settings):
     """All settings of a run.
 
+    preset: a look that has a name, which the other settings of the same table overrule.
     strength: share of the predicted color that is used, 0 (neutral) to 1.
+    strength_shadows, strength_highlights: shares of the strength in dark and light places.
     saturation, value: factors on S and V of the color mask in HSV, 0 to 4.
     hue: turn of the mask's hue in degrees, taken modulo 360.
+    hue_range: corrections of some hues only.
+    blend: luma takes the mask's color as it is, soft-light as a soft-light layer gives it.
+    working_size: pixels that the network sees of a side; 0 for what its model was made for.
     jpeg_quality: 1 to 100, or 0 for the least that keeps luma within 1 code value.
     luma: of JPEG results; lossless carries the source's luma coefficients over bit for bit.
     profile: srgb converts pixels of another color space to sRGB, keep stays in theirs.
@@ -48,10 +57,18 @@ class Recipe(Settings):
     weak_one_color, weak_blotches, weak_clipped, weak_skin: likewise, above these.
     """
 
+    preset: str = running("none", choices=tuple(PRESETS))
     strength: float = pixels(1.0, 0.0, 1.0)
+    strength_shadows: float = pixels(1.0, 0.0, 1.0, later=True)
+    strength_highlights: float = pixels(1.0, 0.0, 1.0, later=True)
     saturation: float = pixels(1.0, 0.0, 4.0)
     hue: float = pixels(0.0, -360.0, 360.0)
     value: float = pixels(1.0, 0.0, 4.0)
+    hue_range: tuple[HueRange, ...] = pixels((), later=True, rows=HueRange)
+    blend: Literal["luma", "soft-light"] = pixels(
+        "luma", choices=("luma", "soft-light"), later=True
+    )
+    working_size: int = pixels(0, 0, 4096, later=True)
     jpeg_quality: int = pixels(0, 0, 100)
     luma: Literal["encoded", "lossless"] = pixels("encoded", choices=("encoded", "lossless"))
     profile: Literal["srgb", "keep"] = pixels("srgb", choices=("srgb", "keep"))
@@ -95,6 +112,48 @@ class Recipe(Settings):
     weak_clipped: float = running(0.3, low=0.0)
     weak_skin: float = running(4.0, low=0.0)
 
+    def changed(self, given: Mapping[str, object], origin: str) -> Self:
+        """As that of Settings; a preset in `given` decides the whole look before the rest."""
+        return Settings.changed(self, expanded(given, _DEFAULTS), origin)
+
+
+_DEFAULTS: Final = {one.name: one.default for one in fields(Recipe)}
+
+
+OPTION: Final = "command line"
+
+Layer: TypeAlias = tuple[str, Mapping[str, object]]
+"""Settings and, before them, who gives them."""
+
+
+def layers_of(
+    file: Layer, options: Mapping[str, object], between: Sequence[Layer] = ()
+) -> list[Layer]:
+    """Whose settings count, the weakest first.
+
+    A preset stands below all others of its file.  One among the options takes the place of
+    the file's, and of those `between`, whose other settings stay.
+    """
+    chosen = OPTION if "preset" in options else file[0]
+    preset = {**file[1], **options}.get("preset")
+    lowest: list[Layer] = [] if preset is None else [(chosen, {"preset": preset})]
+    above = [(origin, _without_preset(given)) for origin, given in (file, (OPTION, options))]
+    if "preset" in options:
+        between = [(origin, _without_preset(given)) for origin, given in between]
+    return [*lowest, above[0], *between, above[1]]
+
+
+def _without_preset(given: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in given.items() if key != "preset"}
+
+
+def recipe_of(layers: Sequence[Layer]) -> Recipe:
+    """The recipe of layers, the weakest first; raises UsageError that begins with the origin."""
+    recipe = Recipe()
+    for origin, given in layers:
+        recipe = recipe.changed(given, origin)
+    return recipe
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmRecipe(Settings):
@@ -134,19 +193,25 @@ class FilmRecipe(Settings):
         return rate
 
 
-def load_recipe(path: Path) -> Recipe:
-    """Read a recipe file.
+_NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
+
+
+def load_recipe(path: Path | None, options: Mapping[str, object] = _NO_OPTIONS) -> Recipe:
+    """Read a recipe file, if there is one, below the settings of `options`.
 
     Raises UsageError that names the file when it cannot be read or is no TOML.
     """
-    return load_recipes(path)[0]
+    return load_recipes(path, options)[0]
 
 
-def load_recipes(path: Path) -> tuple[Recipe, FilmRecipe]:
+def load_recipes(
+    path: Path | None, options: Mapping[str, object] = _NO_OPTIONS
+) -> tuple[Recipe, FilmRecipe]:
     """Read a recipe file and its table `[film]`; raises as `load_recipe` does."""
-    given, film, _ = read_tables(path)
+    given, film, _ = ({}, {}, []) if path is None else read_tables(path)
     origin = f"recipe {path}"
-    return Recipe().changed(given, origin), FilmRecipe().changed(film, f"{origin}, [film]")
+    recipe = recipe_of(layers_of((origin, given), options))
+    return recipe, FilmRecipe().changed(film, f"{origin}, [film]")
 
 
 def read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[Any]]:

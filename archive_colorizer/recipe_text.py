@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -11,12 +11,21 @@ import tomli_w
 
 from archive_colorizer.duration import PATTERN
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe import FilmRecipe, Recipe, read_tables
+from archive_colorizer.hue_ranges import NAMED, HueRange
+from archive_colorizer.presets import LOOK, PRESETS
+from archive_colorizer.recipe import (
+    OPTION,
+    FilmRecipe,
+    Layer,
+    Recipe,
+    layers_of,
+    read_tables,
+    recipe_of,
+)
 from archive_colorizer.recipe_shots import OWN, SHOT, ShotSettings, shot_settings
-from archive_colorizer.settings import Settings
+from archive_colorizer.settings import Settings, key_of, plain_of
 
 DEFAULT: Final = "default"
-OPTION: Final = "command line"
 _FILM: Final = "film"
 _COLUMN: Final = 44
 """Where the origins begin in TOML."""
@@ -55,22 +64,27 @@ def trace(
     """
     given, film, shots = ({}, {}, []) if file is None else read_tables(file)
     origin = f"recipe {file}"
+    layers = layers_of((origin, given), options)
+    of_film: list[Layer] = [(f"{origin}, [{_FILM}]", film), (OPTION, film_options)]
     return Traced(
-        Recipe().changed(given, origin).changed(options, OPTION),
-        FilmRecipe().changed(film, f"{origin}, [{_FILM}]").changed(film_options, OPTION),
-        _origins(Recipe, str(file), given, options),
-        _origins(FilmRecipe, str(file), film, film_options),
+        recipe_of(layers),
+        FilmRecipe().changed(film, of_film[0][0]).changed(film_options, OPTION),
+        origins_of(Recipe, layers),
+        origins_of(FilmRecipe, [(origin, film), of_film[1]]),
         shot_settings(shots, f"{origin}, "),
     )
 
 
-def _origins(
-    kind: type[Settings], file: str, given: Mapping[str, object], options: Mapping[str, object]
-) -> dict[str, str]:
-    return {
-        one.name: OPTION if one.name in options else file if one.name in given else DEFAULT
-        for one in fields(kind)
-    }
+def origins_of(kind: type[Settings], layers: Sequence[Layer]) -> dict[str, str]:
+    """Who decided each setting, by its name: DEFAULT, a file, OPTION, or `preset NAME`."""
+    origins = {key_of(one): DEFAULT for one in fields(kind)}
+    for origin, given in layers:
+        preset = PRESETS.get(str(given.get("preset")))
+        if preset is not None:
+            said = f"preset {given['preset']}"
+            origins |= {key: said if key in preset else DEFAULT for key in LOOK}
+        origins |= dict.fromkeys(given, origin.removeprefix("recipe "))
+    return origins
 
 
 def as_toml(traced: Traced, only_changed: bool = False) -> str:
@@ -83,13 +97,32 @@ def as_toml(traced: Traced, only_changed: bool = False) -> str:
         chosen = [name for name in origins if not (only_changed and origins[name] == DEFAULT)]
         if table and chosen:
             lines += ["", f"[{table}]"]
-        for name in chosen:
-            said = tomli_w.dumps({name: getattr(settings, name)}).strip()
-            lines.append(f"{said:{_COLUMN}}  # {_plain(origins[name])}")
+        lines += _lines(settings.as_dict(), chosen, origins)
     for shot in traced.shots:
         own = tomli_w.dumps({"frame": shot.frame, **shot.chosen}).splitlines()
         lines += ["", SHOT, *own]
     return "\n".join([*lines, ""])
+
+
+def _lines(
+    values: Mapping[str, object], chosen: Sequence[str], origins: Mapping[str, str]
+) -> Iterator[str]:
+    """Settings in TOML, those that are tables themselves at the end."""
+    for name in sorted(chosen, key=lambda name: bool(_rows(values[name]))):
+        told = f"# {_plain(origins[name])}"
+        rows = _rows(values[name])
+        if rows:
+            for row in rows:
+                yield from ("", f"{f'[[{name}]]':{_COLUMN}}  {told}")
+                yield tomli_w.dumps(row).strip()
+        else:
+            said = tomli_w.dumps({name: values[name]}).strip()
+            yield f"{said:{_COLUMN}}  {told}"
+
+
+def _rows(value: object) -> list[dict[str, Any]]:
+    """The tables of a setting that has some."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def _plain(text: str) -> str:
@@ -129,6 +162,7 @@ def schema() -> dict[str, Any]:
     film = _schema_of(FilmRecipe)
     photo = _schema_of(Recipe)
     known = {name: photo["properties"][name] for name in OWN}
+    photo["properties"]["hue_range"]["items"] = _schema_of_ranges()
     film["properties"]["shot"] = {
         "type": "array",
         "description": "Settings for the shot that holds a frame, counted from 0.",
@@ -151,7 +185,12 @@ def _schema_of(kind: type[Settings]) -> dict[str, Any]:
     said = descriptions(kind)
     properties: dict[str, dict[str, Any]] = {}
     for one in fields(kind):
-        known: dict[str, Any] = {"type": _TYPES[type(one.default)], "default": one.default}
+        known: dict[str, Any] = {"default": plain_of(one.default)}
+        rows = one.metadata.get("rows")
+        if rows is None:
+            known["type"] = _TYPES[type(one.default)]
+        else:
+            known |= {"type": "array", "items": _schema_of(rows)}
         if one.name in ("rate", "time_budget"):
             known["type"] = ["string", "number"]
         if one.name == "time_budget":
@@ -160,15 +199,26 @@ def _schema_of(kind: type[Settings]) -> dict[str, Any]:
             limit = one.metadata.get(bound)
             if limit is not None and limit != ():
                 known[word] = list(limit) if bound == "choices" else limit
-        if one.name in said:
-            known["description"] = said[one.name]
-        properties[one.name] = known
+        if key_of(one) in said:
+            known["description"] = said[key_of(one)]
+        properties[key_of(one)] = known
     return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
+def _schema_of_ranges() -> dict[str, Any]:
+    """Hue ranges, which may have a name instead of their bounds."""
+    known = _schema_of(HueRange)
+    for bound in ("from", "to"):
+        del known["properties"][bound]["default"]
+    known["properties"]["name"] = {"enum": list(NAMED), "description": "Stands for from and to."}
+    nameless = {"not": {"required": ["name"]}, "required": ["from", "to"]}
+    bare = {"not": {"anyOf": [{"required": [one]} for one in ("from", "to")]}}
+    return {**known, "oneOf": [nameless, {**bare, "required": ["name"]}]}
 
 
 def descriptions(kind: type[Settings]) -> dict[str, str]:
     """What the docstring of the settings says about each; nothing under `python -OO`."""
-    names = {one.name for one in fields(kind)}
+    names = {key_of(one) for one in fields(kind)}
     found: dict[str, str] = {}
     about: list[str] = []
     for line in inspect.cleandoc(kind.__doc__ or "").splitlines():

@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any, Self, cast
 
 from archive_colorizer.duration import seconds_of
@@ -18,14 +18,20 @@ def pixels(
     choices: tuple[str, ...] = (),
     *,
     later: bool = False,
+    rows: "type[Settings] | None" = None,
 ) -> Any:
     """A setting that changes the result and therefore the digest.
 
     later: it came after results had been made without it, so that at its default it leaves
-    their digest as it was.
+    their digest as it was.  rows: the setting is a tuple of these, `[[name]]` in TOML.
     """
     bounds = {"pixels": True, "low": low, "high": high, "choices": choices, "later": later}
-    return field(default=default, metadata=bounds)
+    return field(default=default, metadata={**bounds, "rows": rows})
+
+
+def key_of(one: Field[Any]) -> str:
+    """What a setting is called in TOML: words of Python, as `from`, have a line below in code."""
+    return one.name.removesuffix("_")
 
 
 def running(
@@ -45,11 +51,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            _check(one.name, getattr(self, one.name), one.default, one.metadata)
+            _check(key_of(one), getattr(self, one.name), one.default, one.metadata)
 
     def digest(self) -> str:
         """sha256 over the settings that change pixels; the model has a digest of its own."""
-        chosen = {one.name: getattr(self, one.name) for one in fields(self) if self._counts(one)}
+        plain = self.as_dict()
+        chosen = {key_of(one): plain[key_of(one)] for one in fields(self) if self._counts(one)}
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
     def _counts(self, one: Field[Any]) -> bool:
@@ -57,8 +64,15 @@ class Settings:
         return bool(one.metadata["pixels"] and not is_new)
 
     def as_dict(self) -> dict[str, object]:
-        """All settings as plain values, for the manifest."""
-        return asdict(self)
+        """All settings as plain values by their names in TOML, for the manifest."""
+        return {key_of(one): plain_of(getattr(self, one.name)) for one in fields(self)}
+
+    @classmethod
+    def of(cls, given: object, origin: str) -> Self:
+        """Settings of one table; raises UsageError as `changed` does."""
+        if not isinstance(given, Mapping):
+            raise UsageError(f"{origin} must be a table, not {given!r}")
+        return cls().changed(given, origin)
 
     def changed(self, given: Mapping[str, object], origin: str) -> Self:
         """These settings with the settings of `given`; `origin` names them in errors.
@@ -66,26 +80,40 @@ class Settings:
         Raises UsageError for an unknown key (naming the nearest known one) and for a value
         of the wrong type or out of bounds.
         """
-        reject_unknown(given, [f.name for f in fields(self)], origin)
+        known = {key_of(one): one for one in fields(self)}
+        reject_unknown(given, list(known), origin)
         try:
-            values: dict[str, Any] = {k: self._widened(k, v) for k, v in given.items()}
+            values: dict[str, Any] = {
+                known[key].name: self._widened(known[key], value) for key, value in given.items()
+            }
             return replace(self, **values)
         except UsageError as error:
             raise UsageError(f"{origin}: {error}") from None
 
-    def _widened(self, name: str, value: object) -> object:
+    def _widened(self, one: Field[Any], value: object) -> object:
         """TOML writes 1 for 1.0: a float setting takes both.
 
         A rate is kept as written, and a time budget may have units.
         """
-        if name == "time_budget" and isinstance(value, str):
+        rows: type[Settings] | None = one.metadata.get("rows")
+        if rows is not None and isinstance(value, list | tuple):
+            return tuple(
+                row if isinstance(row, rows) else rows.of(row, f"[[{one.name}]]") for row in value
+            )
+        if one.name == "time_budget" and isinstance(value, str):
             return seconds_of(value)
-        default = next(f.default for f in fields(self) if f.name == name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return value
-        if name == "rate":
+        if one.name == "rate":
             return str(value)
-        return float(value) if isinstance(default, float) else value
+        return float(value) if isinstance(one.default, float) else value
+
+
+def plain_of(value: object) -> object:
+    """A setting's value as TOML and JSON hold it."""
+    if isinstance(value, tuple):
+        return [row.as_dict() if isinstance(row, Settings) else row for row in value]
+    return value
 
 
 def reject_unknown(given: Mapping[str, object], known: Sequence[str], origin: str) -> None:
@@ -99,7 +127,8 @@ def reject_unknown(given: Mapping[str, object], known: Sequence[str], origin: st
 
 def _check(name: str, value: object, default: object, bounds: Mapping[str, Any]) -> None:
     if type(value) is not type(default):
-        raise UsageError(f"{name} must be {type(default).__name__}, not {value!r}")
+        wanted = f"tables, [[{name}]]" if default == () else type(default).__name__
+        raise UsageError(f"{name} must be {wanted}, not {value!r}")
     choices, low, high = bounds.get("choices"), bounds.get("low"), bounds.get("high")
     if choices and value not in choices:
         raise UsageError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

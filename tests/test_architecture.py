@@ -13,7 +13,8 @@ NAME = PACKAGE.name
 
 FLOORS = {
     "errors": 10, "color": 11, "duration": 11,
-    "settings": 19, "recipe": 20, "recipe_shots": 21, "model": 20, "records": 21,
+    "settings": 18, "hue_ranges": 19, "presets": 19,
+    "recipe": 20, "recipe_shots": 21, "model": 20, "records": 21,
     "checksums": 22, "recipe_text": 22,
     "media": 30, "run": 30,
     "restore": 40, "training": 40,

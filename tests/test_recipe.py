@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
+from archive_colorizer.presets import PRESETS
 from archive_colorizer.recipe import Recipe, load_recipe
+from archive_colorizer.settings import plain_of
 
 PIXELS = {
     "strength": 0.5,
@@ -23,6 +25,11 @@ PIXELS = {
     "source_type": "algorithmicallyEnhanced",
     "merge_mode": "luma-masked",
     "merge_weight": 0.25,
+    "strength_shadows": 0.5,
+    "strength_highlights": 0.5,
+    "hue_range": [{"name": "reds", "shift": 5}],
+    "blend": "soft-light",
+    "working_size": 512,
 }
 RUNNING = {
     "workers": 7,
@@ -44,6 +51,7 @@ RUNNING = {
     "key": "k.pem",
     "model": "other",
     "merge": "another",
+    "preset": "none",
 }
 
 
@@ -81,7 +89,7 @@ def test_a_file_is_read_and_whole_numbers_are_taken_for_floats(tmp_path):
     ("text", "said"),
     [
         ("strenght = 1", "did you mean 'strength'"),
-        ("zzz = 1", "known are strength"),
+        ("zzz = 1", "known are preset, strength"),
         ("strength = 'much'", "strength must be float"),
         ("strength = true", "strength must be float"),
         ("workers = 1.5", "workers must be int"),
@@ -119,3 +127,27 @@ def test_any_settings_are_taken_or_refused(given):
         assert str(error).startswith("test: ")
     else:
         assert changed.as_dict() == {**Recipe().as_dict(), **given}
+
+
+def test_a_preset_lies_below_its_file_and_both_below_the_options(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text("strength = 0.3\npreset = 'faded'\n")
+    look = PRESETS["faded"]
+    assert load_recipe(path) == Recipe().changed({**look, "preset": "faded", "strength": 0.3}, "")
+    vivid = load_recipe(path, {"preset": "vivid"})
+    assert (vivid.strength, vivid.saturation) == (0.3, PRESETS["vivid"]["saturation"])
+    assert load_recipe(path, {"strength": 0.9}).strength == 0.9
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_sound_look_and_the_next_one_leaves_nothing_of_it(name):
+    chosen = Recipe().changed({"preset": name}, "test")
+    for key, value in PRESETS[name].items():
+        assert chosen.as_dict()[key] == plain_of(Recipe().changed({key: value}, "").as_dict()[key])
+    again = Recipe(strength=0.1, hue=50.0).changed({"preset": name}, "test")
+    assert again.changed({"preset": "none", "hue": 0.0}, "test").digest() == Recipe().digest()
+
+
+def test_a_preset_that_is_none_is_refused():
+    with pytest.raises(UsageError, match=r"test: preset must be one of none, .*vivid"):
+        Recipe().changed({"preset": "gaudy"}, "test")

@@ -54,10 +54,10 @@ def command(
     """
     from archive_colorizer.evaluation import subjects, summary, trial
     from archive_colorizer.evaluation.figures import need_metrics
-    from archive_colorizer.recipe import Recipe, load_recipe
+    from archive_colorizer.recipe import load_recipe
 
     need_metrics()
-    recipe = load_recipe(recipe_file) if recipe_file else Recipe()
+    recipe = load_recipe(recipe_file)
     # A model that cannot be opened is told before minutes of work on the others.
     costs = {one: (trial.milliseconds(one), trial.megabytes(one)) for one in models}
     for place in data if index is None else ():

@@ -16,7 +16,7 @@ from archive_colorizer.cli.options import (
     words,
 )
 from archive_colorizer.errors import ExitCode, UsageError
-from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipes
+from archive_colorizer.recipe import OPTION, FilmRecipe, Recipe, load_recipes
 from archive_colorizer.recipe_shots import load_shots
 
 _FILM_SETTINGS = ("smoothing", "codec", "rate", "allow_missing")
@@ -46,7 +46,7 @@ def compare(
     from archive_colorizer.film_compare import compare_films
     from archive_colorizer.run.span import span_of
 
-    settings = FilmRecipe().changed({"rate": rate}, "command line")
+    settings = FilmRecipe().changed({"rate": rate}, OPTION)
     frames = compare_films(
         source, result, output, "wipe" if wipe else "side by side", settings, span_of(begin, end)
     )
@@ -150,6 +150,6 @@ def command(
 
 
 def _recipes(file: Path | None, options: dict[str, object]) -> tuple[Recipe, FilmRecipe]:
-    recipe, film = load_recipes(file) if file else (Recipe(), FilmRecipe())
     of_film = {key: options.pop(key) for key in _FILM_SETTINGS if key in options}
-    return recipe.changed(options, "command line"), film.changed(of_film, "command line")
+    recipe, film = load_recipes(file, options)
+    return recipe, film.changed(of_film, OPTION)

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import click
+
+from archive_colorizer.hue_ranges import HueRange
 
 Decorator: TypeAlias = Callable[[Any], Any]
 
@@ -47,10 +49,27 @@ color_options: Final = together(
     click.option(
         "--device", **words("auto|cpu|cuda"), help="Where the network runs.  [default: auto]"
     ),
+    click.option(
+        "--preset",
+        **words("natural|vivid|faded|portrait|hand-tinted"),
+        help="A look; options and recipe overrule it.  [default: none]",
+    ),
     click.option("--strength", type=float, help="Share of the color used, 0 to 1.  [default: 1]"),
     click.option("--saturation", type=float, help="Factor on saturation.  [default: 1]"),
     click.option("--hue", type=float, help="Turn of the hue in degrees.  [default: 0]"),
     click.option("--value", type=float, help="Factor on the mask's value.  [default: 1]"),
+    click.option(
+        "--hue-range",
+        multiple=True,
+        metavar="RANGE",
+        help="Corrections of some hues, as 20-60:saturation=0.8,shift=5; again for more.",
+    ),
+    click.option("--strength-shadows", type=float, help="Share in the dark.  [default: 1]"),
+    click.option("--strength-highlights", type=float, help="Share in the light.  [default: 1]"),
+    click.option("--blend", **words("luma|soft-light"), help="Of the mask.  [default: luma]"),
+    click.option(
+        "--working-size", type=int, help="Pixels that the network sees.  [default: the model's]"
+    ),
 )
 """Which color, and which network makes it."""
 
@@ -107,5 +126,12 @@ def running_options(timed: str, colored: str) -> Decorator:
 
 
 def chosen(given: Mapping[str, object]) -> dict[str, object]:
-    """The options that were given; the others leave a recipe as it is."""
-    return {name: value for name, value in given.items() if value is not None}
+    """The options that were given; the others leave a recipe as it is.
+
+    Raises UsageError for a hue range that is none.
+    """
+    found = {name: value for name, value in given.items() if value not in (None, ())}
+    if "hue_range" in found:
+        written = cast(tuple[str, ...], found["hue_range"])
+        found["hue_range"] = tuple(HueRange.parse(one) for one in written)
+    return found

@@ -22,7 +22,7 @@ from archive_colorizer.cli.options import (
 )
 from archive_colorizer.cli.report import write_html
 from archive_colorizer.errors import ExitCode, UsageError
-from archive_colorizer.recipe import Recipe, load_recipe
+from archive_colorizer.recipe import load_recipe
 
 if TYPE_CHECKING:
     from archive_colorizer.pipeline import Order
@@ -65,8 +65,7 @@ def command(
     from archive_colorizer.cli.terminal import exit_code_of
 
     with Finish(None, None) if dry_run else Finish(on_finish, metrics) as finish:
-        recipe = load_recipe(recipe_file) if recipe_file else Recipe()
-        recipe = recipe.changed(chosen(given), "command line")
+        recipe = load_recipe(recipe_file, chosen(given))
         order = pipeline.place_order(
             scans,
             output,

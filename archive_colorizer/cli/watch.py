@@ -19,7 +19,7 @@ from archive_colorizer.cli.options import (
     saying_options,
 )
 from archive_colorizer.errors import ExitCode, UsageError
-from archive_colorizer.recipe import Recipe, load_recipe
+from archive_colorizer.recipe import load_recipe
 
 if TYPE_CHECKING:
     from archive_colorizer.errors import ArchiveColorizerError
@@ -85,8 +85,7 @@ def command(
     from archive_colorizer.pipeline import place_order
 
     with Finish(on_finish, metrics) as finish:
-        recipe = load_recipe(recipe_file) if recipe_file else Recipe()
-        recipe = recipe.changed(chosen(given), "command line")
+        recipe = load_recipe(recipe_file, chosen(given))
         order = place_order(
             [folder], output, recipe, retry_failed=retry_failed, command=tuple(sys.argv[1:])
         )

@@ -6,21 +6,45 @@ color and never the picture.
 """
 
 from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
 import cv2
 import numpy as np
 
+from archive_colorizer.color.hue_bands import HueBand, banded
+from archive_colorizer.color.soft_light import soft_light_chroma
 from archive_colorizer.color.space import CHROMA_TO_RGB, FloatArray, chroma_of, rgb_of
+
+Blend: TypeAlias = Literal["luma", "soft-light"]
+
+_SHADOWS: Final = (0.35, 0.1)
+"""Luma at which shadows begin, and at which they are all shadow."""
+_HIGHLIGHTS: Final = (0.65, 0.9)
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """strength 0..1, hue in degrees, saturation and value as factors of at least 0."""
+    """What is done to a mask.
+
+    strength: 0..1.  hue: degrees.  saturation, value: factors of at least 0.  bands: what some
+    hues get, chosen by the hue that the network gave.  shadows, highlights: shares of the
+    strength that dark and light places get, 0..1.  blend: luma takes the mask's color as it
+    is, soft-light what it gives as a soft-light layer.
+    """
 
     strength: float = 1.0
     hue: float = 0.0
     saturation: float = 1.0
     value: float = 1.0
+    bands: tuple[HueBand, ...] = ()
+    shadows: float = 1.0
+    highlights: float = 1.0
+    blend: Blend = "luma"
+
+    @property
+    def turns(self) -> bool:
+        """Whether every hue is changed in HSV."""
+        return bool(self.hue % 360.0 or self.saturation != 1.0 or self.value != 1.0)
 
 
 def correct(chroma: FloatArray, luma: FloatArray, correction: Correction) -> FloatArray:
@@ -29,22 +53,49 @@ def correct(chroma: FloatArray, luma: FloatArray, correction: Correction) -> Flo
     Strength 0 and saturation 0 give zero chroma; hue 360 equals hue 0.
     """
     inside = chroma * gamut_share(luma, luma, chroma)[..., None]
-    if correction.hue % 360.0 or correction.saturation != 1.0 or correction.value != 1.0:
-        inside = _turned(inside, luma, correction)
-    return np.asarray(inside * np.float32(correction.strength), dtype=np.float32)
+    bands = tuple(band for band in correction.bands if not band.is_idle)
+    if correction.turns or bands:
+        inside = _turned(inside, luma, correction, bands)
+    if correction.blend == "soft-light":
+        inside = soft_light_chroma(inside, luma)
+    return np.asarray(inside * _strength(luma, correction), dtype=np.float32)
 
 
-def _turned(chroma: FloatArray, luma: FloatArray, correction: Correction) -> FloatArray:
+def _strength(luma: FloatArray, correction: Correction) -> np.float32 | FloatArray:
+    """The share of color, one number or H x W x 1 by luma."""
+    whole = np.float32(correction.strength)
+    if correction.shadows == 1.0 and correction.highlights == 1.0:
+        return whole
+    dark = np.float32(correction.shadows - 1) * _ramp(luma, *_SHADOWS)
+    light = np.float32(correction.highlights - 1) * _ramp(luma, *_HIGHLIGHTS)
+    return np.asarray(whole * (1 + dark + light)[..., None], dtype=np.float32)
+
+
+def _ramp(luma: FloatArray, begin: float, end: float) -> FloatArray:
+    """0 before `begin`, 1 from `end` on, and smooth between; `end` may be the darker one."""
+    share = np.clip((luma - np.float32(begin)) / np.float32(end - begin), 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), dtype=np.float32)
+
+
+def _turned(
+    chroma: FloatArray, luma: FloatArray, correction: Correction, bands: tuple[HueBand, ...]
+) -> FloatArray:
     """Hue (OpenCV's float HSV: 0..360), saturation and value applied to the mask as a picture."""
     rgb = np.clip(rgb_of(luma, chroma), 0.0, 1.0)
     hue, saturation, value = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV))
+    shift, more, brighter = banded(np.asarray(hue, dtype=np.float32), bands)
     turned = (
-        (hue + correction.hue) % 360.0,
-        np.minimum(saturation * correction.saturation, 1.0),
-        value * correction.value,
+        (hue + correction.hue + shift) % 360.0,
+        np.minimum(saturation * correction.saturation * more, 1.0),
+        value * correction.value * brighter,
     )
     hsv = np.stack(turned, axis=2).astype(np.float32)
-    return chroma_of(np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), dtype=np.float32))
+    made = chroma_of(np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), dtype=np.float32))
+    if correction.turns:
+        return made
+    # Hues that no band is about keep their color bit for bit.
+    untouched = (shift == 0) & (more == 1) & (brighter == 1)
+    return np.asarray(np.where(untouched[..., None], chroma, made), dtype=np.float32)
 
 
 def gamut_share(

@@ -4,14 +4,20 @@ import hashlib
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.errors import DependencyError, DeviceError, ModelError, ModelOutputError
+from archive_colorizer.errors import (
+    DependencyError,
+    DeviceError,
+    ModelError,
+    ModelOutputError,
+    UsageError,
+)
 from archive_colorizer.model.contract import CHANNELS, METADATA_KEY, ModelContract
 from archive_colorizer.model.seal import check_seal
 
@@ -86,6 +92,26 @@ def open_colorizer(
         raise DeviceError(f"--device cuda: {why_no_cuda()}")
     contract = _contract(session, path)
     return Colorizer(contract, provider, session, _is_precise(session))
+
+
+def resized(colorizer: Colorizer, size: int) -> Colorizer:
+    """The same network at a working size of about `size` pixels, or at its own for 0.
+
+    Raises UsageError when its file fixes the size.
+    """
+    if size == 0:
+        return colorizer
+    contract, given = colorizer.contract, colorizer.contract.input
+    fixed = [one for one in colorizer.session.get_inputs()[0].shape[2:] if isinstance(one, int)]
+    if fixed and fixed != [size] * len(fixed):
+        raise UsageError(
+            f"the working size cannot be {size}: model {contract.name} takes pictures of "
+            f"{' x '.join(map(str, fixed))} only; leave --working-size out, or choose a model "
+            "whose size is free"
+        )
+    step = given.multiple_of
+    whole = max(step, round(size / step) * step)
+    return replace(colorizer, contract=replace(contract, input=replace(given, size=whole)))
 
 
 def try_model(data: bytes, contract: ModelContract, origin: str) -> Colorizer:

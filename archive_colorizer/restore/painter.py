@@ -1,6 +1,6 @@
 """Painter: the network of a run, or the two whose masks are merged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,8 +10,9 @@ from archive_colorizer.color.merge import MergeMode, merge
 from archive_colorizer.color.sizes import enlarge
 from archive_colorizer.color.space import FloatArray
 from archive_colorizer.model.adapt import pack, unpack
-from archive_colorizer.model.colorizer import Colorizer
+from archive_colorizer.model.colorizer import Colorizer, resized
 from archive_colorizer.model.contract import InputContract
+from archive_colorizer.recipe import Recipe
 
 Sight: TypeAlias = tuple[FloatArray, ...]
 """What the networks see of one picture: its luma at the working size of each."""
@@ -61,6 +62,12 @@ class Painter:
             for second in others:
                 mask = merge(mask, second, luma_for(mask, seen), self.mode, self.weight)
             yield mask
+
+
+def painter_with(networks: Iterable[Colorizer], recipe: Recipe) -> Painter:
+    """The open networks at the recipe's working size, merged as it says; raises UsageError."""
+    sized = tuple(resized(one, recipe.working_size) for one in networks)
+    return Painter(sized, recipe.merge_mode, recipe.merge_weight)
 
 
 def _masks(colorizer: Colorizer, lumas: Sequence[FloatArray]) -> Iterator[FloatArray]:

@@ -3,6 +3,7 @@
 from archive_colorizer.color.blend import ChromaField, fit_chroma
 from archive_colorizer.color.correct import Correction, correct
 from archive_colorizer.color.faces import find_faces
+from archive_colorizer.color.hue_bands import HueBand
 from archive_colorizer.color.sizes import shrink
 from archive_colorizer.color.space import FloatArray, Plane
 from archive_colorizer.color.weakness import (
@@ -71,4 +72,16 @@ def flags_of(measures: Measures, recipe: Recipe) -> tuple[str, ...]:
 
 
 def _wanted(recipe: Recipe) -> Correction:
-    return Correction(recipe.strength, recipe.hue, recipe.saturation, recipe.value)
+    return Correction(
+        strength=recipe.strength,
+        hue=recipe.hue,
+        saturation=recipe.saturation,
+        value=recipe.value,
+        bands=tuple(
+            HueBand(one.from_, one.width, one.soft, one.shift, one.saturation, one.value)
+            for one in recipe.hue_range
+        ),
+        shadows=recipe.strength_shadows,
+        highlights=recipe.strength_highlights,
+        blend=recipe.blend,
+    )

@@ -11,7 +11,7 @@ from archive_colorizer.model.colorizer import Colorizer, digest_of_model, open_c
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Workplace
-from archive_colorizer.restore.painter import Painter
+from archive_colorizer.restore.painter import Painter, painter_with
 
 _opening = threading.Lock()
 
@@ -38,7 +38,7 @@ def models_of(recipe: Recipe) -> Models:
 
 
 def painter_of(workplace: Workplace) -> Painter:
-    """The workplace's networks; raises ModelError and DeviceError as `open_colorizer` does."""
+    """The workplace's networks; raises as `open_colorizer` and `resized` do."""
     recipe = workplace.recipe
     wanted = [(workplace.model, workplace.model_sha256)]
     if workplace.merge:
@@ -48,7 +48,7 @@ def painter_of(workplace: Workplace) -> Painter:
         opened = tuple(
             _open_once(model, sha256, recipe.device, workplace.threads) for model, sha256 in wanted
         )
-    return Painter(opened, recipe.merge_mode, recipe.merge_weight)
+    return painter_with(opened, recipe)
 
 
 @lru_cache(maxsize=3)

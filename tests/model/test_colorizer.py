@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archive_colorizer.errors import DeviceError, ModelError, ModelOutputError
+from archive_colorizer.errors import DeviceError, ModelError, ModelOutputError, UsageError
 from archive_colorizer.model import colorizer
-from archive_colorizer.model.colorizer import CPU, digest_of_model, open_colorizer
+from archive_colorizer.model.colorizer import CPU, digest_of_model, open_colorizer, resized
 from archive_colorizer.model.contract import METADATA_KEY
 from tests.model.networks import CONTRACT, constant_model, digest
 
@@ -127,3 +127,22 @@ def test_cuda_or_nothing(tmp_path):
     with pytest.raises(DeviceError, match=r"--device cuda: .*(driver|CUDA)"):
         open_colorizer(path, device="cuda")
     assert open_colorizer(path, device="auto").provider == CPU
+
+
+def test_a_working_size_is_rounded_to_what_the_network_takes(tmp_path):
+    opened = open_colorizer(constant_model(tmp_path / "m.onnx"), device="cpu")
+    assert resized(opened, 0) is opened
+    assert [resized(opened, size).contract.input.size for size in (1, 100, 512)] == [32, 96, 512]
+
+
+def test_a_working_size_that_the_file_fixes_is_refused(tmp_path):
+    path = constant_model(tmp_path / "free.onnx")
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(path)
+    for axis, size in ((2, 64), (3, 64)):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = size
+    onnx.save(model, tmp_path / "fixed.onnx")
+    opened = open_colorizer(tmp_path / "fixed.onnx", device="cpu")
+    assert resized(opened, 64).contract.input.size == 64
+    with pytest.raises(UsageError, match="model constant takes pictures of 64 x 64 only"):
+        resized(opened, 128)

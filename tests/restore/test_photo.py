@@ -286,3 +286,32 @@ def test_thresholds_are_settings_that_change_no_pixel(studio):
     studio.put("cat.png", grey("chelsea"))
     assert studio.restore("cat.png", weak_one_color=2.0).weak == ()
     assert Recipe(weak_one_color=2.0).digest() == Recipe().digest()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"preset": "vivid"},
+        {"preset": "hand-tinted"},
+        {"blend": "soft-light", "saturation": 2.0},
+        {"hue_range": [{"name": "skin", "saturation": 2.0, "shift": 20}]},
+        {"strength_shadows": 0.2, "strength_highlights": 0.0},
+        {"working_size": 128},
+    ],
+)
+def test_no_look_touches_luma(studio, look):
+    studio.put("a.png", grey("coffee"))
+    outcome = studio.restore("a.png", **look)
+    assert outcome.state is State.DONE, outcome.message
+    assert luma_error(studio.result("a.png"), grey("coffee")) <= 1
+
+
+def test_a_hue_range_reaches_the_result(studio):
+    """The model paints all in one orange, at about 20 degrees."""
+    spread = {}
+    for name in ("skin", "blues"):
+        studio.put(f"{name}.png", grey("coffee"))
+        studio.restore(f"{name}.png", hue_range=[{"name": name, "saturation": 0.0}])
+        spread[name] = np.ptp(studio.result(f"{name}.png").astype(int), axis=2)
+    assert spread["skin"].max() <= 1
+    assert spread["blues"].mean() > 5
