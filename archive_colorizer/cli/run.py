@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -83,6 +84,9 @@ def command(
             _tell_missing(order, summary)
         if report and not summary.interrupted:
             write_html(order.output, None, quiet=quiet)
+        elif summary.done and not (quiet or as_json):
+            output = shlex.quote(printable(str(order.output)))
+            click.echo(f"look at them: archive-colorize report {output} --serve")
     return exit_code_of(summary)
 
 

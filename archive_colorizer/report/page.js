@@ -10,6 +10,8 @@ let chosen = files;
 let page = 0;
 let current = 0;
 let unsaved = false;
+let soon = 0;
+let saving = Promise.resolve();
 
 // What does not print, and what turns the direction of writing, as escapes.
 function shown(text) {
@@ -203,6 +205,11 @@ function mark() {
   if (own.mark || own.note) marks.set(name, own); else marks.delete(name);
   unsaved = true;
   tellMarks();
+  if (served) {
+    // A breath, since a note is marked letter by letter.
+    clearTimeout(soon);
+    soon = setTimeout(save, 300);
+  }
 }
 
 function written() {
@@ -212,8 +219,12 @@ function written() {
 
 async function save() {
   if (served) {
-    const answer = await fetch("marked.json", { method: "PUT", body: written() });
-    if (!answer.ok) { find("marked").textContent = "the marks could not be saved"; return; }
+    const body = written();
+    // One after the other, so that the last one stays.
+    saving = saving.then(() => fetch("marked.json", { method: "PUT", body })).catch(() => null);
+    const answer = await saving;
+    if (!answer || !answer.ok) { find("marked").textContent = "the marks could not be saved"; return; }
+    if (body !== written()) return;
   } else {
     const link = element("a");
     const address = URL.createObjectURL(new Blob([written()], { type: "application/json" }));

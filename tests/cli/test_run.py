@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -120,6 +121,16 @@ def test_the_manifest_names_source_means_and_settings(command, scans, model):
         assert one["settings"] == opening["settings"]
         assert one["model_sha256"] == opening["model_sha256"]
         assert len(one["source_sha256"]) == len(one["target_sha256"]) == 64
+
+
+def test_the_end_says_how_to_look_at_the_results(command, scans, model):
+    output = scans.with_name("out with a space")
+    said = command("run", scans, "--model", model, "--executor", "serial", "--output", output)
+    line = said.stdout.splitlines()[-1]
+    assert line.startswith("look at them: archive-colorize report ")
+    _, *words = shlex.split(line.partition(": ")[2])
+    assert words == ["report", str(output), "--serve"]
+    assert "done" in command(*words[:-1]).stdout
 
 
 def test_json_is_all_that_stands_on_stdout(command, scans, model):
@@ -347,6 +358,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.skipif(os.nice(0) > 4, reason="the tests themselves run nicer than the test asks")
 def test_a_nice_run_yields_with_its_workers(model, tmp_path):
     script = tmp_path / "niceness.py"
     script.write_text(NICENESS)
