@@ -85,8 +85,8 @@ def command(
         if report and not summary.interrupted:
             write_html(order.output, None, quiet=quiet)
         elif summary.done and not (quiet or as_json):
-            output = shlex.quote(printable(str(order.output)))
-            click.echo(f"look at them: archive-colorize report {output} --serve")
+            place = shlex.quote(printable(str(order.output)))
+            click.echo(f"look at them: archive-colorize report {place} --serve")
     return exit_code_of(summary)
 
 
