@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal, Self, TypeAlias
 
+from archive_colorizer.device import parse_device
 from archive_colorizer.errors import UsageError
 from archive_colorizer.hue_ranges import HueRange
 from archive_colorizer.presets import PRESETS, expanded
@@ -43,7 +44,7 @@ class Recipe(Settings):
     merge_mode: mean, or what of the second counts: limited in its distance from the first,
         masked where the picture is dark, or weighted by how light the whole picture is.
     merge_weight: of the second model, 0 to 1.
-    device: auto, cpu or cuda; cuda fails when CUDA cannot be used.
+    device: auto, cpu, cuda or tensorrt, or one card as cuda:1; fails where that cannot be used.
     executor: dask (local processes) or serial (in this process).
     workers: worker processes; 0 means one a core.
     timeout: seconds for one file, 0 for any number; not kept by the serial executor.
@@ -96,7 +97,7 @@ class Recipe(Settings):
     key: str = running("")
     model: str = running("default")
     merge: str = running("")
-    device: str = running("auto", choices=("auto", "cpu", "cuda"))
+    device: str = running("auto")
     executor: str = running("dask", choices=("dask", "serial"))
     workers: int = running(0, low=0)
     timeout: float = running(300.0, low=0.0)
@@ -111,6 +112,10 @@ class Recipe(Settings):
     weak_blotches: float = running(0.02, low=0.0)
     weak_clipped: float = running(0.3, low=0.0)
     weak_skin: float = running(4.0, low=0.0)
+
+    def __post_init__(self) -> None:
+        Settings.__post_init__(self)
+        parse_device(self.device)
 
     def changed(self, given: Mapping[str, object], origin: str) -> Self:
         """As that of Settings; a preset in `given` decides the whole look before the rest."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import tomli_w
 
+from archive_colorizer import device
 from archive_colorizer.duration import PATTERN
 from archive_colorizer.errors import UsageError
 from archive_colorizer.hue_ranges import NAMED, HueRange
@@ -195,6 +196,8 @@ def _schema_of(kind: type[Settings]) -> dict[str, Any]:
             known["type"] = ["string", "number"]
         if one.name == "time_budget":
             known["pattern"] = PATTERN
+        if one.name == "device":
+            known["pattern"] = device.PATTERN
         for bound, word in (("low", "minimum"), ("high", "maximum"), ("choices", "enum")):
             limit = one.metadata.get(bound)
             if limit is not None and limit != ():

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "archive_colorizer"
 NAME = PACKAGE.name
 
 FLOORS = {
-    "errors": 10, "color": 11, "duration": 11,
+    "errors": 10, "color": 11, "duration": 11, "device": 11,
     "settings": 18, "hue_ranges": 19, "presets": 19,
     "recipe": 20, "recipe_shots": 21, "model": 20, "records": 21,
     "checksums": 22, "recipe_text": 22,
@@ -29,7 +29,7 @@ FLOORS = {
 DOORS = {
     "dask": {"run/dask_executor.py"},
     "distributed": {"run/dask_executor.py"},
-    "onnxruntime": {"model/colorizer.py"},
+    "onnxruntime": {"model/runtime.py"},
     "torch": {"training/"},
     "click": {"cli/"},
     "rich": {"cli/"},

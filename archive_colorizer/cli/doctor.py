@@ -8,6 +8,7 @@ from importlib import metadata
 import click
 
 from archive_colorizer import __version__
+from archive_colorizer.cli.options import words
 from archive_colorizer.errors import ArchiveColorizerError, DependencyError, DeviceError, ExitCode
 
 _OPTIONAL = ("torch", "onnx", "scikit-image")
@@ -16,8 +17,8 @@ _OPTIONAL = ("torch", "onnx", "scikit-image")
 @click.command(epilog="Example: archive-colorize doctor --device cuda")
 @click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
+    **words("auto|cpu|cuda|tensorrt"),
     help="Fail unless a session really runs there.",
 )
 def command(device: str) -> int:
@@ -25,8 +26,10 @@ def command(device: str) -> int:
 
     Ends with 0 when a run works, with 3 when something that it needs is missing.
     """
+    from archive_colorizer.device import parse_device
     from archive_colorizer.run.threads import cores
 
+    parse_device(device)
     _show("archive-colorizer", __version__)
     _show("python", f"{platform.python_version()} on {platform.platform()}")
     for name, version in _versions():
@@ -97,17 +100,32 @@ def _models() -> Iterator[str]:
         yield "the default model is not installed; install archive-colorizer again"
 
 
+def _cards() -> None:
+    from archive_colorizer.device import ask_driver, has_driver, visible_cards
+
+    if not has_driver():
+        _show("NVIDIA driver", "not loaded")
+        return
+    for card in ask_driver("index,name,memory.total,memory.used,driver_version,compute_cap"):
+        _show("NVIDIA card", card)
+    _show("cards for a run", ", ".join(visible_cards()) or "none")
+
+
 def _providers(device: str) -> Iterator[str]:
-    from archive_colorizer.model import colorizer
+    from archive_colorizer.device import Device
+    from archive_colorizer.model import colorizer, runtime
     from archive_colorizer.model.shelf import find_model
 
     try:
+        _cards()
         model = find_model("default")
         loading = colorizer.providers_that_load(model)
         for name, loads in loading.items():
             _show(name, "loads" if loads else "listed, but a session does not get it")
-        if not loading.get(colorizer.CUDA):
-            _show("why no CUDA", colorizer.why_no_cuda())
+        if not loading.get(runtime.CUDA):
+            _show("why no CUDA", runtime.why_no_cuda())
+        elif not loading.get(runtime.TENSORRT):
+            _show("why no TensorRT", runtime.why_missing(Device("tensorrt")))
         opened = colorizer.open_colorizer(model, device=device)
         _show("a run uses", opened.provider)
     except (DependencyError, DeviceError) as error:

@@ -47,7 +47,9 @@ color_options: Final = together(
     click.option("--merge-weight", type=float, help="Of the second, 0 to 1.  [default: 0.5]"),
     click.option("--recipe", "recipe_file", type=PATH, help="Settings from a TOML file."),
     click.option(
-        "--device", **words("auto|cpu|cuda"), help="Where the network runs.  [default: auto]"
+        "--device",
+        **words("auto|cpu|cuda|tensorrt"),
+        help="Where the network runs; cuda:1 is the second card.  [default: auto]",
     ),
     click.option(
         "--preset",

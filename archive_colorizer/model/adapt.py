@@ -67,6 +67,15 @@ def working_size(contract: InputContract, height: int, width: int) -> tuple[int,
     return rounded(height), rounded(width)
 
 
+def working_bounds(contract: InputContract) -> tuple[int, int]:
+    """The least and the largest side of any working size."""
+    if contract.resize == "square":
+        return contract.size, contract.size
+    sides = [working_size(contract, 1, 1000), working_size(contract, 1000, 1)]
+    both = [side for size in (*sides, working_size(contract, 1, 1)) for side in size]
+    return min(both), max(both)
+
+
 def pack(luma: FloatArray, contract: InputContract) -> FloatArray:
     """The 1 x C x H x W float32 tensor for luma that already has the working size."""
     shown = PACK[contract.space](luma)

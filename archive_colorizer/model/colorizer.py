@@ -1,9 +1,7 @@
-"""Colorizer: a model file in an onnxruntime session.  The only door to onnxruntime."""
+"""Colorizer: a model file in a session, on the device that was asked for."""
 
 import hashlib
-import os
-import platform
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -11,53 +9,48 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.errors import (
-    DependencyError,
-    DeviceError,
-    ModelError,
-    ModelOutputError,
-    UsageError,
-)
-from archive_colorizer.model.contract import CHANNELS, METADATA_KEY, ModelContract
+from archive_colorizer.device import Device, has_driver, parse_device
+from archive_colorizer.errors import DeviceError, ModelError, ModelOutputError, UsageError
+from archive_colorizer.model import runtime
+from archive_colorizer.model.bound import Bound
+from archive_colorizer.model.contract import CHANNELS, METADATA_KEY, ModelContract, sized
+from archive_colorizer.model.engines import most_in_engine, open_engine
+from archive_colorizer.model.fitted import SIZES, Fitted
+from archive_colorizer.model.joiner import Joiner
+from archive_colorizer.model.runtime import CPU, CUDA, PROVIDERS, Network, Tensor
 from archive_colorizer.model.seal import check_seal
 
 FloatArray = npt.NDArray[np.float32]
 
-CPU = "CPUExecutionProvider"
-CUDA = "CUDAExecutionProvider"
 _PRECISE: Final = {"tensor(float)": True, "tensor(float16)": False}
 """Types of input that a network may have; what it gives is turned into float32."""
-_NO_MEMORY = ("failed to allocate memory", "out of memory", "bad allocation", "bad_alloc")
-"""What onnxruntime says, under errors of any type."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Colorizer:
     """An open model: its contract, the provider its session really uses, and the session.
 
-    precise: whether the network takes float32; others take float16.
+    precise: whether the network takes float32; others take float16.  network: how batches
+    get to the session; None for straight, see `joined`.
     """
 
     contract: ModelContract
     provider: str
     session: Any
     precise: bool = True
+    network: Network | None = None
 
     def infer(self, batch: FloatArray) -> FloatArray:
         """Run the network on an N x C x H x W float32 batch that fits the contract.
 
-        Returns N x c x h x w float32.  Raises ModelOutputError when a value is NaN or infinite,
-        ModelError when the network fails or gives another shape than its contract says, and
-        MemoryError when memory (of the device, too) does not suffice.
+        Returns N x c x h x w float32.  Several threads may call it at once.  Raises
+        ModelOutputError when a value is NaN or infinite, ModelError when the network fails or
+        gives another shape than its contract says, and MemoryError when memory (of the device,
+        too) does not suffice.
         """
-        given, made = self.contract.input, self.contract.output
-        try:
-            shown = batch if self.precise else batch.astype(np.float16)
-            (output,) = self.session.run([made.name], {given.name: shown})
-        except _session_errors() as error:
-            if any(words in str(error).lower() for words in _NO_MEMORY):
-                raise MemoryError(str(error)) from None
-            raise ModelError(f"model {self.contract.name}: the network failed ({error})") from None
+        shown = batch if self.precise else batch.astype(np.float16)
+        output = (self.network or self.run)(shown)
+        made = self.contract.output
         channels = CHANNELS[made.space]
         if output.ndim != 4 or output.shape[:2] != (len(batch), channels):
             raise ModelError(
@@ -71,27 +64,56 @@ class Colorizer:
             )
         return result
 
+    def run(self, batch: Tensor) -> Tensor:
+        """A Network: the session itself, with a batch of the type that it takes."""
+        given, made = self.contract.input, self.contract.output
+        with runtime.failures_of(self.contract.name):
+            (answer,) = self.session.run([made.name], {given.name: batch})
+        return answer  # type: ignore[no-any-return]
+
 
 def open_colorizer(
-    path: Path, *, device: str = "auto", threads: int = 1, sha256: str | None = None
+    path: Path,
+    *,
+    device: str = "auto",
+    threads: int = 1,
+    sha256: str | None = None,
+    size: int = 0,
 ) -> Colorizer:
-    """Open a model file on a device: `auto`, `cpu` or `cuda`.
+    """Open a model file on a device: `auto`, `cpu`, `cuda` or `tensorrt`, or `cuda:1`.
 
-    `sha256` is the digest that the file must have, where the caller knows it.  Raises
-    ModelError when the file is missing, damaged (its seal tells, where it has one), has no
-    contract or another digest, and DeviceError when `cuda` was asked for and the session does
-    not hold CUDA.
+    `auto` is CUDA where that loads.  `sha256` is the digest that the file must have, where
+    the caller knows it; `size` is the one that it will be `resized` to, which an engine of
+    TensorRT is made for.  Raises ModelError when the file is missing, damaged (its seal tells,
+    where it has one), has no contract or another digest, and DeviceError when the session
+    does not hold the device that was asked for.
     """
     data = read_model(path)
     if sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise ModelError(f"model {path}: was changed since the run began; start the run again")
-    check_seal(data, f"model {path}")
-    session = _session(data, f"model {path}", _wanted(device), threads)
-    provider = str(session.get_providers()[0])
-    if device == "cuda" and provider != CUDA:
-        raise DeviceError(f"--device cuda: {why_no_cuda()}")
+    origin = f"model {path}"
+    check_seal(data, origin)
+    found, session = _opened(data, origin, parse_device(device), threads, size)
     contract = _contract(session, path)
-    return Colorizer(contract, provider, session, _is_precise(session))
+    opened = Colorizer(contract, PROVIDERS[found.kind], session, _is_precise(session))
+    if found.kind == "cpu":
+        return opened
+    most = most_in_engine(contract) if found.kind == "tensorrt" else SIZES[-1]
+    return joined(opened, most, found)
+
+
+def joined(colorizer: Colorizer, most: int, bound: Device | None = None) -> Colorizer:
+    """The same network for many threads: what they ask at once it is asked at once.
+
+    most: pictures of a batch, less where the contract says so.  bound: the device of the
+    session, for batches that are copied to its memory once; None leaves that to the session.
+    Worth it where a batch costs less than its pictures one by one: not on a CPU.
+    """
+    most = min(most, colorizer.contract.max_batch or most)
+    network: Network = colorizer.run
+    if bound is not None:
+        network = Bound(colorizer.session, colorizer.contract, bound)
+    return replace(colorizer, network=Joiner(Fitted(network, most), most))
 
 
 def resized(colorizer: Colorizer, size: int) -> Colorizer:
@@ -109,9 +131,7 @@ def resized(colorizer: Colorizer, size: int) -> Colorizer:
             f"{' x '.join(map(str, fixed))} only; leave --working-size out, or choose a model "
             "whose size is free"
         )
-    step = given.multiple_of
-    whole = max(step, round(size / step) * step)
-    return replace(colorizer, contract=replace(contract, input=replace(given, size=whole)))
+    return replace(colorizer, contract=sized(contract, size))
 
 
 def try_model(data: bytes, contract: ModelContract, origin: str) -> Colorizer:
@@ -119,7 +139,7 @@ def try_model(data: bytes, contract: ModelContract, origin: str) -> Colorizer:
 
     Raises ModelError that names it as `origin` when it does not open or fit.
     """
-    session = _session(data, origin, [CPU], 1)
+    session = runtime.open_session(data, origin, Device("cpu"), 1)
     _check_names(session, contract, origin)
     return Colorizer(contract, CPU, session, _is_precise(session))
 
@@ -142,83 +162,21 @@ def read_model(path: Path) -> bytes:
 
 def providers_that_load(path: Path) -> dict[str, bool]:
     """For each provider that onnxruntime lists, whether a session with this model holds it."""
-    ort = _onnxruntime()
-    data, origin = read_model(path), f"model {path}"
-    return {
-        name: _session(data, origin, list(dict.fromkeys((name, CPU))), 1).get_providers()[0] == name
-        for name in ort.get_available_providers()
-        if name in (CPU, CUDA)
-    }
+    return runtime.providers_that_load(read_model(path))
 
 
-def why_no_cuda() -> str:
-    """A sentence about what is missing for CUDA on this machine."""
-    ort = _onnxruntime()
-    if CUDA not in ort.get_available_providers():
-        if platform.machine().lower() not in ("x86_64", "amd64"):
-            return "there is no CUDA build of onnxruntime for this machine; use --device cpu"
-        return (
-            "the installed onnxruntime has no CUDA; uninstall onnxruntime and onnxruntime-gpu, "
-            "then install 'archive-colorizer[cuda]'"
-        )
-    if platform.system() == "Linux" and not Path("/dev/nvidiactl").exists():
-        return "no NVIDIA driver is loaded on this machine (no /dev/nvidiactl); use --device cpu"
-    return (
-        "onnxruntime could not load its CUDA libraries; install 'archive-colorizer[cuda]' for the "
-        "CUDA and cuDNN libraries that it needs, and check the driver with nvidia-smi"
-    )
-
-
-def _onnxruntime() -> Any:
-    # Its Privacy.md: newer builds send events to their makers over the network unless told not to.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise DependencyError(
-            f"onnxruntime cannot be loaded ({error}); install archive-colorizer again"
-        ) from None
-    # Level 4 is fatal: a failing CUDA load is told by our own error, not by its log.
-    onnxruntime.set_default_logger_severity(4)
-    return onnxruntime
-
-
-def _session_errors() -> tuple[type[Exception], ...]:
-    """What a session raises: onnxruntime's own errors share no type below Exception."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    own = [kind for kind in vars(state).values() if isinstance(kind, type)]
-    return (*(kind for kind in own if issubclass(kind, Exception)), RuntimeError, ValueError)
-
-
-def _wanted(device: str) -> list[str]:
-    if device == "cpu":
-        return [CPU]
-    return [CUDA, CPU] if CUDA in _onnxruntime().get_available_providers() else [CPU]
-
-
-def _session(data: bytes, origin: str, providers: Sequence[str], threads: int) -> Any:
-    ort = _onnxruntime()
-    if CUDA in providers and hasattr(ort, "preload_dlls"):
-        _preload(ort)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # Spinning threads of several workers would take each other's cores.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        # From bytes: so a model can name no external file, by whatever kind of link.
-        return ort.InferenceSession(data, options, providers=list(providers))
-    except _session_errors() as error:
-        reason = str(error).splitlines()[0][:300]
-        raise ModelError(f"{origin}: not a sound ONNX file ({reason})") from None
-
-
-def _preload(ort: Any) -> None:
-    """Load the CUDA libraries of the `cuda` extra, without their words on standard output."""
-    if Path("/dev/nvidiactl").exists() or os.name == "nt":
-        ort.preload_dlls()
+def _opened(
+    data: bytes, origin: str, device: Device, threads: int, size: int
+) -> tuple[Device, Any]:
+    """A session, and the device that it is on."""
+    if device.kind == "tensorrt":
+        return device, open_engine(data, origin, device, threads, size)
+    if device.kind != "auto":
+        return device, runtime.open_session(data, origin, device, threads)
+    if CUDA in runtime.available() and has_driver():
+        with suppress(DeviceError):
+            return Device("cuda"), runtime.open_session(data, origin, Device("cuda"), threads)
+    return Device("cpu"), runtime.open_session(data, origin, Device("cpu"), threads)
 
 
 def _contract(session: Any, path: Path) -> ModelContract:

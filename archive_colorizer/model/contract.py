@@ -5,7 +5,7 @@ Standard library only: training stamps it, a run reads it, and neither imports t
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 from archive_colorizer.errors import ModelError
@@ -108,6 +108,15 @@ class ModelContract:
             raise ModelError(f"{origin}: its contract cannot be read ({error})") from None
         _check(contract, origin)
         return contract
+
+
+def sized(contract: ModelContract, size: int) -> ModelContract:
+    """The contract with a working size of about `size` pixels, or with its own for 0."""
+    if size == 0:
+        return contract
+    step = contract.input.multiple_of
+    whole = max(step, round(size / step) * step)
+    return replace(contract, input=replace(contract.input, size=whole))
 
 
 Part = TypeVar("Part", ModelContract, InputContract, OutputContract)

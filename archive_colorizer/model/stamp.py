@@ -36,12 +36,22 @@ def read_metadata(path: Path) -> dict[str, str]:
     """
     try:
         with path.open("rb") as stream:
-            entries = [_fields_of(entry) for entry in _entries(stream, path.stat().st_size)]
-        return {one.get(1, b"").decode(): one.get(2, b"").decode() for one in entries}
+            return _metadata(stream, path.stat().st_size, f"model {path}")
     except OSError as error:
         raise ModelError(f"model {path}: cannot be read ({error.strerror})") from None
+
+
+def metadata_in(data: bytes, origin: str) -> dict[str, str]:
+    """The metadata in the bytes of a model, by key; ModelError that names it as `origin`."""
+    return _metadata(io.BytesIO(data), len(data), origin)
+
+
+def _metadata(stream: BinaryIO, size: int, origin: str) -> dict[str, str]:
+    try:
+        entries = [_fields_of(entry) for entry in _entries(stream, size)]
+        return {one.get(1, b"").decode(): one.get(2, b"").decode() for one in entries}
     except ValueError as error:
-        raise ModelError(f"model {path}: not a sound ONNX file ({error})") from None
+        raise ModelError(f"{origin}: not a sound ONNX file ({error})") from None
 
 
 @contextmanager

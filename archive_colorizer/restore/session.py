@@ -46,12 +46,13 @@ def painter_of(workplace: Workplace) -> Painter:
     # A worker may run several threads; two sessions would double its memory.
     with _opening:
         opened = tuple(
-            _open_once(model, sha256, recipe.device, workplace.threads) for model, sha256 in wanted
+            _open_once(model, sha256, recipe.device, workplace.threads, recipe.working_size)
+            for model, sha256 in wanted
         )
     return painter_with(opened, recipe)
 
 
 @lru_cache(maxsize=3)
-def _open_once(model: str, sha256: str, device: str, threads: int) -> Colorizer:
+def _open_once(model: str, sha256: str, device: str, threads: int, size: int) -> Colorizer:
     cv2.setNumThreads(threads)
-    return open_colorizer(Path(model), device=device, threads=threads, sha256=sha256)
+    return open_colorizer(Path(model), device=device, threads=threads, sha256=sha256, size=size)

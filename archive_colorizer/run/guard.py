@@ -7,6 +7,7 @@ import resource
 import sys
 from pathlib import Path
 
+from archive_colorizer.device import has_driver
 from archive_colorizer.records import Outcome
 from archive_colorizer.run.executor import Batch, Task
 from archive_colorizer.run.limits import Limits
@@ -50,7 +51,7 @@ def can_refuse_memory() -> bool:
     The driver of a GPU maps more than it uses, and only Linux counts all that is asked for;
     elsewhere only the nanny watches.
     """
-    return sys.platform == "linux" and not Path("/dev/nvidiactl").exists()
+    return sys.platform == "linux" and not has_driver()
 
 
 def _refuse_memory(most: int) -> None:

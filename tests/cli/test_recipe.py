@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -51,7 +52,8 @@ def test_check_names_file_and_fault_and_ends_with_2(command, tmp_path):
 
 def test_schema_is_json(command):
     said = json.loads(command("recipe", "schema").stdout)
-    assert said["properties"]["device"]["enum"] == ["auto", "cpu", "cuda"]
+    assert said["properties"]["luma"]["enum"] == ["encoded", "lossless"]
+    assert re.search(said["properties"]["device"]["pattern"], "cuda:1")
 
 
 def every_command():

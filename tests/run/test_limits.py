@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive_colorizer.device import has_driver
 from archive_colorizer.records import Job, Part, Shot, Source, Stamp
 from archive_colorizer.run.executor import Batch
 from archive_colorizer.run.guard import guarded, ran_out_of_time
@@ -121,7 +122,7 @@ guarded(batch(1), eat, Limits(memory=1 << 30), "note")
 
 
 @pytest.mark.skipif(
-    not hasattr(resource, "RLIMIT_DATA") or Path("/dev/nvidiactl").exists(),
+    not hasattr(resource, "RLIMIT_DATA") or has_driver(),
     reason="beside a GPU only the nanny watches",
 )
 def test_who_wants_too_much_memory_is_refused() -> None:
