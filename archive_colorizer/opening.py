@@ -116,7 +116,10 @@ def open_painter(recipe: Recipe, tell: Tell) -> Painter:
     Raises ModelError, DeviceError, and UsageError for a size that one cannot take.
     """
     names = [recipe.model, *([recipe.merge] if recipe.merge else [])]
-    opened = (open_colorizer(find_model(name), device=recipe.device) for name in names)
+    opened = (
+        open_colorizer(find_model(name), device=recipe.device, size=recipe.working_size)
+        for name in names
+    )
     painter = painter_with(opened, recipe)
     tell(f"model {painter.name} on {painter.provider}")
     return painter

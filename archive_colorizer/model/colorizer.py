@@ -123,7 +123,7 @@ def resized(colorizer: Colorizer, size: int) -> Colorizer:
     """
     if size == 0:
         return colorizer
-    contract, given = colorizer.contract, colorizer.contract.input
+    contract = colorizer.contract
     fixed = [one for one in colorizer.session.get_inputs()[0].shape[2:] if isinstance(one, int)]
     if fixed and fixed != [size] * len(fixed):
         raise UsageError(

@@ -43,10 +43,12 @@ def painter_of(workplace: Workplace) -> Painter:
     wanted = [(workplace.model, workplace.model_sha256)]
     if workplace.merge:
         wanted.append((workplace.merge, workplace.merge_sha256))
+    # An engine is made for one size; other sessions take all.
+    size = recipe.working_size if recipe.device.startswith("tensorrt") else 0
     # A worker may run several threads; two sessions would double its memory.
     with _opening:
         opened = tuple(
-            _open_once(model, sha256, recipe.device, workplace.threads, recipe.working_size)
+            _open_once(model, sha256, recipe.device, workplace.threads, size)
             for model, sha256 in wanted
         )
     return painter_with(opened, recipe)
