@@ -209,7 +209,10 @@ def _answer(future: Any, batch: Batch) -> list[Outcome] | Lost:
 def _environment(threads: int) -> dict[str, str]:
     """Set before a worker's first instruction: later, the libraries would not look."""
     return {
-        "MALLOC_TRIM_THRESHOLD_": "65536",
+        # What a picture took is kept for the next one: giving it back to the system and having
+        # it zeroed again takes as long as the picture.  Only large pieces go back at once.
+        "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
+        "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),

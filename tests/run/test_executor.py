@@ -76,6 +76,16 @@ def sleep_long(batch: Batch) -> list[Outcome]:
     return note(batch)
 
 
+def use_memory_again(batch: Batch) -> list[Outcome]:
+    """Takes and gives back 8 MiB twenty times; `seconds` counts the pages it was given."""
+    bytes(bytearray(8 << 20))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        bytearray(8 << 20)
+    given = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    return [replace(one, seconds=float(given)) for one in note(batch)]
+
+
 @pytest.fixture(scope="module", params=EXECUTORS)
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     with open_executor(request.param, WORKERS, 1) as one:
@@ -123,6 +133,13 @@ def test_batches_are_pulled_only_when_wanted(executor: Executor) -> None:
         ahead = max(ahead, pulled - answered)
     assert answered == 60
     assert ahead <= WORKERS + 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the setting is glibc's")
+def test_memory_is_kept_for_the_next_picture(dask: Executor) -> None:
+    outcomes = gather(dask, use_memory_again, iter([(job(1),)]))
+    pages = (8 << 20) // resource.getpagesize()
+    assert outcomes[0].seconds < 2 * pages, "each picture is given new pages"
 
 
 def test_what_ends_the_run_is_raised(executor: Executor) -> None:
