@@ -1,26 +1,26 @@
-"""DaskExecutor: local worker processes that are restarted when they die.  The only door of dask."""
+"""DaskExecutor: local worker processes that are restarted when they die."""
 
 import logging
 import os
-import signal
 from collections.abc import Iterable, Iterator
-from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
-from multiprocessing import active_children, resource_tracker
+from multiprocessing import active_children
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import Any, Self, cast
+from typing import Any, Self
 from uuid import uuid4
 
-from archive_colorizer.errors import ArchiveColorizerError, DependencyError
+from archive_colorizer.errors import DependencyError
 from archive_colorizer.records import Outcome
+from archive_colorizer.run.dask_answers import answer_of
 from archive_colorizer.run.executor import Batch, Lost, Task
 from archive_colorizer.run.guard import can_refuse_memory, guarded, ran_out_of_time
 from archive_colorizer.run.limits import NO_LIMITS, Limits, has_room
+from archive_colorizer.run.surroundings import environment, signals_held_back
 
 _AHEAD = 2
 """Batches in flight beyond one for each worker, so that none waits for its next."""
@@ -29,9 +29,6 @@ _PATIENCE = 5.0
 """Seconds that the processes get to end by themselves."""
 _NO_PATIENCE = 1.0
 """The same when their work is not wanted any more."""
-
-_FETCHING = (CancelledError, OSError, RuntimeError, LookupError, ValueError, TypeError)
-"""What fetching an answer from a dead worker was seen or is documented to raise."""
 
 _SETTINGS: dict[str, Any] = {
     # A batch is blamed at once: the driver retries its jobs alone, which is fairer.
@@ -98,7 +95,7 @@ class DaskExecutor:
                 break
             future = arrived.get()
             sent, note, _ = flying.pop(future.key)
-            answer = _answer(future, sent)
+            answer = answer_of(future, sent)
             if isinstance(answer, Lost) and ran_out_of_time(note):
                 given = self._limits.seconds_for(sent)
                 answer = Lost(sent, f"not finished after {given:g} s and stopped", timeout=True)
@@ -136,7 +133,7 @@ class DaskExecutor:
 
         _silence()
         self._others = {child.pid for child in active_children()}
-        variables = _environment(self._threads)
+        variables = environment(self._threads)
         self._settings.enter_context(_environment_with(variables))
         nanny = {"distributed.nanny.pre-spawn-environ": variables}
         self._settings.enter_context(dask.config.set({**_SETTINGS, **nanny}))
@@ -147,7 +144,7 @@ class DaskExecutor:
         most = memory * self._workers if can_refuse_memory() else memory
         library: Any = distributed
         try:
-            with _signals_held_back():
+            with signals_held_back():
                 self._cluster = library.LocalCluster(
                     n_workers=self._workers,
                     threads_per_worker=1,
@@ -183,44 +180,6 @@ def _credentials(library: Any) -> Any:
     return library.Security.temporary()
 
 
-def _answer(future: Any, batch: Batch) -> list[Outcome] | Lost:
-    """The task's answer; everything that is the process's fault and not the task's is Lost.
-
-    A worker can die between the end of a task and the fetching of its answer, so fetching
-    fails in many ways; only what the task itself raises on purpose is raised here.
-    """
-    from distributed.scheduler import KilledWorker, NoWorkerError
-
-    if future.status not in ("finished", "error"):
-        return Lost(batch, f"the batch was {future.status}")
-    try:
-        error = future.exception() if future.status == "error" else None
-        if error is None:
-            return cast(list[Outcome], future.result())
-    except (KilledWorker, *_FETCHING) as failure:
-        error = failure
-    if isinstance(error, NoWorkerError):
-        raise DependencyError("no worker process could be started; try --executor serial")
-    if isinstance(error, ArchiveColorizerError):
-        raise error
-    return Lost(batch, f"the worker process died ({type(error).__name__})")
-
-
-def _environment(threads: int) -> dict[str, str]:
-    """Set before a worker's first instruction: later, the libraries would not look."""
-    return {
-        # What a picture took is kept for the next one: giving it back to the system and having
-        # it zeroed again takes as long as the picture.  Only large pieces go back at once.
-        "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
-        "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-        "OPENBLAS_NUM_THREADS": str(threads),
-        "VIPS_CONCURRENCY": str(threads),
-        "DASK_LOGGING__DISTRIBUTED": "critical",
-    }
-
-
 @contextmanager
 def _environment_with(variables: dict[str, str]) -> Iterator[None]:
     """Nannies leak what they set into this process, and prefer what they find in it."""
@@ -234,24 +193,6 @@ def _environment_with(variables: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Threads and processes begun in here never see the signals that end a run.
-
-    A terminal sends SIGINT and SIGHUP, and a service manager SIGTERM, to the workers as well;
-    but it is the parent that stops the run, and the workers finish what they have in hand.
-    """
-    ours = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
-    try:
-        # The first worker would start it, and starting it unblocks some of these again.
-        resource_tracker.ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, ours)
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _silence() -> None:

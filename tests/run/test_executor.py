@@ -230,7 +230,7 @@ def test_whatever_fetching_an_answer_raises_the_batch_is_lost(status: str, failu
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
 
-    from archive_colorizer.run.dask_executor import _answer
+    from archive_colorizer.run.dask_answers import answer_of
 
     failures = {
         "KilledWorker": lambda: KilledWorker("task", None, 1),
@@ -240,14 +240,14 @@ def test_whatever_fetching_an_answer_raises_the_batch_is_lost(status: str, failu
         "TimeoutError": lambda: TimeoutError("late"),
     }
     batch = next(batches(1))
-    assert isinstance(_answer(DeadFuture(status, failures[failure]()), batch), Lost)
+    assert isinstance(answer_of(DeadFuture(status, failures[failure]()), batch), Lost)
 
 
 def test_what_the_task_raises_on_purpose_is_raised() -> None:
-    from archive_colorizer.run.dask_executor import _answer
+    from archive_colorizer.run.dask_answers import answer_of
 
     with pytest.raises(ModelError):
-        _answer(DeadFuture("error", ModelError("gone")), next(batches(1)))
+        answer_of(DeadFuture("error", ModelError("gone")), next(batches(1)))
 
 
 def note_when(batch: Batch) -> list[Outcome]:
