@@ -31,6 +31,7 @@ from archive_colorizer.media.raster import Format
 from archive_colorizer.model.colorizer import Colorizer, digest_of_model, open_colorizer
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.opening import Tell, tell_nobody
+from archive_colorizer.overrides import Overriding
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
 from archive_colorizer.restore.painter import Painter, painter_with
@@ -169,6 +170,7 @@ def restore_archive(
         None if output is None else Path(output),
         chosen,
         retry_failed=retry_failed,
+        overriding=Overriding(fixed=frozenset(settings)),
     )
     return pipeline.restore_archive(order, watch, tell)
 

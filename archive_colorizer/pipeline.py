@@ -13,6 +13,8 @@ from archive_colorizer.media.credentials import check_credentials
 from archive_colorizer.media.discover import walk
 from archive_colorizer.media.header import memory_of
 from archive_colorizer.opening import Opening, Tell, open_painter, open_run, tell_nobody
+from archive_colorizer.overrides import NO_OVERRIDES, Overriding
+from archive_colorizer.own_settings import with_own
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Source, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
@@ -37,7 +39,8 @@ class Order:
 
     roots: directories or single files.  With several, each one's results go to a folder of
     the output that has its name.  redo: the only names to restore, again if need be.
-    command: the words of the command line, for the manifest.
+    command: the words of the command line, for the manifest.  overriding: which settings
+    single photographs may have for themselves.
     """
 
     roots: tuple[Path, ...]
@@ -46,6 +49,7 @@ class Order:
     retry_failed: bool = False
     redo: frozenset[str] | None = None
     command: tuple[str, ...] = ()
+    overriding: Overriding = NO_OVERRIDES
 
 
 def place_order(
@@ -56,6 +60,7 @@ def place_order(
     retry_failed: bool = False,
     redo: frozenset[str] | None = None,
     command: tuple[str, ...] = (),
+    overriding: Overriding = NO_OVERRIDES,
 ) -> Order:
     """An Order whose paths are checked, before anything is read.
 
@@ -82,6 +87,7 @@ def place_order(
         retry_failed=retry_failed,
         redo=redo,
         command=command,
+        overriding=overriding,
     )
 
 
@@ -172,6 +178,10 @@ def _check_libraries(recipe: Recipe) -> None:
 
 
 def _entries(order: Order) -> Iterator[Source | Unfit]:
+    return with_own(_found(order), order.recipe, order.overriding)
+
+
+def _found(order: Order) -> Iterator[Source | Unfit]:
     for root in order.roots:
         prefix = root.name if len(order.roots) > 1 else ""
         payload = read_bag(root)

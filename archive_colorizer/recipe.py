@@ -119,10 +119,10 @@ class Recipe(Settings):
 
     def changed(self, given: Mapping[str, object], origin: str) -> Self:
         """As that of Settings; a preset in `given` decides the whole look before the rest."""
-        return Settings.changed(self, expanded(given, _DEFAULTS), origin)
+        return Settings.changed(self, expanded(given, DEFAULTS), origin)
 
 
-_DEFAULTS: Final = {one.name: one.default for one in fields(Recipe)}
+DEFAULTS: Final = {one.name: one.default for one in fields(Recipe)}
 
 
 OPTION: Final = "command line"
@@ -213,14 +213,27 @@ def load_recipes(
     path: Path | None, options: Mapping[str, object] = _NO_OPTIONS
 ) -> tuple[Recipe, FilmRecipe]:
     """Read a recipe file and its table `[film]`; raises as `load_recipe` does."""
-    given, film, _ = ({}, {}, []) if path is None else read_tables(path)
+    tables = NO_TABLES if path is None else read_tables(path)
     origin = f"recipe {path}"
-    recipe = recipe_of(layers_of((origin, given), options))
-    return recipe, FilmRecipe().changed(film, f"{origin}, [film]")
+    recipe = recipe_of(layers_of((origin, tables.photo), options))
+    return recipe, FilmRecipe().changed(tables.film, f"{origin}, [film]")
 
 
-def read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
-    """What stands in a recipe file, in its table `[film]`, and in each `[[film.shot]]`, unchecked.
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """What stands in a recipe file, unchecked: its settings, and those of its tables.
+
+    film: of `[film]`.  shots: of each `[[film.shot]]`.  overrides: of each `[[override]]`.
+    """
+
+    photo: dict[str, Any]
+    film: dict[str, Any]
+    shots: list[Any]
+    overrides: list[Any]
+
+
+def read_tables(path: Path) -> Tables:
+    """The tables of a recipe file.
 
     Raises UsageError that names the file when it cannot be read or is no TOML.
     """
@@ -231,7 +244,12 @@ def read_tables(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
     film = given.pop("film", {})
     if not isinstance(film, dict):
         raise UsageError(f"recipe {path}: film must be a table, [film], not {film!r}")
-    shots = film.pop("shot", [])
-    if not isinstance(shots, list):
-        raise UsageError(f"recipe {path}: a shot must be a table, [[film.shot]], not {shots!r}")
-    return given, film, shots
+    shots, overrides = film.pop("shot", []), given.pop("override", [])
+    shot, override = "a shot must be a table, [[film.shot]]", "an [[override]] must be a table"
+    for wanted, tables in ((shot, shots), (override, overrides)):
+        if not isinstance(tables, list):
+            raise UsageError(f"recipe {path}: {wanted}, not {tables!r}")
+    return Tables(given, film, shots, overrides)
+
+
+NO_TABLES: Final = Tables({}, {}, [], [])

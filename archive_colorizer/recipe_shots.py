@@ -38,7 +38,7 @@ OWN: Final = tuple(one.name for one in fields(ShotSettings) if one.name != "fram
 
 def load_shots(path: Path) -> tuple[ShotSettings, ...]:
     """Those of a recipe file.  Raises UsageError that names it for what cannot be meant."""
-    return shot_settings(read_tables(path)[2], f"recipe {path}, ")
+    return shot_settings(read_tables(path).shots, f"recipe {path}, ")
 
 
 def shot_settings(tables: Sequence[object], origin: str) -> tuple[ShotSettings, ...]:

@@ -2,8 +2,9 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +14,10 @@ from archive_colorizer import device
 from archive_colorizer.duration import PATTERN
 from archive_colorizer.errors import UsageError
 from archive_colorizer.hue_ranges import NAMED, HueRange
+from archive_colorizer.overrides import OVERRIDABLE, glob_overrides
 from archive_colorizer.presets import LOOK, PRESETS
 from archive_colorizer.recipe import (
+    NO_TABLES,
     OPTION,
     FilmRecipe,
     Layer,
@@ -63,16 +66,16 @@ def trace(
 
     Raises UsageError as the run would.
     """
-    given, film, shots = ({}, {}, []) if file is None else read_tables(file)
+    tables = NO_TABLES if file is None else read_tables(file)
     origin = f"recipe {file}"
-    layers = layers_of((origin, given), options)
-    of_film: list[Layer] = [(f"{origin}, [{_FILM}]", film), (OPTION, film_options)]
+    layers = layers_of((origin, tables.photo), options)
+    of_film: list[Layer] = [(f"{origin}, [{_FILM}]", tables.film), (OPTION, film_options)]
     return Traced(
         recipe_of(layers),
-        FilmRecipe().changed(film, of_film[0][0]).changed(film_options, OPTION),
+        FilmRecipe().changed(tables.film, of_film[0][0]).changed(film_options, OPTION),
         origins_of(Recipe, layers),
-        origins_of(FilmRecipe, [(origin, film), of_film[1]]),
-        shot_settings(shots, f"{origin}, "),
+        origins_of(FilmRecipe, [(origin, tables.film), of_film[1]]),
+        shot_settings(tables.shots, f"{origin}, "),
     )
 
 
@@ -136,26 +139,30 @@ def faults_of(file: Path) -> list[str]:
 
     Raises UsageError when the file cannot be read or is no TOML.
     """
-    given, film, shots = read_tables(file)
-    if _OF_TRAINING & set(given):
+    tables = read_tables(file)
+    if _OF_TRAINING & set(tables.photo):
         return ["this is a recipe for training, which `archive-colorize train` checks itself"]
     faults: list[str] = []
-    for kind, table, origin in ((Recipe, given, ""), (FilmRecipe, film, f"[{_FILM}] ")):
+    for kind, table, origin in (
+        (Recipe, tables.photo, ""),
+        (FilmRecipe, tables.film, f"[{_FILM}] "),
+    ):
         for name, value in table.items():
-            try:
-                kind().changed({name: value}, f"{origin}{name}")
-            except UsageError as error:
-                faults.append(_said(error))
-    for shot in shots:
-        try:
-            shot_settings([shot], "")
-        except UsageError as error:
-            faults.append(_said(error))
+            faults += _faults(partial(kind().changed, {name: value}, f"{origin}{name}"))
+    for shot in tables.shots:
+        faults += _faults(partial(shot_settings, [shot], ""))
+    for override in tables.overrides:
+        faults += _faults(partial(glob_overrides, [override], ""))
     return faults
 
 
-def _said(error: UsageError) -> str:
-    return str(error).partition("; known are")[0]
+def _faults(check: Callable[[], object]) -> list[str]:
+    """What a check has to say, in a list that may be empty."""
+    try:
+        check()
+    except UsageError as error:
+        return [str(error).partition("; known are")[0]]
+    return []
 
 
 def schema() -> dict[str, Any]:
@@ -172,6 +179,17 @@ def schema() -> dict[str, Any]:
             "additionalProperties": False,
             "required": ["frame"],
             "properties": {"frame": {"type": "integer", "minimum": 0}, **known},
+        },
+    }
+    overridable = {name: photo["properties"][name] for name in OVERRIDABLE}
+    photo["properties"]["override"] = {
+        "type": "array",
+        "description": "Settings for photographs whose path below the scans matches.",
+        "items": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["match"],
+            "properties": {"match": {"type": "string", "minLength": 1}, **overridable},
         },
     }
     photo["properties"][_FILM] = {**film, "description": "Settings that only films have."}

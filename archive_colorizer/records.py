@@ -7,11 +7,12 @@ surrogate escapes, so that names which are no UTF-8 survive.
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from archive_colorizer.recipe import FilmRecipe, Recipe
+from archive_colorizer.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,31 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """What one photograph has for itself: settings that are not those of the whole run.
+
+    names: of the overrides that say so, the strongest last.  settings: plain values that
+    differ from the run's recipe, of which `run` is the digest.
+    """
+
+    names: tuple[str, ...]
+    settings: dict[str, object]
+    run: str
+
+    def over(self, recipe: Recipe) -> Recipe:
+        """The photograph's recipe, from that of the run."""
+        return Settings.changed(recipe, self.settings, ", ".join(self.names))
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A file to restore.
 
     `root` is the absolute directory that was asked for; `relative` the path below it with
     forward slashes; `prefix` the folder of the output that this root's results go to
     (empty unless a run has several roots).  `fixity`, as `algorithm:digest`, is what the
-    content must have where somebody has vouched for it.
+    content must have where somebody has vouched for it.  `overrides` are the files of settings
+    that lie beside it or above, below `root`, the nearest last; `own` is what they say.
     """
 
     root: str
@@ -43,6 +62,8 @@ class Source:
     stamp: Stamp
     prefix: str = ""
     fixity: str = ""
+    overrides: tuple[str, ...] = ()
+    own: Own | None = None
 
     @property
     def path(self) -> Path:
@@ -161,6 +182,10 @@ class Workplace:
         """The digest of the model, or those of both, first + second."""
         return f"{self.model_sha256}+{self.merge_sha256}" if self.merge else self.model_sha256
 
+    def of(self, source: Source) -> "Workplace":
+        """The workplace with the settings that this source has for itself."""
+        return self if source.own is None else replace(self, recipe=source.own.over(self.recipe))
+
     @property
     def settings(self) -> str:
         """The digest of all settings that change pixels here."""
@@ -208,7 +233,8 @@ class Outcome:
     """What became of one source: a line of the manifest.
 
     `name` is the job's name (see `Job.name`), `reason` a stable word for a skip or a
-    failure and `message` the sentence beside it.  `settings` is the recipe's digest.
+    failure and `message` the sentence beside it.  `settings` is the recipe's digest,
+    with the settings that the photograph has for itself; those are in `own`.
     `sidecar_sha256` is that of the metadata beside the target, where there are any.
     `provider` is the onnxruntime provider that the session really used.  `weak` names what
     the color may be weak in by `measures` and the thresholds of the run.  `width`, `height`
@@ -233,6 +259,7 @@ class Outcome:
     measures: Measures | None = None
     model_sha256: str | None = None
     settings: str | None = None
+    own: Own | None = None
     provider: str | None = None
     width: int | None = None
     height: int | None = None

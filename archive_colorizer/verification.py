@@ -170,7 +170,7 @@ def _check_all(output: Path, outcome: Outcome) -> tuple[Finding, ...]:
 
 def _compare(source: bytes, target: bytes, entry: Entry) -> Checked:
     outcome = entry.outcome
-    recipe = entry.run.recipe if entry.run else {}
+    recipe = entry.recipe
     # Luma was taken in the color space that the run worked in.
     profile: ProfileRule = "keep" if recipe.get("profile") == "keep" else "srgb"
     before = stills.decode(source, outcome.name, _NO_LIMIT, profile).luma

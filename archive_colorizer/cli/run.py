@@ -23,6 +23,7 @@ from archive_colorizer.cli.options import (
 )
 from archive_colorizer.cli.report import write_html
 from archive_colorizer.errors import ExitCode, UsageError
+from archive_colorizer.overrides import load_overriding
 from archive_colorizer.recipe import load_recipe
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def command(
     from archive_colorizer.cli.terminal import exit_code_of
 
     with Finish(None, None) if dry_run else Finish(on_finish, metrics) as finish:
-        recipe = load_recipe(recipe_file, chosen(given))
+        options = chosen(given)
+        recipe = load_recipe(recipe_file, options)
         order = pipeline.place_order(
             scans,
             output,
@@ -74,6 +76,7 @@ def command(
             retry_failed=retry_failed,
             redo=_to_redo(marked),
             command=tuple(sys.argv[1:]),
+            overriding=load_overriding(recipe_file, options),
         )
         if dry_run:
             return _list(order, as_json)

@@ -19,6 +19,7 @@ from archive_colorizer.cli.options import (
     saying_options,
 )
 from archive_colorizer.errors import ExitCode, UsageError
+from archive_colorizer.overrides import load_overriding
 from archive_colorizer.recipe import load_recipe
 
 if TYPE_CHECKING:
@@ -85,9 +86,15 @@ def command(
     from archive_colorizer.pipeline import place_order
 
     with Finish(on_finish, metrics) as finish:
-        recipe = load_recipe(recipe_file, chosen(given))
+        options = chosen(given)
+        recipe = load_recipe(recipe_file, options)
         order = place_order(
-            [folder], output, recipe, retry_failed=retry_failed, command=tuple(sys.argv[1:])
+            [folder],
+            output,
+            recipe,
+            retry_failed=retry_failed,
+            command=tuple(sys.argv[1:]),
+            overriding=load_overriding(recipe_file, options),
         )
         if not order.roots[0].is_dir():
             raise UsageError(f"{folder} is a file; watch a folder, or restore it with `run`")

@@ -5,6 +5,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,8 @@ _UNPROMISED: Final = frozenset("gif jxl psd psb".split())
 _RAW: Final = frozenset(
     "dng nef nrw cr2 cr3 crw arw sr2 srf orf rw2 raf pef srw 3fr fff iiq mef erf kdc dcr".split()
 )
+SETTINGS: Final = "colorize.toml"
+"""The file of settings for a folder; with a photograph's whole name before it, for that one."""
 _LEFTOVERS: Final = frozenset(("thumbs.db", "desktop.ini", ".ds_store"))
 _OPEN_READ: Final = (
     os.O_RDONLY
@@ -42,19 +45,31 @@ def walk(root: Path, prefix: str = "") -> Iterator[Source | Unfit]:
 
     Depth first, names in the order of their bytes.  One `lstat` an entry; only files without
     a picture's extension are opened, for 16 bytes.  Links are never followed below the root.
-    A root that is a file yields that file.  Memory grows with the largest folder, not with
-    the tree.  Raises SourceError when the root is missing or cannot be listed.
+    A root that is a file yields that file.  Sources name the files of settings for them, which
+    the listing of their folder shows; links to some are named, too, and fail when they are read.
+    Memory grows with the largest folder, not with the tree.  Raises SourceError when the root
+    is missing or cannot be listed.
     """
     top = os.path.abspath(root)  # noqa: PTH100 (Path.absolute keeps "..", which hides overlaps)
     try:
         if stat.S_ISDIR(os.stat(top).st_mode):  # noqa: PTH116
-            names = _names(top)
+            first = _Folder("", _names(top), ())
         else:
             top, name = os.path.split(top)
-            names = [name]
+            first = _Folder("", [one for one in settings_beside(name) if _is_there(top, one)], ())
+            first.names = iter([name])
     except OSError as error:
         raise SourceError(f"{root} cannot be read: {error.strerror}; check the path") from None
-    yield from _visit(top, names, prefix)
+    yield from _visit(top, first, prefix)
+
+
+def settings_beside(name: str) -> tuple[str, str]:
+    """The names that files of settings for a photograph have in its folder, the nearest last."""
+    return SETTINGS, f"{name}.{SETTINGS}"
+
+
+def _is_there(folder: str, name: str) -> bool:
+    return os.path.lexists(os.path.join(folder, name))  # noqa: PTH118 (surrogates)
 
 
 def read_source(path: Path) -> tuple[bytes, Stamp]:
@@ -96,26 +111,64 @@ def check_unchanged(path: Path, stamp: Stamp) -> None:
         raise SourceChanged(f"{path} was written to during its restoration; run again")
 
 
-def _visit(top: str, names: list[str], prefix: str) -> Iterator[Source | Unfit]:
+class _Folder:
+    """A folder on the way: the names that are still to be seen, and its files of settings."""
+
+    def __init__(self, path: str, names: list[str], above: tuple[str, ...]) -> None:
+        self.path = path
+        self.names = iter(names)
+        self._own = {name for name in names if name.endswith(f".{SETTINGS}")}
+        # Only beside photographs with settings of their own others are looked up.
+        self._all = frozenset(names) if self._own else frozenset()
+        self._above = (*above, self.below(SETTINGS)) if SETTINGS in names else above
+
+    def below(self, name: str) -> str:
+        """The path below the root of what is called so here."""
+        return f"{self.path}/{name}" if self.path else name
+
+    def overrides_of(self, name: str) -> tuple[str, ...]:
+        """The files of settings for what is called so here, the nearest last."""
+        own = f"{name}.{SETTINGS}"
+        return (*self._above, self.below(own)) if own in self._own else self._above
+
+    def settings_for(self, name: str) -> str | None:
+        """Whom a file of settings is for; None for any other file."""
+        if name == SETTINGS:
+            return "this folder"
+        if name not in self._own:
+            return None
+        whose = name.removesuffix(f".{SETTINGS}")
+        return whose if whose in self._all else f"{whose}, which is not there"
+
+    def inside(self, name: str, names: list[str]) -> "_Folder":
+        """The folder that is called so here and holds these names."""
+        return _Folder(self.below(name), names, self._above)
+
+
+def _visit(top: str, first: _Folder, prefix: str) -> Iterator[Source | Unfit]:
     """Walk with a stack of its own: Python's would end at some hundred levels."""
-    stack: list[tuple[str, Iterator[str]]] = [("", iter(names))]
+    stack = [first]
     while stack:
-        folder, pending = stack[-1]
-        name = next(pending, None)
+        folder = stack[-1]
+        name = next(folder.names, None)
         if name is None:
             stack.pop()
             continue
-        relative = f"{folder}/{name}" if folder else name
+        relative = folder.below(name)
         try:
             status = os.lstat(os.path.join(top, relative))  # noqa: PTH118 (surrogates, speed)
             if stat.S_ISDIR(status.st_mode):
-                stack.append((relative, iter(_names(os.path.join(top, relative)))))  # noqa: PTH118
+                listed = _names(os.path.join(top, relative))  # noqa: PTH118
+                stack.append(folder.inside(name, listed))
                 continue
         except OSError as error:
             message = f"{relative} cannot be read: {error.strerror}"
             yield Unfit(top, relative, "unreadable", message, failed=True, prefix=prefix)
             continue
-        yield _judge(top, relative, status, prefix)
+        found = _judge(top, relative, status, prefix, folder.settings_for(name))
+        if isinstance(found, Source) and (overrides := folder.overrides_of(name)):
+            found = replace(found, overrides=overrides)
+        yield found
 
 
 def _names(folder: str) -> list[str]:
@@ -123,12 +176,18 @@ def _names(folder: str) -> list[str]:
         return sorted((entry.name for entry in entries), key=os.fsencode)
 
 
-def _judge(top: str, relative: str, status: os.stat_result, prefix: str) -> Source | Unfit:
+def _judge(
+    top: str, relative: str, status: os.stat_result, prefix: str, whose: str | None
+) -> Source | Unfit:
+    """What is to become of a file; `whose` tells for whom it is a file of settings."""
     if stat.S_ISLNK(status.st_mode):
         return Unfit(top, relative, "symlink", f"{relative} is a link", prefix=prefix)
     if not stat.S_ISREG(status.st_mode):
         message = f"{relative} is a fifo, socket or device"
         return Unfit(top, relative, "special-file", message, prefix=prefix)
+    if whose is not None:
+        message = f"{relative} holds settings for {whose}"
+        return Unfit(top, relative, "settings", message, prefix=prefix)
     source = Source(top, relative, Stamp.of(status), prefix)
     name = relative.rpartition("/")[2]
     extension = name.rpartition(".")[2].lower()

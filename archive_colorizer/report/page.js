@@ -140,6 +140,7 @@ function tellMarks() {
 
 function facts(file) {
   const run = data.runs[file.run] || {};
+  const recipe = { ...run.recipe, ...file.own };
   const list = [["source, sha256", file.source_sha256], ["result", file.target],
     ["result, sha256", file.target_sha256],
     ["size", file.width && `${file.width} x ${file.height} pixels`],
@@ -148,7 +149,8 @@ function facts(file) {
     ["model", run.model && `${run.model}, ${run.model_licence}`],
     ["model, sha256", run.model_sha256], ["computed by", file.provider],
     ["run", run.run && `${run.run}, ${run.started}, archive-colorizer ${run.version}`],
-    ["settings", run.recipe && Object.entries(run.recipe).map(([k, v]) => `${k} = ${JSON.stringify(v)}`).join(", ")]];
+    ...(file.overrides || []).map((one) => ["settings of its own by", one]),
+    ["settings", run.recipe && Object.entries(recipe).map(([k, v]) => `${k} = ${JSON.stringify(v)}`).join(", ")]];
   return list.filter(([, value]) => value !== undefined && value !== null && value !== "")
     .flatMap(([key, value]) => [element("dt", key), element("dd", value)]);
 }

@@ -84,6 +84,8 @@ def _file(entry: Entry, pair: Pair, runs: dict[str, int]) -> dict[str, object]:
         "target": outcome.target,
         "width": outcome.width,
         "height": outcome.height,
+        "overrides": outcome.own.names if outcome.own else None,
+        "own": outcome.own.settings if outcome.own else None,
         "source_sha256": outcome.source_sha256,
         "target_sha256": outcome.target_sha256,
         "provider": outcome.provider,

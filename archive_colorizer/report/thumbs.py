@@ -108,7 +108,7 @@ def small_picture(raster: Raster) -> npt.NDArray[np.uint8]:
 
 def _page_of(entry: Entry) -> int | None:
     """The page that was restored, from 0, of files with several."""
-    page = entry.run.recipe.get("page") if entry.run else None
+    page = entry.recipe.get("page")
     return page - 1 if isinstance(page, int) and page > 0 else None
 
 

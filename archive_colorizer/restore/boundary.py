@@ -22,6 +22,7 @@ def settle(job: Job, workplace: Workplace, work: Work) -> Outcome:
         source_stamp=job.source.stamp,
         model_sha256=workplace.models_sha256,
         settings=workplace.settings,
+        own=job.source.own,
     )
     try:
         outcome = work(job, workplace, failed)

@@ -34,7 +34,7 @@ def restore_photos(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]
 
 def restore_photo(job: Job, workplace: Workplace) -> Outcome:
     """Read, color and deliver one photograph, and say what became of it."""
-    return settle(job, workplace, _restore)
+    return settle(job, workplace.of(job.source), _restore)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

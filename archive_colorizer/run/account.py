@@ -25,6 +25,12 @@ class Entry:
     outcome: Outcome
     run: Provenance | None
 
+    @property
+    def recipe(self) -> dict[str, object]:
+        """The settings of this outcome: the run's, and its own above them."""
+        own = self.outcome.own.settings if self.outcome.own else {}
+        return {**(self.run.recipe if self.run else {}), **own}
+
 
 @dataclass(slots=True)
 class Account:
@@ -127,7 +133,7 @@ def provenance_of(line: bytes) -> Provenance:
 
 def _fits(outcome: Outcome, run: Provenance) -> bool:
     """Whether this run can have made the outcome; what names no model fits the nearest run."""
-    model, settings = outcome.model_sha256, outcome.settings
+    model, settings = outcome.model_sha256, outcome.own.run if outcome.own else outcome.settings
     return model in (None, run.model_sha256) and settings in (None, run.settings)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
-from archive_colorizer.records import Measures, Outcome, Provenance, Stamp, State
+from archive_colorizer.records import Measures, Outcome, Own, Provenance, Stamp, State
 from archive_colorizer.run.names import is_name, is_target
 
 Record: TypeAlias = Outcome | Provenance
@@ -78,6 +78,7 @@ def _outcome(raw: dict[str, Any]) -> Outcome:
         measures=_maybe(raw.get("measures"), _measures),
         model_sha256=_maybe(raw.get("model_sha256"), _text),
         settings=_maybe(raw.get("settings"), _text),
+        own=_maybe(raw.get("own"), _own),
         provider=_maybe(raw.get("provider"), _text),
         width=_maybe(raw.get("width"), _whole),
         height=_maybe(raw.get("height"), _whole),
@@ -131,6 +132,12 @@ def _stamp(value: object) -> Stamp:
     if not isinstance(value, dict):
         raise ValueError("no stamp")
     return Stamp(*(_whole(value.get(name)) for name in _STAMP))
+
+
+def _own(value: object) -> Own:
+    if not isinstance(value, dict) or not isinstance(value.get("settings"), dict):
+        raise ValueError("no settings of its own")
+    return Own(_texts(value.get("names")), value["settings"], _text(value.get("run")))
 
 
 def _measures(value: object) -> Measures:

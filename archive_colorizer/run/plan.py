@@ -89,7 +89,7 @@ def plan(
     The entries must come in the same order on every run: of two sources that want one
     target, the first keeps its name.
     """
-    settings = workplace.recipe.digest()
+    settings = workplace.settings
     chosen: set[str] = set()
 
     def taken(target: str) -> bool:
@@ -98,7 +98,11 @@ def plan(
     for entry in entries:
         if redo is not None and entry.name not in redo:
             continue
-        key = job_key(entry.name, "", workplace.models_sha256, settings)
+        place = workplace
+        if isinstance(entry, Source) and entry.own is not None:
+            place = workplace.of(entry)
+        chosen_settings = settings if place is workplace else place.settings
+        key = job_key(entry.name, "", workplace.models_sha256, chosen_settings)
         if isinstance(entry, Unfit):
             yield _unfit(entry, key, manifest.newest(entry.name))
             continue
@@ -111,7 +115,7 @@ def plan(
         if redo is not None:
             yield _fresh(job, workplace)
         else:
-            yield step_of(job, manifest.newest(job.name), workplace, retry_failed)
+            yield step_of(job, manifest.newest(job.name), place, retry_failed)
 
 
 def step_of(job: Job, known: Outcome | None, workplace: Workplace, retry_failed: bool) -> Step:

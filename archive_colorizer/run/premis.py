@@ -171,7 +171,7 @@ def _detail(entry: Entry) -> str:
         f"source sha256 {outcome.source_sha256 or 'unknown'}",
     ]
     if run:
-        said.append("settings " + ", ".join(f"{k}={v}" for k, v in sorted(run.recipe.items())))
+        said.append("settings " + ", ".join(f"{k}={v}" for k, v in sorted(entry.recipe.items())))
     return "; ".join(said)
 
 

@@ -67,7 +67,7 @@ class Resting:
 
 
 def may_be_restored(entry: Source | Unfit, at_rest: Mapping[str, Stamp]) -> bool:
-    """Whether an entry of a run is as it was when it had rested.
+    """Whether an entry of a run is as it was when it had rested, and its own settings rest, too.
 
     What is no file, and has no stamp, is accounted for at once.
     """
@@ -75,4 +75,6 @@ def may_be_restored(entry: Source | Unfit, at_rest: Mapping[str, Stamp]) -> bool
         return False
     if isinstance(entry, Unfit):
         return True
+    if any(f"{entry.root}/{one}" not in at_rest for one in entry.overrides):
+        return False
     return at_rest.get(f"{entry.root}/{entry.relative}") == entry.stamp

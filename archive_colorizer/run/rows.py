@@ -37,6 +37,7 @@ COLUMNS: Final[dict[str, type]] = {
     "model_sha256": str,
     "model_licence": str,
     "settings": str,
+    "overrides": str,
     "run": str,
     "started": str,
     "version": str,
@@ -58,6 +59,7 @@ def row_of(entry: Entry) -> dict[str, Cell]:
         "target_size": outcome.target_stamp.size if outcome.target_stamp else None,
         "warnings": " | ".join(outcome.warnings) or None,
         "weak": " | ".join(outcome.weak) or None,
+        "overrides": " | ".join(outcome.own.names) or None if outcome.own else None,
     }
     for one in fields(Measures):
         row[one.name] = getattr(outcome.measures, one.name) if outcome.measures else None

@@ -193,3 +193,49 @@ def test_a_change_is_noticed(tmp_path):
     path.unlink()
     with pytest.raises(SourceChanged, match="went away"):
         check_unchanged(path, stamp)
+
+
+def test_sources_name_their_files_of_settings_the_nearest_last(tmp_path):
+    lay_out(
+        tmp_path,
+        [
+            b"colorize.toml",
+            b"a.jpg",
+            b"b.jpg",
+            b"b.jpg.colorize.toml",
+            b"box/c.jpg",
+            b"box/inner/d.jpg",
+            b"box/inner/colorize.toml",
+            b"box/inner/d.jpg.colorize.toml",
+        ],
+    )
+    found = {one.relative: one.overrides for one in walk(tmp_path) if isinstance(one, Source)}
+    assert found == {
+        "a.jpg": ("colorize.toml",),
+        "b.jpg": ("colorize.toml", "b.jpg.colorize.toml"),
+        "box/c.jpg": ("colorize.toml",),
+        "box/inner/d.jpg": (
+            "colorize.toml",
+            "box/inner/colorize.toml",
+            "box/inner/d.jpg.colorize.toml",
+        ),
+    }
+    assert set(reasons(tmp_path).values()) == {"settings"}
+    (alone,) = walk(tmp_path / "b.jpg")
+    assert isinstance(alone, Source)
+    assert alone.overrides == found["b.jpg"]
+
+
+def test_settings_of_a_photograph_that_is_not_there_are_told(tmp_path):
+    lay_out(tmp_path, [b"a.jpg", b"b.jpg.colorize.toml"])
+    (told,) = (one.message for one in walk(tmp_path) if isinstance(one, Unfit))
+    assert told.endswith("b.jpg, which is not there")
+
+
+def test_without_files_of_settings_nothing_more_is_looked_at(tmp_path, monkeypatch):
+    lay_out(tmp_path, [b"box/%d.jpg" % number for number in range(20)])
+    looked = []
+    real = os.lstat
+    monkeypatch.setattr(discover.os, "lstat", lambda path: looked.append(path) or real(path))
+    assert all(one.overrides == () for one in walk(tmp_path))
+    assert len(looked) == 21
