@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 VERSION: Final = 1
-_LIBRARIES: Final = "numpy opencv-python-headless onnxruntime onnxruntime-gpu simplejpeg pyvips-binary"
+_LIBRARIES: Final = (
+    "numpy opencv-python-headless onnxruntime onnxruntime-gpu simplejpeg pyvips-binary"
+)
 _ALWAYS_MB: Final = 250.0
 _A_PIXEL: Final = 6.0
 """The bar for a worker: 250 MB and 6 bytes a pixel of its largest picture."""

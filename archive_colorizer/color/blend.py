@@ -9,7 +9,6 @@ network's color exactly.  Everything at full size happens in strips, in the pict
 depth.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Protocol
@@ -18,7 +17,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.color.correct import gamut_share
 from archive_colorizer.color.sizes import enlarge
 from archive_colorizer.color.space import (
     CHROMA_TO_RGB,
@@ -27,12 +25,9 @@ from archive_colorizer.color.space import (
     FloatArray,
     Plane,
     chroma_matrix,
-    chroma_to_rgb,
-    rgb_of,
-    white_of,
 )
+from archive_colorizer.color.tint import Scale, Tint
 
-_STRIP = 128
 _SMOOTHNESS = 1e-3
 """Variance of luma (its square root: 8 of 255) below which an edge is taken for grain."""
 
@@ -41,30 +36,52 @@ class Coding(Protocol):
     """What code values mean."""
 
     @property
+    def depth(self) -> int:
+        """Bits of a sample."""
+        ...
+
+    @property
+    def black(self) -> int: ...
+
+    @property
+    def white(self) -> int: ...
+
+    @property
+    def neutral(self) -> int:
+        """Of chroma."""
+        ...
+
+    @property
+    def chroma_span(self) -> int:
+        """Codes from the chroma -0.5 to 0.5."""
+        ...
+
+    @property
     def weights(self) -> tuple[float, float]:
         """KR and KB of the luma."""
         ...
 
-    def unit_luma(self, luma: Plane) -> FloatArray:
-        """Luma codes to float32, black 0 and white 1."""
-        ...
-
-    def chroma_codes(self, unit: FloatArray) -> Plane:
-        """Chroma of -0.5..0.5 to the nearest codes, clipped."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
-class _Jfif:
-    """JPEG: full range, 8 bits."""
+class _FullRange:
+    """Black 0 and white the greatest code: JPEG, and every still picture."""
 
+    depth: int = 8
     weights: tuple[float, float] = (KR, KB)
 
-    def unit_luma(self, luma: Plane) -> FloatArray:
-        return np.asarray(luma, dtype=np.float32) / np.float32(255)
+    black = 0
 
-    def chroma_codes(self, unit: FloatArray) -> Plane:
-        return np.clip(np.rint(unit * 255 + 128), 0, 255).astype(np.uint8)
+    @property
+    def white(self) -> int:
+        return (1 << self.depth) - 1
+
+    @property
+    def neutral(self) -> int:
+        return 1 << (self.depth - 1)
+
+    @property
+    def chroma_span(self) -> int:
+        return self.white
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,13 +118,11 @@ def fit_chroma(mask: FloatArray, luma: FloatArray) -> ChromaField:
 
 def blend_rgb(luma: Plane, field: ChromaField) -> Plane:
     """R'G'B' (H x W x 3, the depth of luma) whose luma is that of `luma` within 1 code value."""
-    white = white_of(luma)
     rgb: npt.NDArray[Any] = np.empty((*luma.shape, 3), dtype=luma.dtype)
-    for top in _strips(luma.shape[0]):
-        rows = luma[top : top + _STRIP].astype(np.float32) / np.float32(white)
-        chroma = field.rows(rows, top, luma.shape[0])
-        chroma *= gamut_share(rows, rows, chroma)[..., None]
-        rgb[top : top + _STRIP] = np.rint(np.clip(rgb_of(rows, chroma) * white, 0, white))
+    tint = _tint(field, _FullRange(8 * luma.itemsize), *luma.shape)
+    for top in range(0, luma.shape[0], tint.rows):
+        strip = slice(top, top + tint.rows)
+        tint.paint(top, _like(luma, luma[strip]), rgb[strip])
     return rgb
 
 
@@ -119,7 +134,7 @@ def blend_planes(
     Chroma is kept inside the gamut of the darkest and lightest luma among the 16 pixels
     that a decoder's smooth upsampling spreads it over.
     """
-    cb, cr = blend_coded(luma, field, _Jfif(), (2, 2))
+    cb, cr = blend_coded(luma, field, _FullRange(), (2, 2))
     return np.asarray(cb, dtype=np.uint8), np.asarray(cr, dtype=np.uint8)
 
 
@@ -132,26 +147,43 @@ def blend_coded(
     inside the gamut of the luma that a decoder's smooth upsampling spreads it over.
     """
     rows, columns = steps
-    turned, to_rgb = _turned(field, coding.weights), chroma_to_rgb(*coding.weights)
     height, width = -(-luma.shape[0] // rows), -(-luma.shape[1] // columns)
+    tint, scale = _tint(field, coding, height, width), _scale(coding)
     planes = np.empty((2, height, width), dtype=luma.dtype)
     kernel = np.ones((3 if rows > 1 else 1, 3 if columns > 1 else 1), dtype=np.uint8)
-    for top in _strips(height):
-        bottom = min(top + _STRIP, height)
-        # One row of blocks more on each side: the neighbours that upsampling mixes in.
+    for top in range(0, height, tint.rows):
+        bottom = min(top + tint.rows, height)
+        # One row of blocks more on each side: the neighbors that upsampling mixes in.
         first, last = max(top - 1, 0), min(bottom + 1, height)
         whole = _whole(luma[rows * first : rows * last], steps)
-        dark = cv2.erode(_over_blocks(np.minimum, whole, steps), kernel)
-        light = cv2.dilate(_over_blocks(np.maximum, whole, steps), kernel)
+        dark, light = _extremes(whole, steps)
         small = cv2.resize(whole, (width, last - first), interpolation=cv2.INTER_AREA)
         lowest, highest, seen = (
-            coding.unit_luma(_like(luma, plane[top - first : bottom - first]))
-            for plane in (dark, light, small)
+            _like(luma, plane[top - first : bottom - first])
+            for plane in (cv2.erode(dark, kernel), cv2.dilate(light, kernel), small)
         )
-        chroma = turned.rows(seen, top, height)
-        chroma *= gamut_share(lowest, highest, chroma, to_rgb)[..., None]
-        planes[:, top:bottom] = coding.chroma_codes(chroma).transpose(2, 0, 1)
+        red, blue = tint.add(top, seen, lowest, highest)
+        planes[0, top:bottom] = _coded(blue, 1 / scale.blue_of_cb, coding)
+        planes[1, top:bottom] = _coded(red, 1 / scale.red_of_cr, coding)
     return planes[0], planes[1]
+
+
+def _tint(field: ChromaField, coding: Coding, height: int, width: int) -> Tint:
+    return Tint(_turned(field, coding.weights).lines, _scale(coding), height, width)
+
+
+def _scale(coding: Coding) -> Scale:
+    return Scale(coding.black, coding.white, coding.weights)
+
+
+def _coded(color: FloatArray, chroma: float, coding: Coding) -> Plane:
+    """What was added to red or blue as codes of Cr or Cb, `chroma` for each code added."""
+    codes = chroma * coding.chroma_span
+    if coding.depth == 8:
+        # No code is below 0, since the color is in gamut; so nothing is turned by "Abs".
+        return np.asarray(cv2.convertScaleAbs(color, alpha=codes, beta=coding.neutral), np.uint8)
+    exact = np.rint(color * np.float32(codes) + np.float32(coding.neutral))
+    return np.clip(exact, 0, (1 << coding.depth) - 1).astype(np.uint16)
 
 
 def _turned(field: ChromaField, weights: tuple[float, float]) -> ChromaField:
@@ -171,16 +203,16 @@ def _mean(planes: npt.ArrayLike) -> FloatArray:
     return np.asarray(blurred, dtype=np.float32)
 
 
-def _strips(height: int) -> Iterator[int]:
-    yield from range(0, height, _STRIP)
-
-
-def _over_blocks(extreme: np.ufunc, whole: Plane, steps: tuple[int, int]) -> Plane:
-    """The least or the greatest of each block of `steps` rows and columns."""
+def _extremes(whole: Plane, steps: tuple[int, int]) -> tuple[Plane, Plane]:
+    """The least and the greatest of each block of `steps` rows and columns."""
     rows, columns = steps
-    found: npt.NDArray[Any] = reduce(extreme, [whole[at::rows] for at in range(rows)])
-    found = reduce(extreme, [found[:, at::columns] for at in range(columns)])
-    return np.ascontiguousarray(found)
+    found = []
+    for extreme in (cv2.min, cv2.max):
+        tall = reduce(extreme, [whole[at::rows] for at in range(rows)])
+        blocks = np.ascontiguousarray(tall).reshape(len(tall), -1, columns)
+        # Taking columns apart by their place in a block is vectorized; slicing them is not.
+        found.append(_like(whole, reduce(extreme, cv2.split(blocks))))
+    return found[0], found[1]
 
 
 def _whole(luma: Plane, steps: tuple[int, int]) -> Plane:

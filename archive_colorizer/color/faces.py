@@ -31,22 +31,24 @@ _NEIGHBORS: Final = 5
 _OVERLAP: Final = 0.3
 _DENSE: Final = 2
 """Stages that every window is put to; after them, windows are few and are picked one by one."""
-_BITS: Final = np.array([[128, 64, 32], [1, 0, 16], [2, 4, 8]], dtype=np.intp)
-"""Of the blocks around the middle one; OpenCV counts clockwise."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Stump:
-    """The corners (row, column) of 3 x 3 blocks, and what each of 256 patterns is worth."""
-
-    corners: tuple[tuple[int, int], ...]
-    worth: FloatArray
+_AROUND: Final = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
+"""Row and column of the blocks around the middle one, the highest bit of a pattern first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stage:
+    """Stumps that are weighed together.
+
+    blocks: left, top, width and height of the first of 3 x 3 blocks of each.  tops, lefts:
+    16 x stumps, the corners of the blocks, row by row.  worth: stumps x 256, what each pattern
+    counts.
+    """
+
     threshold: float
-    stumps: tuple[_Stump, ...]
+    blocks: tuple[tuple[int, int, int, int], ...]
+    tops: _Whole
+    lefts: _Whole
+    worth: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,17 +77,39 @@ def find_faces(luma: FloatArray) -> list[Box]:
 def _promising(picture: npt.NDArray[np.uint8], size: float) -> _Candidates:
     """The windows of a picture that pass the first stages."""
     sums = np.asarray(cv2.integral(picture), dtype=np.int32)
-    rows, columns = (side - _WINDOW + 1 for side in picture.shape)
-    passed = np.ones((rows, columns), dtype=bool)
+    shape = picture.shape[0] - _WINDOW + 1, picture.shape[1] - _WINDOW + 1
+    passed = np.ones(shape, dtype=bool)
     for stage in _stages()[:_DENSE]:
-        worth = np.zeros((rows, columns), dtype=np.float32)
-        for stump in stage.stumps:
-            corners = [sums[top : top + rows, left : left + columns] for top, left in stump.corners]
-            worth += stump.worth[_patterns(np.stack(corners))]
+        worth = np.zeros(shape, dtype=np.float32)
+        for place, worths in zip(stage.blocks, stage.worth, strict=True):
+            worth += worths[_patterns_everywhere(sums, place, shape)]
         passed &= worth >= stage.threshold
     tops, lefts = np.nonzero(passed)
     across = sums.shape[1]
     return _Candidates(sums.ravel(), across, tops * across + lefts, size)
+
+
+def _patterns_everywhere(
+    sums: npt.NDArray[np.int32], place: tuple[int, int, int, int], shape: tuple[int, int]
+) -> npt.NDArray[np.uint8]:
+    """The pattern of a stump in each window; the sum of a block is taken once for all windows."""
+    left, top, width, height = place
+    sums = sums[top : top + shape[0] + 3 * height, left : left + shape[1] + 3 * width]
+    tall = sums[height:] - sums[:-height]
+    blocks = tall[:, width:] - tall[:, :-width]
+
+    def block(row: int, column: int) -> npt.NDArray[np.int32]:
+        above, before = row * height, column * width
+        return blocks[above : above + shape[0], before : before + shape[1]]
+
+    middle = block(1, 1)
+    pattern = np.zeros(shape, dtype=np.uint8)
+    lighter = np.empty(shape, dtype=bool)
+    for row, column in _AROUND:
+        np.add(pattern, pattern, out=pattern)
+        np.greater_equal(block(row, column), middle, out=lighter)
+        np.bitwise_or(pattern, lighter.view(np.uint8), out=pattern)
+    return pattern
 
 
 def _passed(found: list[_Candidates]) -> npt.NDArray[np.float64]:
@@ -97,16 +121,15 @@ def _passed(found: list[_Candidates]) -> npt.NDArray[np.float64]:
     size = np.repeat([one.size for one in found], counts)
     at = np.concatenate([one.at for one in found])
     for stage in _stages()[_DENSE:]:
-        worth = np.zeros(len(at), dtype=np.float32)
-        for stump in stage.stumps:
-            tops, lefts = np.array(stump.corners).T[..., None]
-            worth += stump.worth[_patterns(sums[begin + at + tops * across + lefts])]
+        corners = stage.tops[..., None] * across + stage.lefts[..., None] + (begin + at)
+        patterns = _patterns(sums[corners])
+        worth = np.take_along_axis(stage.worth, patterns, axis=1).sum(axis=0)
         kept = worth >= stage.threshold
         at, begin, across, size = at[kept], begin[kept], across[kept], size[kept]
     return np.stack([at // across * size / _WINDOW, at % across * size / _WINDOW, size], axis=1)
 
 
-def _patterns(corners: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+def _patterns(corners: npt.NDArray[np.int32]) -> _Whole:
     """The 8-bit pattern of 3 x 3 blocks: which of the eight are as light as the middle.
 
     corners: 16 x ..., the integral at the 4 x 4 corners of the blocks, row by row.
@@ -114,7 +137,8 @@ def _patterns(corners: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
     grid = corners.reshape(4, 4, *corners.shape[1:])
     blocks = np.diff(np.diff(grid, axis=0), axis=1)
     lighter = blocks >= blocks[1, 1]
-    return np.asarray(np.tensordot(_BITS, lighter.astype(np.intp), 2), dtype=np.intp)
+    around = np.stack([lighter[row, column] for row, column in _AROUND])
+    return np.packbits(around, axis=0)[0].astype(np.int64)
 
 
 def _grouped(windows: npt.NDArray[np.float64]) -> list[Box]:
@@ -142,16 +166,14 @@ def _grouped(windows: npt.NDArray[np.float64]) -> list[Box]:
 def _stages() -> tuple[_Stage, ...]:
     text = files(__package__).joinpath("frontal_face.json").read_text(encoding="ascii")
     raw: dict[str, Any] = json.loads(text)
-    return tuple(
-        _Stage(
-            stage["threshold"],
-            tuple(
-                _Stump(_corners(*raw["features"][feature]), _worth(inside, outside, subset))
-                for feature, inside, outside, *subset in stage["stumps"]
-            ),
-        )
-        for stage in raw["stages"]
-    )
+    return tuple(_stage(stage, raw["features"]) for stage in raw["stages"])
+
+
+def _stage(raw: dict[str, Any], features: list[list[int]]) -> _Stage:
+    blocks = tuple((*features[feature],) for feature, *_ in raw["stumps"])
+    tops, lefts = np.transpose([_corners(*place) for place in blocks], (2, 1, 0))
+    worth = [_worth(inside, outside, subset) for _, inside, outside, *subset in raw["stumps"]]
+    return _Stage(raw["threshold"], blocks, tops, lefts, np.stack(worth))
 
 
 def _corners(left: int, top: int, width: int, height: int) -> tuple[tuple[int, int], ...]:

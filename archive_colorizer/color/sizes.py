@@ -1,9 +1,14 @@
 """Smaller and larger planes."""
 
+from typing import Final
+
 import cv2
 import numpy as np
 
 from archive_colorizer.color.space import FloatArray, Plane, white_of
+
+_REST: Final = 2
+"""Halving, which is ten times as fast as any other step, leaves so many times the size at least."""
 
 
 def shrink(plane: Plane, height: int, width: int) -> FloatArray:
@@ -12,10 +17,28 @@ def shrink(plane: Plane, height: int, width: int) -> FloatArray:
     Averages areas where it gets smaller and interpolates where it gets larger.  Averaging
     happens at the plane's own depth, so that no float copy of a large plane is made.
     """
+    times = int(np.log2(max(1.0, min(plane.shape[0] / height, plane.shape[1] / width) / _REST)))
+    plane = _halved(plane, times)
     smaller = height <= plane.shape[0] and width <= plane.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     small = cv2.resize(plane, (width, height), interpolation=how)
     return np.asarray(small, dtype=np.float32) / np.float32(white_of(plane))
+
+
+def _halved(plane: Plane, times: int) -> Plane:
+    """Means of blocks of 2^times samples a side.
+
+    What is too much for whole blocks is left out at all four edges, evenly: less than the
+    quarter of a block of what comes after.
+    """
+    block = 1 << times
+    height, width = (side // block * block for side in plane.shape)
+    top, left = (plane.shape[0] - height) // 2, (plane.shape[1] - width) // 2
+    half: Plane = plane[top : top + height, left : left + width]
+    for _ in range(times):
+        size = half.shape[1] // 2, half.shape[0] // 2
+        half = cv2.resize(half, size, interpolation=cv2.INTER_AREA)
+    return half
 
 
 def enlarge(planes: FloatArray, height: int, width: int) -> FloatArray:
