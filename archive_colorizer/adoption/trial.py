@@ -151,7 +151,7 @@ def _peak(answer: FloatArray, luma: FloatArray, colorizer: Colorizer, origin: st
     height, width = mask.shape[:2]
     small = np.asarray(cv2.resize(luma, (width, height)), dtype=np.float32)
     middle = (small > np.float32(0.2)) & (small < np.float32(0.8))
-    share = float(gamut_share(small, small, mask)[middle].mean())
+    share = float(gamut_share(small, mask)[middle].mean())
     if share < _LEAST_SHARE:
         raise ModelError(
             f"{origin}: expected colors that can be shown; found such that {share:.0%} of their "

@@ -109,11 +109,14 @@ class ChromaField:
 
 def fit_chroma(mask: FloatArray, luma: FloatArray) -> ChromaField:
     """Fit a mask (h x w x 2 chroma) to the small luma (h x w, 0..1) that it was made for."""
-    mean_luma, mean_chroma = _mean(luma), _mean(mask)
-    variance = np.maximum(_mean(luma * luma) - mean_luma * mean_luma, 0)
-    covariance = _mean(luma[..., None] * mask) - mean_luma[..., None] * mean_chroma
-    slope = _mean(covariance / (variance + np.float32(_SMOOTHNESS))[..., None])
-    return ChromaField(np.concatenate([slope, mask - slope * luma[..., None]], axis=2))
+    mean = _mean(luma)
+    variance = np.maximum(_mean(luma * luma) - mean * mean, 0) + np.float32(_SMOOTHNESS)
+    slopes, offsets = [], []
+    for chroma in cv2.split(mask):
+        covariance = _mean(luma * chroma) - mean * _mean(chroma)
+        slopes.append(_mean(covariance / variance))
+        offsets.append(chroma - slopes[-1] * luma)
+    return ChromaField(np.asarray(cv2.merge([*slopes, *offsets]), dtype=np.float32))
 
 
 def blend_rgb(luma: Plane, field: ChromaField) -> Plane:
@@ -195,12 +198,9 @@ def _turned(field: ChromaField, weights: tuple[float, float]) -> ChromaField:
     return ChromaField(np.asarray(lines.reshape(field.lines.shape), dtype=np.float32))
 
 
-def _mean(planes: npt.ArrayLike) -> FloatArray:
+def _mean(plane: FloatArray) -> FloatArray:
     """Mean over 3 x 3 pixels."""
-    blurred = cv2.blur(
-        np.asarray(planes, dtype=np.float32), (3, 3), borderType=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(blurred, dtype=np.float32)
+    return np.asarray(cv2.blur(plane, (3, 3), borderType=cv2.BORDER_REPLICATE), dtype=np.float32)
 
 
 def _extremes(whole: Plane, steps: tuple[int, int]) -> tuple[Plane, Plane]:

@@ -6,6 +6,7 @@ Source: Liao et al.: Learning Multi-scale Block Local Binary Patterns for Face R
 """
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -29,7 +30,7 @@ _STEP: Final = 1.25
 _NEIGHBORS: Final = 5
 """Windows that must agree; single ones are mostly no faces."""
 _OVERLAP: Final = 0.3
-_DENSE: Final = 2
+_DENSE: Final = 3
 """Stages that every window is put to; after them, windows are few and are picked one by one."""
 _AROUND: Final = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
 """Row and column of the blocks around the middle one, the highest bit of a pattern first."""
@@ -52,59 +53,92 @@ class _Stage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Candidates:
-    """Windows of one size that may hold faces: corners in `sums`, the picture's flat integral."""
+class _Pyramid:
+    """The picture in all sizes on one sheet, so that one offset means the same in each.
+
+    sums: the sheet's integral, flat; `across` of them are a row.  ends: the last window of each
+    level, by its place in `sums`.  windows: whether a window that begins there is of one level.
+    """
 
     sums: npt.NDArray[np.int32]
     across: int
-    at: _Whole
-    size: float
+    windows: npt.NDArray[np.bool_]
+    origins: npt.NDArray[np.int16]
 
 
 def find_faces(luma: FloatArray) -> list[Box]:
     """Upright frontal faces in h x w luma (0..1), the surest first; some are missed."""
-    found: list[_Candidates] = []
+    if min(luma.shape) < _SMALLEST:
+        return []
+    levels = list(_levels(luma))
+    places = _shelved([level.shape for level, _ in levels])
+    sheet = np.zeros(np.max([(y + l.shape[0], x + l.shape[1]) for (y, x), (l, _) in zip(places, levels)], axis=0), np.uint8)
+    owner = np.full((sheet.shape[0] + 1, sheet.shape[1] + 1), -1, np.int8)
+    for number, ((top, left), (level, _)) in enumerate(zip(places, levels, strict=True)):
+        height, width = level.shape
+        sheet[top : top + height, left : left + width] = level
+        owner[top : top + height - _WINDOW + 1, left : left + width - _WINDOW + 1] = number
+    sums = np.asarray(cv2.integral(sheet), dtype=np.int32)
+    at = _passed(sums, _promising(sums, owner))
+    number = owner.ravel()[at]
+    size = np.array([one for _, one in levels])[number]
+    tops, lefts = np.divmod(at, sums.shape[1])
+    origin = np.array(places)[number]
+    scale = size / _WINDOW
+    return _grouped(np.stack([(tops - origin[:, 0]) * scale, (lefts - origin[:, 1]) * scale, size], axis=1))
+
+
+def _levels(luma: FloatArray) -> Iterator[tuple[npt.NDArray[np.uint8], float]]:
+    """The picture so small that a face of a certain size fills a window, and that size."""
     size = float(_SMALLEST)
     while size <= min(luma.shape):
         scale = _WINDOW / size
         height, width = (max(_WINDOW, round(side * scale)) for side in luma.shape)
         small = cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA)
-        found.append(_promising(np.rint(small * 255).astype(np.uint8), size))
+        yield np.rint(small * 255).astype(np.uint8), size
         size *= _STEP
-    return _grouped(_passed(found)) if found else []
 
 
-def _promising(picture: npt.NDArray[np.uint8], size: float) -> _Candidates:
-    """The windows of a picture that pass the first stages."""
-    sums = np.asarray(cv2.integral(picture), dtype=np.int32)
-    shape = picture.shape[0] - _WINDOW + 1, picture.shape[1] - _WINDOW + 1
-    passed = np.ones(shape, dtype=bool)
-    for stage in _stages()[:_DENSE]:
-        worth = np.zeros(shape, dtype=np.float32)
-        for place, worths in zip(stage.blocks, stage.worth, strict=True):
-            worth += worths[_patterns_everywhere(sums, place, shape)]
-        passed &= worth >= stage.threshold
-    tops, lefts = np.nonzero(passed)
+def _shelved(shapes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Top and left of each on a sheet as wide as the first, side by side where there is room."""
+    places, top, left, low = [], 0, 0, 0
+    for height, width in shapes:
+        if left + width > shapes[0][1]:
+            top, left = low, 0
+        places.append((top, left))
+        left, low = left + width, max(low, top + height)
+    return places
+
+
+def _promising(sums: npt.NDArray[np.int32], owner: npt.NDArray[np.int8]) -> _Whole:
+    """The windows that pass the first stages, by their places in the flat `sums`."""
     across = sums.shape[1]
-    return _Candidates(sums.ravel(), across, tops * across + lefts, size)
+    count = sums.size - _WINDOW * (across + 1)
+    passed = owner.ravel()[:count] >= 0
+    for stage in _stages()[:_DENSE]:
+        worth = np.zeros(count, dtype=np.float32)
+        for place, worths in zip(stage.blocks, stage.worth, strict=True):
+            worth += worths[_patterns_everywhere(sums.ravel(), across, place, count)]
+        passed &= worth >= stage.threshold
+    return np.flatnonzero(passed)
 
 
 def _patterns_everywhere(
-    sums: npt.NDArray[np.int32], place: tuple[int, int, int, int], shape: tuple[int, int]
+    sums: npt.NDArray[np.int32], across: int, place: tuple[int, int, int, int], count: int
 ) -> npt.NDArray[np.uint8]:
     """The pattern of a stump in each window; the sum of a block is taken once for all windows."""
     left, top, width, height = place
-    sums = sums[top : top + shape[0] + 3 * height, left : left + shape[1] + 3 * width]
-    tall = sums[height:] - sums[:-height]
-    blocks = tall[:, width:] - tall[:, :-width]
+    wide = sums[width:] - sums[:-width]
+    blocks = wide[height * across :] - wide[: -height * across]
+    first = top * across + left
 
     def block(row: int, column: int) -> npt.NDArray[np.int32]:
-        above, before = row * height, column * width
-        return blocks[above : above + shape[0], before : before + shape[1]]
+        begin = first + row * height * across + column * width
+        return blocks[begin : begin + count]
 
     middle = block(1, 1)
-    pattern = np.zeros(shape, dtype=np.uint8)
-    lighter = np.empty(shape, dtype=bool)
+    pattern = np.zeros(count, dtype=np.uint8)
+    lighter = np.empty(count, dtype=bool)
     for row, column in _AROUND:
         np.add(pattern, pattern, out=pattern)
         np.greater_equal(block(row, column), middle, out=lighter)
@@ -112,21 +146,15 @@ def _patterns_everywhere(
     return pattern
 
 
-def _passed(found: list[_Candidates]) -> npt.NDArray[np.float64]:
-    """Top, left and size of those that pass all stages: of all sizes at once, for speed."""
-    begins = np.cumsum([0, *(len(one.sums) for one in found[:-1])])
-    sums = np.concatenate([one.sums for one in found])
-    counts = [len(one.at) for one in found]
-    begin, across = np.repeat(begins, counts), np.repeat([one.across for one in found], counts)
-    size = np.repeat([one.size for one in found], counts)
-    at = np.concatenate([one.at for one in found])
+def _passed(sums: npt.NDArray[np.int32], at: _Whole) -> _Whole:
+    """Those of the windows that pass all other stages."""
+    flat, across = sums.ravel(), sums.shape[1]
     for stage in _stages()[_DENSE:]:
-        corners = stage.tops[..., None] * across + stage.lefts[..., None] + (begin + at)
-        patterns = _patterns(sums[corners])
+        corners = (stage.tops * across + stage.lefts)[..., None] + at
+        patterns = _patterns(flat.take(corners))
         worth = np.take_along_axis(stage.worth, patterns, axis=1).sum(axis=0)
-        kept = worth >= stage.threshold
-        at, begin, across, size = at[kept], begin[kept], across[kept], size[kept]
-    return np.stack([at // across * size / _WINDOW, at % across * size / _WINDOW, size], axis=1)
+        at = at[worth >= stage.threshold]
+    return at
 
 
 def _patterns(corners: npt.NDArray[np.int32]) -> _Whole:

@@ -59,6 +59,6 @@ def _rgb(frame: ColorFrame, codes: Codes) -> Plane:
         chroma = np.stack(
             (codes.unit_chroma(frame.cb[rows]), codes.unit_chroma(frame.cr[rows])), axis=2
         )
-        chroma *= gamut_share(luma, luma, chroma)[..., None]
+        chroma *= gamut_share(luma, chroma)[..., None]
         rgb[rows] = codes.luma_codes(rgb_of(luma, chroma))
     return rgb

@@ -73,7 +73,7 @@ lumas = hnp.arrays(np.float32, (3, 3), elements=st.floats(0, 1, width=32))
 
 @given(lumas, chromas)
 def test_the_share_brings_every_color_into_the_gamut(luma, chroma):
-    share = gamut_share(luma, luma, chroma)
+    share = gamut_share(luma, chroma)
     rgb = rgb_of(luma, chroma * share[..., None])
     assert rgb.min() >= -1e-5
     assert rgb.max() <= 1 + 1e-5
@@ -81,7 +81,7 @@ def test_the_share_brings_every_color_into_the_gamut(luma, chroma):
 
 @given(lumas, chromas)
 def test_the_share_takes_no_more_than_it_must(luma, chroma):
-    share = gamut_share(luma, luma, chroma)
+    share = gamut_share(luma, chroma)
     beyond = rgb_of(luma, chroma * np.minimum(share * 1.01 + 1e-3, 1)[..., None])
     shrunk = (share < 0.99) & (np.abs(chroma).max(axis=2) > 1e-2)
     outside = (beyond.min(axis=2) < 0) | (beyond.max(axis=2) > 1)
