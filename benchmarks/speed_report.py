@@ -77,7 +77,8 @@ def tables(found: Mapping[str, Figures]) -> Iterator[tuple[str, Table]]:
 
 def _times(found: Mapping[str, Figures]) -> Table:
     head = ("kind", "MP", "pictures", "floor: decode + network + encode, ms CPU", "run: ms CPU",
-            "run: ms wall", "peer: ms CPU", "wall / floor", "CPU / floor", "peer / run, CPU")  # fmt: skip
+            "run: ms wall", "peer: ms CPU", "wall / floor", "CPU / floor",
+            "peer / run, CPU")  # fmt: skip
     rows = [
         (
             name,

@@ -1,4 +1,4 @@
-"""What a run of the installed command takes: wall, CPU with all its children, memory, and the start."""
+"""What a run of the installed command takes: wall, CPU with all its children, memory."""
 
 import os
 import subprocess

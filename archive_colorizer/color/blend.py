@@ -25,6 +25,7 @@ from archive_colorizer.color.space import (
     FloatArray,
     Plane,
     chroma_matrix,
+    planes_of,
 )
 from archive_colorizer.color.tint import Scale, Tint
 
@@ -112,9 +113,9 @@ def fit_chroma(mask: FloatArray, luma: FloatArray) -> ChromaField:
     mean = _mean(luma)
     variance = np.maximum(_mean(luma * luma) - mean * mean, 0) + np.float32(_SMOOTHNESS)
     slopes, offsets = [], []
-    for chroma in cv2.split(mask):
+    for chroma in planes_of(mask):
         covariance = _mean(luma * chroma) - mean * _mean(chroma)
-        slopes.append(_mean(covariance / variance))
+        slopes.append(_mean(np.asarray(covariance / variance, dtype=np.float32)))
         offsets.append(chroma - slopes[-1] * luma)
     return ChromaField(np.asarray(cv2.merge([*slopes, *offsets]), dtype=np.float32))
 
@@ -186,7 +187,7 @@ def _coded(color: FloatArray, chroma: float, coding: Coding) -> Plane:
         # No code is below 0, since the color is in gamut; so nothing is turned by "Abs".
         return np.asarray(cv2.convertScaleAbs(color, alpha=codes, beta=coding.neutral), np.uint8)
     exact = np.rint(color * np.float32(codes) + np.float32(coding.neutral))
-    return np.clip(exact, 0, (1 << coding.depth) - 1).astype(np.uint16)
+    return np.asarray(np.clip(exact, 0, (1 << coding.depth) - 1), dtype=np.uint16)
 
 
 def _turned(field: ChromaField, weights: tuple[float, float]) -> ChromaField:
@@ -207,9 +208,10 @@ def _extremes(whole: Plane, steps: tuple[int, int]) -> tuple[Plane, Plane]:
     """The least and the greatest of each block of `steps` rows and columns."""
     rows, columns = steps
     found = []
-    for extreme in (cv2.min, cv2.max):
+    extremes: tuple[Any, ...] = (cv2.min, cv2.max)
+    for extreme in extremes:
         tall = reduce(extreme, [whole[at::rows] for at in range(rows)])
-        blocks = np.ascontiguousarray(tall).reshape(len(tall), -1, columns)
+        blocks: Any = np.ascontiguousarray(tall).reshape(len(tall), -1, columns)
         # Taking columns apart by their place in a block is vectorized; slicing them is not.
         found.append(_like(whole, reduce(extreme, cv2.split(blocks))))
     return found[0], found[1]

@@ -53,39 +53,46 @@ class _Stage:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Pyramid:
-    """The picture in all sizes on one sheet, so that one offset means the same in each.
+class _Sheet:
+    """The picture in all sizes side by side, so that one offset means the same in each.
 
-    sums: the sheet's integral, flat; `across` of them are a row.  ends: the last window of each
-    level, by its place in `sums`.  windows: whether a window that begins there is of one level.
+    sums: the sheet's integral.  owner: of the same shape, the level whose window begins there,
+    -1 for none.  places, sizes: top and left of each level, and of which faces it is.
     """
 
     sums: npt.NDArray[np.int32]
-    across: int
-    windows: npt.NDArray[np.bool_]
-    origins: npt.NDArray[np.int16]
+    owner: npt.NDArray[np.int8]
+    places: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.float64]
+
+    def windows(self, at: _Whole) -> npt.NDArray[np.float64]:
+        """Top, left and size in the picture of windows by their places in the flat sums."""
+        level = self.owner.ravel()[at]
+        corners = np.stack(np.divmod(at, self.sums.shape[1]), axis=1) - self.places[level]
+        size = self.sizes[level][:, None]
+        return np.concatenate([corners * size / _WINDOW, size], axis=1)
 
 
 def find_faces(luma: FloatArray) -> list[Box]:
     """Upright frontal faces in h x w luma (0..1), the surest first; some are missed."""
     if min(luma.shape) < _SMALLEST:
         return []
-    levels = list(_levels(luma))
-    places = _shelved([level.shape for level, _ in levels])
-    sheet = np.zeros(np.max([(y + l.shape[0], x + l.shape[1]) for (y, x), (l, _) in zip(places, levels)], axis=0), np.uint8)
-    owner = np.full((sheet.shape[0] + 1, sheet.shape[1] + 1), -1, np.int8)
-    for number, ((top, left), (level, _)) in enumerate(zip(places, levels, strict=True)):
-        height, width = level.shape
-        sheet[top : top + height, left : left + width] = level
+    sheet = _sheet(luma)
+    return _grouped(sheet.windows(_passed(sheet.sums, _promising(sheet))))
+
+
+def _sheet(luma: FloatArray) -> _Sheet:
+    levels, sizes = zip(*_levels(luma), strict=True)
+    places = _shelved([level.shape for level in levels])
+    ends = [np.add(place, level.shape) for place, level in zip(places, levels, strict=True)]
+    sheet = np.zeros(np.max(ends, axis=0), dtype=np.uint8)
+    owner = np.full(np.add(sheet.shape, 1), -1, dtype=np.int8)
+    for number, (top, left) in enumerate(places):
+        height, width = levels[number].shape
+        sheet[top : top + height, left : left + width] = levels[number]
         owner[top : top + height - _WINDOW + 1, left : left + width - _WINDOW + 1] = number
     sums = np.asarray(cv2.integral(sheet), dtype=np.int32)
-    at = _passed(sums, _promising(sums, owner))
-    number = owner.ravel()[at]
-    size = np.array([one for _, one in levels])[number]
-    tops, lefts = np.divmod(at, sums.shape[1])
-    origin = np.array(places)[number]
-    scale = size / _WINDOW
-    return _grouped(np.stack([(tops - origin[:, 0]) * scale, (lefts - origin[:, 1]) * scale, size], axis=1))
+    return _Sheet(sums, owner, np.array(places), np.array(sizes))
 
 
 def _levels(luma: FloatArray) -> Iterator[tuple[npt.NDArray[np.uint8], float]]:
@@ -110,15 +117,15 @@ def _shelved(shapes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return places
 
 
-def _promising(sums: npt.NDArray[np.int32], owner: npt.NDArray[np.int8]) -> _Whole:
-    """The windows that pass the first stages, by their places in the flat `sums`."""
-    across = sums.shape[1]
-    count = sums.size - _WINDOW * (across + 1)
-    passed = owner.ravel()[:count] >= 0
+def _promising(sheet: _Sheet) -> _Whole:
+    """The windows that pass the first stages, by their places in the flat sums."""
+    flat, across = sheet.sums.ravel(), sheet.sums.shape[1]
+    count = flat.size - _WINDOW * (across + 1)
+    passed = sheet.owner.ravel()[:count] >= 0
     for stage in _stages()[:_DENSE]:
         worth = np.zeros(count, dtype=np.float32)
         for place, worths in zip(stage.blocks, stage.worth, strict=True):
-            worth += worths[_patterns_everywhere(sums.ravel(), across, place, count)]
+            worth += worths[_patterns_everywhere(flat, across, place, count)]
         passed &= worth >= stage.threshold
     return np.flatnonzero(passed)
 
@@ -166,7 +173,7 @@ def _patterns(corners: npt.NDArray[np.int32]) -> _Whole:
     blocks = np.diff(np.diff(grid, axis=0), axis=1)
     lighter = blocks >= blocks[1, 1]
     around = np.stack([lighter[row, column] for row, column in _AROUND])
-    return np.packbits(around, axis=0)[0].astype(np.int64)
+    return np.asarray(np.packbits(around, axis=0)[0], dtype=np.int64)
 
 
 def _grouped(windows: npt.NDArray[np.float64]) -> list[Box]:

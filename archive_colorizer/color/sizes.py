@@ -1,6 +1,6 @@
 """Smaller and larger planes."""
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -34,11 +34,12 @@ def _halved(plane: Plane, times: int) -> Plane:
     block = 1 << times
     height, width = (side // block * block for side in plane.shape)
     top, left = (plane.shape[0] - height) // 2, (plane.shape[1] - width) // 2
-    half: Plane = plane[top : top + height, left : left + width]
+    half: Any = plane[top : top + height, left : left + width]
     for _ in range(times):
         size = half.shape[1] // 2, half.shape[0] // 2
         half = cv2.resize(half, size, interpolation=cv2.INTER_AREA)
-    return half
+    smaller: Plane = half
+    return smaller
 
 
 def enlarge(planes: FloatArray, height: int, width: int) -> FloatArray:

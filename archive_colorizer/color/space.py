@@ -83,6 +83,11 @@ def rgb_of(luma: FloatArray, chroma: FloatArray) -> FloatArray:
     return np.asarray(added + luma[..., None], dtype=np.float32)
 
 
+def planes_of(chroma: FloatArray) -> tuple[FloatArray, ...]:
+    """H x W x C as C planes: on them arithmetic is vectorized, over a short last axis it is not."""
+    return tuple(np.asarray(plane, dtype=np.float32) for plane in cv2.split(chroma))
+
+
 def lab_of(rgb: FloatArray) -> FloatArray:
     """CIE L*a*b* (D65, L 0..100) of H x W x 3 float32 sRGB in 0..1."""
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab), dtype=np.float32)

@@ -12,7 +12,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from archive_colorizer.color.space import FloatArray, Plane
+from archive_colorizer.color.space import FloatArray, Plane, planes_of
 
 _STRIP: Final = 1 << 16
 """Pixels of a strip: its planes (2.4 MB) stay in a cache, and calls cost little beside them."""
@@ -44,7 +44,7 @@ class Tint:
     """What a field adds to the luma of one picture."""
 
     def __init__(self, lines: FloatArray, scale: Scale, height: int, width: int) -> None:
-        """lines: h x w x 4 as in ChromaField, for the scale's weights; height and width in pixels."""
+        """lines: h x w x 4 as in ChromaField, for the scale's weights; sides in pixels."""
         self.rows = min(max(8, _STRIP // width), height)
         """How many a strip has at most."""
         self._scale = scale
@@ -111,7 +111,7 @@ def _widened(lines: FloatArray, scale: Scale, width: int) -> FloatArray:
 
     A color is then slope * code + offset.
     """
-    slope_cb, slope_cr, offset_cb, offset_cr = cv2.split(lines)
+    slope_cb, slope_cr, offset_cb, offset_cr = planes_of(lines)
     span = np.float32(scale.white - scale.black)
     planes = []
     for slope, per_chroma in ((slope_cr, scale.red_of_cr), (slope_cb, scale.blue_of_cb)):
@@ -121,4 +121,6 @@ def _widened(lines: FloatArray, scale: Scale, width: int) -> FloatArray:
         (slope_cb, offset_cb, scale.blue_of_cb),
     ):
         planes.append(offset * per_chroma - slope * (per_chroma / span * scale.black))
-    return np.stack([cv2.resize(np.float32(one), (width, len(lines))) for one in planes])
+    size = width, len(lines)
+    wide = [cv2.resize(np.asarray(one, dtype=np.float32), size) for one in planes]
+    return np.asarray(wide, dtype=np.float32)

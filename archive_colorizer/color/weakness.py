@@ -11,7 +11,7 @@ import numpy as np
 
 from archive_colorizer.color.correct import gamut_share
 from archive_colorizer.color.faces import Box
-from archive_colorizer.color.space import FloatArray
+from archive_colorizer.color.space import FloatArray, planes_of
 
 _DARK: Final = 0.12
 _LIGHT: Final = 0.88
@@ -57,9 +57,9 @@ def blotches(chroma: FloatArray, luma: FloatArray) -> float:
         return 0.0
     squares = [
         np.square(_blurred(plane, fine) - _blurred_widely(plane, coarse))[flat].mean()
-        for plane in cv2.split(chroma)
+        for plane in planes_of(chroma)
     ]
-    return float(np.sqrt(sum(squares)))
+    return float(np.sqrt(np.sum(squares)))
 
 
 def clipped_share(chroma: FloatArray, luma: FloatArray) -> float:
@@ -87,7 +87,7 @@ def skin_distance(chroma: FloatArray, faces: Iterable[Box]) -> float | None:
 
 
 def _lengths(chroma: FloatArray) -> FloatArray:
-    return np.asarray(cv2.magnitude(*cv2.split(chroma)), dtype=np.float32)
+    return np.asarray(cv2.magnitude(*planes_of(chroma)), dtype=np.float32)
 
 
 def _blurred_widely(plane: FloatArray, sigma: float) -> FloatArray:
@@ -101,7 +101,7 @@ def _blurred_widely(plane: FloatArray, sigma: float) -> FloatArray:
     more = (beyond, beyond + -height % step, beyond, beyond + -width % step)
     wide = cv2.copyMakeBorder(plane, *more, cv2.BORDER_REPLICATE)
     size = wide.shape[1] // step, wide.shape[0] // step
-    small = cv2.resize(wide, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(wide, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
     # Averaging and interpolating blur, too: a square's and a triangle's variance.
     left = float(np.sqrt((sigma / step) ** 2 - 1 / 12 - 1 / 6))
     rough = cv2.resize(_blurred(small, left), wide.shape[::-1])
