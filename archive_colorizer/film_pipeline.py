@@ -51,7 +51,7 @@ def restore_films(
     `restore_archive` does.
     """
     with open_run(order.output, order.recipe, tell) as opening:
-        place = workplace_of(order, opening.threads)
+        place = workplace_of(order, opening.share.threads)
         session = _Session(
             order,
             place,

@@ -13,7 +13,6 @@ from archive_colorizer.film_assembly import list_order, workplace_of
 from archive_colorizer.film_order import FilmOrder
 from archive_colorizer.media.film import Film, FilmFacts, Layout
 from archive_colorizer.media.film_source import find_film
-from archive_colorizer.opening import share_cores
 from archive_colorizer.records import Part, Shot, Source, Workplace
 from archive_colorizer.restore.contact_sheet import (
     Tile,
@@ -28,6 +27,7 @@ from archive_colorizer.run.film_plan import list_name
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import Settled
 from archive_colorizer.run.span import clock
+from archive_colorizer.run.team import share_cores
 
 _SAMPLE: Final = 8
 """Frames that are restored to tell how fast it goes."""
@@ -75,21 +75,21 @@ class LookAhead:
 
 def look_ahead(path: Path, order: FilmOrder) -> LookAhead:
     """What a run of the order would make of one film; writes nothing."""
-    workers, threads = share_cores(order.recipe.workers)
-    place = workplace_of(order, threads)
+    share = share_cores(order.recipe.workers)
+    place = workplace_of(order, share.threads)
     source = find_film(path)
     with open_again(source, place) as film:
         facts = film.facts
         shots = _shots(source, film, order, place)
         middle = max(shots, key=lambda shot: shot.frames)
-        rate = _rate(film, middle, place) * workers
+        rate = _rate(film, middle, place) * share.workers
     return LookAhead(
         name=source.name,
         said=_words(facts),
         shots=tuple((one.first, one.last, *_times(facts, one)) for one in shots),
         warnings=facts.warnings,
         rate=rate,
-        workers=workers,
+        workers=share.workers,
     )
 
 
@@ -147,7 +147,7 @@ def write_sheet(order: FilmOrder, sheet: Path) -> int:
     """
     if sheet.suffix.lower() != ".png":
         raise UsageError(f"{sheet} must end with .png")
-    place = workplace_of(order, share_cores(1)[1])
+    place = workplace_of(order, share_cores(1).threads)
     tiles = (tile for path in order.films for tile in _tiles(path, order, place))
     shots, sheet_png = contact_sheet(tiles)
     temporary = sheet.with_name(f".{secrets.token_hex(8)}.png")

@@ -12,7 +12,9 @@ from typing import Final
 from uuid import uuid4
 
 from archive_colorizer import __version__
+from archive_colorizer.device import parse_device
 from archive_colorizer.model.colorizer import open_colorizer
+from archive_colorizer.model.runtime import CPU
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Provenance, Workplace
@@ -22,7 +24,7 @@ from archive_colorizer.run.limits import Limits
 from archive_colorizer.run.lock import hold_output
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.signals import Stop, stop_on_signals
-from archive_colorizer.run.threads import cores
+from archive_colorizer.run.team import Share, share_cards, share_cores
 from archive_colorizer.run.workfolder import sweep
 
 Tell = Callable[[str], None]
@@ -38,27 +40,36 @@ def tell_nobody(_sentence: str) -> None:
     """For runs that nobody listens to."""
 
 
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """The networks of a run, as Painter tells of them."""
+
+    name: str
+    licence: str
+    provider: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """A run that has begun and may write in its output.
 
-    name: no two runs have the same.  threads: that each of the `workers` may use.  adopted:
-    how many results of a killed run were found.
+    name: no two runs have the same.  share: who restores.  adopted: how many results of a
+    killed run were found.
     """
 
     name: str
     recipe: Recipe
-    painter: Painter
+    painted: Painted
     manifest: Manifest
     stop: Stop
-    workers: int
-    threads: int
+    share: Share
     adopted: int
 
     def executor(self) -> Executor:
         """A new one, as the recipe asks for."""
         limits = Limits(self.recipe.timeout, int(min(self.recipe.max_memory, 1e6) * 1e9))
-        return open_executor(self.recipe.executor, self.workers, self.threads, limits)
+        share = self.share
+        return open_executor(self.recipe.executor, share.workers, share.threads, limits, share.team)
 
     def provenance(
         self, roots: Sequence[Path], command: tuple[str, ...], place: Workplace
@@ -74,10 +85,10 @@ class Opening:
             roots=tuple(str(root) for root in roots),
             recipe={**place.recipe.as_dict(), **film},
             settings=place.settings,
-            model=self.painter.name,
+            model=self.painted.name,
             model_sha256=place.models_sha256,
-            model_licence=self.painter.licence,
-            provider=self.painter.provider,
+            model_licence=self.painted.licence,
+            provider=self.painted.provider,
             libraries=dict(_versions()),
         )
 
@@ -92,8 +103,8 @@ def open_run(
     OutputBusy and OutputError before anything is restored.
     """
     _yield_to_others(recipe.nice)
-    painter = open_painter(recipe, tell)
-    workers, threads = share_cores(recipe.workers)
+    painted = _painted(recipe, tell)
+    share = share_machine(recipe, painted.provider)
     heard = stop_on_signals(budget=recipe.time_budget) if stop is None else nullcontext(stop)
     with hold_output(output), heard as stop, Manifest.open(output) as manifest:
         if manifest.warning:
@@ -101,11 +112,10 @@ def open_run(
         yield Opening(
             name=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}",
             recipe=recipe,
-            painter=painter,
+            painted=painted,
             manifest=manifest,
             stop=stop,
-            workers=workers,
-            threads=threads,
+            share=share,
             adopted=sweep(output, manifest),
         )
 
@@ -125,11 +135,20 @@ def open_painter(recipe: Recipe, tell: Tell) -> Painter:
     return painter
 
 
-def share_cores(workers: int) -> tuple[int, int]:
-    """Worker processes, and the threads that each may use; 0 workers are one a core."""
-    at_hand = cores()
-    workers = workers or at_hand
-    return workers, max(1, at_hand // workers)
+def _painted(recipe: Recipe, tell: Tell) -> Painted:
+    """What is known of the networks of a recipe; they are closed again.
+
+    The workers open their own, and the memory of a card is theirs.
+    """
+    painter = open_painter(recipe, tell)
+    return Painted(painter.name, painter.licence, painter.provider)
+
+
+def share_machine(recipe: Recipe, provider: str) -> Share:
+    """Who restores: processes with a core each, or one for each card where networks run there."""
+    if provider == CPU:
+        return share_cores(recipe.workers)
+    return share_cards(recipe.workers, parse_device(recipe.device))
 
 
 def _yield_to_others(niceness: int) -> None:

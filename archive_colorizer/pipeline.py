@@ -118,7 +118,7 @@ def restore_archive(
     _check_libraries(order.recipe)
     with open_run(order.output, order.recipe, tell, loan.stop if loan else None) as opening:
         work = WorkFolder.open(order.output, opening.name)
-        place = _workplace(order, str(work.path), opening.threads)
+        place = _workplace(order, str(work.path), opening.share.threads)
         return drive(
             map(
                 _weighed,

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 from uuid import uuid4
 
+from archive_colorizer.device import VISIBLE
 from archive_colorizer.errors import DependencyError
 from archive_colorizer.records import Outcome
 from archive_colorizer.run.dask_answers import answer_of
@@ -21,9 +22,10 @@ from archive_colorizer.run.executor import Batch, Lost, Task
 from archive_colorizer.run.guard import can_refuse_memory, guarded, ran_out_of_time
 from archive_colorizer.run.limits import NO_LIMITS, Limits, has_room
 from archive_colorizer.run.surroundings import environment, signals_held_back
+from archive_colorizer.run.team import ALONE, Team
 
 _AHEAD = 2
-"""Batches in flight beyond one for each worker, so that none waits for its next."""
+"""Batches in flight beyond one for each hand, so that none waits for its next."""
 
 _PATIENCE = 5.0
 """Seconds that the processes get to end by themselves."""
@@ -52,7 +54,9 @@ _SETTINGS: dict[str, Any] = {
 class DaskExecutor:
     """`workers` processes on this machine, reachable through the loopback interface only."""
 
-    def __init__(self, workers: int, threads: int, limits: Limits = NO_LIMITS) -> None:
+    def __init__(
+        self, workers: int, threads: int, limits: Limits = NO_LIMITS, team: Team = ALONE
+    ) -> None:
         """Raises DependencyError without dask; processes start with the first batch only."""
         if find_spec("distributed") is None:
             raise DependencyError(
@@ -61,6 +65,8 @@ class DaskExecutor:
         self._workers = workers
         self._threads = threads
         self._limits = limits
+        self._team = team
+        self._hands = workers * team.hands
         self._notes = ""
         # Any, since only a part of the library is typed.
         self._cluster: Any = None
@@ -77,14 +83,14 @@ class DaskExecutor:
         batch: Batch | None = None
         self._abandoned = True
         while True:
-            while len(flying) < self._workers + _AHEAD:
+            while len(flying) < self._hands + _AHEAD:
                 batch = next(waiting, None) if batch is None else batch
                 if batch is None:
                     break
                 if self._cluster is None:
                     self._start()
-                shares = self._limits.shares_for(batch, self._workers)
-                if not has_room(shares, [taken for *_, taken in flying.values()], self._workers):
+                shares = self._limits.shares_for(batch, self._hands)
+                if not has_room(shares, [taken for *_, taken in flying.values()], self._hands):
                     break
                 note = f"{self._notes}/{uuid4().hex}"
                 future = self._send(task, batch, shares, note)
@@ -103,7 +109,11 @@ class DaskExecutor:
         self._abandoned = False
 
     def _send(self, task: Task, batch: Batch, shares: int, note: str) -> Any:
-        limits = replace(self._limits, memory=self._limits.memory * shares)
+        # Threads of one process have its memory in common.
+        memory = self._limits.memory * shares if self._team.hands == 1 else 0
+        limits = replace(self._limits, memory=memory)
+        if self._team.cards:
+            task = partial(_on_its_card, task=task, team=self._team)
         watched = partial(guarded, task=task, limits=limits, note=note)
         return self._client.submit(watched, batch, pure=False)
 
@@ -138,16 +148,17 @@ class DaskExecutor:
         nanny = {"distributed.nanny.pre-spawn-environ": variables}
         self._settings.enter_context(dask.config.set({**_SETTINGS, **nanny}))
         self._notes = self._settings.enter_context(TemporaryDirectory(prefix="colorize-"))
-        memory = self._limits.share(MEMORY_LIMIT, self._workers)
+        memory = self._limits.share(MEMORY_LIMIT, self._hands)
         self._limits = replace(self._limits, memory=memory)
         # Where a worker is refused memory file by file, one may have what the others leave.
-        most = memory * self._workers if can_refuse_memory() else memory
+        alone = can_refuse_memory() and self._team.hands == 1
+        most = memory * (self._workers if alone else self._team.hands)
         library: Any = distributed
         try:
             with signals_held_back():
                 self._cluster = library.LocalCluster(
                     n_workers=self._workers,
-                    threads_per_worker=1,
+                    threads_per_worker=self._team.hands,
                     memory_limit=most,
                     security=_credentials(library),
                     processes=True,
@@ -178,6 +189,15 @@ def _credentials(library: Any) -> Any:
     if library.Security().require_encryption or find_spec("cryptography") is None:
         return None
     return library.Security.temporary()
+
+
+def _on_its_card(batch: Batch, task: Task, team: Team) -> list[Outcome]:
+    """The task, in a process that sees its own card only; it has opened no network yet."""
+    from distributed import get_worker
+
+    worker: Any = get_worker()
+    os.environ[VISIBLE] = team.card_of(int(worker.name)) or ""
+    return task(batch)
 
 
 @contextmanager

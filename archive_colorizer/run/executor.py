@@ -8,6 +8,7 @@ from typing import Protocol, Self, TypeAlias, cast
 from archive_colorizer.errors import UsageError
 from archive_colorizer.records import Job, Outcome
 from archive_colorizer.run.limits import NO_LIMITS, Limits
+from archive_colorizer.run.team import ALONE, Team
 
 Batch: TypeAlias = tuple[Job, ...]
 Task: TypeAlias = Callable[[Batch], list[Outcome]]
@@ -52,10 +53,13 @@ class SerialExecutor:
     and this process is the run.
     """
 
-    def __init__(self, workers: int, threads: int, limits: Limits = NO_LIMITS) -> None:
+    def __init__(
+        self, workers: int, threads: int, limits: Limits = NO_LIMITS, team: Team = ALONE
+    ) -> None:
         self.workers = workers
         self.threads = threads
         self.limits = limits
+        self.team = team
 
     def map(self, task: Task, batches: Iterable[Batch]) -> Iterator[list[Outcome] | Lost]:
         for batch in batches:
@@ -78,10 +82,13 @@ EXECUTORS = {
 """Where each executor lives; imported only when it is asked for."""
 
 
-def open_executor(name: str, workers: int, threads: int, limits: Limits = NO_LIMITS) -> Executor:
+def open_executor(
+    name: str, workers: int, threads: int, limits: Limits = NO_LIMITS, team: Team = ALONE
+) -> Executor:
     """The executor called `name`, with `workers` processes of `threads` threads each.
 
-    `limits` are kept by executors whose processes can be ended without ending the run.
+    `limits` are kept by executors whose processes can be ended without ending the run, and
+    only executors with processes have a team.
 
     Raises UsageError for an unknown name and DependencyError for a library that is missing.
     """
@@ -89,4 +96,4 @@ def open_executor(name: str, workers: int, threads: int, limits: Limits = NO_LIM
         raise UsageError(f"executor must be one of {', '.join(EXECUTORS)}, not {name!r}")
     module, _, kind = EXECUTORS[name].partition(":")
     make = getattr(importlib.import_module(module), kind)
-    return cast(Executor, make(workers, threads, limits))
+    return cast(Executor, make(workers, threads, limits, team))

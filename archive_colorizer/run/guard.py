@@ -5,7 +5,11 @@ import faulthandler
 import os
 import resource
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final, TextIO
 
 from archive_colorizer.device import has_driver
 from archive_colorizer.records import Outcome
@@ -20,21 +24,56 @@ def guarded(batch: Batch, task: Task, limits: Limits, note: str) -> list[Outcome
     """Run the task under `limits`, in a worker process; `limits.memory` is 0 for none.
 
     A file that wants more memory gets a MemoryError.  When the time is over the process
-    ends, whatever it is doing, and `note` is a file that is not empty.
+    ends, whatever it is doing, and `note` is a file that is not empty.  Several threads may
+    run one each: only the note of the one whose time is over tells.
     """
     _refuse_memory(limits.memory)
     seconds = limits.seconds_for(batch)
     if not seconds:
         return task(batch)
-    with _place(note).open("w", encoding="utf-8") as stream:
-        # A thread that needs no lock of Python's: a decoder may hang with that lock in hand.
-        faulthandler.dump_traceback_later(seconds, exit=True, file=stream)
-        try:
+    try:
+        with _place(note).open("w", encoding="utf-8") as stream, _ALARMS.within(seconds, stream):
             return task(batch)
+    finally:
+        with contextlib.suppress(OSError):
+            Path(note).unlink()
+
+
+class _Alarms:
+    """The ends of the time of several threads, of which one timer holds the first.
+
+    The timer is faulthandler's, a thread that needs no lock of Python's: a decoder may hang
+    with that lock in hand.  A process has one such timer.
+    """
+
+    def __init__(self) -> None:
+        self._ends: dict[TextIO, float] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def within(self, seconds: float, stream: TextIO) -> Iterator[None]:
+        """End the process, with the stacks of its threads in `stream`, after so many seconds."""
+        with self._lock:
+            self._ends[stream] = time.monotonic() + seconds
+            self._set()
+        try:
+            yield
         finally:
-            faulthandler.cancel_dump_traceback_later()
-            with contextlib.suppress(OSError):
-                Path(note).unlink()
+            with self._lock:
+                del self._ends[stream]
+                self._set()
+
+    def _set(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        if self._ends:
+            stream, end = min(self._ends.items(), key=lambda one: one[1])
+            left = max(end - time.monotonic(), _AT_ONCE)
+            faulthandler.dump_traceback_later(left, exit=True, file=stream)
+
+
+_ALARMS: Final = _Alarms()
+_AT_ONCE: Final = 0.001
+"""Seconds; a timer takes no 0."""
 
 
 def ran_out_of_time(note: str) -> bool:

@@ -15,11 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from archive_colorizer.device import VISIBLE
 from archive_colorizer.errors import DependencyError, ModelError, UsageError
 from archive_colorizer.records import Job, Outcome, Source, Stamp, State
 from archive_colorizer.run.executor import EXECUTORS, Batch, Executor, Lost, open_executor
 from archive_colorizer.run.guard import can_refuse_memory
 from archive_colorizer.run.limits import Limits
+from archive_colorizer.run.team import Team
 
 WORKERS = 2
 
@@ -273,6 +275,81 @@ def test_large_pictures_get_out_of_each_others_way() -> None:
         if can_refuse_memory():
             assert share < most <= 2 * share
             assert told[4][2] < share
+
+
+def meet(batch: Batch) -> list[Outcome]:
+    """Waits until two batches are in this process at once."""
+    _BOTH.wait(60)
+    return note_place(batch)
+
+
+_BOTH = threading.Barrier(2)
+
+
+def note_place(batch: Batch) -> list[Outcome]:
+    """Tells the card that the process sees, and its number."""
+    time.sleep(0.05)
+    seen = os.environ.get(VISIBLE)
+    return [replace(one, message=f"{os.getpid()} {seen}") for one in note(batch)]
+
+
+def die_or_note(batch: Batch) -> list[Outcome]:
+    if batch[0].source.relative == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return note_place(batch)
+
+
+def test_hands_of_one_process_work_at_once() -> None:
+    with open_executor("dask", 1, 1, Limits(60.0), Team(2)) as executor:
+        outcomes = gather(executor, meet, batches(6))
+    assert len(outcomes) == 12
+    assert len({one.provider for one in outcomes}) == 1
+
+
+def test_each_process_sees_its_own_card_and_sees_it_again_after_a_death() -> None:
+    before = os.environ.get(VISIBLE)
+    with open_executor("dask", 2, 1, team=Team(2, ("GPU-a", "GPU-b"))) as executor:
+        first = by_process(executor)
+        answers = list(executor.map(die_or_note, iter([(job(1, "kill"),)])))
+        second = by_process(executor)
+    assert any(isinstance(answer, Lost) for answer in answers)
+    for told in (first, second):
+        assert sorted(told.values()) == ["GPU-a", "GPU-b"]
+    assert first != second
+    assert os.environ.get(VISIBLE) == before
+
+
+def by_process(executor: Executor) -> dict[str, str]:
+    """What two processes see; a new one takes its time to come."""
+    told: dict[str, str] = {}
+
+    def until_both() -> Iterator[Batch]:
+        end = time.monotonic() + 60
+        while len(told) < 2 and time.monotonic() < end:
+            yield (job(0),)
+
+    for answer in executor.map(note_place, until_both()):
+        assert not isinstance(answer, Lost)
+        told.update(dict([(answer[0].message or "").split()]))
+    return told
+
+
+def test_a_hang_in_one_hand_is_told_of_that_one_only() -> None:
+    def given() -> Iterator[Batch]:
+        yield (job(1, "sleep"),)
+        yield from batches(6)
+
+    with open_executor("dask", 1, 1, Limits(3.0), Team(2)) as executor:
+        answers = list(executor.map(sleep_or_note, given()))
+    lost = [answer for answer in answers if isinstance(answer, Lost)]
+    assert [one.timeout for one in lost if one.batch[0].source.relative == "sleep"] == [True]
+    assert not any(one.timeout for one in lost if one.batch[0].source.relative != "sleep")
+    assert len(answers) == 7
+
+
+def sleep_or_note(batch: Batch) -> list[Outcome]:
+    time.sleep(60 if batch[0].source.relative == "sleep" else 0.02)
+    return note(batch)
 
 
 def test_a_death_alone_costs_only_itself(dask: Executor) -> None:

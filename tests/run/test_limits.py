@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +106,32 @@ def test_code_that_hangs_with_the_interpreters_lock_is_ended(tmp_path: Path) -> 
     done = subprocess.run([sys.executable, "-c", HANGS, str(note)], timeout=60)
     assert done.returncode == 1
     assert ran_out_of_time(str(note))
+
+
+SEVERAL = """
+import sys, threading, time
+from archive_colorizer.run.guard import guarded
+from archive_colorizer.run.limits import Limits
+from tests.run.test_limits import batch
+times = {"short": (0.3, 0.0), "hangs": (1.0, 60.0), "long": (30.0, 60.0), "later": (30.0, 0.5)}
+def work(name):
+    given, takes = times[name]
+    guarded(batch(1), lambda _: time.sleep(takes), Limits(given), sys.argv[1] + name)
+threads = [threading.Thread(target=work, args=(name,)) for name in times]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+"""
+
+
+def test_of_several_threads_only_the_one_whose_time_is_over_is_told_of(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", SEVERAL, f"{tmp_path}/"], timeout=60)
+    assert done.returncode == 1
+    assert time.monotonic() - begun < 30
+    told = {one.name: ran_out_of_time(str(one)) for one in tmp_path.iterdir()}
+    assert told == {"hangs": True, "long": False}
 
 
 EATS = """
