@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from archive_colorizer.model.shelf import find_model
-from archive_colorizer.opening import share_cores
+from archive_colorizer.run.team import share_cores
 from benchmarks.speed_pictures import KINDS, make_pictures
 from benchmarks.speed_report import (
     Figures,
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables as Markdown."""
     given = _options().parse_args(arguments)
     earlier = read_json(given.against) if given.against else None
-    workers, _ = share_cores(given.workers)
+    workers = share_cores(given.workers).workers
     found: dict[str, Figures] = {}
     for name, count in counts_of(given).items():
         with tempfile.TemporaryDirectory(prefix="speed-", dir=given.work) as folder:
