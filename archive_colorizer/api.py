@@ -15,6 +15,7 @@ import numpy as np
 
 from archive_colorizer import pipeline
 from archive_colorizer.color.blend import blend_rgb
+from archive_colorizer.color.sharpen import sharpened
 from archive_colorizer.color.space import Plane, luma_of
 from archive_colorizer.color.tone import Tone, tone_of
 from archive_colorizer.errors import (
@@ -37,6 +38,7 @@ from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workpl
 from archive_colorizer.restore.painter import Painter, painter_with
 from archive_colorizer.restore.photo import bring, finish
 from archive_colorizer.restore.recolor import recolor
+from archive_colorizer.restore.render import sharpening_of
 from archive_colorizer.run.driver import Watch, watch_nothing
 from archive_colorizer.run.plan import job_key
 from archive_colorizer.run.summary import Summary
@@ -215,7 +217,8 @@ def _read(source: Path, recipe: Recipe) -> Plane:
 
 def _colored(luma: Plane, painter: Painter, recipe: Recipe) -> Plane:
     field, _ = recolor(luma, painter, recipe)
-    return blend_rgb(luma, field)
+    sharpening = sharpening_of(recipe)
+    return blend_rgb(luma if sharpening is None else sharpened(luma, sharpening), field)
 
 
 def _to_file(source: Path, target: Path, model: Model, recipe: Recipe) -> Outcome:

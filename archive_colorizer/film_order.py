@@ -44,6 +44,8 @@ def place_film_order(order: FilmOrder, output: Path | None) -> FilmOrder:
     default the folder beside the single input, with `-colorized` after its name.  Raises
     UsageError for paths that overlap or names that clash, SourceError for a missing film.
     """
+    if order.recipe.sharpen:
+        raise UsageError("films keep their luma and are not sharpened; leave sharpen out")
     films = tuple(Path(os.path.realpath(film)) for film in order.films)
     if len({film.name for film in films}) < len(films):
         raise UsageError("two of the films have the same name; restore them one by one")

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.presets import expanded
-from archive_colorizer.recipe import DEFAULTS, Layer, Recipe, read_tables
+from archive_colorizer.recipe import DEFAULTS, Layer, Recipe, check_together, read_tables
 from archive_colorizer.records import Own
 from archive_colorizer.settings import Settings, plain_of, reject_unknown
 
@@ -127,6 +127,7 @@ def own_of(recipe: Recipe, overriding: Overriding, layers: Sequence[Layer]) -> O
         chosen = _without(given, overriding.fixed & {"preset"})
         free = _without(expanded(chosen, DEFAULTS), overriding.fixed)
         effective = Settings.changed(effective, free, origin)
+    check_together(effective)
     differing = {
         one.name: plain_of(getattr(effective, one.name))
         for one in fields(Recipe)

@@ -15,7 +15,7 @@ from archive_colorizer.media.header import memory_of
 from archive_colorizer.opening import Opening, Tell, open_painter, open_run, tell_nobody
 from archive_colorizer.overrides import NO_OVERRIDES, Overriding
 from archive_colorizer.own_settings import with_own
-from archive_colorizer.recipe import Recipe
+from archive_colorizer.recipe import Recipe, check_together
 from archive_colorizer.records import Job, Source, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
 from archive_colorizer.restore.session import models_of
@@ -65,7 +65,8 @@ def place_order(
     """An Order whose paths are checked, before anything is read.
 
     The output of a single root is by default beside it, with `-colorized` after its name.
-    Raises UsageError for paths that overlap, and SourceError for a root that is not there.
+    Raises UsageError for paths that overlap and settings that cannot stand together, and
+    SourceError for a root that is not there.
     """
     real = tuple(Path(os.path.realpath(root)) for root in roots)
     if len({root.name for root in real}) < len(real):
@@ -76,6 +77,7 @@ def place_order(
         name = real[0].stem if real[0].is_file() else real[0].name
         output = real[0].with_name(f"{name}-colorized")
     check_apart(real, output)
+    check_together(recipe)
     for root in real:
         if not os.access(root, os.R_OK):
             said = "cannot be read" if root.exists() else "there is no such file or directory"

@@ -30,6 +30,9 @@ class Recipe(Settings):
     hue_range: corrections of some hues only.
     blend: luma takes the mask's color as it is, soft-light as a soft-light layer gives it.
     working_size: pixels that the network sees of a side; 0 for what its model was made for.
+    sharpen: amount of an unsharp mask on luma, which then is not the source's own; 0 for none.
+    sharpen_radius: of its blur in pixels.
+    sharpen_threshold: detail that is left alone as grain, in levels of 255.
     jpeg_quality: 1 to 100, or 0 for the least that keeps luma within 1 code value.
     luma: of JPEG results; lossless carries the source's luma coefficients over bit for bit.
     profile: srgb converts pixels of another color space to sRGB, keep stays in theirs.
@@ -70,6 +73,9 @@ class Recipe(Settings):
         "luma", choices=("luma", "soft-light"), later=True
     )
     working_size: int = pixels(0, 0, 4096, later=True)
+    sharpen: float = pixels(0.0, 0.0, 5.0, later=True)
+    sharpen_radius: float = pixels(1.0, 0.3, 50.0, later=True)
+    sharpen_threshold: float = pixels(0.0, 0.0, 255.0, later=True)
     jpeg_quality: int = pixels(0, 0, 100)
     luma: Literal["encoded", "lossless"] = pixels("encoded", choices=("encoded", "lossless"))
     profile: Literal["srgb", "keep"] = pixels("srgb", choices=("srgb", "keep"))
@@ -123,6 +129,15 @@ class Recipe(Settings):
 
 
 DEFAULTS: Final = {one.name: one.default for one in fields(Recipe)}
+
+
+def check_together(recipe: Recipe) -> None:
+    """Raise UsageError for settings of which each is sound and that cannot stand together."""
+    if recipe.sharpen and recipe.luma == "lossless":
+        raise UsageError(
+            "sharpen changes luma, and luma = lossless carries it over bit for bit; "
+            "choose one of them"
+        )
 
 
 OPTION: Final = "command line"

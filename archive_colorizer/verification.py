@@ -1,12 +1,14 @@
 """Is an output what its manifest says, and is its luma that of the sources?"""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.film_verification import FilmLikeness, check_film, is_film
 from archive_colorizer.media import stills
@@ -32,13 +34,15 @@ Roots: TypeAlias = tuple[tuple[str, ...], ...]
 class Checked:
     """One result: what is wrong with it, and how like its source it is (deep only).
 
-    is_picture: whether there is luma to compare, as there is not in lists.
+    is_picture: whether there is luma to compare, as there is not in lists.  is_sharpened:
+    whether luma is that of the source sharpened, as its run was asked to.
     """
 
     findings: tuple[Finding, ...]
     likeness: Likeness | None = None
     film: FilmLikeness | None = None
     is_picture: bool = True
+    is_sharpened: bool = False
 
 
 @dataclass(slots=True)
@@ -47,6 +51,7 @@ class Verdict:
 
     files: results that were checked.  pictures: those of them that have luma.  identical,
     within: those whose luma is that of their source bit for bit, or to within 1 code value.
+    sharpened: those whose luma is to within 1 that of their source sharpened as recorded.
     marked: of these, how many were compared without the visible mark's corner.  frames: of
     films, that were compared.  lossy: films whose codec keeps luma roughly, and which do.
     lost: frames that sources do not hold, so that nothing could be compared.  holder: the run
@@ -57,6 +62,7 @@ class Verdict:
     pictures: int = 0
     identical: int = 0
     within: int = 0
+    sharpened: int = 0
     marked: int = 0
     frames: int = 0
     lossy: int = 0
@@ -73,8 +79,9 @@ class Verdict:
             self.lost += checked.film.lost
             self.lossy += checked.film.is_lossy and not checked.film.wrong
         if checked.likeness is not None and checked.likeness.difference <= 1:
-            self.within += 1
-            self.identical += checked.likeness.difference == 0
+            self.sharpened += checked.is_sharpened
+            self.within += not checked.is_sharpened
+            self.identical += checked.likeness.difference == 0 and not checked.is_sharpened
             self.marked += checked.likeness.masked
 
     def note(self, finding: Finding) -> None:
@@ -173,13 +180,33 @@ def _compare(source: bytes, target: bytes, entry: Entry) -> Checked:
     recipe = entry.recipe
     # Luma was taken in the color space that the run worked in.
     profile: ProfileRule = "keep" if recipe.get("profile") == "keep" else "srgb"
-    before = stills.decode(source, outcome.name, _NO_LIMIT, profile).luma
+    sharpening = _sharpening(recipe)
+    page = page_of(recipe)
+    before = stills.decode(source, outcome.name, _NO_LIMIT, profile, page).luma
     after = stills.decode(target, str(outcome.target), _NO_LIMIT, profile).luma
+    if sharpening is not None:
+        before = sharpened(before, sharpening)
     marked = recipe.get(MARK_SETTING) not in (None, "none")
     likeness = luma_likeness(before, after, mark_box(*before.shape) if marked else None)
     if likeness.difference <= 1:
-        return Checked((), likeness)
+        return Checked((), likeness, is_sharpened=sharpening is not None)
     return Checked((Finding(Kind.LUMA, str(outcome.target), likeness.said),), likeness)
+
+
+def page_of(recipe: Mapping[str, object]) -> int | None:
+    """The page that a recorded recipe took, from 0, of files with several; None for the first."""
+    page = recipe.get("page")
+    return page - 1 if isinstance(page, int) and page > 0 else None
+
+
+def _sharpening(recipe: Mapping[str, object]) -> Sharpening | None:
+    """How a recorded run has sharpened luma, which it then must look like."""
+    amount, radius, threshold = (
+        recipe.get(name, 0.0) for name in ("sharpen", "sharpen_radius", "sharpen_threshold")
+    )
+    numbers = [one for one in (amount, radius, threshold) if isinstance(one, int | float)]
+    is_sound = len(numbers) == 3 and all(map(math.isfinite, numbers)) and 0.3 <= numbers[1] <= 50
+    return Sharpening(*map(float, numbers)) if is_sound and amount else None
 
 
 def find_source(outcome: Outcome, roots: Roots) -> bytes | Finding:

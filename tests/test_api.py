@@ -17,6 +17,7 @@ from PIL import Image
 
 import archive_colorizer
 from archive_colorizer import Model, Recipe, load_model, restore_archive, restore_photo
+from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import (
     ArchiveColorizerError,
@@ -109,6 +110,14 @@ def test_an_array_keeps_its_luma_and_its_depth(model, name, deep):
 )
 def test_any_grey_array_comes_back_with_its_luma(shared, luma):
     assert luma_error(restore_photo(luma, model=shared), luma) <= 1
+
+
+def test_sharpening_reaches_an_array(model):
+    luma = luma_of(photograph("coffee"))
+    wanted = sharpened(luma, Sharpening(1.0, 2.0))
+    made = restore_photo(luma, model=model, sharpen=1.0, sharpen_radius=2.0)
+    assert luma_error(made, wanted) <= 1
+    assert luma_error(made, luma) > 10
 
 
 def test_of_a_picture_in_color_only_the_luma_counts(model):

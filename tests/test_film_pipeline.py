@@ -477,6 +477,12 @@ def test_the_manifest_names_the_film_s_settings(tmp_path, model):
     assert {line["settings"] for line in lines} == {runs[0]["settings"]}
 
 
+def test_films_are_not_sharpened(tmp_path):
+    order = order_of(sequence(tmp_path / "one", 2), tmp_path / "out", tmp_path)
+    with pytest.raises(UsageError, match="films keep their luma"):
+        place_film_order(replace(order, recipe=replace(order.recipe, sharpen=0.5)), None)
+
+
 def test_several_films_need_a_folder(tmp_path):
     one, two = sequence(tmp_path / "one", 2), sequence(tmp_path / "two", 2)
     order = replace(order_of(one, tmp_path / "out", tmp_path), films=(one, two))

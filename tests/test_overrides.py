@@ -73,6 +73,12 @@ def test_own_settings_hold_what_differs_and_who_said_so():
 SKIN = {"name": "skin", "saturation": 0.8}
 
 
+def test_settings_that_cannot_stand_together_are_refused():
+    with pytest.raises(UsageError, match="choose one of them"):
+        own_of(Recipe(luma="lossless"), FREE, [("a.toml", {"sharpen": 0.5})])
+    assert effective(Recipe(luma="lossless"), {"sharpen": 0.5, "luma": "encoded"}).sharpen == 0.5
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

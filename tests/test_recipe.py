@@ -30,6 +30,9 @@ PIXELS = {
     "hue_range": [{"name": "reds", "shift": 5}],
     "blend": "soft-light",
     "working_size": 512,
+    "sharpen": 0.5,
+    "sharpen_radius": 2.0,
+    "sharpen_threshold": 3.0,
 }
 RUNNING = {
     "workers": 7,

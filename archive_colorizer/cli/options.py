@@ -77,6 +77,9 @@ color_options: Final = together(
 
 result_options: Final = together(
     click.option("--jpeg-quality", type=int, help="1 to 100; 0: keep luma.  [default: 0]"),
+    click.option("--sharpen", type=float, help="Unsharp mask on luma, 0 to 5.  [default: 0]"),
+    click.option("--sharpen-radius", type=float, help="Of its blur, pixels.  [default: 1]"),
+    click.option("--sharpen-threshold", type=float, help="Spared grain, 0 to 255.  [default: 0]"),
     click.option("--luma", **words("encoded|lossless"), help="Of JPEGs.  [default: encoded]"),
     click.option(
         "--profile", **words("srgb|keep"), help="Color space of results.  [default: srgb]"

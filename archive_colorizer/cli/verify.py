@@ -69,6 +69,7 @@ def _said(verdict: "Verdict", deep: bool) -> dict[str, object]:
         said |= {
             "luma_identical": verdict.identical,
             "luma_within_1": verdict.within,
+            "luma_sharpened": verdict.sharpened,
             "luma_of": verdict.pictures,
             "frames_compared": verdict.frames,
             "frames_lost_in_sources": verdict.lost,
@@ -93,6 +94,11 @@ def _summary(verdict: "Verdict", deep: bool) -> None:
     if deep:
         click.echo(f"luma identical: {verdict.identical:,} of {verdict.pictures:,} files")
         click.echo(f"luma within 1: {verdict.within:,} of {verdict.pictures:,} files")
+        if verdict.sharpened:
+            click.echo(
+                f"luma sharpened as asked, else within 1: {verdict.sharpened:,} of "
+                f"{verdict.pictures:,} files"
+            )
         if verdict.marked:
             click.echo(f"of these compared without the visible mark: {verdict.marked:,}")
         if verdict.lossy:

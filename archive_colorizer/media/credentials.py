@@ -89,12 +89,14 @@ def read_credentials(data: bytes, kind: Format) -> dict[str, Any] | None:
 def _definition(note: ProvenanceNote, mime: str) -> dict[str, Any]:
     name, _, version = note.software.partition(" ")
     agent = {"name": name, "version": version}
+    sharpened = f", sharpened ({note.sharpening})" if note.sharpening else ""
+    said = f"Color added with the model {note.model}; light and shade are the source's{sharpened}"
     colored = {
         "action": "c2pa.edited",
         "when": note.when,
         "softwareAgent": agent,
         "digitalSourceType": SOURCE_TYPES + note.source_type,
-        "description": f"Color added with the model {note.model}; light and shade are the source's",
+        "description": said,
         "parameters": {
             "model": f"{note.model} sha256 {note.model_sha256}",
             "settings": note.settings,

@@ -39,7 +39,8 @@ _LONGEST: Final = 8_000_000
 class ProvenanceNote:
     """Who made the color of one picture, by what means, from what and when (ISO 8601).
 
-    source_type: the IPTC's term for such a picture.
+    source_type: the IPTC's term for such a picture.  sharpening: how luma was sharpened, empty
+    where it is the source's own.
     """
 
     software: str
@@ -50,6 +51,7 @@ class ProvenanceNote:
     source_sha256: str
     when: str
     source_type: str = SOURCE_TYPE
+    sharpening: str = ""
 
 
 def is_sound(packet: bytes) -> bool:
@@ -217,14 +219,16 @@ def _append_event(rdf: Any, note: ProvenanceNote) -> None:
     _child(event, _EVENT, "action", "edited")
     _child(event, _EVENT, "softwareAgent", note.software)
     _child(event, _EVENT, "when", note.when)
-    parameters = f"colorized; model {note.model} sha256 {note.model_sha256}; settings "
+    sharpened = f"luma sharpened ({note.sharpening}); " if note.sharpening else ""
+    parameters = f"colorized; {sharpened}model {note.model} sha256 {note.model_sha256}; settings "
     _child(event, _EVENT, "parameters", parameters + note.settings)
 
 
 def _append_description(rdf: Any, note: ProvenanceNote) -> None:
     sentence = (
         f"Color added by {note.software} with the model {note.model}; "
-        "the colors are a machine's guess, the light and shade are the photograph's."
+        "the colors are a machine's guess, the light and shade are the photograph's"
+        f"{', sharpened' if note.sharpening else ''}."
     )
     alternatives = _array(rdf, _DC, "description", "Alt")
     members = alternatives.findall(_q(_RDF, "li"))

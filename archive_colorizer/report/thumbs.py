@@ -19,7 +19,7 @@ from archive_colorizer.media.raster import Raster
 from archive_colorizer.run.account import Entry
 from archive_colorizer.run.verify import Finding
 from archive_colorizer.run.whole import write_whole
-from archive_colorizer.verification import Roots, find_source
+from archive_colorizer.verification import Roots, find_source, page_of
 
 FOLDER: Final = "thumbs"
 _LONG_SIDE: Final = 512
@@ -56,7 +56,7 @@ class Darkroom:
         outcome = entry.outcome
         if outcome.frames is not None or outcome.width is None:
             return Pair()
-        page = _page_of(entry)
+        page = page_of(entry.recipe)
         before, missing = self._made(outcome.source_sha256, page, lambda: self._source(entry))
         if outcome.target is None:
             return Pair(before, None, missing)
@@ -104,12 +104,6 @@ def small_picture(raster: Raster) -> npt.NDArray[np.uint8]:
     small = cv2.resize(raster.luma, size, interpolation=cv2.INTER_AREA)
     grey = np.rint(small / (white_of(raster.luma) / 255)).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
-
-
-def _page_of(entry: Entry) -> int | None:
-    """The page that was restored, from 0, of files with several."""
-    page = entry.recipe.get("page")
-    return page - 1 if isinstance(page, int) and page > 0 else None
 
 
 def _encoded(rgb: npt.NDArray[np.uint8]) -> bytes:

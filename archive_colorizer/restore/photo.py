@@ -23,7 +23,7 @@ from archive_colorizer.records import Job, Outcome, Source, State, Workplace
 from archive_colorizer.restore.boundary import settle
 from archive_colorizer.restore.painter import Painter
 from archive_colorizer.restore.recolor import flags_of, recolor
-from archive_colorizer.restore.render import Original, placed, render
+from archive_colorizer.restore.render import Original, placed, render, sharpening_of
 from archive_colorizer.restore.session import painter_of
 
 
@@ -134,6 +134,7 @@ def _check(finished: Finished, job: Job, recipe: Recipe) -> Check:
 
 def _note(painter: Painter, known: Outcome, recipe: Recipe) -> ProvenanceNote:
     """Who made the color, by what means, and from what."""
+    sharpening = sharpening_of(recipe)
     return ProvenanceNote(
         software=f"archive-colorizer {__version__}",
         model=painter.name,
@@ -143,6 +144,7 @@ def _note(painter: Painter, known: Outcome, recipe: Recipe) -> ProvenanceNote:
         source_sha256=known.source_sha256 or "",
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         source_type=recipe.source_type,
+        sharpening=sharpening.said if sharpening else "",
     )
 
 

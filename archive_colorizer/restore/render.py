@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from archive_colorizer.color.blend import ChromaField, blend_planes, blend_rgb
+from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import SourceError
 from archive_colorizer.media import jpeg, stills
@@ -45,8 +46,12 @@ def render(
     """
     raster = original.raster
     said: tuple[str, ...] = ()
+    sharpening = sharpening_of(recipe)
+    if sharpening is not None:
+        said = (f"luma is not the source's own: {sharpening.said}",)
+        raster = replace(raster, luma=sharpened(raster.luma, sharpening))
     if recipe.mark == "corner":
-        said = () if mark_box(*raster.luma.shape) else (TOO_SMALL,)
+        said += () if mark_box(*raster.luma.shape) else (TOO_SMALL,)
         raster = replace(raster, luma=with_mark(raster.luma))
     if not raster.format == kind == "jpeg":
         rgb = blend_rgb(raster.luma, field)
@@ -64,6 +69,12 @@ def render(
     return Rendering(jpeg.encode_jpeg(luma, cb, cr, metadata, recipe.jpeg_quality), luma, said)
 
 
+def sharpening_of(recipe: Recipe) -> Sharpening | None:
+    """How luma is to be sharpened, if it is."""
+    how = Sharpening(recipe.sharpen, recipe.sharpen_radius, recipe.sharpen_threshold)
+    return how if how.amount else None
+
+
 def placed(job: Job, source: Format, kind: Format) -> Job:
     """The job with the target's name that a result of format `kind` has.
 
@@ -78,6 +89,8 @@ def placed(job: Job, source: Format, kind: Format) -> Job:
 
 
 def _why_not_lossless(raster: Raster, recipe: Recipe) -> str:
+    if recipe.sharpen:
+        return "sharpening changes it"
     if recipe.mark != "none":
         return "the visible mark changes it"
     return "its colors were converted to sRGB" if raster.converted else ""

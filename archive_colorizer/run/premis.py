@@ -164,8 +164,9 @@ def _moment(entry: Entry) -> str:
 def _detail(entry: Entry) -> str:
     """By what means, so that the event can be read without the manifest."""
     outcome, run = entry.outcome, entry.run
+    sharpened = ", sharpened" if entry.recipe.get("sharpen") else ""
     said = [
-        "colorization: the color is predicted by a model, the luma is the source's",
+        f"colorization: the color is predicted by a model, the luma is the source's{sharpened}",
         f"model {run.model if run else 'unknown'} sha256 {outcome.model_sha256 or 'unknown'}",
         f"settings digest {outcome.settings or 'unknown'}",
         f"source sha256 {outcome.source_sha256 or 'unknown'}",

@@ -140,3 +140,36 @@ def test_without_a_manifest_there_is_nothing_to_verify(command, tmp_path):
     check = command("verify", tmp_path)
     assert check.returncode == 5
     assert "manifest.jsonl does not exist" in check.stderr
+
+
+def test_sharpened_luma_is_no_fault_and_said(command, scans, model):
+    output = scans.with_name("scans-colorized")
+    (scans / "a.png.colorize.toml").write_text("sharpen = 0\n")
+    sharp = ("--sharpen-radius", "2", "--recipe", scans.with_name("r.toml"))
+    scans.with_name("r.toml").write_text("sharpen = 0.7\nsharpen_threshold = 2\n")
+    command("run", scans, "--model", model, "--executor", "serial", *sharp)
+    deep = command("verify", output, "--deep")
+    assert deep.returncode == 0, deep.stdout
+    assert "luma within 1: 1 of 3 files" in deep.stdout
+    assert "luma sharpened as asked, else within 1: 2 of 3 files" in deep.stdout
+    assert json.loads(command("verify", output, "--deep", "--json").stdout)["luma_sharpened"] == 2
+
+
+def test_luma_that_was_changed_beyond_its_sharpening_is_a_fault(command, scans, model):
+    output = scans.with_name("scans-colorized")
+    command("run", scans, "--model", model, "--executor", "serial", "--sharpen", "0.7")
+    manifest = output / "manifest.jsonl"
+    manifest.write_text(manifest.read_text().replace('"sharpen": 0.7', '"sharpen": 0.3'))
+    deep = command("verify", output, "--deep")
+    assert deep.returncode == 7
+    assert "luma differs" in deep.stdout
+
+
+def test_the_page_that_was_restored_is_compared(command, scans, model):
+    pages = [Image.open(scans / name).convert("L") for name in ("a.png", "b.jpg")]
+    pages[0].save(scans / "two.tif", save_all=True, append_images=pages[1:])
+    (scans / "two.tif.colorize.toml").write_text("page = 2\n")
+    command("run", scans, "--model", model, "--executor", "serial")
+    deep = command("verify", scans.with_name("scans-colorized"), "--deep")
+    assert deep.returncode == 0, deep.stdout
+    assert "luma within 1: 4 of 4 files" in deep.stdout

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Stamp, State
@@ -315,3 +316,34 @@ def test_a_hue_range_reaches_the_result(studio):
         spread[name] = np.ptp(studio.result(f"{name}.png").astype(int), axis=2)
     assert spread["skin"].max() <= 1
     assert spread["blues"].mean() > 5
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_sharpening_is_in_the_luma_and_said_everywhere(studio, suffix):
+    if suffix == "tif":
+        luma = luma_of(at_16_bits(photograph("chelsea")))
+        studio.put("a.tif", luma, photometric="minisblack")
+    else:
+        luma = grey("chelsea")
+        studio.put(f"a.{suffix}", luma)
+    name = f"a.{suffix}"
+    if suffix == "jpg":
+        luma = np.asarray(Image.open(studio.scans / name))
+    outcome = studio.restore(name, sharpen=1.0, sharpen_radius=2.0, paranoid=True)
+    assert outcome.state is State.DONE, outcome.message
+    wanted = sharpened(luma, Sharpening(1.0, 2.0))
+    if suffix != "jpg":
+        assert luma_error(studio.result(name), wanted) <= 1
+    assert luma_error(studio.result(name), luma) > 20
+    assert any("luma is not the source's own" in one for one in outcome.warnings)
+    written = (studio.output / name).read_bytes()
+    assert b"luma sharpened (unsharp mask, amount 1, radius 2 pixels" in written
+    assert b"are the photograph's, sharpened." in written
+
+
+def test_no_sharpening_no_word_of_it(studio):
+    studio.put("a.png", grey("chelsea"))
+    studio.restore("a.png")
+    written = (studio.output / "a.png").read_bytes()
+    assert b"sharpened" not in written
+    assert b"are the photograph's." in written
