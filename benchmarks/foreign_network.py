@@ -71,22 +71,26 @@ class _Graph:
         self.node("Relu")
 
 
-def large_network(path: Path, size: int = 512) -> int:
+def large_network(path: Path, size: int = 512, *, batch: int | str = 1, narrower: int = 1) -> int:
     """Write a network as costly as DDColor's large one; the number of its weights.
 
     A ConvNeXt-L and a decoder with its skips.  Its weights are random, its colors mild.
+    batch: how many pictures it takes, or a name for any number.  narrower: divides all widths,
+    for trials.
     """
+    widths = [width // narrower for width in _WIDTHS]
     graph = _Graph()
-    graph.node("Conv", graph.weight(_WIDTHS[0], 3, 4, 4), strides=[4, 4])
+    graph.node("Conv", graph.weight(widths[0], 3, 4, 4), strides=[4, 4])
     skips = []
-    for stage, (width, depth) in enumerate(zip(_WIDTHS, _DEPTHS, strict=True)):
+    for stage, (width, depth) in enumerate(zip(widths, _DEPTHS, strict=True)):
         if stage:
-            skips.append((graph.last, _WIDTHS[stage - 1]))
-            graph.down(_WIDTHS[stage - 1], width)
+            skips.append((graph.last, widths[stage - 1]))
+            graph.down(widths[stage - 1], width)
         for _ in range(depth):
             graph.block(width)
-    wide = _WIDTHS[-1]
-    for width, (beside, beside_width) in zip(_DECODER, reversed(skips), strict=True):
+    wide = widths[-1]
+    decoder = [width // narrower for width in _DECODER]
+    for width, (beside, beside_width) in zip(decoder, reversed(skips), strict=True):
         graph.up(wide, width, beside, beside_width)
         wide = width
     graph.node("Conv", graph.weight(16 * 64, wide, 1, 1))
@@ -94,7 +98,7 @@ def large_network(path: Path, size: int = 512) -> int:
     graph.node("Conv", graph.weight(2, 64, 1, 1, scale=0.02))
     graph.node("Tanh")
     graph.node("Mul", graph.value(np.float32([30.0])), to="output")
-    _write(path, graph.nodes, graph.weights, size)
+    _write(path, graph.nodes, graph.weights, size, batch)
     return sum(int(np.prod(one.dims)) for one in graph.weights)
 
 
@@ -109,12 +113,14 @@ def knowing_network(path: Path, ab: npt.NDArray[np.float32]) -> None:
     _write(path, nodes, weights, ab.shape[1])
 
 
-def _write(path: Path, nodes: Sequence[Any], weights: Sequence[Any], size: int) -> None:
+def _write(
+    path: Path, nodes: Sequence[Any], weights: Sequence[Any], size: int, batch: int | str = 1
+) -> None:
     graph = helper.make_graph(
         nodes,
         "ddcolor",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, size, size])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, 2, size, size])],
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, 3, size, size])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [batch, 2, size, size])],
         weights,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)

@@ -30,7 +30,7 @@ FLOORS = {
 DOORS = {
     "dask": {"run/dask_"},
     "distributed": {"run/dask_"},
-    "onnxruntime": {"model/runtime.py"},
+    "onnxruntime": {"model/runtime.py", "adoption/halve.py"},
     "torch": {"training/"},
     "click": {"cli/"},
     "rich": {"cli/"},

@@ -40,7 +40,7 @@ def examine(data: bytes, origin: str) -> Interface:
     other files, operators that onnxruntime has not, several inputs, another rank or type, and
     free axes without a name.  Raises DependencyError without onnx.
     """
-    model = _parsed(data, origin)
+    model = parse(data, origin)
     _reject_external(model.graph, origin)
     _reject_foreign(model, origin)
     inner = {one.name for one in model.graph.initializer}
@@ -75,7 +75,8 @@ def newest_opset() -> int:
     return int(onnx.defs.onnx_opset_version())
 
 
-def _parsed(data: bytes, origin: str) -> Any:
+def parse(data: bytes, origin: str) -> Any:
+    """The bytes of an ONNX file as onnx has them; raises ModelError, and DependencyError."""
     try:
         import onnx
         from google.protobuf.message import DecodeError
@@ -91,6 +92,31 @@ def _parsed(data: bytes, origin: str) -> Any:
         begins = data[:12].decode("latin-1")
         raise ModelError(f"{origin}: expected an ONNX file; found one that begins with {begins!r}")
     return model
+
+
+def round_to_16_bits(model: Any) -> None:
+    """Let what each node of a model gives go through 16 bits and back, in place.
+
+    So a processor that computes in 32 bits shows what one of 16 would answer: onnxruntime's
+    widens a model in 16 bits, and what would overflow does not.
+    """
+    import onnx
+
+    known = onnx.shape_inference.infer_shapes(model).graph
+    wide, half = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
+    kinds = {one.name: one.type.tensor_type.elem_type for one in (*known.value_info, *known.output)}
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    for node in nodes:
+        copied = model.graph.node.add()
+        copied.CopyFrom(node)
+        for at, name in enumerate(node.output):
+            if kinds.get(name) != wide:
+                continue
+            copied.output[at] = f"{name}/exact"
+            for given, made, kind in (("exact", f"{name}/rounded", half), ("rounded", name, wide)):
+                cast = onnx.helper.make_node("Cast", [f"{name}/{given}"], [made], to=kind)
+                model.graph.node.append(cast)
 
 
 def _shape(value: Any, origin: str) -> tuple[Size, Size, Size, Size]:

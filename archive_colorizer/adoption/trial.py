@@ -15,6 +15,7 @@ from archive_colorizer.color.space import KB, KG, KR, FloatArray
 from archive_colorizer.errors import ModelError
 from archive_colorizer.model.adapt import pack, unpack, working_size
 from archive_colorizer.model.colorizer import Colorizer
+from archive_colorizer.model.contract import InputContract
 
 _BEYOND: Final = 0.25
 """Share of its range by which an answer may leave it: a run clips what overshoots."""
@@ -51,8 +52,9 @@ def try_out(colorizer: Colorizer, origin: str, batches: bool) -> Findings:
     Raises ModelError that names it as `origin`, with what was expected and found.
     """
     contract = colorizer.contract
-    shapes = _shapes(colorizer)
-    answers = [(luma, _answer(colorizer, [luma], origin)) for luma in _pictures(shapes)]
+    answers = [
+        (luma, _answer(colorizer, [luma], origin)) for luma in trial_pictures(contract.input)
+    ]
     ranges = [_in_range(answer, colorizer, origin) for _, answer in answers]
     peaks = [_peak(answer, luma, colorizer, origin) for luma, answer in answers]
     if max(peaks) < _FAINT:
@@ -62,7 +64,7 @@ def try_out(colorizer: Colorizer, origin: str, batches: bool) -> Findings:
             "--contract can say otherwise"
         )
     return Findings(
-        shapes,
+        _shapes(contract.input),
         min(low for low, _ in ranges),
         max(high for _, high in ranges),
         max(peaks),
@@ -70,14 +72,15 @@ def try_out(colorizer: Colorizer, origin: str, batches: bool) -> Findings:
     )
 
 
-def _shapes(colorizer: Colorizer) -> tuple[tuple[int, int], ...]:
+def _shapes(given: InputContract) -> tuple[tuple[int, int], ...]:
     """Working sizes of pictures of other shapes, as often as the contract makes them differ."""
-    sizes = (working_size(colorizer.contract.input, *one) for one in ((600, 600), (600, 900)))
+    sizes = (working_size(given, *one) for one in ((600, 600), (600, 900)))
     return tuple(dict.fromkeys(sizes))
 
 
-def _pictures(shapes: tuple[tuple[int, int], ...]) -> Iterator[FloatArray]:
-    """A ramp and a scene of the first shape, and a scene of each other."""
+def trial_pictures(given: InputContract) -> Iterator[FloatArray]:
+    """Luma as the network would see it: a ramp and a scene, and a scene of each other shape."""
+    shapes = _shapes(given)
     height, width = shapes[0]
     yield np.repeat(np.linspace(0, 1, width, dtype=np.float32)[None], height, axis=0)
     for height, width in shapes:

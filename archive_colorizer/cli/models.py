@@ -6,6 +6,7 @@ from archive_colorizer.cli import LateGroup
 
 COMMANDS = {
     "adopt": "Make a network of somebody else a model for runs.",
+    "halve": "Write a copy of a model that computes in 16 bits.",
     "list": "List the models at hand.",
     "fetch": "Download a model that the table of addresses has.",
 }

@@ -36,6 +36,18 @@ def test_an_adopted_network_is_listed_and_restores_by_name(command, shelf, scans
     assert json.loads(done.stdout)["done"] == 3, done.stderr
 
 
+def test_a_halved_model_is_listed_and_restores(command, shelf, scans):
+    halved = command("models", "halve", "default")
+    assert halved.returncode == 0, halved.stderr
+    assert "code values of 8 bits at most" in halved.stdout
+    listed = command("models", "list", "--json")
+    assert "default-fp16" in {one["name"] for one in json.loads(listed.stdout)}
+    done = command("run", scans, "--model", "default-fp16", "--executor", "serial", "--json")
+    assert json.loads(done.stdout)["done"] == 3, done.stderr
+    again = command("models", "halve", "missing")
+    assert again.returncode == 4
+
+
 def test_two_models_are_merged_by_name_and_a_change_of_the_second_is_noticed(
     command, model, shelf, scans
 ):
