@@ -19,6 +19,8 @@ from archive_colorizer.records import Own
 from archive_colorizer.settings import Settings, plain_of, reject_unknown
 
 TABLE: Final = "[[override]]"
+SETTINGS: Final = "colorize.toml"
+"""The file of settings for a folder; with a photograph's whole name before it, for that one."""
 LARGEST: Final = 1 << 16
 """Bytes of a file of overrides; nobody writes a longer one by hand."""
 
@@ -91,14 +93,19 @@ def _glob_override(table: object, origin: str) -> GlobOverride:
 
 def parse_override(data: bytes, origin: str) -> dict[str, Any]:
     """The settings in a file of overrides; raises UsageError that begins with `origin`."""
+    given = parse_tables(data, origin)
+    check_override(given, origin)
+    return given
+
+
+def parse_tables(data: bytes, origin: str) -> dict[str, Any]:
+    """What stands in such a file, unchecked; raises UsageError when that is no TOML."""
     if len(data) > LARGEST:
         raise UsageError(f"{origin}: longer than {LARGEST} bytes, so no file of settings")
     try:
-        given = tomllib.loads(data.decode("utf-8"))
+        return tomllib.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{origin}: {error}") from None
-    check_override(given, origin)
-    return given
 
 
 def check_override(given: Mapping[str, object], origin: str) -> None:

@@ -234,6 +234,11 @@ def load_recipes(
     return recipe, FilmRecipe().changed(tables.film, f"{origin}, [film]")
 
 
+def read_photo_layer(path: Path | None) -> Layer:
+    """What a recipe file, if there is one, says of photographs, unchecked."""
+    return f"recipe {path}", {} if path is None else read_tables(path).photo
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tables:
     """What stands in a recipe file, unchecked: its settings, and those of its tables.

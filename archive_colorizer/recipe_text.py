@@ -14,7 +14,13 @@ from archive_colorizer import device
 from archive_colorizer.duration import PATTERN
 from archive_colorizer.errors import UsageError
 from archive_colorizer.hue_ranges import NAMED, HueRange
-from archive_colorizer.overrides import OVERRIDABLE, glob_overrides
+from archive_colorizer.overrides import (
+    OVERRIDABLE,
+    SETTINGS,
+    check_override,
+    glob_overrides,
+    parse_tables,
+)
 from archive_colorizer.presets import LOOK, PRESETS
 from archive_colorizer.recipe import (
     NO_TABLES,
@@ -60,15 +66,19 @@ class Traced:
 
 
 def trace(
-    file: Path | None, options: Mapping[str, object], film_options: Mapping[str, object]
+    file: Path | None,
+    options: Mapping[str, object],
+    film_options: Mapping[str, object],
+    between: Sequence[Layer] = (),
 ) -> Traced:
     """The settings that a run with this recipe file and these options has.
 
-    Raises UsageError as the run would.
+    between: what one photograph has for itself, to tell its settings.  Raises UsageError as
+    the run would.
     """
     tables = NO_TABLES if file is None else read_tables(file)
     origin = f"recipe {file}"
-    layers = layers_of((origin, tables.photo), options)
+    layers = layers_of((origin, tables.photo), options, between)
     of_film: list[Layer] = [(f"{origin}, [{_FILM}]", tables.film), (OPTION, film_options)]
     return Traced(
         recipe_of(layers),
@@ -137,9 +147,18 @@ def _plain(text: str) -> str:
 def faults_of(file: Path) -> list[str]:
     """All that is wrong with a recipe file, a sentence each; a run would tell the first only.
 
+    Files of settings for single photographs and folders are held to what these may say.
+
     Raises UsageError when the file cannot be read or is no TOML.
     """
     tables = read_tables(file)
+    if file.name == SETTINGS or file.name.endswith(f".{SETTINGS}"):
+        given = parse_tables(file.read_bytes(), str(file))
+        return [
+            fault
+            for name, value in given.items()
+            for fault in _faults(partial(check_override, {name: value}, name))
+        ]
     if _OF_TRAINING & set(tables.photo):
         return ["this is a recipe for training, which `archive-colorize train` checks itself"]
     faults: list[str] = []

@@ -21,7 +21,8 @@ FLOORS = {
     "own_settings": 48, "opening": 49,
     "pipeline": 50, "sample": 50, "film_order": 50, "film_assembly": 51,
     "film_pipeline": 52, "film_preview": 52, "film_compare": 52,
-    "inbox": 52, "evaluation": 51, "film_verification": 50, "verification": 51, "adoption": 51,
+    "inbox": 52, "grid": 50, "evaluation": 51, "film_verification": 50,
+    "verification": 51, "adoption": 51,
     "report": 52, "api": 53,
     "cli": 60,
 }  # fmt: skip

@@ -10,7 +10,7 @@ import click
 from archive_colorizer.cli import film, printable, run
 from archive_colorizer.cli.options import PATH, chosen
 from archive_colorizer.errors import ExitCode, ModelError, UsageError
-from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipe
+from archive_colorizer.recipe import FilmRecipe, Layer, Recipe, check_together, load_recipe
 
 _FILM_SETTINGS: Final = frozenset(one.name for one in fields(FilmRecipe))
 
@@ -35,9 +35,18 @@ def _setting_options() -> list[click.Parameter]:
     params=_setting_options(),
     epilog="Example: archive-colorize recipe show --recipe nightly.toml --strength 0.8 > job.toml",
 )
+@click.option("--for", "photo", type=PATH, help="Those of this photograph, with what is beside it.")
+@click.option("--scans", type=PATH, help="With --for: the folder of the run.  [default: its own]")
 @click.option("--changed", is_flag=True, help="Only what is not as by default.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, with a digest.")
-def show(recipe_file: Path | None, changed: bool, as_json: bool, **given: object) -> int:
+def show(
+    recipe_file: Path | None,
+    photo: Path | None,
+    scans: Path | None,
+    changed: bool,
+    as_json: bool,
+    **given: object,
+) -> int:
     """Show every setting with where it came from: default, recipe file or option.
 
     What it prints is a recipe file.
@@ -46,7 +55,9 @@ def show(recipe_file: Path | None, changed: bool, as_json: bool, **given: object
 
     options = chosen(given)
     of_film = {name: options.pop(name) for name in _FILM_SETTINGS & set(options)}
-    traced = trace(recipe_file, options, of_film)
+    beside = _beside(photo, scans, recipe_file, options)
+    traced = trace(recipe_file, options, of_film, beside)
+    check_together(traced.recipe)
     if not as_json:
         click.echo(as_toml(traced, changed), nl=False)
         return ExitCode.OK
@@ -60,6 +71,21 @@ def show(recipe_file: Path | None, changed: bool, as_json: bool, **given: object
     known = {"digest": traced.recipe.digest(), "settings": said}
     click.echo(json.dumps({**known, "film.shot": shots} if shots else known))
     return ExitCode.OK
+
+
+def _beside(
+    photo: Path | None, scans: Path | None, recipe_file: Path | None, options: dict[str, object]
+) -> list[Layer]:
+    """What stands beside a photograph, and in the tables of a recipe that are about it."""
+    if photo is None:
+        if scans is not None:
+            raise UsageError("--scans goes with --for PHOTO, whose settings are to be told")
+        return []
+    # Late, since it imports what reads pictures.
+    from archive_colorizer.overrides import load_overriding
+    from archive_colorizer.own_settings import layers_beside
+
+    return layers_beside(photo, load_overriding(recipe_file, options), scans)
 
 
 @click.command(

@@ -13,6 +13,7 @@ import click
 
 from archive_colorizer.cli import printable
 from archive_colorizer.cli.finish import Finish, finish_options
+from archive_colorizer.cli.grid import show_grid
 from archive_colorizer.cli.options import (
     PATH,
     chosen,
@@ -39,6 +40,12 @@ if TYPE_CHECKING:
 @running_options("one file", "color photographs")
 @click.option("--retry", "marked", type=PATH, help="Restore only what this file marks redo.")
 @click.option("--report", is_flag=True, help="Write the HTML report in the end: OUT-report.")
+@click.option(
+    "--grid",
+    multiple=True,
+    metavar="SETTING=A,B,...",
+    help="Only a contact sheet of one photograph, as saturation=0.8,1,1.2; again for rows.",
+)
 @click.option("--dry-run", is_flag=True, help="List what would be done; write nothing.")
 @finish_options
 @saying_options
@@ -49,6 +56,7 @@ def command(
     retry_failed: bool,
     marked: Path | None,
     report: bool,
+    grid: tuple[str, ...],
     dry_run: bool,
     on_finish: str | None,
     metrics: Path | None,
@@ -66,6 +74,8 @@ def command(
     from archive_colorizer import pipeline
     from archive_colorizer.cli.terminal import exit_code_of
 
+    if grid:
+        return show_grid(scans, grid, output, recipe_file, chosen(given))
     with Finish(None, None) if dry_run else Finish(on_finish, metrics) as finish:
         options = chosen(given)
         recipe = load_recipe(recipe_file, options)

@@ -18,6 +18,7 @@ from archive_colorizer.media.magic import (
     raw_is_readable,
     sniff,
 )
+from archive_colorizer.overrides import SETTINGS
 from archive_colorizer.records import Source, Stamp, Unfit
 
 _PICTURES: Final = frozenset(
@@ -27,8 +28,6 @@ _UNPROMISED: Final = frozenset("gif jxl psd psb".split())
 _RAW: Final = frozenset(
     "dng nef nrw cr2 cr3 crw arw sr2 srf orf rw2 raf pef srw 3fr fff iiq mef erf kdc dcr".split()
 )
-SETTINGS: Final = "colorize.toml"
-"""The file of settings for a folder; with a photograph's whole name before it, for that one."""
 _LEFTOVERS: Final = frozenset(("thumbs.db", "desktop.ini", ".ds_store"))
 _OPEN_READ: Final = (
     os.O_RDONLY

@@ -1,6 +1,6 @@
 """Finished frames for people to look at: a contact sheet, and two films in one picture."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -18,13 +18,16 @@ _TILE: Final = 240
 _LABEL: Final = 24
 _GAP: Final = 8
 _COLUMNS: Final = 5
+_GROUND: Final = 24
+_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
+_SCALE: Final = 0.42
 _PERIOD: Final = 6.0
 """Seconds in which a wipe goes there and back."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """An H x W x 3 picture and the words below it."""
+    """An H x W x 3 picture and the words below it, in one line or several."""
 
     picture: Rgb
     words: str
@@ -48,27 +51,52 @@ def upright(stored: Rgb, facts: FilmFacts) -> Rgb:
 
 def contact_sheet(tiles: Iterable[Tile]) -> tuple[int, bytes]:
     """How many tiles there are, and all of them in rows, as a PNG; one at full size in memory."""
-    small = [_tile(one) for one in tiles]
-    width = max(one.shape[1] for one in small)
-    columns = min(_COLUMNS, len(small))
-    rows = -(-len(small) // columns)
-    step_y, step_x = _TILE + _LABEL + _GAP, width + _GAP
-    sheet = np.full((rows * step_y + _GAP, columns * step_x + _GAP, 3), 24, np.uint8)
-    for at, one in enumerate(small):
-        top, left = _GAP + at // columns * step_y, _GAP + at % columns * step_x
-        sheet[top : top + one.shape[0], left : left + one.shape[1]] = one
-    _, png = cv2.imencode(".png", sheet[..., ::-1])
-    return len(small), bytes(png.tobytes())
+    count = 0
+
+    def counted() -> Iterator[Tile]:
+        nonlocal count
+        for count, one in enumerate(tiles, 1):  # noqa: B007
+            yield one
+
+    _, png = cv2.imencode(".png", Sheet().of(counted())[..., ::-1])
+    return count, bytes(png.tobytes())
 
 
-def _tile(tile: Tile) -> Rgb:
-    height, width = tile.picture.shape[:2]
-    size = (max(1, round(width * _TILE / height)), _TILE)
-    picture = cv2.resize(tile.picture, size, interpolation=cv2.INTER_AREA)
-    framed = cv2.copyMakeBorder(picture, 0, _LABEL, 0, 0, cv2.BORDER_CONSTANT, value=(24, 24, 24))
-    place, white = (2, _TILE + _LABEL - 7), (230, 230, 230)
-    cv2.putText(framed, tile.words, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, white, 1, cv2.LINE_AA)
-    return np.asarray(framed, dtype=np.uint8)
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """How tiles are laid out: at most `columns` in a row, each `height` pixels high."""
+
+    columns: int = _COLUMNS
+    height: int = _TILE
+
+    def of(self, tiles: Iterable[Tile]) -> Rgb:
+        """All tiles in rows, each above its words; one tile at full size in memory."""
+        small = [self._framed(one) for one in tiles]
+        width = max(one.shape[1] for one in small)
+        high = max(one.shape[0] for one in small)
+        columns = min(self.columns, len(small))
+        rows = -(-len(small) // columns)
+        step_y, step_x = high + _GAP, width + _GAP
+        sheet = np.full((rows * step_y + _GAP, columns * step_x + _GAP, 3), _GROUND, np.uint8)
+        for at, one in enumerate(small):
+            top, left = _GAP + at // columns * step_y, _GAP + at % columns * step_x
+            sheet[top : top + one.shape[0], left : left + one.shape[1]] = one
+        return sheet
+
+    def _framed(self, tile: Tile) -> Rgb:
+        """The picture at its size above its lines of words, as wide as the wider of both."""
+        height, width = tile.picture.shape[:2]
+        size = (max(1, round(width * self.height / height)), self.height)
+        picture = cv2.resize(tile.picture, size, interpolation=cv2.INTER_AREA)
+        lines = tile.words.split("\n")
+        needed = max(cv2.getTextSize(one, _FONT, _SCALE, 1)[0][0] for one in lines) + 4
+        below, right = _LABEL * len(lines), max(0, needed - size[0])
+        ground = (_GROUND,) * 3
+        framed = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_CONSTANT, value=ground)
+        for at, one in enumerate(lines, 1):
+            place = (2, self.height + _LABEL * at - 7)
+            cv2.putText(framed, one, place, _FONT, _SCALE, (230, 230, 230), 1, cv2.LINE_AA)
+        return np.asarray(framed, dtype=np.uint8)
 
 
 def side_by_side(source: Rgb, result: Rgb, _seconds: float) -> Rgb:

@@ -27,11 +27,19 @@ def recolor(luma: Plane, painter: Painter, recipe: Recipe) -> tuple[ChromaField,
 
     luma: H x W uint8 or uint16.  Raises ModelOutputError when a network gives NaN.
     """
-    sight = tuple(shrink(luma, *working_size(given, *luma.shape)) for given in painter.inputs)
-    (mask,) = painter.masks([sight])
-    small = luma_for(mask, sight[0])
+    mask, small = mask_of(luma, painter)
     corrected = correct(mask, small, _wanted(recipe))
     return fit_chroma(corrected, small), _measures(mask, corrected, small)
+
+
+def mask_of(luma: Plane, painter: Painter) -> tuple[FloatArray, FloatArray]:
+    """The mask of a picture as the network makes it, and the picture's small luma of that size.
+
+    luma: H x W uint8 or uint16.  Raises ModelOutputError when a network gives NaN.
+    """
+    sight = tuple(shrink(luma, *working_size(given, *luma.shape)) for given in painter.inputs)
+    (mask,) = painter.masks([sight])
+    return mask, luma_for(mask, sight[0])
 
 
 def field_of(mask: FloatArray, seen: FloatArray, recipe: Recipe) -> ChromaField:

@@ -100,3 +100,27 @@ def test_bash_completes(command, line, offered):
         ["bash", "-c", script], capture_output=True, text=True, env={**os.environ, "PATH": path}
     )
     assert run.stdout.split() == offered, run.stderr
+
+
+def test_show_tells_the_settings_of_one_photograph_and_whose_they_are(command, scans, tmp_path):
+    recipe = tmp_path / "job.toml"
+    recipe.write_text("value = 1.1\n[[override]]\nmatch = 'box/*'\nstrength = 0.5\n")
+    (scans / "box" / "colorize.toml").write_text("preset = 'faded'\nhue = 2\n")
+    (scans / "colorize.toml").write_text("hue = 1\n")
+    photo = scans / "box" / "c.tif"
+    asked = ("recipe", "show", "--for", photo, "--recipe", recipe, "--json", "--changed")
+    said = json.loads(command(*asked, "--scans", scans, "--hue-range", "reds:shift=3").stdout)
+    origins = {name: one["from"] for name, one in said["settings"].items()}
+    assert origins["value"] == str(recipe)
+    assert origins["hue"] == "box/colorize.toml"
+    assert origins["strength"] == "preset faded"
+    assert origins["hue_range"] == "command line"
+    alone = json.loads(command(*asked).stdout)["settings"]
+    assert alone["hue"] == {"value": 2.0, "from": "colorize.toml"}
+
+
+def test_check_holds_files_beside_photographs_to_what_they_may_say(command, scans):
+    (scans / "a.png.colorize.toml").write_text("hue = 3\nworkers = 2\n")
+    run = command("recipe", "check", scans / "a.png.colorize.toml")
+    assert run.returncode == 2
+    assert "workers is a setting of the whole run" in run.stderr
