@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, Self, cast
 
 from archive_colorizer.duration import seconds_of
@@ -55,6 +56,9 @@ class Settings:
 
     def digest(self) -> str:
         """sha256 over the settings that change pixels; the model has a digest of its own."""
+        return _digest_of(self)
+
+    def _digest(self) -> str:
         plain = self.as_dict()
         chosen = {key_of(one): plain[key_of(one)] for one in fields(self) if self._counts(one)}
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
@@ -123,6 +127,12 @@ def reject_unknown(given: Mapping[str, object], known: Sequence[str], origin: st
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
             raise UsageError(f"{origin}: unknown setting {key!r}{hint}")
+
+
+@lru_cache(maxsize=64)
+def _digest_of(settings: Settings) -> str:
+    """Once, not for every file."""
+    return settings._digest()
 
 
 def _check(name: str, value: object, default: object, bounds: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ FLOORS = {
     "errors": 10, "color": 11, "duration": 11, "device": 11,
     "settings": 18, "hue_ranges": 19, "presets": 19,
     "recipe": 20, "recipe_shots": 21, "model": 20, "records": 21,
-    "checksums": 22, "overrides": 22, "recipe_text": 23,
+    "checksums": 22, "record_text": 22, "overrides": 22, "recipe_text": 23,
     "media": 30, "run": 30,
     "restore": 40, "training": 40,
     "own_settings": 48, "opening": 49,

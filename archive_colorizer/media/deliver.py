@@ -1,41 +1,42 @@
-"""Deliver: bring a finished result to its place, whole or not at all, over nobody's file.
+"""Deliver: bring finished results to their places, whole or not at all, over nobody's file.
 
 The order of writing: temporary file in the run's own folder, fsync; where it is asked for, a look
 at what the disk gives back; a note in the worker's journal, fsync; the final name, fsync of its
 folder.  Whoever is killed in between leaves either nothing or a result that the next run finds
-in the journal.
+in the journal.  Several results take each step together, so that small ones share a journal's and
+a folder's fsync.
 """
 
-import errno
 import hashlib
 import os
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from archive_colorizer.errors import OutputError, ResultUnsound, TargetExists, TargetName
+from archive_colorizer.errors import ArchiveColorizerError, ResultUnsound, TargetExists
+from archive_colorizer.media.errands import Check, Errand, Errands, Parcel
 from archive_colorizer.media.places import (
     Made,
     Move,
-    add_note,
+    add_notes,
     new_file,
     noted,
     open_folder,
     open_journal,
-    open_target_folder,
     read_again,
     sha256_of,
     written_file,
 )
 from archive_colorizer.records import Job, Outcome, Stamp, Workplace, sidecar_of
 
-Check: TypeAlias = Callable[[bytes], None]
-"""Raises what is wrong with a finished file."""
+Answer: TypeAlias = Outcome | ArchiveColorizerError
+"""What was written, or why nothing was."""
 
-_IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
-_BAD_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG})
+Write: TypeAlias = Callable[[Parcel, int], AbstractContextManager[Made]]
+"""Writes a parcel below the open work folder."""
 
 
 def deliver(
@@ -46,11 +47,7 @@ def deliver(
     sidecar: bytes | None = None,
     check: Check | None = None,
 ) -> Outcome:
-    """Write `data` as the job's result and return `settled` with what was written.
-
-    `sidecar` appears beside it (see `sidecar_of`), just before it.  Without one, the sidecar
-    that the manifest knows of an earlier result is taken away.  `check` is given what the
-    disk gives back, before anything has the result's name.
+    """Write `data` as the job's result and return `settled` with what was written; see Parcel.
 
     The result has the mode that the umask gives.  Raises TargetExists when a file that is
     not this job's stands there, or a link or a file where a folder belongs, TargetName when
@@ -58,13 +55,12 @@ def deliver(
     output cannot be written, ResultUnsound when the disk gives back something else, and what
     `check` raises.  No temporary file stays.
     """
-    try:
-        with open_folder(workplace.work) as work, new_file(work, data) as made:
-            if check is not None:
-                check(_proven(made, job))
-            return _bring(made, work, job, workplace, settled, sidecar)
-    except OSError as error:
-        raise _error(error, job, workplace) from error
+    return _only(deliver_all([Parcel(data, job, settled, sidecar, check)], workplace))
+
+
+def deliver_all(parcels: Sequence[Parcel], workplace: Workplace) -> list[Answer]:
+    """As `deliver`, of several results; what it would raise stands in that result's place."""
+    return _bring(parcels, workplace, lambda parcel, work: new_file(work, parcel.data))
 
 
 def deliver_file(
@@ -74,11 +70,55 @@ def deliver_file(
 
     For results that are too large for the memory.  The temporary name goes in any case.
     """
-    try:
-        with open_folder(workplace.work) as work, written_file(work, temporary) as made:
-            return _bring(made, work, job, workplace, settled, sidecar)
-    except OSError as error:
-        raise _error(error, job, workplace) from error
+    parcel = Parcel(b"", job, settled, sidecar)
+    return _only(_bring([parcel], workplace, lambda _, work: written_file(work, temporary)))
+
+
+def _only(answers: list[Answer]) -> Outcome:
+    (answer,) = answers
+    if isinstance(answer, ArchiveColorizerError):
+        raise answer
+    return answer
+
+
+def _bring(parcels: Sequence[Parcel], workplace: Workplace, write: Write) -> list[Answer]:
+    with ExitStack() as stack:
+        errands = Errands(parcels, workplace, stack)
+        with errands.blaming(errands.all):
+            work = stack.enter_context(open_folder(workplace.work))
+            errands.each(partial(_write, work=work, write=write, stack=stack))
+            errands.each_at_once(_to_disk)
+            errands.each(_settle)
+            errands.each(errands.open_place)
+            _appear_all(errands, work)
+            _folders_to_disk(errands)
+            errands.each(_finish)
+        return [errand.error or errand.outcome for errand in errands.all]
+
+
+def _write(errand: Errand, work: int, write: Write, stack: ExitStack) -> None:
+    parcel = errand.parcel
+    errand.made = stack.enter_context(write(parcel, work))
+    if parcel.sidecar is not None:
+        errand.beside = stack.enter_context(new_file(work, parcel.sidecar))
+
+
+def _to_disk(errand: Errand) -> None:
+    os.fsync(errand.made.descriptor)
+    if errand.beside is not None:
+        os.fsync(errand.beside.descriptor)
+
+
+def _settle(errand: Errand) -> None:
+    parcel, made, beside = errand.parcel, errand.made, errand.beside
+    if parcel.check is not None:
+        parcel.check(_proven(made, parcel.job))
+    errand.outcome = replace(
+        parcel.settled,
+        target=parcel.job.target,
+        target_sha256=made.sha256,
+        sidecar_sha256=beside.sha256 if beside else None,
+    )
 
 
 def _proven(made: Made, job: Job) -> bytes:
@@ -91,30 +131,36 @@ def _proven(made: Made, job: Job) -> bytes:
     return again
 
 
-def _bring(
-    made: Made,
-    work: int,
-    job: Job,
-    workplace: Workplace,
-    settled: Outcome,
-    sidecar: bytes | None,
-) -> Outcome:
-    beside = None if sidecar is None else hashlib.sha256(sidecar).hexdigest()
-    outcome = replace(settled, target=job.target, target_sha256=made.sha256, sidecar_sha256=beside)
-    folder, _, name = job.target.rpartition("/")
-    with (
-        nullcontext() if sidecar is None else new_file(work, sidecar) as second,
-        open_target_folder(workplace.output, folder) as place,
-    ):
-        with open_journal(work) as journal:
-            add_note(journal, outcome)
-            metadata = Move(second.name if second else "", work, sidecar_of(name), place)
-            _settle_sidecar(metadata, job, workplace, beside)
-            _appear(Move(made.name, work, name, place), job, workplace, made.sha256)
-        os.fsync(place)
-        if sidecar is not None:
-            outcome = replace(outcome, sidecar_sha256=sha256_of(sidecar_of(name), place))
-        return _stamped(outcome, name, place, made.descriptor)
+def _appear_all(errands: Errands, work: int) -> None:
+    """Note all in the journal, and give them their names while it is locked."""
+    alive = errands.alive()
+    if not alive:
+        return
+    with errands.blaming(alive), open_journal(work) as journal:
+        add_notes(journal, [errand.outcome for errand in alive])
+        errands.each(partial(_take_places, work=work, workplace=errands.workplace))
+
+
+def _take_places(errand: Errand, work: int, workplace: Workplace) -> None:
+    job, beside, place = errand.parcel.job, errand.beside, errand.place
+    metadata = Move(beside.name if beside else "", work, sidecar_of(errand.name), place)
+    _settle_sidecar(metadata, job, workplace, beside.sha256 if beside else None)
+    _appear(Move(errand.made.name, work, errand.name, place), job, workplace, errand.made.sha256)
+
+
+def _folders_to_disk(errands: Errands) -> None:
+    alive = errands.alive()
+    for place in {errand.place for errand in alive}:
+        with errands.blaming([errand for errand in alive if errand.place == place]):
+            os.fsync(place)
+
+
+def _finish(errand: Errand) -> None:
+    outcome = errand.outcome
+    if errand.beside is not None:
+        digest = sha256_of(sidecar_of(errand.name), errand.place)
+        outcome = replace(outcome, sidecar_sha256=digest)
+    errand.outcome = _stamped(outcome, errand.name, errand.place, errand.made.descriptor)
 
 
 def _appear(move: Move, job: Job, workplace: Workplace, digest: str) -> None:
@@ -163,18 +209,3 @@ def _stamped(outcome: Outcome, name: str, place: int, descriptor: int) -> Outcom
     if os.path.samestat(ours, there):
         return replace(outcome, target_stamp=Stamp.of(ours))
     return replace(outcome, target_sha256=sha256_of(name, place), target_stamp=Stamp.of(there))
-
-
-def _error(error: OSError, job: Job, workplace: Workplace) -> OutputError:
-    place = Path(workplace.output, job.target)
-    if error.errno in _IN_THE_WAY:
-        return TargetExists(
-            f"{place} or a folder of it is not this program's and was kept; "
-            "move it away and run again"
-        )
-    why = error.strerror or str(error)
-    if error.errno in _BAD_NAME:
-        return TargetName(
-            f"{place} is no name that this file system takes ({why}); rename the scan"
-        )
-    return OutputError(f"cannot write {place}: {why}; mend that and run again")

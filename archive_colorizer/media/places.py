@@ -12,11 +12,12 @@ import os
 import platform
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from archive_colorizer.record_text import to_line
 from archive_colorizer.records import Job, Outcome
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -27,7 +28,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A finished file below the work folder: on the disk, and open."""
+    """A finished file below the work folder: open, and on the disk after an fsync."""
 
     name: str
     descriptor: int
@@ -82,7 +83,6 @@ def new_file(work: int, data: bytes) -> Iterator[Made]:
     descriptor = os.open(name, _CREATE, 0o666, dir_fd=work)
     try:
         _write(descriptor, data)
-        os.fsync(descriptor)
         yield Made(name, descriptor, hashlib.sha256(data).hexdigest())
     finally:
         with contextlib.suppress(OSError):
@@ -104,7 +104,6 @@ def written_file(work: int, name: str) -> Iterator[Made]:
     """A file that somebody else has written below the work folder and closed."""
     descriptor = os.open(name, _READ, dir_fd=work)
     try:
-        os.fsync(descriptor)
         with open(descriptor, "rb", closefd=False) as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         yield Made(name, descriptor, digest)
@@ -167,11 +166,11 @@ def open_journal(work: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def add_note(journal: int, outcome: Outcome) -> None:
-    """One line as in the manifest (run.lines reads it); half a line is taken back."""
+def add_notes(journal: int, outcomes: Sequence[Outcome]) -> None:
+    """Lines as in the manifest (run.lines reads them); what is not whole is taken back."""
     before = os.fstat(journal).st_size
     try:
-        _write(journal, json.dumps({"kind": "outcome", **asdict(outcome)}).encode() + b"\n")
+        _write(journal, b"".join(to_line(outcome) for outcome in outcomes))
         os.fsync(journal)
     except OSError:
         with contextlib.suppress(OSError):

@@ -1,18 +1,21 @@
 """One photograph from file to file; this is what a worker runs."""
 
 import hashlib
+import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from archive_colorizer import __version__
 from archive_colorizer.color.space import Plane
 from archive_colorizer.color.tone import Tone, tone_of
 from archive_colorizer.media import stills
 from archive_colorizer.media.credentials import holds_credentials, with_credentials
-from archive_colorizer.media.deliver import Check, deliver
+from archive_colorizer.media.deliver import deliver, deliver_all
 from archive_colorizer.media.discover import check_fixity, check_unchanged, read_source
+from archive_colorizer.media.errands import Check, Parcel
 from archive_colorizer.media.formats import result_format
 from archive_colorizer.media.metadata import ProvenanceNote, with_provenance
 from archive_colorizer.media.proof import check_result
@@ -20,21 +23,62 @@ from archive_colorizer.media.raster import Format
 from archive_colorizer.media.sidecar import holds_xmp, sidecar_for
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, Source, State, Workplace
-from archive_colorizer.restore.boundary import settle
+from archive_colorizer.restore.boundary import attempt, failure, settle
 from archive_colorizer.restore.painter import Painter
 from archive_colorizer.restore.recolor import flags_of, recolor
 from archive_colorizer.restore.render import Original, placed, render, sharpening_of
 from archive_colorizer.restore.session import painter_of
 
+_MOST_BYTES: Final = 8 << 20
+"""Of finished files that wait to be delivered together."""
+_SECONDS: Final = 1.0
+"""That the first of them waits at most."""
+
 
 def restore_photos(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:
-    """Restore each job's photograph; never raises for what one photograph did."""
-    return [restore_photo(job, workplace) for job in jobs]
+    """Restore each job's photograph; never raises for what one photograph did.
+
+    Small results are delivered together, at the end or about once a second.
+    """
+    outcomes: list[Outcome] = []
+    waiting: list[Parcel] = []
+    first = weight = 0.0
+    for job in jobs:
+        made = settle(job, workplace.of(job.source), _restore)
+        if isinstance(made, Outcome):
+            outcomes.append(made)
+            continue
+        first = first if waiting else time.monotonic()
+        waiting.append(made)
+        weight += made.weight
+        if weight >= _MOST_BYTES or time.monotonic() - first >= _SECONDS:
+            outcomes += _deliver(waiting, workplace)
+            waiting, weight = [], 0.0
+    return outcomes + _deliver(waiting, workplace)
 
 
 def restore_photo(job: Job, workplace: Workplace) -> Outcome:
     """Read, color and deliver one photograph, and say what became of it."""
-    return settle(job, workplace.of(job.source), _restore)
+    (outcome,) = restore_photos((job,), workplace)
+    return outcome
+
+
+def _deliver(parcels: list[Parcel], workplace: Workplace) -> list[Outcome]:
+    """Deliver together; the seconds that it takes are shared among all."""
+    if not parcels:
+        return []
+    begun = time.monotonic()
+    answers = attempt(lambda: deliver_all(parcels, workplace), lambda error: [error] * len(parcels))
+    seconds = (time.monotonic() - begun) / len(parcels)
+    made = [
+        answer if isinstance(answer, Outcome) else _undelivered(parcel.job, workplace, answer)
+        for parcel, answer in zip(parcels, answers, strict=True)
+    ]
+    return [replace(one, seconds=round(one.seconds + seconds, 4)) for one in made]
+
+
+def _undelivered(job: Job, workplace: Workplace, error: Exception) -> Outcome:
+    return failure(job, workplace.of(job.source), error)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,19 +149,29 @@ def finish(source: Source, painter: Painter, recipe: Recipe, begun: Outcome) -> 
 
 def bring(finished: Finished, job: Job, workplace: Workplace) -> Outcome:
     """Deliver a finished file as the job's target, if its source is still what was read."""
+    parcel = _parcel(finished, job, workplace.recipe)
+    return deliver(parcel.data, job, workplace, parcel.settled, parcel.sidecar, parcel.check)
+
+
+def _parcel(finished: Finished, job: Job, recipe: Recipe) -> Parcel:
+    """The finished file on its way; raises SourceChanged when its source is not what was read."""
     stamp = finished.outcome.source_stamp
     if stamp is not None:
         check_unchanged(job.source.path, stamp)
-    check = _check(finished, job, workplace.recipe) if workplace.recipe.paranoid else None
+    check = _check(finished, job, recipe) if recipe.paranoid else None
     known = replace(finished.outcome, target=job.target)
-    return deliver(finished.content, job, workplace, known, finished.sidecar, check)
+    held = finished.luma.nbytes if check else 0
+    return Parcel(finished.content, job, known, finished.sidecar, check, held)
 
 
-def _restore(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
-    finished = finish(job.source, painter_of(workplace), workplace.recipe, begun)
+def _restore(job: Job, workplace: Workplace, known: Outcome) -> Parcel | Outcome:
+    begun = time.monotonic()
+    finished = finish(job.source, painter_of(workplace), workplace.recipe, known)
     if isinstance(finished, Outcome):
         return finished
-    return bring(finished, placed(job, finished.original, finished.kind), workplace)
+    parcel = _parcel(finished, placed(job, finished.original, finished.kind), workplace.recipe)
+    seconds = time.monotonic() - begun
+    return replace(parcel, settled=replace(parcel.settled, seconds=seconds))
 
 
 def _check(finished: Finished, job: Job, recipe: Recipe) -> Check:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from archive_colorizer.errors import ArchiveColorizerError, OutputError
 from archive_colorizer.records import Job, Outcome, Provenance, State
-from archive_colorizer.run.batches import in_batches
+from archive_colorizer.run.batches import Pace, in_batches
 from archive_colorizer.run.executor import Batch, Executor, Lost, Task
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import Settled, Step, failed
@@ -81,6 +81,7 @@ class _Drive:
         self._run = run
         self._recorder = Recorder(run.manifest, run.opening)
         self._streak = Streak(run.manifest)
+        self._pace = Pace()
         self._lost: list[Job] = []
         # Whether a process may have made something without telling.
         self._doubtful = False
@@ -91,7 +92,7 @@ class _Drive:
 
     def over(self, steps: Iterable[Step]) -> None:
         """Many batches at once until a worker dies, then its jobs one by one, and on."""
-        batches = in_batches(self._jobs(steps))
+        batches = in_batches(self._jobs(steps), self._pace)
         while not self._ending:
             self._map(self._feed(batches))
             lost, self._lost = self._lost, []
@@ -152,6 +153,7 @@ class _Drive:
                 self._lose(answer)
                 continue
             for outcome in answer:
+                self._pace.note(outcome.seconds)
                 self._take(outcome)
 
     def _lose(self, lost: Lost) -> None:

@@ -7,12 +7,12 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final, Self, TextIO
 
 from archive_colorizer.device import has_driver
-from archive_colorizer.records import Outcome
+from archive_colorizer.records import Job, Outcome
 from archive_colorizer.run.executor import Batch, Task
 from archive_colorizer.run.limits import Limits
 
@@ -23,17 +23,17 @@ _MARGIN = 0.9
 def guarded(batch: Batch, task: Task, limits: Limits, note: str) -> list[Outcome]:
     """Run the task under `limits`, in a worker process; `limits.memory` is 0 for none.
 
-    A file that wants more memory gets a MemoryError.  When the time is over the process
+    A file that wants more memory gets a MemoryError.  When a file's time is over the process
     ends, whatever it is doing, and `note` is a file that is not empty.  Several threads may
     run one each: only the note of the one whose time is over tells.
     """
     _refuse_memory(limits.memory)
-    seconds = limits.seconds_for(batch)
-    if not seconds:
+    if not limits.seconds:
         return task(batch)
     try:
-        with _place(note).open("w", encoding="utf-8") as stream, _ALARMS.within(seconds, stream):
-            return task(batch)
+        with _place(note).open("w", encoding="utf-8") as stream, _ALARMS.kept(stream) as give:
+            give(limits.seconds_for(batch))
+            return task(_Timed(batch, lambda job: give(limits.seconds_for((job,)))))
     finally:
         with contextlib.suppress(OSError):
             Path(note).unlink()
@@ -51,16 +51,22 @@ class _Alarms:
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def within(self, seconds: float, stream: TextIO) -> Iterator[None]:
-        """End the process, with the stacks of its threads in `stream`, after so many seconds."""
-        with self._lock:
-            self._ends[stream] = time.monotonic() + seconds
-            self._set()
+    def kept(self, stream: TextIO) -> Iterator[Callable[[float], None]]:
+        """What gives so many seconds from then on, and no more.
+
+        When they are over, the process ends, with the stacks of its threads in `stream`.
+        """
+
+        def give(seconds: float) -> None:
+            with self._lock:
+                self._ends[stream] = time.monotonic() + seconds
+                self._set()
+
         try:
-            yield
+            yield give
         finally:
             with self._lock:
-                del self._ends[stream]
+                self._ends.pop(stream, None)
                 self._set()
 
     def _set(self) -> None:
@@ -74,6 +80,22 @@ class _Alarms:
 _ALARMS: Final = _Alarms()
 _AT_ONCE: Final = 0.001
 """Seconds; a timer takes no 0."""
+
+
+class _Timed(tuple[Job, ...]):
+    """A batch whose every file gets its own time when its turn comes."""
+
+    _begin: Callable[[Job], None]
+
+    def __new__(cls, batch: Batch, begin: Callable[[Job], None]) -> Self:
+        timed = super().__new__(cls, batch)
+        timed._begin = begin
+        return timed
+
+    def __iter__(self) -> Iterator[Job]:
+        for job in super().__iter__():
+            self._begin(job)
+            yield job
 
 
 def ran_out_of_time(note: str) -> bool:

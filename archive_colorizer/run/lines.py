@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 from archive_colorizer.records import Measures, Outcome, Own, Provenance, Stamp, State
@@ -17,12 +17,6 @@ LONGEST_LINE = 4 << 20
 _T = TypeVar("_T")
 _STAMP = tuple(one.name for one in fields(Stamp))
 _MEASURES = tuple(one.name for one in fields(Measures))
-
-
-def to_line(record: Record) -> bytes:
-    """One line, ASCII, with its newline; surrogate escapes in names survive."""
-    kind = "outcome" if isinstance(record, Outcome) else "provenance"
-    return json.dumps({"kind": kind, **asdict(record)}).encode("ascii") + b"\n"
 
 
 def outcome_of(line: bytes) -> Outcome | None:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Self
 
 from archive_colorizer.errors import OutputError
+from archive_colorizer.record_text import to_line
 from archive_colorizer.records import Outcome, State
-from archive_colorizer.run.lines import LONGEST_LINE, Record, lines_of, outcome_of, to_line
+from archive_colorizer.run.lines import LONGEST_LINE, Record, lines_of, outcome_of
 from archive_colorizer.run.names import MANIFEST, fold
 
 _PAGE = 4096
@@ -39,6 +40,8 @@ class Manifest:
         # Offset of the newest DONE outcome of names that have failed or were skipped since.
         self._made: dict[str, int] = {}
         self._targets: set[int] = set()
+        # The record that was read last: planning asks twice for the same one.
+        self._last: tuple[int, Outcome] | None = None
 
     @classmethod
     def open(cls, output: Path) -> Self:
@@ -159,6 +162,8 @@ class Manifest:
     def _read(self, offset: int, name: str) -> Outcome | None:
         if self._descriptor is None:
             return None
+        if self._last is not None and self._last[0] == offset:
+            return self._last[1]
         line = b""
         while not line.endswith(b"\n") and len(line) < LONGEST_LINE:
             page = os.pread(self._descriptor, _PAGE, offset + len(line))
@@ -169,6 +174,7 @@ class Manifest:
             outcome = outcome_of(line)
             # Whoever rewrites the file under a run gets "not settled", never a wrong record.
             if outcome is not None and outcome.name == name:
+                self._last = offset, outcome
                 return outcome
         return None
 

@@ -14,8 +14,8 @@ from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.media import stills
 from archive_colorizer.media.raster import Metadata, Raster
 from archive_colorizer.model.seal import sealed
+from archive_colorizer.record_text import to_line
 from archive_colorizer.records import Outcome, Provenance, Stamp, State
-from archive_colorizer.run.lines import to_line
 from tests.media import files
 from tests.model.networks import CONTRACT
 

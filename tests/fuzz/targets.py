@@ -24,9 +24,10 @@ from archive_colorizer.model.contract import ModelContract
 from archive_colorizer.model.seal import check_seal
 from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipes
 from archive_colorizer.recipe_text import faults_of
+from archive_colorizer.record_text import to_line
 from archive_colorizer.restore.render import Original, render
 from archive_colorizer.run.bag import read_bag, vouched
-from archive_colorizer.run.lines import lines_of, outcome_of, to_line
+from archive_colorizer.run.lines import lines_of, outcome_of
 from archive_colorizer.run.manifest import Manifest
 
 PIXELS = 1_000_000

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from archive_colorizer.errors import OutputError, TargetExists, TargetName
-from archive_colorizer.media.deliver import deliver, deliver_file
+from archive_colorizer.media.deliver import deliver, deliver_all, deliver_file
+from archive_colorizer.media.errands import Parcel
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
 from archive_colorizer.run.lines import outcome_of
@@ -219,6 +220,74 @@ def test_a_worker_whose_run_was_taken_over_makes_nothing(place: Workplace) -> No
     with pytest.raises(OutputError):
         write(place, job())
     assert not Path(place.output, "box").exists()
+
+
+def parcels(count: int) -> list[Parcel]:
+    """In two folders."""
+    targets = [f"box{number % 2}/{number}.jpg" for number in range(count)]
+    return [Parcel(b"%d" % number, job(one), SETTLED) for number, one in enumerate(targets)]
+
+
+def test_several_results_share_the_fsync_of_journal_and_folders(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for box in ("box0", "box1"):
+        Path(place.output, box).mkdir()
+    real, synced = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().suffix)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    answers = deliver_all(parcels(10), place)
+    assert synced == [".tmp"] * 10 + [".jsonl"] + ["", ""]
+    for number, outcome in enumerate(answers):
+        assert isinstance(outcome, Outcome)
+        path = Path(place.output, f"box{number % 2}", f"{number}.jpg")
+        assert path.read_bytes() == b"%d" % number
+        assert outcome.target_stamp == Stamp.of(path.lstat())
+    assert [note.target for note in journal(place) if note] == [
+        outcome.target for outcome in answers if isinstance(outcome, Outcome)
+    ]
+    assert not temporary(place)
+
+
+def test_of_several_results_each_fails_alone(place: Workplace) -> None:
+    Path(place.output, "box1").mkdir()
+    Path(place.output, "box1", "3.jpg").write_bytes(b"MY OWN WORK")
+    Path(place.output, "box0").write_bytes(b"a file where a folder belongs")
+    answers = deliver_all(parcels(6), place)
+    said = [type(answer) for answer in answers]
+    assert said == [TargetExists, Outcome, TargetExists, TargetExists, TargetExists, Outcome]
+    assert Path(place.output, "box1", "3.jpg").read_bytes() == b"MY OWN WORK"
+    assert Path(place.output, "box1", "5.jpg").read_bytes() == b"5"
+    assert not temporary(place)
+
+
+@pytest.mark.parametrize("wrong", [".tmp", ".jsonl", ""])
+def test_of_several_results_those_fail_that_are_not_on_the_disk(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    for box in ("box0", "box1"):
+        Path(place.output, box).mkdir()
+    real, calls = os.fsync, 0
+
+    def fsync(descriptor: int) -> None:
+        nonlocal calls
+        if Path(f"/proc/self/fd/{descriptor}").readlink().suffix == wrong:
+            calls += 1
+            if calls == 1:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    answers = deliver_all(parcels(4), place)
+    failed = sum(isinstance(answer, OutputError) for answer in answers)
+    assert failed == {".tmp": 1, ".jsonl": 4, "": 2}[wrong]
+    if wrong == ".jsonl":
+        assert not list(Path(place.output).rglob("*.jpg"))
+    assert not temporary(place)
 
 
 @pytest.fixture

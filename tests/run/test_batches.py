@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.records import Job, Source, Stamp
-from archive_colorizer.run.batches import MOST_BYTES, MOST_JOBS, in_batches
+from archive_colorizer.run.batches import MOST_BYTES, MOST_JOBS, SECONDS, Pace, in_batches
 
 
 def job(number: int, size: int) -> Job:
@@ -14,7 +14,7 @@ def job(number: int, size: int) -> Job:
 @given(st.lists(st.integers(0, 2 * MOST_BYTES), max_size=300))
 def test_all_in_order_and_none_too_big(sizes: list[int]) -> None:
     jobs = [job(*pair) for pair in enumerate(sizes)]
-    batches = list(in_batches(jobs))
+    batches = list(in_batches(jobs, Pace()))
     assert [one for batch in batches for one in batch] == jobs
     for batch in batches:
         assert 0 < len(batch) <= MOST_JOBS
@@ -22,7 +22,7 @@ def test_all_in_order_and_none_too_big(sizes: list[int]) -> None:
 
 
 def test_a_small_archive_is_shared_evenly_and_a_large_one_in_full_batches() -> None:
-    sizes = [len(batch) for batch in in_batches(job(i, 1000) for i in range(400))]
+    sizes = [len(batch) for batch in in_batches((job(i, 1000) for i in range(4000)), Pace())]
     assert sizes[:16] == [1] * 16
     assert sizes[-2] == MOST_JOBS
     assert sizes[:-1] == sorted(sizes[:-1])
@@ -36,5 +36,25 @@ def test_the_first_batch_needs_one_job_only() -> None:
             taken.append(number)
             yield job(number, 1)
 
-    next(in_batches(jobs()))  # type: ignore[arg-type]
+    next(in_batches(jobs(), Pace()))  # type: ignore[arg-type]
     assert taken == [0]
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=100))
+def test_a_batch_is_about_a_second_of_work(seconds: list[float]) -> None:
+    pace = Pace()
+    for one in seconds:
+        pace.note(one)
+    assert 1 <= pace.jobs <= MOST_JOBS
+    assert pace.jobs * min(seconds) <= SECONDS or pace.jobs == 1
+
+
+def test_batches_follow_the_pace() -> None:
+    pace = Pace()
+    batches = in_batches((job(i, 1000) for i in range(9000)), pace)
+    quick = [len(next(batches)) for _ in range(200)]
+    for _ in range(100):
+        pace.note(0.25)
+    slow = [len(next(batches)) for _ in range(20)]
+    assert quick[-1] == MOST_JOBS
+    assert slow[1:] == [4] * 19

@@ -134,6 +134,29 @@ def test_of_several_threads_only_the_one_whose_time_is_over_is_told_of(tmp_path:
     assert told == {"hangs": True, "long": False}
 
 
+HANGS_LATE = """
+import sys, time
+from archive_colorizer.run.guard import guarded
+from archive_colorizer.run.limits import Limits
+from tests.run.test_limits import batch
+def task(jobs):
+    for number, _ in enumerate(jobs):
+        time.sleep(0.3 if number < 5 else 100)
+        print(number, flush=True)
+guarded(batch(60), task, Limits(1.0), sys.argv[1])
+"""
+
+
+def test_each_file_of_a_batch_has_its_own_time(tmp_path: Path) -> None:
+    """Not the batch's 60 seconds: the sixth hangs, and the five before it were in time."""
+    note = tmp_path / "note"
+    words = [sys.executable, "-c", HANGS_LATE, str(note)]
+    done = subprocess.run(words, timeout=30, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout.split() == ["0", "1", "2", "3", "4"]
+    assert ran_out_of_time(str(note))
+
+
 EATS = """
 import sys
 from archive_colorizer.run.guard import guarded

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import OutputError
+from archive_colorizer.record_text import to_line
 from archive_colorizer.records import Outcome, Provenance, State
-from archive_colorizer.run.lines import to_line
 from archive_colorizer.run.manifest import Manifest
 
 PROVENANCE = Provenance(
