@@ -26,7 +26,7 @@ from archive_colorizer.errors import (
     UsageError,
 )
 from archive_colorizer.media import stills
-from archive_colorizer.media.discover import read_source
+from archive_colorizer.media.discover import accompanied, read_source
 from archive_colorizer.media.formats import EXTENSIONS, Wanted
 from archive_colorizer.media.raster import Format
 from archive_colorizer.model.colorizer import Colorizer, digest_of_model, open_colorizer
@@ -35,9 +35,11 @@ from archive_colorizer.opening import Tell, tell_nobody
 from archive_colorizer.overrides import Overriding
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
+from archive_colorizer.restore.aids import NO_AIDS, Aids, read_aids
 from archive_colorizer.restore.painter import Painter, painter_with
 from archive_colorizer.restore.photo import bring, finish
 from archive_colorizer.restore.recolor import recolor
+from archive_colorizer.restore.reference import pinned
 from archive_colorizer.restore.render import sharpening_of
 from archive_colorizer.run.driver import Watch, watch_nothing
 from archive_colorizer.run.plan import job_key
@@ -126,7 +128,7 @@ def restore_photo(
     file's name) for what a run would call failed, TargetExists when there is a file called
     `output`, and what `load_model` raises.
     """
-    chosen = (recipe or Recipe()).changed(settings, "restore_photo")
+    chosen = pinned((recipe or Recipe()).changed(settings, "restore_photo"))
     if isinstance(photo, np.ndarray):
         if output is not None:
             raise UsageError("an array has no metadata for a file; give the path of a photograph")
@@ -135,7 +137,9 @@ def restore_photo(
     source = Path(os.path.abspath(photo))  # noqa: PTH100 (names that are no UTF-8)
     if output is None:
         luma = _read(source, chosen)
-        return _colored(luma, _painter(_opened(model, chosen), chosen), chosen)
+        found = accompanied(Source(str(source.parent), source.name, _stamp_of(source)))
+        aids = read_aids(found, int(chosen.max_megapixels * 1e6))
+        return _colored(luma, _painter(_opened(model, chosen), chosen), chosen, aids)
     target = Path(os.path.abspath(output))  # noqa: PTH100
     return _to_file(source, target, _opened(model, chosen), chosen)
 
@@ -215,8 +219,8 @@ def _read(source: Path, recipe: Recipe) -> Plane:
     return raster.luma
 
 
-def _colored(luma: Plane, painter: Painter, recipe: Recipe) -> Plane:
-    field, _ = recolor(luma, painter, recipe)
+def _colored(luma: Plane, painter: Painter, recipe: Recipe, aids: Aids = NO_AIDS) -> Plane:
+    field, _ = recolor(luma, painter, recipe, aids)
     sharpening = sharpening_of(recipe)
     return blend_rgb(luma if sharpening is None else sharpened(luma, sharpening), field)
 
@@ -224,12 +228,13 @@ def _colored(luma: Plane, painter: Painter, recipe: Recipe) -> Plane:
 def _to_file(source: Path, target: Path, model: Model, recipe: Recipe) -> Outcome:
     kind = _kind_of(target)
     recipe = replace(recipe, format="same" if kind == "bmp" else cast("Wanted", kind))
-    found = Source(str(source.parent), source.name, _stamp_of(source))
+    found = accompanied(Source(str(source.parent), source.name, _stamp_of(source)))
     settings = recipe.digest()
     begun = Outcome(
         key=job_key(found.name, "", model.sha256, settings),
         name=found.name,
         state=State.FAILED,
+        beside=found.beside,
         model_sha256=model.sha256,
         settings=settings,
     )

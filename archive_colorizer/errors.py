@@ -109,6 +109,12 @@ class FixityMismatch(SourceError):
     reason = "fixity"
 
 
+class GuideError(SourceError):
+    """A mask or a file of known colors beside a photograph that cannot be meant, or read."""
+
+    reason = "guide"
+
+
 class OutputError(ArchiveColorizerError):
     """The output cannot be written; the run stops, since the next file would fare no better."""
 

@@ -42,10 +42,14 @@ def place_film_order(order: FilmOrder, output: Path | None) -> FilmOrder:
 
     The output is a folder or, for a single video, the file that the result shall be; by
     default the folder beside the single input, with `-colorized` after its name.  Raises
-    UsageError for paths that overlap or names that clash, SourceError for a missing film.
+    UsageError for paths that overlap, names that clash and settings that only photographs have,
+    SourceError for a missing film.
     """
     if order.recipe.sharpen:
         raise UsageError("films keep their luma and are not sharpened; leave sharpen out")
+    for name, default in (("borders", "none"), ("reference", ""), ("hint", ())):
+        if getattr(order.recipe, name) != default:
+            raise UsageError(f"{name} is for photographs and not for films; leave it out")
     films = tuple(Path(os.path.realpath(film)) for film in order.films)
     if len({film.name for film in films}) < len(films):
         raise UsageError("two of the films have the same name; restore them one by one")

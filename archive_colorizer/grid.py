@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,14 +18,16 @@ from archive_colorizer.color.sharpen import sharpened
 from archive_colorizer.color.space import FloatArray, Plane
 from archive_colorizer.errors import UsageError
 from archive_colorizer.media import stills
-from archive_colorizer.media.discover import read_source
+from archive_colorizer.media.discover import accompanied, read_source
 from archive_colorizer.media.planes import rounded
 from archive_colorizer.opening import Tell, open_painter, tell_nobody
 from archive_colorizer.overrides import load_overriding
 from archive_colorizer.own_settings import layers_beside
 from archive_colorizer.recipe import DEFAULTS, Recipe, layers_of, read_photo_layer, recipe_of
+from archive_colorizer.records import Source, Stamp
+from archive_colorizer.restore.aids import Aids, read_aids
 from archive_colorizer.restore.contact_sheet import Rgb, Sheet, Tile
-from archive_colorizer.restore.recolor import field_of, mask_of
+from archive_colorizer.restore.recolor import mask_of, recolored
 from archive_colorizer.restore.render import sharpening_of
 from archive_colorizer.run.whole import write_whole
 from archive_colorizer.settings import reject_unknown
@@ -37,6 +40,7 @@ OFFERED: Final = (
     "saturation",
     "hue",
     "value",
+    "reference_strength",
     "blend",
     "working_size",
     "sharpen",
@@ -110,7 +114,9 @@ def write_grid(order: GridOrder, tell: Tell = tell_nobody) -> int:
     most = int(plain.max_megapixels * 1e6)
     luma = stills.decode(data, order.photo.name, most, plain.profile, page).luma
     close = any(axis.name.startswith("sharpen") for axis in order.axes)
-    studio = _Studio(luma, tell, close=close)
+    place = os.path.split(os.path.abspath(order.photo))  # noqa: PTH100
+    source = accompanied(Source(*place, Stamp.of(order.photo.lstat())))
+    studio = _Studio(luma, read_aids(source, most), tell, close=close)
     tiles = (Tile(studio.picture(recipe), words) for words, recipe in recipes)
     along = len(order.axes[0].values)
     # A single axis is broken into rows of like length.
@@ -146,15 +152,16 @@ def _said(value: object) -> str:
 class _Studio:
     """Where one photograph is colored again and again, and shown small, or in part at full size."""
 
-    def __init__(self, luma: Plane, tell: Tell, close: bool) -> None:
+    def __init__(self, luma: Plane, aids: Aids, tell: Tell, close: bool) -> None:
         self._luma = luma
+        self._aids = aids
         self._tell = tell
         self._close = close
         self._masks: dict[tuple[object, ...], tuple[FloatArray, FloatArray]] = {}
 
     def picture(self, recipe: Recipe) -> Rgb:
         """H x W x 3 uint8."""
-        field = field_of(*self._mask(recipe), recipe)
+        field = recolored(*self._mask(recipe), self._luma, recipe, self._aids)
         how = sharpening_of(recipe)
         luma = self._luma if how is None else sharpened(self._luma, how)
         if self._close:

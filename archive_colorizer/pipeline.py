@@ -18,6 +18,7 @@ from archive_colorizer.own_settings import with_own
 from archive_colorizer.recipe import Recipe, check_together
 from archive_colorizer.records import Job, Source, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
+from archive_colorizer.restore.reference import pinned
 from archive_colorizer.restore.session import models_of
 from archive_colorizer.run.bag import read_bag, vouched
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
@@ -65,8 +66,8 @@ def place_order(
     """An Order whose paths are checked, before anything is read.
 
     The output of a single root is by default beside it, with `-colorized` after its name.
-    Raises UsageError for paths that overlap and settings that cannot stand together, and
-    SourceError for a root that is not there.
+    Raises UsageError for paths that overlap, settings that cannot stand together and a reference
+    that is no photograph in color, and SourceError for a root that is not there.
     """
     real = tuple(Path(os.path.realpath(root)) for root in roots)
     if len({root.name for root in real}) < len(real):
@@ -85,7 +86,7 @@ def place_order(
     return Order(
         roots=real,
         output=Path(os.path.realpath(output)),
-        recipe=recipe,
+        recipe=pinned(recipe),
         retry_failed=retry_failed,
         redo=redo,
         command=command,

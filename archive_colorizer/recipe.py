@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, Self, TypeAlias
 
 from archive_colorizer.device import parse_device
 from archive_colorizer.errors import UsageError
+from archive_colorizer.hint_points import HintPoint
 from archive_colorizer.hue_ranges import HueRange
 from archive_colorizer.presets import PRESETS, expanded
 from archive_colorizer.settings import Settings, pixels, running
@@ -33,6 +34,11 @@ class Recipe(Settings):
     sharpen: amount of an unsharp mask on luma, which then is not the source's own; 0 for none.
     sharpen_radius: of its blur in pixels.
     sharpen_threshold: detail that is left alone as grain, in levels of 255.
+    reference: a photograph in color, to whose palette all masks are moved; empty is none.
+    reference_strength: how far they are moved, 0 to 1.
+    reference_sha256: of that file; a run fills it in, and refuses another file where it is given.
+    hint: known colors of places, which spread from there; for a single photograph.
+    borders: auto finds borders of plates, film edges and margins, and leaves them neutral.
     jpeg_quality: 1 to 100, or 0 for the least that keeps luma within 1 code value.
     luma: of JPEG results; lossless carries the source's luma coefficients over bit for bit.
     profile: srgb converts pixels of another color space to sRGB, keep stays in theirs.
@@ -76,6 +82,11 @@ class Recipe(Settings):
     sharpen: float = pixels(0.0, 0.0, 5.0, later=True)
     sharpen_radius: float = pixels(1.0, 0.3, 50.0, later=True)
     sharpen_threshold: float = pixels(0.0, 0.0, 255.0, later=True)
+    reference: str = running("")
+    reference_strength: float = pixels(1.0, 0.0, 1.0, later=True)
+    reference_sha256: str = pixels("", later=True)
+    hint: tuple[HintPoint, ...] = pixels((), later=True, rows=HintPoint)
+    borders: Literal["none", "auto"] = pixels("none", choices=("none", "auto"), later=True)
     jpeg_quality: int = pixels(0, 0, 100)
     luma: Literal["encoded", "lossless"] = pixels("encoded", choices=("encoded", "lossless"))
     profile: Literal["srgb", "keep"] = pixels("srgb", choices=("srgb", "keep"))

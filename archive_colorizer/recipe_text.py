@@ -42,7 +42,7 @@ _COLUMN: Final = 44
 
 _OF_TRAINING: Final = frozenset({"network", "objective", "phases"})
 
-_TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string"}
+_TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", tuple: "array"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,7 @@ def schema() -> dict[str, Any]:
     photo = _schema_of(Recipe)
     known = {name: photo["properties"][name] for name in OWN}
     photo["properties"]["hue_range"]["items"] = _schema_of_ranges()
+    _constrain_hints(photo["properties"]["hint"]["items"])
     film["properties"]["shot"] = {
         "type": "array",
         "description": "Settings for the shot that holds a frame, counted from 0.",
@@ -217,6 +218,14 @@ def schema() -> dict[str, Any]:
         "title": "Recipe of archive-colorizer",
         **photo,
     }
+
+
+def _constrain_hints(hints: dict[str, Any]) -> None:
+    place = {"items": {"type": "number", "minimum": 0}, "minItems": 2, "maxItems": 2}
+    for name, more in (("at", place), ("color", {"pattern": "^#?[0-9a-fA-F]{6}$"})):
+        del hints["properties"][name]["default"]
+        hints["properties"][name] |= more
+    hints["required"] = ["at", "color"]
 
 
 def _schema_of(kind: type[Settings]) -> dict[str, Any]:

@@ -6,27 +6,15 @@ surrogate escapes, so that names which are no UTF-8 survive.
 """
 
 import hashlib
-import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from archive_colorizer.recipe import FilmRecipe, Recipe
 from archive_colorizer.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What `stat` tells of a file: equal stamps mean unchanged, unequal ones mean "hash it"."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> "Stamp":
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+from archive_colorizer.stamps import Companion as Companion
+from archive_colorizer.stamps import Role as Role
+from archive_colorizer.stamps import Stamp as Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +43,7 @@ class Source:
     (empty unless a run has several roots).  `fixity`, as `algorithm:digest`, is what the
     content must have where somebody has vouched for it.  `overrides` are the files of settings
     that lie beside it or above, below `root`, the nearest last; `own` is what they say.
+    `beside` are the pictures beside it that say more about its color.
     """
 
     root: str
@@ -64,6 +53,7 @@ class Source:
     fixity: str = ""
     overrides: tuple[str, ...] = ()
     own: Own | None = None
+    beside: tuple[Companion, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -238,7 +228,8 @@ class Outcome:
     `sidecar_sha256` is that of the metadata beside the target, where there are any.
     `provider` is the onnxruntime provider that the session really used.  `weak` names what
     the color may be weak in by `measures` and the thresholds of the run.  `width`, `height`
-    are those of the upright picture, in pixels.  `frames` are those of a film or of a part
+    are those of the upright picture, in pixels.  `beside` are the pictures beside the source
+    that had a say, as they were read.  `frames` are those of a film or of a part
     of one, and `first` the first of its source that a film holds, where that is not frame 0.
     `seconds` is wall time on the worker.
     """
@@ -263,6 +254,7 @@ class Outcome:
     provider: str | None = None
     width: int | None = None
     height: int | None = None
+    beside: tuple[Companion, ...] = ()
     frames: int | None = None
     first: int | None = None
     seconds: float = 0.0

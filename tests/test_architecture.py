@@ -13,7 +13,7 @@ NAME = PACKAGE.name
 
 FLOORS = {
     "errors": 10, "color": 11, "duration": 11, "device": 11,
-    "settings": 18, "hue_ranges": 19, "presets": 19,
+    "settings": 18, "hue_ranges": 19, "hint_points": 19, "stamps": 20, "presets": 19,
     "recipe": 20, "recipe_shots": 21, "model": 20, "records": 21,
     "checksums": 22, "record_text": 22, "overrides": 22, "recipe_text": 23,
     "media": 30, "run": 30,

@@ -33,6 +33,10 @@ PIXELS = {
     "sharpen": 0.5,
     "sharpen_radius": 2.0,
     "sharpen_threshold": 3.0,
+    "reference_strength": 0.5,
+    "reference_sha256": "0" * 64,
+    "borders": "auto",
+    "hint": [{"at": [3, 4], "color": "#8a5a44"}],
 }
 RUNNING = {
     "workers": 7,
@@ -55,6 +59,7 @@ RUNNING = {
     "model": "other",
     "merge": "another",
     "preset": "none",
+    "reference": "palette.jpg",
 }
 
 

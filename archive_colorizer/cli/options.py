@@ -72,6 +72,11 @@ color_options: Final = together(
     click.option(
         "--working-size", type=int, help="Pixels that the network sees.  [default: the model's]"
     ),
+    click.option("--reference", metavar="FILE", help="A color photograph with the palette wanted."),
+    click.option(
+        "--reference-strength", type=float, help="Share of its palette, 0 to 1.  [default: 1]"
+    ),
+    click.option("--borders", **words("none|auto"), help="Leave borders neutral.  [default: none]"),
 )
 """Which color, and which network makes it."""
 

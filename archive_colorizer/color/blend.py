@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from archive_colorizer.color.share import share_rows
 from archive_colorizer.color.sizes import enlarge
 from archive_colorizer.color.space import (
     CHROMA_TO_RGB,
@@ -89,10 +90,12 @@ class _FullRange:
 class ChromaField:
     """Chroma as lines over luma: h x w x 4 float32 (slopes of Cb, Cr, then offsets).
 
-    Chroma at a pixel of any size of the picture is slope * luma + offset, luma in 0..1.
+    Chroma at a pixel of any size of the picture is slope * luma + offset, luma in 0..1; of it
+    every one of `shares` (see color/share.py) takes its share.
     """
 
     lines: FloatArray
+    shares: tuple[Plane, ...] = ()
 
     def rows(self, luma: FloatArray, top: int, height: int) -> FloatArray:
         """Chroma for the strip of luma that begins at row `top` of a picture `height` high."""
@@ -106,6 +109,11 @@ class ChromaField:
         mixed = self.lines[above] * (1 - share) + self.lines[below] * share
         wide = enlarge(mixed, count, width)
         return wide[..., :2] * luma[..., None] + wide[..., 2:]
+
+    def kept(self, top: int, count: int, height: int, width: int) -> FloatArray | None:
+        """How much of the chroma stays, 0..1, in those rows of a picture; None for all of it."""
+        known = [share_rows(share, top, count, height, width) for share in self.shares]
+        return reduce(np.multiply, known) if known else None
 
 
 def fit_chroma(mask: FloatArray, luma: FloatArray) -> ChromaField:
@@ -126,7 +134,8 @@ def blend_rgb(luma: Plane, field: ChromaField) -> Plane:
     tint = _tint(field, _FullRange(8 * luma.itemsize), *luma.shape)
     for top in range(0, luma.shape[0], tint.rows):
         strip = slice(top, top + tint.rows)
-        tint.paint(top, _like(luma, luma[strip]), rgb[strip])
+        kept = field.kept(top, len(luma[strip]), *luma.shape)
+        tint.paint(top, _like(luma, luma[strip]), rgb[strip], kept)
     return rgb
 
 
@@ -166,10 +175,20 @@ def blend_coded(
             _like(luma, plane[top - first : bottom - first])
             for plane in (cv2.erode(dark, kernel), cv2.dilate(light, kernel), small)
         )
-        red, blue = tint.add(top, seen, lowest, highest)
+        kept = field.kept(rows * first, len(luma[rows * first : rows * last]), *luma.shape)
+        if kept is not None:
+            kept = _least(kept, steps, kernel)[top - first : bottom - first]
+        red, blue = tint.add(top, seen, lowest, highest, kept)
         planes[0, top:bottom] = _coded(blue, 1 / scale.blue_of_cb, coding)
         planes[1, top:bottom] = _coded(red, 1 / scale.red_of_cr, coding)
     return planes[0], planes[1]
+
+
+def _least(kept: FloatArray, steps: tuple[int, int], kernel: Plane) -> FloatArray:
+    """The least of all pixels that a chroma sample is spread over, so that grey stays grey."""
+    codes = np.rint(kept * 255).astype(np.uint8)
+    least = cv2.erode(_extremes(_whole(codes, steps), steps)[0], kernel)
+    return np.asarray(least, dtype=np.float32) / np.float32(255)
 
 
 def _tint(field: ChromaField, coding: Coding, height: int, width: int) -> Tint:
@@ -196,7 +215,7 @@ def _turned(field: ChromaField, weights: tuple[float, float]) -> ChromaField:
         return field
     to_other = chroma_matrix(*weights) @ CHROMA_TO_RGB
     lines = field.lines.reshape(*field.lines.shape[:2], 2, 2) @ to_other.T
-    return ChromaField(np.asarray(lines.reshape(field.lines.shape), dtype=np.float32))
+    return ChromaField(np.asarray(lines.reshape(field.lines.shape), dtype=np.float32), field.shares)
 
 
 def _mean(plane: FloatArray) -> FloatArray:

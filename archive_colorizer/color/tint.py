@@ -53,11 +53,12 @@ class Tint:
         self._buffers = np.empty((9, self.rows, width), np.float32)
 
     def add(
-        self, top: int, seen: Plane, dark: Plane, light: Plane
+        self, top: int, seen: Plane, dark: Plane, light: Plane, kept: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """What is added to red and to blue in the strip whose first row is `top`: n x width.
 
         seen: luma; dark, light: the darkest and the lightest luma that the color will sit on.
+        kept: how much of the color stays, 0 to 1; None for all of it.
         Color is shrunk along the line to neutral, which keeps hue and luma, until it is inside
         the gamut on both.  Valid until the next strip is asked for.
         """
@@ -78,11 +79,13 @@ class Tint:
         np.minimum(np.minimum(above, below, out=share), np.float32(1), out=share)
         if self._scale.black:
             np.maximum(share, np.float32(0), out=share)  # codes may lie beyond black and white
+        if kept is not None:
+            np.multiply(share, kept, out=share)
         return np.multiply(red, share, out=red), np.multiply(blue, share, out=blue)
 
-    def paint(self, top: int, luma: Plane, out: Plane) -> None:
+    def paint(self, top: int, luma: Plane, out: Plane, kept: FloatArray | None = None) -> None:
         """Red, green and blue of the strip, rounded, in n x width x 3 of luma's depth."""
-        red, blue = self.add(top, luma, luma, luma)
+        red, blue = self.add(top, luma, luma, luma, kept)
         seen, green = self._buffers[:2, : len(luma)]
         depth = _DEPTHS[luma.dtype.name]
         self._green(red, blue, green)

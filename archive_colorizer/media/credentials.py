@@ -101,6 +101,7 @@ def _definition(note: ProvenanceNote, mime: str) -> dict[str, Any]:
             "model": f"{note.model} sha256 {note.model_sha256}",
             "settings": note.settings,
             "source": f"sha256 {note.source_sha256}",
+            **({"aids": "; ".join(note.aids)} if note.aids else {}),
         },
     }
     return {

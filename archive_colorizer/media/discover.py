@@ -5,11 +5,13 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from archive_colorizer.errors import FixityMismatch, SourceChanged, SourceError
+from archive_colorizer.media.companions import WORDS, Companions, find_companions, role_of
 from archive_colorizer.media.magic import (
     MAGIC_LENGTH,
     foreign,
@@ -19,7 +21,7 @@ from archive_colorizer.media.magic import (
     sniff,
 )
 from archive_colorizer.overrides import SETTINGS
-from archive_colorizer.records import Source, Stamp, Unfit
+from archive_colorizer.records import Companion, Source, Stamp, Unfit
 
 _PICTURES: Final = frozenset(
     "jpg jpeg jpe jpf jpx jp2 j2k j2c jpc png tif tiff webp bmp dib avif heic heif hif".split()
@@ -57,6 +59,7 @@ def walk(root: Path, prefix: str = "") -> Iterator[Source | Unfit]:
             top, name = os.path.split(top)
             first = _Folder("", [one for one in settings_beside(name) if _is_there(top, one)], ())
             first.names = iter([name])
+            first.companions = _beside_one(top, name)
     except OSError as error:
         raise SourceError(f"{root} cannot be read: {error.strerror}; check the path") from None
     yield from _visit(top, first, prefix)
@@ -69,6 +72,12 @@ def settings_beside(name: str) -> tuple[str, str]:
 
 def _is_there(folder: str, name: str) -> bool:
     return os.path.lexists(os.path.join(folder, name))  # noqa: PTH118 (surrogates)
+
+
+def accompanied(source: Source) -> Source:
+    """A source that was not found by `walk`, with the pictures that lie beside it."""
+    found = _beside_one(str(source.path.parent), source.path.name)
+    return _accompanied(source, found) if found.of else source
 
 
 def read_source(path: Path) -> tuple[bytes, Stamp]:
@@ -120,6 +129,7 @@ class _Folder:
         # Only beside photographs with settings of their own others are looked up.
         self._all = frozenset(names) if self._own else frozenset()
         self._above = (*above, self.below(SETTINGS)) if SETTINGS in names else above
+        self.companions = find_companions(names, _is_called_photograph)
 
     def below(self, name: str) -> str:
         """The path below the root of what is called so here."""
@@ -164,10 +174,50 @@ def _visit(top: str, first: _Folder, prefix: str) -> Iterator[Source | Unfit]:
             message = f"{relative} cannot be read: {error.strerror}"
             yield Unfit(top, relative, "unreadable", message, failed=True, prefix=prefix)
             continue
+        if name in folder.companions.owners:
+            yield _belonging(top, relative, folder.companions.owners[name], prefix)
+            continue
         found = _judge(top, relative, status, prefix, folder.settings_for(name))
         if isinstance(found, Source) and (overrides := folder.overrides_of(name)):
             found = replace(found, overrides=overrides)
+        if isinstance(found, Source) and name in folder.companions.of:
+            found = _accompanied(found, folder.companions)
         yield found
+
+
+def _beside_one(folder: str, name: str) -> Companions:
+    """The companions of a single file; none where its folder cannot be listed."""
+    with suppress(OSError):
+        found = find_companions(_names(folder), _is_called_photograph)
+        # Somebody who asks for a companion itself takes it for a photograph.
+        return Companions({name: found.of[name]}) if name in found.of else Companions()
+    return Companions()
+
+
+def _is_called_photograph(name: str) -> bool:
+    extension = name.rpartition(".")[2].lower()
+    return (extension in _PICTURES or extension in _RAW) and not name.startswith("._")
+
+
+def _belonging(top: str, relative: str, owner: str | None, prefix: str) -> Unfit:
+    """A companion, accounted for."""
+    role = role_of(relative)
+    what = WORDS[role] if role else "a companion"
+    said = f"{relative} is {what} of {owner}"
+    if owner is None:
+        said = f"{relative} is not used: its photograph has one that bears its whole name"
+    return Unfit(top, relative, "companion", said, prefix=prefix)
+
+
+def _accompanied(source: Source, companions: Companions) -> Source:
+    """A source with what lies beside it; only here are companions asked for their stamps."""
+    beside = []
+    for role, name in companions.of[source.path.name]:
+        stamp = None
+        with suppress(OSError):
+            stamp = Stamp.of(os.lstat(source.path.with_name(name)))
+        beside.append(Companion(role, name, stamp))
+    return replace(source, beside=tuple(beside))
 
 
 def _names(folder: str) -> list[str]:

@@ -40,7 +40,8 @@ class ProvenanceNote:
     """Who made the color of one picture, by what means, from what and when (ISO 8601).
 
     source_type: the IPTC's term for such a picture.  sharpening: how luma was sharpened, empty
-    where it is the source's own.
+    where it is the source's own.  aids: what a person has given besides, as
+    `hints scan.hints.png sha256 ...`.
     """
 
     software: str
@@ -52,6 +53,7 @@ class ProvenanceNote:
     when: str
     source_type: str = SOURCE_TYPE
     sharpening: str = ""
+    aids: tuple[str, ...] = ()
 
 
 def is_sound(packet: bytes) -> bool:
@@ -221,7 +223,7 @@ def _append_event(rdf: Any, note: ProvenanceNote) -> None:
     _child(event, _EVENT, "when", note.when)
     sharpened = f"luma sharpened ({note.sharpening}); " if note.sharpening else ""
     parameters = f"colorized; {sharpened}model {note.model} sha256 {note.model_sha256}; settings "
-    _child(event, _EVENT, "parameters", parameters + note.settings)
+    _child(event, _EVENT, "parameters", "; ".join((parameters + note.settings, *note.aids)))
 
 
 def _append_description(rdf: Any, note: ProvenanceNote) -> None:

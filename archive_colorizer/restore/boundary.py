@@ -52,6 +52,7 @@ def _failed(job: Job, workplace: Workplace) -> Outcome:
         name=job.name,
         state=State.FAILED,
         source_stamp=job.source.stamp,
+        beside=job.source.beside,
         model_sha256=workplace.models_sha256,
         settings=workplace.settings,
         own=job.source.own,

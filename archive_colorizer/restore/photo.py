@@ -22,7 +22,8 @@ from archive_colorizer.media.proof import check_result
 from archive_colorizer.media.raster import Format
 from archive_colorizer.media.sidecar import holds_xmp, sidecar_for
 from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Outcome, Source, State, Workplace
+from archive_colorizer.records import Companion, Job, Outcome, Source, State, Workplace
+from archive_colorizer.restore.aids import check_aids, read_aids
 from archive_colorizer.restore.boundary import attempt, failure, settle
 from archive_colorizer.restore.painter import Painter
 from archive_colorizer.restore.recolor import flags_of, recolor
@@ -105,17 +106,18 @@ def finish(source: Source, painter: Painter, recipe: Recipe, begun: Outcome) -> 
     data, stamp = read_source(source.path)
     check_fixity(data, source)
     page = recipe.page - 1 if recipe.page else None
-    raster = stills.decode(
-        data, source.name, int(recipe.max_megapixels * 1e6), recipe.profile, page
-    )
+    most = int(recipe.max_megapixels * 1e6)
+    raster = stills.decode(data, source.name, most, recipe.profile, page)
     height, width = raster.luma.shape
+    aids = read_aids(source, most)
     known = replace(
         begun,
         source_stamp=stamp,
         source_sha256=hashlib.sha256(data).hexdigest(),
         width=width,
         height=height,
-        warnings=raster.warnings,
+        beside=aids.beside,
+        warnings=raster.warnings + aids.warnings(height, width),
     )
     tone = Tone.NEUTRAL if raster.preview is None else tone_of(raster.preview)
     if tone is Tone.COLORED and not recipe.force:
@@ -126,7 +128,7 @@ def finish(source: Source, painter: Painter, recipe: Recipe, begun: Outcome) -> 
     kind, losses = result_format(raster, recipe.format)
     note = _note(painter, known, recipe)
     metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
-    field, measures = recolor(raster.luma, painter, recipe)
+    field, measures = recolor(raster.luma, painter, recipe, aids)
     rendering = render(Original(data, raster), field, metadata, recipe, kind)
     content, unsigned = _signed(rendering.content, kind, data, note, recipe)
     beside = recipe.sidecar or not holds_xmp(kind)
@@ -158,6 +160,7 @@ def _parcel(finished: Finished, job: Job, recipe: Recipe) -> Parcel:
     stamp = finished.outcome.source_stamp
     if stamp is not None:
         check_unchanged(job.source.path, stamp)
+        check_aids(job.source.path, finished.outcome.beside)
     check = _check(finished, job, recipe) if recipe.paranoid else None
     known = replace(finished.outcome, target=job.target)
     held = finished.luma.nbytes if check else 0
@@ -199,7 +202,16 @@ def _note(painter: Painter, known: Outcome, recipe: Recipe) -> ProvenanceNote:
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         source_type=recipe.source_type,
         sharpening=sharpening.said if sharpening else "",
+        aids=_said_of(known.beside, recipe),
     )
+
+
+def _said_of(beside: tuple[Companion, ...], recipe: Recipe) -> tuple[str, ...]:
+    """Whatever a person has given besides the photograph, with its content's digest."""
+    said = tuple(f"{one.role} {one.name} sha256 {one.sha256}" for one in beside)
+    if not recipe.reference:
+        return said
+    return (*said, f"reference {Path(recipe.reference).name} sha256 {recipe.reference_sha256}")
 
 
 def _signed(

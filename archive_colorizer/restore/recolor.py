@@ -1,9 +1,12 @@
 """From luma to a color field: shrink, infer, correct, fit."""
 
+from dataclasses import replace
+
 from archive_colorizer.color.blend import ChromaField, fit_chroma
 from archive_colorizer.color.correct import Correction, correct
 from archive_colorizer.color.faces import find_faces
 from archive_colorizer.color.hue_bands import HueBand
+from archive_colorizer.color.palette import moved
 from archive_colorizer.color.sizes import shrink
 from archive_colorizer.color.space import FloatArray, Plane
 from archive_colorizer.color.weakness import (
@@ -16,20 +19,48 @@ from archive_colorizer.color.weakness import (
 from archive_colorizer.model.adapt import working_size
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Measures
+from archive_colorizer.restore.aids import NO_AIDS, Aids
 from archive_colorizer.restore.painter import Painter, luma_for
+from archive_colorizer.restore.reference import palette_for
 
 _PLACES = 5
 """Decimals of figures in the manifest."""
 
 
-def recolor(luma: Plane, painter: Painter, recipe: Recipe) -> tuple[ChromaField, Measures]:
+def recolor(
+    luma: Plane, painter: Painter, recipe: Recipe, aids: Aids = NO_AIDS
+) -> tuple[ChromaField, Measures]:
     """The color of a picture, ready to be blended onto its luma at full size, and its figures.
 
-    luma: H x W uint8 or uint16.  Raises ModelOutputError when a network gives NaN.
+    luma: H x W uint8 or uint16.  Raises ModelOutputError when a network gives NaN, GuideError
+    for known colors that cannot be meant, and UsageError for a reference that has changed.
     """
     mask, small = mask_of(luma, painter)
-    corrected = correct(mask, small, _wanted(recipe))
-    return fit_chroma(corrected, small), _measures(mask, corrected, small)
+    told = _told(mask, small, luma, recipe, aids)
+    return _with_shares(told, small, luma, recipe, aids), _measures(mask, told, small)
+
+
+def recolored(
+    mask: FloatArray, small: FloatArray, luma: Plane, recipe: Recipe, aids: Aids
+) -> ChromaField:
+    """As `recolor`, with what `mask_of` has given for this luma."""
+    return _with_shares(_told(mask, small, luma, recipe, aids), small, luma, recipe, aids)
+
+
+def _told(
+    mask: FloatArray, small: FloatArray, luma: Plane, recipe: Recipe, aids: Aids
+) -> FloatArray:
+    """The mask after all that a person has said: reference, corrections, known colors."""
+    palette = palette_for(recipe)
+    likened = mask if palette is None else moved(mask, small, palette, recipe.reference_strength)
+    corrected = correct(likened, small, _wanted(recipe))
+    return aids.with_known(corrected, small, (luma.shape[0], luma.shape[1]), recipe)
+
+
+def _with_shares(
+    told: FloatArray, small: FloatArray, luma: Plane, recipe: Recipe, aids: Aids
+) -> ChromaField:
+    return replace(fit_chroma(told, small), shares=aids.shares(luma, recipe.borders))
 
 
 def mask_of(luma: Plane, painter: Painter) -> tuple[FloatArray, FloatArray]:

@@ -100,6 +100,9 @@ def _lossless(original: Original, field: ChromaField, metadata: Metadata) -> byt
     """Pixels stay as they are stored, and so does the orientation tag: that is exact."""
     orientation = stored_orientation(original.content)
     luma = np.asarray(as_stored(original.raster.luma, orientation), dtype=np.uint8)
-    stored = ChromaField(np.asarray(as_stored(field.lines, orientation), dtype=np.float32))
+    stored = ChromaField(
+        np.asarray(as_stored(field.lines, orientation), dtype=np.float32),
+        tuple(as_stored(share, orientation) for share in field.shares),
+    )
     cb, cr = blend_planes(luma, stored)
     return encode_lossless(original.content, cb, cr, metadata, "the source")

@@ -4,9 +4,18 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from typing import Any, BinaryIO, TypeAlias, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeVar, cast, get_args
 
-from archive_colorizer.records import Measures, Outcome, Own, Provenance, Stamp, State
+from archive_colorizer.records import (
+    Companion,
+    Measures,
+    Outcome,
+    Own,
+    Provenance,
+    Role,
+    Stamp,
+    State,
+)
 from archive_colorizer.run.names import is_name, is_target
 
 Record: TypeAlias = Outcome | Provenance
@@ -76,6 +85,7 @@ def _outcome(raw: dict[str, Any]) -> Outcome:
         provider=_maybe(raw.get("provider"), _text),
         width=_maybe(raw.get("width"), _whole),
         height=_maybe(raw.get("height"), _whole),
+        beside=_companions(raw.get("beside", [])),
         frames=_maybe(raw.get("frames"), _whole),
         first=_maybe(raw.get("first"), _whole),
         seconds=_number(raw.get("seconds", 0.0)),
@@ -108,6 +118,24 @@ def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise ValueError("no list")
     return tuple(_text(one) for one in value)
+
+
+def _companions(value: object) -> tuple[Companion, ...]:
+    if not isinstance(value, list):
+        raise ValueError("no list")
+    return tuple(_companion(one) for one in value)
+
+
+def _companion(value: object) -> Companion:
+    role = value.get("role") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or role not in get_args(Role):
+        raise ValueError("no file beside a photograph")
+    return Companion(
+        role=cast(Role, role),
+        name=_name(value.get("name")),
+        stamp=_maybe(value.get("stamp"), _stamp),
+        sha256=_maybe(value.get("sha256"), _text),
+    )
 
 
 def _whole(value: object) -> int:

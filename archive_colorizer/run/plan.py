@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import TypeAlias
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.records import Job, Outcome, Source, State, Unfit, Workplace, sidecar_of
+from archive_colorizer.records import (
+    Companion,
+    Job,
+    Outcome,
+    Source,
+    State,
+    Unfit,
+    Workplace,
+    sidecar_of,
+)
 from archive_colorizer.run.fixity import read_stamp, refreshed
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.names import choose_target, fold
@@ -145,6 +154,7 @@ def failed(job: Job, reason: str, message: str) -> Outcome:
         name=job.name,
         state=State.FAILED,
         source_stamp=job.source.stamp,
+        beside=job.source.beside,
         reason=reason,
         message=message,
     )
@@ -175,17 +185,33 @@ def settled(job: Job, known: Outcome | None, workplace: Workplace) -> Settled | 
         return None
     source, target = job.source, known.target_stamp
     stamp = refreshed(source.path, source.stamp, known.source_stamp, known.source_sha256)
-    if stamp is None:
+    beside = _beside_still(source, known.beside)
+    if stamp is None or beside is None:
         return None
     if known.state is State.DONE:
         place = Path(workplace.output, job.target)
         target = refreshed(place, read_stamp(place), known.target_stamp, known.target_sha256)
-        beside = Path(workplace.output, sidecar_of(job.target))
-        if target is None or (known.sidecar_sha256 and read_stamp(beside) is None):
+        sidecar = Path(workplace.output, sidecar_of(job.target))
+        if target is None or (known.sidecar_sha256 and read_stamp(sidecar) is None):
             return None
-    if (stamp, target) == (known.source_stamp, known.target_stamp):
+    if (stamp, target, beside) == (known.source_stamp, known.target_stamp, known.beside):
         return Settled(known)
-    return Settled(replace(known, source_stamp=stamp, target_stamp=target), refreshed=True)
+    now = replace(known, source_stamp=stamp, target_stamp=target, beside=beside)
+    return Settled(now, refreshed=True)
+
+
+def _beside_still(source: Source, known: tuple[Companion, ...]) -> tuple[Companion, ...] | None:
+    """What lies beside the source, with present stamps, if it is what was `known`; else None."""
+    if [(one.role, one.name) for one in source.beside] != [(one.role, one.name) for one in known]:
+        return None
+    found = []
+    for now, before in zip(source.beside, known, strict=True):
+        path = source.path.with_name(now.name)
+        stamp = refreshed(path, now.stamp, before.stamp, before.sha256)
+        if stamp is None:
+            return None
+        found.append(replace(before, stamp=stamp))
+    return tuple(found)
 
 
 def _retried(outcome: Outcome, retry_failed: bool) -> bool:

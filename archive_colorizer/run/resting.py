@@ -77,4 +77,7 @@ def may_be_restored(entry: Source | Unfit, at_rest: Mapping[str, Stamp]) -> bool
         return True
     if any(f"{entry.root}/{one}" not in at_rest for one in entry.overrides):
         return False
-    return at_rest.get(f"{entry.root}/{entry.relative}") == entry.stamp
+    place = f"{entry.root}/{entry.relative}"
+    folder = place.rpartition("/")[0]
+    beside = all(at_rest.get(f"{folder}/{one.name}") == one.stamp for one in entry.beside)
+    return beside and at_rest.get(place) == entry.stamp

@@ -1,5 +1,6 @@
 """What is to be done, and what is settled."""
 
+import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Unfit
+from archive_colorizer.records import Companion, Job, Outcome, Source, Stamp, State, Unfit
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import RETRIED, Settled, Step, check_apart, failed, job_key, plan
 from tests.run.tasks import Copy, scans, sources, workplace
@@ -302,3 +303,74 @@ def test_apart_sees_through_mounts(tmp_path: Path) -> None:
             check_apart([tmp_path / "in"], tmp_path / "other" / "out")
     finally:
         subprocess.run(["umount", "-l", str(tmp_path / "other")], check=True)
+
+
+def beside(archive, name="a.mask.png", content="mask"):
+    """A source with a file beside it, as it is found now."""
+    path = archive.write(name, content)
+    (source,) = [one for one in sources(archive.root) if one.relative == "a"]
+    return replace(source, beside=(Companion("mask", name, Stamp.of(path.lstat())),))
+
+
+def steps_over(archive, source):
+    place = workplace(archive.output, archive.work, archive.recipe)
+    with Manifest.open(archive.output) as manifest:
+        return list(plan([source], manifest, place))
+
+
+def restored_with_mask(archive):
+    """Run over one source with a mask, whose digest is recorded."""
+    archive.write("a")
+    source = beside(archive)
+    (job,) = jobs(steps_over(archive, source))
+    (outcome,) = Copy(workplace(archive.output, archive.work))((job,))
+    digest = hashlib.sha256(b"mask").hexdigest()
+    archive.record(replace(outcome, beside=(replace(source.beside[0], sha256=digest),)))
+    return source
+
+
+def test_what_lies_beside_a_source_is_settled_with_it(archive):
+    source = restored_with_mask(archive)
+    (step,) = steps_over(archive, source)
+    assert isinstance(step, Settled)
+    assert not step.refreshed
+
+
+def test_a_mask_that_was_only_touched_is_asked_for_its_content(archive):
+    source = restored_with_mask(archive)
+    path = archive.root / "a.mask.png"
+    os.utime(path, (1, 1))
+    now = replace(source, beside=(replace(source.beside[0], stamp=Stamp.of(path.lstat())),))
+    (step,) = steps_over(archive, now)
+    assert isinstance(step, Settled)
+    assert step.refreshed
+    assert step.outcome.beside[0].stamp == Stamp.of(path.lstat())
+
+
+@pytest.mark.parametrize("change", ["content", "gone", "renamed", "role", "unseen"])
+def test_a_change_beside_a_source_makes_it_new(archive, change):
+    source = restored_with_mask(archive)
+    one = source.beside[0]
+    now = {
+        "content": lambda: beside(archive, content="other").beside,
+        "gone": tuple,
+        "renamed": lambda: beside(archive, name="a.a.mask.png").beside,
+        "role": lambda: (replace(one, role="hints"),),
+        "unseen": lambda: (replace(one, stamp=None),),
+    }[change]()
+    assert len(jobs(steps_over(archive, replace(source, beside=now)))) == 1
+
+
+def test_a_new_mask_makes_a_source_new(archive):
+    archive.write("a")
+    archive.run()
+    assert len(jobs(steps_over(archive, beside(archive)))) == 1
+
+
+def test_a_failure_over_a_mask_is_settled_until_the_mask_changes(archive):
+    archive.write("a")
+    source = beside(archive)
+    (job,) = jobs(steps_over(archive, source))
+    archive.record(failed(job, "guide", "a.mask.png is broken"))
+    assert isinstance(steps_over(archive, source)[0], Settled)
+    assert len(jobs(steps_over(archive, beside(archive, content="whole")))) == 1

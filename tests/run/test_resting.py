@@ -81,3 +81,13 @@ def test_only_what_is_as_it_rested_is_restored(tmp_path):
     wanted = [one for one in walk(tmp_path) if may_be_restored(one, at_rest)]
     assert [one.relative for one in wanted] == ["link.jpg", "still.jpg"]
     assert isinstance(wanted[0], Unfit)
+
+
+def test_a_photograph_waits_for_what_lies_beside_it(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"scan")
+    (tmp_path / "a.mask.png").write_bytes(b"half")
+    photograph = next(one for one in walk(tmp_path) if one.relative == "a.jpg")
+    at_rest = files_below(tmp_path)
+    assert may_be_restored(photograph, at_rest)
+    del at_rest[f"{tmp_path}/a.mask.png"]
+    assert not may_be_restored(photograph, at_rest)

@@ -1,0 +1,54 @@
+"""The reference photograph of a recipe: pinned by its content, and its palette."""
+
+import hashlib
+import os
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from archive_colorizer.color.palette import Palette, palette_of
+from archive_colorizer.color.tone import Tone, tone_of
+from archive_colorizer.errors import SourceError, UsageError
+from archive_colorizer.media import stills
+from archive_colorizer.media.discover import read_source
+from archive_colorizer.recipe import Recipe
+
+
+def pinned(recipe: Recipe) -> Recipe:
+    """The recipe with its reference as a whole path and the sha256 of its content.
+
+    Raises UsageError for a file that is no photograph in color, or not the one whose sha256 the
+    recipe states.
+    """
+    if not recipe.reference:
+        return recipe
+    path = os.path.abspath(recipe.reference)  # noqa: PTH100 (names that are no UTF-8)
+    palette = _palette(path, recipe.reference_sha256, recipe.max_megapixels)
+    return replace(recipe, reference=path, reference_sha256=palette.sha256)
+
+
+def palette_for(recipe: Recipe) -> Palette | None:
+    """The palette of the recipe's reference; raises as `pinned` does."""
+    if not recipe.reference:
+        return None
+    return _palette(recipe.reference, recipe.reference_sha256, recipe.max_megapixels)
+
+
+@lru_cache(maxsize=4)
+def _palette(path: str, sha256: str, megapixels: float) -> Palette:
+    try:
+        data, _ = read_source(Path(path))
+        preview = stills.decode(data, path, int(megapixels * 1e6)).preview
+    except SourceError as error:
+        raise UsageError(f"reference {error}") from None
+    found = hashlib.sha256(data).hexdigest()
+    if sha256 not in ("", found):
+        raise UsageError(
+            f"reference {path} has another sha256 than the settings state; if it was changed "
+            "on purpose, start the run again"
+        )
+    tone = Tone.NEUTRAL if preview is None else tone_of(preview)
+    if preview is None or tone is not Tone.COLORED:
+        what = "grey" if tone is Tone.NEUTRAL else "toned, as sepia is"
+        raise UsageError(f"reference {path} is {what}; give a photograph in color")
+    return palette_of(preview, Path(path).name, found)
