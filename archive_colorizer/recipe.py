@@ -55,7 +55,7 @@ class Recipe(Settings):
     merge_weight: of the second model, 0 to 1.
     device: auto, cpu, cuda or tensorrt, or one card as cuda:1; fails where that cannot be used.
     executor: dask (local processes) or serial (in this process).
-    workers: worker processes; 0 means one a core.
+    workers: worker processes; 0 means one a core, or one a graphics card where one is used.
     timeout: seconds for one file, 0 for any number; not kept by the serial executor.
     max_memory: gigabytes for one worker, 0 for its share; not kept by the serial executor.
     max_megapixels: larger pictures are refused from their header.

@@ -122,7 +122,9 @@ saying_options: Final = together(
 def running_options(timed: str, colored: str) -> Decorator:
     """How many are restored; `timed` is what --timeout is for, `colored` what --force restores."""
     return together(
-        click.option("--workers", type=int, help="Worker processes; 0: one a core.  [default: 0]"),
+        click.option(
+            "--workers", type=int, help="Worker processes; 0: one a core, or a card.  [default: 0]"
+        ),
         click.option("--timeout", type=float, help=f"Seconds for {timed}; 0: any.  [default: 300]"),
         click.option("--max-memory", type=float, help="GB for one worker.  [default: its share]"),
         click.option("--time-budget", metavar="TIME", help="Stop cleanly after 2h, 90m, 7200."),

@@ -45,8 +45,8 @@ class Colorizer:
 
         Returns N x c x h x w float32.  Several threads may call it at once.  Raises
         ModelOutputError when a value is NaN or infinite, ModelError when the network fails or
-        gives another shape than its contract says, and MemoryError when memory (of the device,
-        too) does not suffice.
+        gives another shape than its contract says, DeviceError when the device fails, and
+        MemoryError when memory (of the device, too) does not suffice.
         """
         shown = batch if self.precise else batch.astype(np.float16)
         output = (self.network or self.run)(shown)

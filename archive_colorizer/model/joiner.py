@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 
-from archive_colorizer.errors import ModelError
+from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.model.runtime import Network, Tensor
 
 
@@ -16,7 +16,7 @@ class _Request:
 
     batch: Tensor
     answer: Tensor | None = None
-    error: MemoryError | ModelError | None = None
+    error: MemoryError | ArchiveColorizerError | None = None
 
     @property
     def settled(self) -> bool:
@@ -80,7 +80,7 @@ class Joiner:
         sizes = [len(one.batch) for one in requests]
         try:
             answers = self._network(np.concatenate([one.batch for one in requests]))
-        except (MemoryError, ModelError):
+        except (MemoryError, ArchiveColorizerError):
             answers = np.zeros((0,), np.float32)
         if len(answers) != sum(sizes):
             for one in requests:
@@ -93,5 +93,5 @@ class Joiner:
 def _settle(request: _Request, network: Network) -> None:
     try:
         request.answer = network(request.batch)
-    except (MemoryError, ModelError) as error:
+    except (MemoryError, ArchiveColorizerError) as error:
         request.error = error

@@ -16,7 +16,10 @@ from archive_colorizer.errors import DependencyError, DeviceError, ModelError
 
 Tensor: TypeAlias = npt.NDArray[np.floating[Any]]
 Network: TypeAlias = Callable[[Tensor], Tensor]
-"""N x C x H x W to N x c x h x w.  Raises ModelError, and MemoryError where memory is short."""
+"""N x C x H x W to N x c x h x w.
+
+Raises ModelError, DeviceError where the device fails, and MemoryError where memory is short.
+"""
 
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
@@ -35,6 +38,17 @@ _NO_MEMORY: Final = (
     "outofmemory",
 )
 """What onnxruntime and NVIDIA's libraries say, under errors of any type."""
+
+_DEVICE_FAILS: Final = (
+    "cuda failure",
+    "cuda error",
+    "cudnn failure",
+    "cudnn_fe failure",
+    "cublas failure",
+    "cudaerror",
+    "enqueue failed",
+)
+"""The same where it is not this picture's fault: the next one will fare no better."""
 
 
 def on_device(device: Device, engines: Mapping[str, str] | None = None) -> list[Any]:
@@ -136,7 +150,7 @@ def why_no_cuda(device: Device | None = None) -> str:
         return "no NVIDIA driver is loaded on this machine (no /dev/nvidiactl); use --device cpu"
     return _beyond(device or Device("cuda")) or (
         "onnxruntime could not load its CUDA libraries; install 'archive-colorizer[cuda]' for the "
-        "CUDA and cuDNN libraries that it needs, and check the driver with nvidia-smi"
+        "CUDA and cuDNN libraries that it needs, and look at driver and free memory with nvidia-smi"
     )
 
 
@@ -151,12 +165,14 @@ def _beyond(device: Device) -> str:
 
 @contextmanager
 def failures_of(model: str) -> Iterator[None]:
-    """Errors of a session in here become MemoryError or ModelError that name the model."""
+    """Errors of a session in here become MemoryError, DeviceError or ModelError."""
     try:
         yield
     except session_errors() as error:
         if any(words in str(error).lower() for words in _NO_MEMORY):
             raise MemoryError(str(error)) from None
+        if any(words in str(error).lower() for words in _DEVICE_FAILS):
+            raise DeviceError(f"model {model}: the device failed ({error})") from None
         raise ModelError(f"model {model}: the network failed ({error})") from None
 
 
@@ -213,6 +229,8 @@ def _preload(ort: Any) -> None:
     """Load the libraries of the `cuda` and `tensorrt` extras, without words on standard output."""
     if not has_driver():
         return
+    # Else CUDA would count cards by their speed, and cuda:1 not be the one of nvidia-smi.
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     if hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
     # Its wheel loads its libraries as it is imported.

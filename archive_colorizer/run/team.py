@@ -50,9 +50,9 @@ def share_cards(workers: int, device: Device) -> Share:
     """The cards of this machine among worker processes; 0 of them are one a card.
 
     The cores are shared out as hands: each decodes and encodes while the card is at work for
-    others.  A card that was asked for by its number serves all.
+    others.  A card that was asked for by its number, or that is the only one, serves all.
     """
     cards = visible_cards() if device.index is None else ()
     workers = workers or max(1, len(cards))
     hands = min(MOST_HANDS, max(1, cores() // workers))
-    return Share(workers, 1, Team(hands, cards))
+    return Share(workers, 1, Team(hands, cards if len(cards) > 1 else ()))

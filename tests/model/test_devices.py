@@ -115,6 +115,12 @@ def test_a_shape_that_the_network_cannot_take_is_a_model_error(way, tmp_path):
 class Short:
     """A session with memory for `room` pictures; beyond, it fails as onnxruntime does."""
 
+    said = (
+        "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while "
+        "running Conv node. BFCArena::AllocateRawInternal Failed to allocate memory for "
+        "requested buffer of size 939524096"
+    )
+
     def __init__(self, session, room):
         self._session, self.room, self.ran = session, room, []
 
@@ -127,11 +133,7 @@ class Short:
         if len(batch) > self.room:
             from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 
-            raise RuntimeException(
-                "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while "
-                "running Conv node. BFCArena::AllocateRawInternal Failed to allocate memory for "
-                "requested buffer of size 939524096"
-            )
+            raise RuntimeException(self.said)
         return self._session.run(names, given)
 
 
@@ -150,3 +152,17 @@ def test_no_memory_for_one_is_a_memory_error(alone):
     colorizer = joined(replace(alone, session=Short(alone.session, 0)), SIZES[-1])
     with pytest.raises(MemoryError, match="939524096"):
         colorizer.infer(shown(["chelsea"], (64, 96))[0])
+
+
+class Lost(Short):
+    said = (
+        "[ONNXRuntimeError] : 1 : FAIL : CUDA failure 700: an illegal memory access was "
+        "encountered ; GPU=0 ; hostname=archive ; expr=cudaStreamSynchronize(stream_)"
+    )
+
+
+@pytest.mark.parametrize("ways", [lambda one: one, lambda one: joined(one, SIZES[-1])])
+def test_a_card_that_is_lost_is_no_fault_of_the_model(alone, ways):
+    colorizer = ways(replace(alone, session=Lost(alone.session, 0)))
+    with pytest.raises(DeviceError, match=r"the device failed .*illegal memory access"):
+        colorizer.infer(np.concatenate(shown(["chelsea", "coffee"], (64, 96))))

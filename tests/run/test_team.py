@@ -43,6 +43,12 @@ def test_a_card_by_its_number_serves_all(monkeypatch):
         assert share.team.card_of(0) is None
 
 
+def test_the_only_card_is_left_as_it_is(monkeypatch):
+    monkeypatch.setenv(VISIBLE, "GPU-a")
+    assert share_cards(0, Device("cuda")).team.cards == ()
+    assert share_cards(2, Device("auto")).workers == 2
+
+
 def test_nobody_is_without_a_hand(monkeypatch):
     monkeypatch.setenv(VISIBLE, "")
     monkeypatch.setattr(team, "cores", lambda: 1)
