@@ -10,11 +10,15 @@ from typing import Any, Final
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "none": {},
-        "natural": {"strength": 0.9, "strength_highlights": 0.8},
-        "vivid": {"saturation": 1.35},
-        "faded": {"strength": 0.6, "saturation": 0.9},
-        "portrait": {"strength": 0.95},
-        "hand-tinted": {"blend": "soft-light"},
+        "natural": {"strength": 0.9, "strength_shadows": 0.6},
+        "vivid": {"saturation": 1.4, "hue_range": ({"name": "skin", "saturation": 0.85},)},
+        "faded": {"strength": 0.55, "strength_highlights": 0.7},
+        "portrait": {
+            "strength_shadows": 0.6,
+            "strength_highlights": 0.7,
+            "hue_range": ({"name": "skin", "saturation": 0.85, "shift": 4.0},),
+        },
+        "hand-tinted": {"blend": "soft-light", "saturation": 2.0, "strength_shadows": 0.5},
     }
 )
 """What each preset sets; all else of the look is as by default."""

@@ -11,14 +11,18 @@ import numpy.typing as npt
 from skimage import data
 
 from archive_colorizer.color.blend import blend_rgb
+from archive_colorizer.color.sharpen import sharpened
 from archive_colorizer.color.sizes import shrink
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.model.adapt import pack, working_size
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import Recipe
+from archive_colorizer.restore.contact_sheet import Sheet, Tile
 from archive_colorizer.restore.painter import Painter
+from archive_colorizer.restore.painter import painter_with as painter_with_recipe
 from archive_colorizer.restore.recolor import recolor
+from archive_colorizer.restore.render import sharpening_of
 
 PICTURES = Path(__file__).parent / "pictures"
 NAMES = ("astronaut", "chelsea", "rocket", "coffee")
@@ -92,6 +96,74 @@ def steps(name: str, setting: str, values: tuple[float, ...]) -> npt.NDArray[np.
     return np.concatenate(cells, axis=1)
 
 
+def looks(
+    name: str, columns: int, *wanted: dict[str, object], part: tuple[slice, slice] | None = None
+) -> npt.NDArray[np.uint8]:
+    """One photograph with each of some settings, labelled; `part` of it, or all of it, small."""
+    luma = np.asarray(luma_of(np.ascontiguousarray(getattr(data, name)())), np.uint8)
+    painter = painter_with("default")
+
+    def tile(given: dict[str, object]) -> Tile:
+        recipe = Recipe().changed(given, name)
+        sized = painter_with_recipe(painter.colorizers, recipe)
+        how = sharpening_of(recipe)
+        field, _measures = recolor(luma, sized, recipe)
+        shown = blend_rgb(luma if how is None else sharpened(luma, how), field)
+        words = "\n".join(f"{key} {_said(value)}" for key, value in given.items())
+        return Tile(np.asarray(shown[part] if part else shown, np.uint8), words or "as by default")
+
+    return Sheet(columns=columns, height=HEIGHT).of(map(tile, wanted))
+
+
+def _said(value: object) -> str:
+    """A setting's value as an option has it."""
+    if isinstance(value, list):
+        rows = [dict(one) for one in value]
+        return ", ".join(
+            f"{row.pop('name')}:" + ",".join(f"{key}={one}" for key, one in row.items())
+            for row in rows
+        )
+    return str(value)
+
+
+def write_looks() -> None:
+    """Write the labelled pictures of settings.md."""
+    names = ("none", "natural", "vivid", "faded", "portrait", "hand-tinted")
+    write("presets.jpg", looks("astronaut", 3, *({"preset": one} for one in names)))
+    skin = [{"name": "skin", "saturation": 0.5}]
+    blues = [{"name": "blues", "saturation": 2.0}, {"name": "cyans", "saturation": 2.0}]
+    turned = [{"name": "blues", "shift": -60}]
+    hues = ({}, {"hue_range": skin}, {"hue_range": blues}, {"hue_range": turned})
+    write("hue-range.jpg", looks("coffee", 2, *hues))
+    lumas: tuple[dict[str, object], ...] = (
+        {},
+        {"strength_shadows": 0.0, "strength_highlights": 0.0},
+        {"blend": "soft-light"},
+        {"blend": "soft-light", "saturation": 2.0},
+    )
+    write("blend.jpg", looks("astronaut", 4, *lumas))
+    sizes = ({"working_size": size} for size in (128, 256, 512))
+    write("working-size.jpg", looks("astronaut", 3, *sizes))
+    amounts: tuple[dict[str, object], ...] = (
+        {},
+        {"sharpen": 0.8},
+        {"sharpen": 0.8, "sharpen_radius": 3.0},
+        {"sharpen": 2.0, "sharpen_radius": 3.0},
+    )
+    write("sharpen.jpg", looks("chelsea", 4, *amounts, part=(slice(0, 280), slice(80, 370))))
+    write("grid.jpg", grid())
+
+
+def grid() -> npt.NDArray[np.uint8]:
+    """What --grid saturation=0.8,1,1.2 strength=0.7,1 shows."""
+    cells = [
+        {"saturation": saturation, "strength": strength}
+        for strength in (0.7, 1.0)
+        for saturation in (0.8, 1.0, 1.2)
+    ]
+    return looks("astronaut", 3, *cells)
+
+
 def write(name: str, rgb: npt.NDArray[np.uint8]) -> None:
     """Write one JPEG."""
     cv2.imwrite(str(PICTURES / name), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
@@ -115,6 +187,7 @@ def main() -> None:
     write("strength.jpg", steps("astronaut", "strength", (0.0, 0.4, 0.7, 1.0)))
     write("saturation.jpg", steps("astronaut", "saturation", (0.5, 1.0, 1.5, 2.0)))
     write("hue.jpg", steps("astronaut", "hue", (-20.0, 0.0, 20.0)))
+    write_looks()
 
 
 if __name__ == "__main__":

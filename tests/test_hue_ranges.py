@@ -7,7 +7,7 @@ from archive_colorizer.color.hue_bands import HueBand
 from archive_colorizer.errors import UsageError
 from archive_colorizer.hue_ranges import NAMED, HueRange
 from archive_colorizer.recipe import Recipe, load_recipe
-from archive_colorizer.recipe_text import as_toml, faults_of, schema, trace
+from archive_colorizer.recipe_text import as_toml, descriptions, faults_of, schema, trace
 
 WRITTEN = """
 strength = 0.5
@@ -80,6 +80,10 @@ def test_the_schema_takes_what_a_run_takes():
     assert judge.is_valid({"hue_range": good})
     for row in bad:
         assert not judge.is_valid({"hue_range": [row]})
+
+
+def test_every_part_of_a_range_is_described():
+    assert set(descriptions(HueRange)) == {"from", "to", "soft", "shift", "saturation", "value"}
 
 
 def test_named_ranges_divide_the_circle():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.records import Measures
+from archive_colorizer.records import Measures, Own
 from archive_colorizer.report.build import build_report
 from tests.run.records_of_a_run import EVIL_NAMES, done, failed, opening, skipped, written
 
@@ -38,7 +38,8 @@ def archive(tmp_path_factory):
 
     records = [result(f"box {at % 2}/{at:03}.png") for at in range(70)]
     records += [result(name) for name in EVIL_NAMES]
-    records += [result("box 0/weak.png", weak=("grey", "blotches"), measures=MEASURES)]
+    own = Own(("box 0/<b>.toml",), {"saturation": 0.25}, opening().settings)
+    records += [result("box 0/weak.png", weak=("grey", "blotches"), measures=MEASURES, own=own)]
     records += [result("box 1/warned.png", warnings=("<script>alert(1)</script>",))]
     records += [failed("</script><script>document.title='owned'</script>.jpg")]
     written(out, opening(roots=(str(scans),)), *records, skipped("notes.txt"))

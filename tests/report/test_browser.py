@@ -144,6 +144,13 @@ def test_every_photograph_tells_by_what_means(page):
         assert said in facts
 
 
+def test_a_photograph_with_settings_of_its_own_tells_them_and_whose_they_are(page):
+    open_file(page, "box 0/weak.png")
+    facts = page.find_element("id", "facts").text
+    assert "box 0/<b>.toml" in facts
+    assert "saturation = 0.25" in facts
+
+
 def test_marks_come_as_a_file_that_retry_understands(page):
     open_file(page, "box 0/002.png")
     page.find_element("css selector", "input[value=redo]").click()
