@@ -1,9 +1,10 @@
 """Runtime: sessions, and what of them this machine has.  The only door to onnxruntime."""
 
+import io
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import cache
 from importlib import import_module
 from typing import Any, Final, TypeAlias
@@ -11,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.device import Device, Kind, has_driver, visible_cards
+from archive_colorizer.device import VISIBLE, Device, Kind, has_driver, visible_cards
 from archive_colorizer.errors import DependencyError, DeviceError, ModelError
 
 Tensor: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -157,7 +158,8 @@ def why_no_cuda(device: Device | None = None) -> str:
 def _beyond(device: Device) -> str:
     """A sentence where there are not so many cards; empty where there are."""
     cards = visible_cards()
-    if device.number < len(cards):
+    is_unknown = not cards and VISIBLE not in os.environ
+    if is_unknown or device.number < len(cards):
         return ""
     said = f"{len(cards)} NVIDIA cards are visible here, counted from 0"
     return f"{said}; see nvidia-smi and CUDA_VISIBLE_DEVICES, or use --device cpu"
@@ -232,7 +234,9 @@ def _preload(ort: Any) -> None:
     # Else CUDA would count cards by their speed, and cuda:1 not be the one of nvidia-smi.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     if hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()
+        # It prints what is missing, and standard output may be a summary in JSON.
+        with redirect_stdout(io.StringIO()):
+            ort.preload_dlls()
     # Its wheel loads its libraries as it is imported.
     with suppress(ImportError, OSError):
         import_module("tensorrt_libs")

@@ -1,5 +1,6 @@
 import math
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from archive_colorizer.errors import DeviceError, ModelError, ModelOutputError, UsageError
-from archive_colorizer.model import colorizer
+from archive_colorizer.model import colorizer, runtime
 from archive_colorizer.model.colorizer import CPU, digest_of_model, open_colorizer, resized
 from archive_colorizer.model.contract import METADATA_KEY
 from tests.model.networks import CONTRACT, constant_model, digest
@@ -146,3 +147,33 @@ def test_a_working_size_that_the_file_fixes_is_refused(tmp_path):
     assert resized(opened, 64).contract.input.size == 64
     with pytest.raises(UsageError, match="model constant takes pictures of 64 x 64 only"):
         resized(opened, 128)
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:7", "tensorrt", "auto"])
+def test_what_is_missing_beside_a_driver_is_told_by_the_error_alone(
+    tmp_path, monkeypatch, capfd, device
+):
+    path = constant_model(tmp_path / "m.onnx")
+    if colorizer.providers_that_load(path).get(colorizer.CUDA):
+        pytest.skip("this machine has CUDA")
+    monkeypatch.setattr(runtime, "has_driver", lambda: True)
+    monkeypatch.setattr(colorizer, "has_driver", lambda: True)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if device == "auto":
+        assert open_colorizer(path, device=device).provider == CPU
+    else:
+        with pytest.raises(DeviceError) as caught:
+            open_colorizer(path, device=device)
+        wanted = {"cuda": r"\[cuda\]", "cuda:7": "2 NVIDIA cards", "tensorrt": r"\[tensorrt\]"}
+        assert re.search(wanted[device], str(caught.value))
+        assert str(caught.value).startswith(f"--device {device}: ")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_device_is_blamed_for_a_bad_model(tmp_path, monkeypatch):
+    (tmp_path / "bad.onnx").write_bytes(bytes(range(256)))
+    with pytest.raises((ModelError, DeviceError)) as caught:
+        open_colorizer(tmp_path / "bad.onnx", device="cuda")
+    if colorizer.CUDA in runtime.available():
+        assert caught.type is ModelError
