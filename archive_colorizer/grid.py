@@ -50,6 +50,8 @@ OFFERED: Final = (
     "merge",
     "merge_mode",
     "merge_weight",
+    "borders",
+    "reference_strength",
 )
 """Settings that can stand in a grid: those of which one sees what they do."""
 

@@ -25,8 +25,8 @@ LARGEST: Final = 1 << 16
 """Bytes of a file of overrides; nobody writes a longer one by hand."""
 
 _OF_PICTURES: Final = frozenset({"preset", "force"})
-_OF_RUNS: Final = frozenset({"c2pa"})
-"""What is checked once, before a run begins."""
+_OF_RUNS: Final = frozenset({"c2pa", "reference_sha256"})
+"""What is checked, or found out, once, before a run begins."""
 
 OVERRIDABLE: Final = tuple(
     one.name

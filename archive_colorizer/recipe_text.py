@@ -28,6 +28,7 @@ from archive_colorizer.recipe import (
     FilmRecipe,
     Layer,
     Recipe,
+    check_together,
     layers_of,
     read_tables,
     recipe_of,
@@ -168,6 +169,8 @@ def faults_of(file: Path) -> list[str]:
     ):
         for name, value in table.items():
             faults += _faults(partial(kind().changed, {name: value}, f"{origin}{name}"))
+    if not faults:
+        faults += _faults(lambda: check_together(Recipe().changed(tables.photo, "")))
     for shot in tables.shots:
         faults += _faults(partial(shot_settings, [shot], ""))
     for override in tables.overrides:

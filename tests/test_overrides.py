@@ -84,6 +84,7 @@ def test_settings_that_cannot_stand_together_are_refused():
     [
         (b"workers = 3", "workers is a setting of the whole run"),
         (b"model = 'x'", "model is a setting of the whole run"),
+        (b"reference_sha256 = ''", "reference_sha256 is a setting of the whole run"),
         (b"c2pa = true", "c2pa is a setting of the whole run"),
         (b"saturatoin = 1.2", "did you mean 'saturation'"),
         (b"strength = 7", "between 0 and 1"),

@@ -73,6 +73,11 @@ def test_all_faults_are_told_not_the_first_only(tmp_path):
         faults_of(written(tmp_path, "hue ="))
 
 
+def test_settings_that_cannot_stand_together_are_a_fault(tmp_path):
+    (fault,) = faults_of(written(tmp_path, "sharpen = 0.5\nluma = 'lossless'\n"))
+    assert "choose one of them" in fault
+
+
 def test_a_recipe_of_training_is_told_apart():
     file = Path(__file__).parent.parent / "workflows" / "train-celeba-vgg.toml"
     assert len(faults_of(file)) == 1
