@@ -14,6 +14,7 @@ from typing import TypeAlias, cast, overload
 import numpy as np
 
 from archive_colorizer import pipeline
+from archive_colorizer.address import given_place
 from archive_colorizer.color.blend import blend_rgb
 from archive_colorizer.color.sharpen import sharpened
 from archive_colorizer.color.space import Plane, luma_of
@@ -157,8 +158,9 @@ def restore_archive(
 ) -> Summary:
     """Give a directory tree of photographs its color back, as `archive-colorize run` does.
 
-    scans: one or several directories or files.  output: a directory, by default beside the
-    only root, with `-colorized` after its name.  settings: as in a Recipe, over those of
+    scans: one or several directories or files, or addresses in a store, as `s3://bucket/box`.
+    output: a directory or an address, by default beside the only root, with `-colorized` after
+    its name.  settings: as in a Recipe, over those of
     `recipe`.  watch: called with each Outcome, and whether an earlier run had settled it.
     tell: takes sentences about the run itself.
 
@@ -172,8 +174,8 @@ def restore_archive(
         chosen = replace(chosen, model=str(_file_of(model)))
     roots = [scans] if isinstance(scans, str | os.PathLike) else list(scans)
     order = pipeline.place_order(
-        [Path(root) for root in roots],
-        None if output is None else Path(output),
+        [given_place(os.fspath(root)) for root in roots],
+        None if output is None else given_place(os.fspath(output)),
         chosen,
         retry_failed=retry_failed,
         overriding=Overriding(fixed=frozenset(settings)),

@@ -73,6 +73,12 @@ class SourceError(ArchiveColorizerError):
     reason = "unreadable"
 
 
+class StoreUnreachable(SourceError):
+    """A store did not answer, after its library has tried some times."""
+
+    reason = "network"
+
+
 class NotAPicture(SourceError):
     """The content is of no known picture format, or empty."""
 
@@ -132,6 +138,12 @@ class ResultUnsound(OutputError):
     """A result that was read back before it got its name is not what was to be written."""
 
     reason = "unsound"
+
+
+class ResultUnsent(OutputError):
+    """A store did not take a result, after its library has tried some times; only this fails."""
+
+    reason = "unsent"
 
 
 class TargetExists(OutputError):

@@ -14,7 +14,7 @@ from archive_colorizer.media.film_source import digest_of_film, find_film
 from archive_colorizer.media.footage import Viewing, open_film
 from archive_colorizer.records import Outcome
 from archive_colorizer.run.film_plan import SEGMENTS, list_name
-from archive_colorizer.run.verify import Finding, Kind
+from archive_colorizer.run.findings import Finding, Kind
 
 _LOSSY: Final = frozenset(("h264", "hevc", "prores"))
 """Codecs of results that keep luma roughly only."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from archive_colorizer.address import on_disk
 from archive_colorizer.errors import ArchiveColorizerError, OutputBusy, OutputError, SourceError
 from archive_colorizer.opening import Opening, Tell
 from archive_colorizer.pipeline import Loan, Order, check_ready, restore_archive
@@ -91,7 +92,7 @@ class _Vigil:
 
     def __init__(self, inbox: Inbox, listener: Listener, stop: Stop, bell: Bell) -> None:
         self._inbox = inbox
-        self._folder = inbox.order.roots[0]
+        self._folder = on_disk(inbox.order.roots[0])
         self._listener = listener
         self._stop = stop
         self._bell = bell

@@ -7,11 +7,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from archive_colorizer import __version__
+from archive_colorizer.address import Place
 from archive_colorizer.device import parse_device
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.runtime import CPU
@@ -20,8 +20,8 @@ from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Provenance, Workplace
 from archive_colorizer.restore.painter import Painter, painter_with
 from archive_colorizer.run.executor import Executor, open_executor
+from archive_colorizer.run.held import hold
 from archive_colorizer.run.limits import Limits
-from archive_colorizer.run.lock import hold_output
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.signals import Stop, stop_on_signals
 from archive_colorizer.run.team import Share, share_cards, share_cores
@@ -72,7 +72,7 @@ class Opening:
         return open_executor(self.recipe.executor, share.workers, share.threads, limits, share.team)
 
     def provenance(
-        self, roots: Sequence[Path], command: tuple[str, ...], place: Workplace
+        self, roots: Sequence[Place], command: tuple[str, ...], place: Workplace
     ) -> Provenance:
         """Who makes the outcomes of this run, and by what means."""
         film = {} if place.film is None else {"film": place.film.as_dict()}
@@ -95,7 +95,7 @@ class Opening:
 
 @contextmanager
 def open_run(
-    output: Path, recipe: Recipe, tell: Tell, stop: Stop | None = None
+    output: Place, recipe: Recipe, tell: Tell, stop: Stop | None = None
 ) -> Iterator[Opening]:
     """Begin a run of this recipe that writes in `output`; `tell` hears how it begins.
 
@@ -106,9 +106,14 @@ def open_run(
     painted = _painted(recipe, tell)
     share = share_machine(recipe, painted.provider)
     heard = stop_on_signals(budget=recipe.time_budget) if stop is None else nullcontext(stop)
-    with hold_output(output), heard as stop, Manifest.open(output) as manifest:
-        if manifest.warning:
-            tell(manifest.warning)
+    with (
+        hold(output) as held,
+        heard as stop,
+        held.keeping(),
+        Manifest.open(held.folder, held.check) as manifest,
+    ):
+        for warning in filter(None, (held.warning, manifest.warning)):
+            tell(warning)
         yield Opening(
             name=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}",
             recipe=recipe,
@@ -116,7 +121,7 @@ def open_run(
             manifest=manifest,
             stop=stop,
             share=share,
-            adopted=sweep(output, manifest),
+            adopted=sweep(held.folder, manifest),
         )
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from archive_colorizer.address import place_of
 from archive_colorizer.errors import ArchiveColorizerError, SourceError, UsageError
 from archive_colorizer.media.discover import read_source
 from archive_colorizer.overrides import SETTINGS, Overriding, own_of, parse_override
@@ -80,7 +81,7 @@ def _layers(source: Source, overriding: Overriding, read: _Read) -> list[Layer]:
 def _read(root: str, name: str) -> _Found:
     """The settings in a file, or what is wrong with it; so that this, too, is found once."""
     try:
-        data, _ = read_source(Path(root, name))
+        data, _ = read_source(place_of(root) / name)
         return parse_override(data, name)
     except ArchiveColorizerError as error:
         return UsageError(str(error))

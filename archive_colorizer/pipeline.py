@@ -8,7 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from archive_colorizer.address import Address, Place
 from archive_colorizer.errors import DependencyError, SourceError, UsageError
+from archive_colorizer.media.buckets import is_object
 from archive_colorizer.media.credentials import check_credentials
 from archive_colorizer.media.discover import walk
 from archive_colorizer.media.header import memory_of
@@ -23,29 +25,32 @@ from archive_colorizer.restore.session import models_of
 from archive_colorizer.run.bag import read_bag, vouched
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
 from archive_colorizer.run.executor import Executor
-from archive_colorizer.run.lock import hold_output
+from archive_colorizer.run.held import hold
 from archive_colorizer.run.manifest import Manifest
-from archive_colorizer.run.plan import Step, check_apart, plan
+from archive_colorizer.run.plan import Step, check_apart, plan, real
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
-from archive_colorizer.run.workfolder import WorkFolder
+from archive_colorizer.run.unrecorded import open_work
 
 _WEIGHED: Final = 1 << 19
 """Bytes of a file from which on its picture may be large; smaller ones take one share."""
+
+_WEIGHED_THERE: Final = 16 << 20
+"""Likewise of an object, whose header is a request that everything else waits for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What is to be restored, where to, and how.
 
-    roots: directories or single files.  With several, each one's results go to a folder of
-    the output that has its name.  redo: the only names to restore, again if need be.
-    command: the words of the command line, for the manifest.  overriding: which settings
-    single photographs may have for themselves.
+    roots: directories, single files, or addresses of either in a store.  With several, each
+    one's results go to a folder of the output that has its name.  redo: the only names to
+    restore, again if need be.  command: the words of the command line, for the manifest.
+    overriding: which settings single photographs may have for themselves.
     """
 
-    roots: tuple[Path, ...]
-    output: Path
+    roots: tuple[Place, ...]
+    output: Place
     recipe: Recipe
     retry_failed: bool = False
     redo: frozenset[str] | None = None
@@ -54,8 +59,8 @@ class Order:
 
 
 def place_order(
-    roots: Sequence[Path],
-    output: Path | None,
+    roots: Sequence[Place],
+    output: Place | None,
     recipe: Recipe,
     *,
     retry_failed: bool = False,
@@ -63,35 +68,52 @@ def place_order(
     command: tuple[str, ...] = (),
     overriding: Overriding = NO_OVERRIDES,
 ) -> Order:
-    """An Order whose paths are checked, before anything is read.
+    """An Order whose places are checked, before anything is read.
 
     The output of a single root is by default beside it, with `-colorized` after its name.
-    Raises UsageError for paths that overlap, settings that cannot stand together and a reference
+    Raises UsageError for places that overlap, settings that cannot stand together and a reference
     that is no photograph in color, and SourceError for a root that is not there.
     """
-    real = tuple(Path(os.path.realpath(root)) for root in roots)
-    if len({root.name for root in real}) < len(real):
+    there = tuple(real(root) for root in roots)
+    if len({root.name for root in there}) < len(there):
         raise UsageError("two of the directories have the same name; restore them one by one")
     if output is None:
-        if len(real) > 1:
+        if len(there) > 1:
             raise UsageError("several directories need an --output to put their results in")
-        name = real[0].stem if real[0].is_file() else real[0].name
-        output = real[0].with_name(f"{name}-colorized")
-    check_apart(real, output)
+        output = _beside(there[0])
+    check_apart(there, output)
     check_together(recipe)
-    for root in real:
-        if not os.access(root, os.R_OK):
-            said = "cannot be read" if root.exists() else "there is no such file or directory"
-            raise SourceError(f"{root}: {said}")
+    for root in there:
+        _check_readable(root)
     return Order(
-        roots=real,
-        output=Path(os.path.realpath(output)),
+        roots=there,
+        output=real(output),
         recipe=pinned(recipe),
         retry_failed=retry_failed,
         redo=redo,
         command=command,
         overriding=overriding,
     )
+
+
+def _beside(root: Place) -> Place:
+    """Where results go unless told otherwise."""
+    if isinstance(root, Address):
+        if not root.key:
+            raise UsageError(f"{root} is a whole bucket, which needs an --output for its results")
+        name = root.stem if is_object(root) else root.name
+        return root.parent / f"{name}-colorized"
+    name = root.stem if root.is_file() else root.name
+    return root.with_name(f"{name}-colorized")
+
+
+def _check_readable(root: Place) -> None:
+    if isinstance(root, Address):
+        # Asks for what the walk will ask for again: a run that begins must find its scans.
+        next(walk(root), None)
+    elif not os.access(root, os.R_OK):
+        said = "cannot be read" if root.exists() else "there is no such file or directory"
+        raise SourceError(f"{root}: {said}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +142,8 @@ def restore_archive(
     """
     _check_libraries(order.recipe)
     with open_run(order.output, order.recipe, tell, loan.stop if loan else None) as opening:
-        work = WorkFolder.open(order.output, opening.name)
-        place = _workplace(order, str(work.path), opening.share.threads)
+        work, folder = open_work(order.output, opening.name)
+        place = _workplace(order, folder, opening.share.threads)
         return drive(
             map(
                 _weighed,
@@ -150,14 +172,20 @@ def check_ready(order: Order, tell: Tell) -> None:
     """Raise now what a run of this order would raise before its first file."""
     _check_libraries(order.recipe)
     open_painter(order.recipe, tell)
-    with hold_output(order.output):
+    with hold(order.output):
         pass
 
 
-def count_files(roots: Sequence[Path]) -> int:
-    """How many files a run will look at, for its progress; quick, since nothing is opened."""
+def count_files(roots: Sequence[Place]) -> int:
+    """How many files a run will look at, for its progress; quick, since nothing is opened.
+
+    0 where that is not known: a store would be listed twice.
+    """
+    files = [root for root in roots if isinstance(root, Path)]
+    if len(files) < len(roots):
+        return 0
     return sum(
-        1 if root.is_file() else sum(len(files) for _, _, files in os.walk(root)) for root in roots
+        1 if root.is_file() else sum(len(names) for _, _, names in os.walk(root)) for root in files
     )
 
 
@@ -187,7 +215,7 @@ def _entries(order: Order) -> Iterator[Source | Unfit]:
 def _found(order: Order) -> Iterator[Source | Unfit]:
     for root in order.roots:
         prefix = root.name if len(order.roots) > 1 else ""
-        payload = read_bag(root)
+        payload = read_bag(root) if isinstance(root, Path) else None
         if payload is None:
             yield from walk(root, prefix)
         else:
@@ -201,7 +229,10 @@ def _weighed(step: Step) -> Step:
     """
     if not isinstance(step, Job) or step.source.stamp.size < _WEIGHED:
         return step
-    return replace(step, memory=memory_of(step.source.path))
+    place = step.source.place
+    if isinstance(place, Address) and step.source.stamp.size < _WEIGHED_THERE:
+        return step
+    return replace(step, memory=memory_of(place))
 
 
 def _workplace(order: Order, work: str, threads: int) -> Workplace:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from archive_colorizer.address import Place, place_of
 from archive_colorizer.recipe import FilmRecipe, Recipe
 from archive_colorizer.settings import Settings
 from archive_colorizer.stamps import Companion as Companion
@@ -36,11 +37,11 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to restore.
+    """A file or an object to restore.
 
-    `root` is the absolute directory that was asked for; `relative` the path below it with
-    forward slashes; `prefix` the folder of the output that this root's results go to
-    (empty unless a run has several roots).  `fixity`, as `algorithm:digest`, is what the
+    `root` is the absolute directory, or the address, that was asked for; `relative` the path
+    below it with forward slashes; `prefix` the folder of the output that this root's results
+    go to (empty unless a run has several roots).  `fixity`, as `algorithm:digest`, is what the
     content must have where somebody has vouched for it.  `overrides` are the files of settings
     that lie beside it or above, below `root`, the nearest last; `own` is what they say.
     `beside` are the pictures beside it that say more about its color.
@@ -57,7 +58,13 @@ class Source:
 
     @property
     def path(self) -> Path:
+        """Of a file."""
         return Path(self.root, self.relative)
+
+    @property
+    def place(self) -> Place:
+        """Of a file or an object."""
+        return place_of(self.root) / self.relative
 
     @property
     def name(self) -> str:
@@ -152,9 +159,10 @@ class Job:
 class Workplace:
     """What all jobs of a run share on a worker.
 
-    `work` is the run's own folder inside the output, where temporary files and the
-    worker's journal live.  `threads` is the number of threads one worker may use.  `film`
-    are the settings that only films have.  `merge` is a second model, empty if there is none.
+    `output` is a path or an address.  `work` is the run's own folder inside the output, where
+    temporary files and the worker's journal live; empty for an address.  `threads` is the
+    number of threads one worker may use.  `film` are the settings that only films have.
+    `merge` is a second model, empty if there is none.
     """
 
     output: str

@@ -7,7 +7,10 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What `stat` tells of a file: equal stamps mean unchanged, unequal ones mean "hash it"."""
+    """What `stat` tells of a file: equal stamps mean unchanged, unequal ones mean "hash it".
+
+    That of an object has its version (ETag) in the inode's place, and no ctime.
+    """
 
     size: int
     mtime_ns: int

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from archive_colorizer.address import Address, Place, on_disk, place_of
 from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.film_verification import FilmLikeness, check_film, is_film
@@ -18,10 +19,11 @@ from archive_colorizer.media.mark import MARK_SETTING, mark_box
 from archive_colorizer.media.raster import ProfileRule
 from archive_colorizer.records import Outcome
 from archive_colorizer.run.account import Account, Entry
+from archive_colorizer.run.findings import Finding, Kind
 from archive_colorizer.run.lock import holder_of
 from archive_colorizer.run.names import is_target
 from archive_colorizer.run.threads import in_threads
-from archive_colorizer.run.verify import Finding, Kind, check_file, files_of, unexpected_files
+from archive_colorizer.run.verify import check_file, files_of, unexpected_files
 
 _NO_LIMIT: Final = 1 << 40
 """Pixels; what is decoded here has the hash of what a run has decoded under its own limit."""
@@ -89,11 +91,11 @@ class Verdict:
 
 
 def verify_output(
-    output: Path,
+    output: Place,
     tell: Callable[[Finding], None],
     *,
     deep: bool = False,
-    scans: Sequence[Path] = (),
+    scans: Sequence[Place] = (),
     watch: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Verdict:
     """Check every result that the manifest in `output` accounts for; `tell` hears each finding.
@@ -126,26 +128,26 @@ def verify_output(
     return verdict
 
 
-def roots_of(account: Account, scans: Sequence[Path]) -> Roots:
+def roots_of(account: Account, scans: Sequence[Place]) -> Roots:
     """The roots of each run, the newest first, each set of roots once."""
     if scans:
         return (tuple(str(root) for root in scans),)
     return tuple(dict.fromkeys(run.roots for run in reversed(account.runs)))
 
 
-def _shallow(entry: Entry, output: Path, roots: Roots) -> Checked:
+def _shallow(entry: Entry, output: Place, roots: Roots) -> Checked:
     del roots
     return Checked(_check_all(output, entry.outcome))
 
 
-def _deep(entry: Entry, output: Path, roots: Roots) -> Checked:
+def _deep(entry: Entry, output: Place, roots: Roots) -> Checked:
     outcome = entry.outcome
     findings = _check_all(output, outcome)
     if outcome.frames is not None:
         is_whole = is_film(outcome)
         if findings or not is_whole:
             return Checked(findings, is_picture=is_whole)
-        return _deep_film(outcome, output, roots)
+        return _deep_film(outcome, on_disk(output), roots)
     source = find_source(outcome, roots)
     if isinstance(source, Finding):
         return Checked((*findings, source))
@@ -170,7 +172,7 @@ def _deep_film(outcome: Outcome, output: Path, roots: Roots) -> Checked:
     return Checked((), None if found.is_lossy else Likeness(found.greatest, ""), found)
 
 
-def _check_all(output: Path, outcome: Outcome) -> tuple[Finding, ...]:
+def _check_all(output: Place, outcome: Outcome) -> tuple[Finding, ...]:
     checked = [check_file(output, path, sha256) for path, sha256 in files_of(outcome, output)]
     return tuple(finding for finding in checked if finding is not None)
 
@@ -225,14 +227,19 @@ def find_source(outcome: Outcome, roots: Roots) -> bytes | Finding:
     return Finding(kind, outcome.name, said)
 
 
-def _places(name: str, roots: Roots) -> Iterator[Path]:
+def _places(name: str, roots: Roots) -> Iterator[Place]:
     """Where the source called `name` may lie: below a root, or in a bag's payload there."""
     for together in roots:
-        for root in map(Path, together):
+        for root in map(place_of, together):
             first, _, rest = name.partition("/")
             below = rest if len(together) > 1 else name
             # A manifest that somebody else has written leads nowhere outside the roots.
             if not is_target(below) or (len(together) > 1 and first != root.name):
+                continue
+            if isinstance(root, Address):
+                yield root / below
+                if root.name == below:
+                    yield root
                 continue
             if root.is_file():
                 yield root

@@ -3,6 +3,10 @@ import signal
 import pytest
 from hypothesis import settings
 
+from tests.stores import bucket, s3_server
+
+__all__ = ["bucket", "s3_server"]
+
 # Nothing here is about time, and a busy machine would fail examples by chance.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

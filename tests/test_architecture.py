@@ -12,10 +12,10 @@ PACKAGE = Path(__file__).parent.parent / "archive_colorizer"
 NAME = PACKAGE.name
 
 FLOORS = {
-    "errors": 10, "color": 11, "duration": 11, "device": 11,
+    "errors": 10, "color": 11, "duration": 11, "device": 11, "address": 11,
     "settings": 18, "hue_ranges": 19, "hint_points": 19, "stamps": 20, "presets": 19,
     "recipe": 20, "recipe_shots": 21, "model": 20, "records": 21,
-    "checksums": 22, "record_text": 22, "overrides": 22, "recipe_text": 23,
+    "checksums": 22, "record_text": 22, "overrides": 22, "recipe_text": 23, "store": 23,
     "media": 30, "run": 30,
     "restore": 40, "training": 40,
     "own_settings": 48, "opening": 49,
@@ -43,6 +43,8 @@ DOORS = {
     "watchdog": {"run/bell.py"},
     "pyarrow": {"run/parquet.py"},
     "c2pa": {"media/credentials.py"},
+    "fsspec": {"store/filesystems.py"},
+    "botocore": {"store/filesystems.py"},
 }
 
 FORBIDDEN_WORDS = {"manager", "handler", "helper", "helpers", "utils", "util", "common", "base"}
@@ -146,7 +148,10 @@ def test_nobody_prints_and_names_say_something(module):
 @pytest.mark.parametrize(
     ("what", "absent"),
     [
-        ("import archive_colorizer.pipeline", ["torch", "click", "skimage", "distributed"]),
+        (
+            "import archive_colorizer.pipeline",
+            ["torch", "click", "skimage", "distributed", "fsspec", "s3fs"],
+        ),
         ("import archive_colorizer.restore.photo", ["torch", "onnxruntime", "dask", "click"]),
         ("import archive_colorizer.cli", ["numpy", "cv2", "rich", "dask", "onnxruntime"]),
     ],

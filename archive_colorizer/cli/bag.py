@@ -6,14 +6,13 @@ from pathlib import Path
 import click
 
 from archive_colorizer.cli import printable
+from archive_colorizer.cli.options import PATH
 from archive_colorizer.errors import ExitCode
-
-_PATH = click.Path(path_type=Path)
 
 
 @click.command(epilog="Example: archive-colorize bag ./scans-colorized ./scans-colorized-bag")
-@click.argument("output", metavar="OUT", type=_PATH)
-@click.argument("destination", metavar="DEST", type=_PATH)
+@click.argument("output", metavar="OUT", type=PATH)
+@click.argument("destination", metavar="DEST", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="One JSON report on stdout, nothing else.")
 @click.option("--quiet", is_flag=True, help="Only the exit code.")
 def command(output: Path, destination: Path, as_json: bool, quiet: bool) -> int:

@@ -6,11 +6,36 @@ from typing import Any, Final, TypeAlias, cast
 
 import click
 
+from archive_colorizer.address import given_place, is_address
+from archive_colorizer.errors import UsageError
 from archive_colorizer.hue_ranges import HueRange
 
 Decorator: TypeAlias = Callable[[Any], Any]
 
-PATH: Final = click.Path(path_type=Path)
+
+class _LocalPath(click.Path):
+    """A path; an address is refused where only files will do."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, str) and is_address(value):
+            raise UsageError(
+                f"{value.partition('://')[0]}:// cannot be given here; only `run`, `verify` and "
+                "`report` read and write stores, else copy the files to a disk"
+            )
+        return super().convert(value, param, ctx)
+
+
+class _PlaceType(click.Path):
+    """A path, or the address of something in a store."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, str) and is_address(value):
+            return given_place(value)
+        return super().convert(value, param, ctx)
+
+
+PATH: Final = _LocalPath(path_type=Path)
+PLACE: Final = _PlaceType(path_type=Path)
 
 
 def words(metavar: str) -> dict[str, Any]:

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archive_colorizer.address import Place
 from archive_colorizer.cli import printable
+from archive_colorizer.cli.options import PATH, PLACE
 from archive_colorizer.errors import UsageError
 
 if TYPE_CHECKING:
     from archive_colorizer.run.account import Account
 
-_PATH = click.Path(path_type=Path)
-
 
 @click.command(epilog="Example: archive-colorize report ./scans-colorized --format html")
-@click.argument("output", metavar="OUT", type=_PATH)
+@click.argument("output", metavar="OUT", type=PLACE)
 @click.option(
     "--format",
     "kind",
@@ -24,16 +24,16 @@ _PATH = click.Path(path_type=Path)
     help="[default: text]",
 )
 @click.option(
-    "--output", "file", type=_PATH, help="A new file, or html's folder.  [default: stdout]"
+    "--output", "file", type=PATH, help="A new file, or html's folder.  [default: stdout]"
 )
-@click.option("--scans", multiple=True, type=_PATH, help="Where the sources are now, if moved.")
+@click.option("--scans", multiple=True, type=PLACE, help="Where the sources are now, if moved.")
 @click.option("--serve", is_flag=True, help="Show it on 127.0.0.1, where marks can be saved.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="[default: any free]")
 def command(
-    output: Path,
+    output: Place,
     kind: str | None,
     file: Path | None,
-    scans: tuple[Path, ...],
+    scans: tuple[Place, ...],
     serve: bool,
     port: int,
 ) -> None:
@@ -61,7 +61,7 @@ def command(
 
 
 def write_html(
-    output: Path, folder: Path | None, scans: tuple[Path, ...] = (), *, quiet: bool = False
+    output: Place, folder: Path | None, scans: tuple[Place, ...] = (), *, quiet: bool = False
 ) -> Path:
     """Write the report for browsers and say where it is."""
     from archive_colorizer.report.build import build_report

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import shlex
 import sys
 from collections import Counter
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archive_colorizer.address import Place, on_disk
 from archive_colorizer.cli import printable
 from archive_colorizer.cli.finish import Finish, finish_options
 from archive_colorizer.cli.grid import show_grid
 from archive_colorizer.cli.options import (
     PATH,
+    PLACE,
     chosen,
     color_options,
     result_options,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: archive-colorize run ./scans --output ./restored --strength 0.8")
-@click.argument("scans", nargs=-1, required=True, type=PATH)
-@click.option("--output", type=PATH, help="Where results go.  [default: SCANS-colorized]")
+@click.argument("scans", nargs=-1, required=True, type=PLACE)
+@click.option("--output", type=PLACE, help="Where results go.  [default: SCANS-colorized]")
 @color_options
 @result_options
 @running_options("one file", "color photographs")
@@ -50,8 +51,8 @@ if TYPE_CHECKING:
 @finish_options
 @saying_options
 def command(
-    scans: tuple[Path, ...],
-    output: Path | None,
+    scans: tuple[Place, ...],
+    output: Place | None,
     recipe_file: Path | None,
     retry_failed: bool,
     marked: Path | None,
@@ -75,7 +76,8 @@ def command(
     from archive_colorizer.cli.terminal import exit_code_of
 
     if grid:
-        return show_grid(scans, grid, output, recipe_file, chosen(given))
+        sheet = None if output is None else on_disk(output)
+        return show_grid(tuple(map(on_disk, scans)), grid, sheet, recipe_file, chosen(given))
     with Finish(None, None) if dry_run else Finish(on_finish, metrics) as finish:
         options = chosen(given)
         recipe = load_recipe(recipe_file, options)
@@ -150,7 +152,7 @@ def _list(order: "Order", as_json: bool) -> int:
     counts: Counter[str] = Counter()
     for step in pipeline.list_steps(order):
         if isinstance(step, Job):
-            word, name, why = "restore", step.source.name, os.fspath(order.output / step.target)
+            word, name, why = "restore", step.source.name, str(order.output / step.target)
         else:
             outcome = step.outcome if isinstance(step, Settled) else step
             word = "unchanged" if isinstance(step, Settled) else str(outcome.state)

@@ -59,7 +59,10 @@ FILES: Final = Measure("", lambda _: 1)
 
 @contextmanager
 def progress(quiet: bool, expected: int, measure: Measure = FILES) -> Iterator[Audience]:
-    """A bar on a terminal, plain lines elsewhere, nothing when quiet."""
+    """A bar on a terminal, plain lines elsewhere, nothing when quiet.
+
+    expected: 0 where that is not known.
+    """
     if quiet:
         yield Audience(watch_nothing, tell_nobody, lambda _: None)
     elif sys.stderr.isatty():
@@ -82,7 +85,7 @@ def _bar(expected: int, measure: Measure) -> Iterator[Audience]:
     )
     begun, fresh, failures = time.monotonic(), 0, 0
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("restoring", total=expected, rate=0.0, failed="")
+        task = bar.add_task("restoring", total=expected or None, rate=0.0, failed="")
 
         def tell(said: str) -> None:
             bar.console.print(printable(said), markup=False, highlight=False)
@@ -159,13 +162,12 @@ class _Lines:
         if self._seen and now - self._said >= _EVERY:
             self._said = now
             rate = max(self._fresh, 1) / max(now - self._begun, 1e-3)
-            left = max(self._expected - self._seen, 0) / rate
             word = f" {self._measure.word}" if self._measure.word else ""
-            click.echo(
-                f"{self._seen} of {self._expected}{word}, {rate:.1f}/s, {self._failed} failed, "
-                f"about {left:.0f} s left",
-                err=True,
-            )
+            far, left = f"{self._seen}{word}", ""
+            if self._expected:
+                far = f"{self._seen} of {self._expected}{word}"
+                left = f", about {max(self._expected - self._seen, 0) / rate:.0f} s left"
+            click.echo(f"{far}, {rate:.1f}/s, {self._failed} failed{left}", err=True)
 
 
 def _tell(said: str) -> None:

@@ -5,19 +5,19 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from archive_colorizer.address import Place
 from archive_colorizer.cli import printable
+from archive_colorizer.cli.options import PLACE
 from archive_colorizer.errors import ExitCode
 
 if TYPE_CHECKING:
-    from archive_colorizer.run.verify import Finding
+    from archive_colorizer.run.findings import Finding
     from archive_colorizer.verification import Verdict
 
-_PATH = click.Path(path_type=Path)
 _WORDS = {
     "FileMissing": "missing",
     "ChecksumMismatch": "changed",
@@ -29,12 +29,12 @@ _WORDS = {
 
 
 @click.command(epilog="Example: archive-colorize verify ./scans-colorized --deep")
-@click.argument("output", metavar="OUT", type=_PATH)
+@click.argument("output", metavar="OUT", type=PLACE)
 @click.option("--deep", is_flag=True, help="Decode, and compare luma with the sources.")
-@click.option("--scans", multiple=True, type=_PATH, help="Where the sources are now, if moved.")
+@click.option("--scans", multiple=True, type=PLACE, help="Where the sources are now, if moved.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON report on stdout, nothing else.")
 @click.option("--quiet", is_flag=True, help="Only the exit code.")
-def command(output: Path, deep: bool, scans: tuple[Path, ...], as_json: bool, quiet: bool) -> int:
+def command(output: Place, deep: bool, scans: tuple[Place, ...], as_json: bool, quiet: bool) -> int:
     """Check every result in OUT against the manifest there; nothing is written.
 
     Names what is missing, changed or unexpected, and ends with 7 when anything is.

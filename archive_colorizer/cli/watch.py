@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archive_colorizer.address import on_disk
 from archive_colorizer.cli import printable
 from archive_colorizer.cli.finish import Finish, finish_options
 from archive_colorizer.cli.options import (
@@ -96,7 +97,7 @@ def command(
             command=tuple(sys.argv[1:]),
             overriding=load_overriding(recipe_file, options),
         )
-        if not order.roots[0].is_dir():
+        if not on_disk(order.roots[0]).is_dir():
             raise UsageError(f"{folder} is a file; watch a folder, or restore it with `run`")
         finish.output = str(order.output)
         inbox = Inbox(order=order, settle=settle, poll=poll, linger=linger)

@@ -4,7 +4,7 @@ The order of writing: temporary file in the run's own folder, fsync; where it is
 at what the disk gives back; a note in the worker's journal, fsync; the final name, fsync of its
 folder.  Whoever is killed in between leaves either nothing or a result that the next run finds
 in the journal.  Several results take each step together, so that small ones share a journal's and
-a folder's fsync.
+a folder's fsync.  Results that go to a store: media/put.py.
 """
 
 import hashlib
@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from archive_colorizer.address import Address, place_of
 from archive_colorizer.errors import ArchiveColorizerError, ResultUnsound, TargetExists
-from archive_colorizer.media.errands import Check, Errand, Errands, Parcel
+from archive_colorizer.media.errands import Answer, Check, Errand, Errands, Parcel
 from archive_colorizer.media.places import (
     Made,
     Move,
@@ -30,10 +31,8 @@ from archive_colorizer.media.places import (
     sha256_of,
     written_file,
 )
+from archive_colorizer.media.put import put_all
 from archive_colorizer.records import Job, Outcome, Stamp, Workplace, sidecar_of
-
-Answer: TypeAlias = Outcome | ArchiveColorizerError
-"""What was written, or why nothing was."""
 
 Write: TypeAlias = Callable[[Parcel, int], AbstractContextManager[Made]]
 """Writes a parcel below the open work folder."""
@@ -60,6 +59,9 @@ def deliver(
 
 def deliver_all(parcels: Sequence[Parcel], workplace: Workplace) -> list[Answer]:
     """As `deliver`, of several results; what it would raise stands in that result's place."""
+    output = place_of(workplace.output)
+    if isinstance(output, Address):
+        return put_all(parcels, output)
     return _bring(parcels, workplace, lambda parcel, work: new_file(work, parcel.data))
 
 

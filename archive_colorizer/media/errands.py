@@ -15,7 +15,12 @@ from archive_colorizer.records import Job, Outcome, Workplace
 Check: TypeAlias = Callable[[bytes], None]
 """Raises what is wrong with a finished file."""
 
-_AT_ONCE = 8
+Answer: TypeAlias = Outcome | ArchiveColorizerError
+"""What was written, or why nothing was."""
+
+AT_ONCE = 8
+"""Deliveries that wait for a disk or a store side by side."""
+
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
 _BAD_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG})
 
@@ -96,7 +101,7 @@ class Errands:
         if len(alive) < 2:
             self.each(step)
             return
-        with ThreadPoolExecutor(min(len(alive), _AT_ONCE)) as pool:
+        with ThreadPoolExecutor(min(len(alive), AT_ONCE)) as pool:
             for done in [pool.submit(take, errand) for errand in alive]:
                 done.result()
 

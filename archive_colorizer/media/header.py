@@ -4,20 +4,26 @@ import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from archive_colorizer.address import Address, Place
 from archive_colorizer.errors import DamagedPicture
 from archive_colorizer.media.exif import BrokenDirectory, TiffStream
 from archive_colorizer.media.jpeg_segments import frame_of
 from archive_colorizer.media.magic import sniff
 from archive_colorizer.media.raster import Format
+from archive_colorizer.store.objects import read_part
 
 _BEGINNING: Final = 1 << 18
 """Bytes that hold the header of all formats but TIFF, behind a JPEG's metadata, too."""
 _WINDOW: Final = 1 << 16
 _BITS, _SHORT, _PALETTE = 258, 3, 3
 _OPEN_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+_Part: TypeAlias = Callable[[int, int], bytes]
+"""So many bytes from an offset."""
 
 _ALWAYS: Final = 300 << 20
 """Bytes that libraries and network take before any picture."""
@@ -37,12 +43,12 @@ class Size:
     in_planes: bool = False
 
 
-def memory_of(path: Path) -> int:
+def memory_of(path: Place) -> int:
     """Bytes that a worker takes at most to restore this picture; 0 where that is not known.
 
     Never raises: what is wrong with a file is found by whoever reads it.
     """
-    size = size_of(path)
+    size = _size_of_object(path) if isinstance(path, Address) else size_of(path)
     return 0 if size is None else _ALWAYS + _bytes_a_pixel(size) * size.width * size.height
 
 
@@ -53,11 +59,18 @@ def size_of(path: Path) -> Size | None:
     except OSError:
         return None
     try:
-        return _look(file)
+        return _look(partial(os.pread, file))
     except (OSError, OverflowError, DamagedPicture, BrokenDirectory, struct.error):
         return None
     finally:
         os.close(file)
+
+
+def _size_of_object(place: Address) -> Size | None:
+    try:
+        return _look(partial(read_part, place))
+    except (OSError, OverflowError, DamagedPicture, BrokenDirectory, struct.error):
+        return None
 
 
 def _bytes_a_pixel(size: Size) -> int:
@@ -67,13 +80,13 @@ def _bytes_a_pixel(size: Size) -> int:
     return (12 + 2 * max(size.samples - 3, 0)) * size.depth
 
 
-def _look(file: int) -> Size | None:
-    beginning = os.pread(file, _BEGINNING, 0)
+def _look(read: _Part) -> Size | None:
+    beginning = read(_BEGINNING, 0)
     kind = sniff(beginning)
     if kind == "tiff":
-        return _tiff(file, beginning)
-    read = _READERS.get(kind) if kind else None
-    return None if read is None else read(beginning)
+        return _tiff(read, beginning)
+    reader = _READERS.get(kind) if kind else None
+    return None if reader is None else reader(beginning)
 
 
 def _jpeg(data: bytes) -> Size:
@@ -106,20 +119,20 @@ _Reader: TypeAlias = Callable[[bytes], Size | None]
 _READERS: Final[dict[Format, _Reader]] = {"jpeg": _jpeg, "png": _png, "bmp": _bmp, "jp2": _jp2}
 
 
-def _tiff(file: int, beginning: bytes) -> Size:
+def _tiff(read: _Part, beginning: bytes) -> Size:
     """The first directory, of which only the values inside it can be had from a window."""
     stream = TiffStream.open(beginning)
     # One byte in front, since no directory begins at 0.
-    window = b"\0" + os.pread(file, _WINDOW, stream.first)
+    window = b"\0" + read(_WINDOW, stream.first)
     near = TiffStream(window, stream.order, stream.big, 1)
     page = near.directory(1)
     width, height = near.number(page, 256, 0), near.number(page, 257, 0)
-    depth = 2 if _first_bits(file, near) > 8 else 1
+    depth = 2 if _first_bits(read, near) > 8 else 1
     samples = 3 if near.number(page, 262, 1) == _PALETTE else near.number(page, 277, 1)
     return Size(width, height, samples, depth)
 
 
-def _first_bits(file: int, stream: TiffStream) -> int:
+def _first_bits(read: _Part, stream: TiffStream) -> int:
     """The first of the bits of a sample, which may lie anywhere in the file; 1 by default."""
     start, layout, inline = (9, "HHQQ", 8) if stream.big else (3, "HHII", 4)
     width = struct.calcsize("=" + layout)
@@ -128,7 +141,7 @@ def _first_bits(file: int, stream: TiffStream) -> int:
         tag, kind, count, offset = fields
         if tag == _BITS and kind == _SHORT:
             here = stream.data[place + width - inline : place + width]
-            value = here[:2] if 2 * count <= inline else os.pread(file, 2, offset)
+            value = here[:2] if 2 * count <= inline else read(2, offset)
             return int(struct.unpack(stream.order + "H", value)[0])
         if tag > _BITS:
             break

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from archive_colorizer.address import Place
 from archive_colorizer.errors import TargetExists, UsageError
 from archive_colorizer.run.plan import check_apart
 from archive_colorizer.run.whole import unwritable
@@ -15,7 +16,7 @@ OPENING: Final = b"<!DOCTYPE html>\n<!-- archive-colorizer report -->\n"
 """How a page begins by which a folder is known as a report."""
 
 
-def open_folder(folder: Path, apart: Iterable[Path]) -> Path:
+def open_folder(folder: Path, apart: Iterable[Place]) -> Path:
     """Make the folder of a report, or take that of an earlier one; its real path.
 
     Raises UsageError when it lies in one of the folders `apart` or the reverse, TargetExists

@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from archive_colorizer.address import Place
 from archive_colorizer.color.space import white_of
 from archive_colorizer.errors import ArchiveColorizerError, SourceError
 from archive_colorizer.media import stills
 from archive_colorizer.media.discover import read_source
 from archive_colorizer.media.raster import Raster
 from archive_colorizer.run.account import Entry
-from archive_colorizer.run.verify import Finding
+from archive_colorizer.run.findings import Finding
 from archive_colorizer.run.whole import write_whole
 from archive_colorizer.verification import Roots, find_source, page_of
 
@@ -43,7 +44,7 @@ class Darkroom:
     max_pixels: what is larger is not shown.
     """
 
-    output: Path
+    output: Place
     report: Path
     roots: Roots
     max_pixels: int

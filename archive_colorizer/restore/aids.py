@@ -2,11 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
+from archive_colorizer.address import Place
 from archive_colorizer.color.borders import find_content
 from archive_colorizer.color.lab import chroma_of_ab
 from archive_colorizer.color.share import share_of
@@ -88,7 +88,7 @@ def read_aids(source: Source, max_pixels: int) -> Aids:
     beside = []
     for one in source.beside:
         try:
-            data, stamp = read_source(source.path.with_name(one.name))
+            data, stamp = read_source(source.place.parent / one.name)
         except SourceError as error:
             raise GuideError(f"{error}") from None
         content[one.role] = data
@@ -100,8 +100,8 @@ def read_aids(source: Source, max_pixels: int) -> Aids:
     return replace(aids, mask=read_mask(content["mask"], aids.name_of("mask"), max_pixels))
 
 
-def check_aids(source: Path, beside: tuple[Companion, ...]) -> None:
+def check_aids(source: Place, beside: tuple[Companion, ...]) -> None:
     """Raise SourceChanged when a file beside the source is not what was read."""
     for one in beside:
         if one.stamp is not None:
-            check_unchanged(source.with_name(one.name), one.stamp)
+            check_unchanged(source.parent / one.name, one.stamp)

@@ -103,7 +103,7 @@ def finish(source: Source, painter: Painter, recipe: Recipe, begun: Outcome) -> 
 
     Raises what is wrong with the source or the network.
     """
-    data, stamp = read_source(source.path)
+    data, stamp = read_source(source.place, source.stamp)
     check_fixity(data, source)
     page = recipe.page - 1 if recipe.page else None
     most = int(recipe.max_megapixels * 1e6)
@@ -159,8 +159,8 @@ def _parcel(finished: Finished, job: Job, recipe: Recipe) -> Parcel:
     """The finished file on its way; raises SourceChanged when its source is not what was read."""
     stamp = finished.outcome.source_stamp
     if stamp is not None:
-        check_unchanged(job.source.path, stamp)
-        check_aids(job.source.path, finished.outcome.beside)
+        check_unchanged(job.source.place, stamp)
+        check_aids(job.source.place, finished.outcome.beside)
     check = _check(finished, job, recipe) if recipe.paranoid else None
     known = replace(finished.outcome, target=job.target)
     held = finished.luma.nbytes if check else 0

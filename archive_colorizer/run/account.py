@@ -7,13 +7,15 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from archive_colorizer.address import Place
 from archive_colorizer.errors import SourceError
 from archive_colorizer.records import Outcome, Provenance, State
+from archive_colorizer.run.held import manifest_of
 from archive_colorizer.run.lines import lines_of, outcome_of
 from archive_colorizer.run.names import MANIFEST
 
@@ -37,20 +39,26 @@ class Account:
     """The outcomes that count in a manifest as it was when it was opened.
 
     In memory there are a name and two offsets for each file; the outcomes are read again
-    whenever they are asked for.  `ignored` counts lines that are no records.  `runs` are
-    those that recorded something, the oldest first.
+    whenever they are asked for.  `kept` holds what goes when the account does.  `ignored`
+    counts lines that are no records.  `runs` are those that recorded something, the oldest
+    first.
     """
 
     path: Path
+    kept: ExitStack
     ignored: int = 0
     runs: list[Provenance] = field(default_factory=list)
     _newest: dict[str, int] = field(default_factory=dict)
     _done: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, output: Path) -> "Account":
-        """Raises SourceError when `output` has no manifest or it cannot be read."""
-        account = cls(output / MANIFEST)
+    def open(cls, output: Place) -> "Account":
+        """Raises SourceError when `output` has no manifest or it cannot be read.
+
+        The copy of one in a store stays here as long as the account.
+        """
+        kept = ExitStack()
+        account = cls(_here(output, kept) / MANIFEST, kept)
         with _reading(account.path) as stream:
             for offset, line in lines_of(stream):
                 account._index(offset, line)
@@ -114,6 +122,17 @@ class Account:
             if run is not None and _fits(outcome, run):
                 return run
         return None
+
+
+def _here(output: Place, kept: ExitStack) -> Path:
+    """The folder that has the manifest of `output`."""
+    try:
+        return kept.enter_context(manifest_of(output))
+    except FileNotFoundError as error:
+        why = f"is not there ({error.strerror}); give the output of a run, which holds one"
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+    raise SourceError(f"{output / MANIFEST} {why}")
 
 
 def provenance_of(line: bytes) -> Provenance:

@@ -15,7 +15,7 @@ from archive_colorizer.run.recorder import Recorder
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.streak import Streak
 from archive_colorizer.run.summary import Summary, Tally
-from archive_colorizer.run.workfolder import WorkFolder
+from archive_colorizer.run.workfolder import Work
 
 Watch: TypeAlias = Callable[[Outcome, bool], None]
 """Called with each outcome; True says that an earlier run had settled it."""
@@ -36,7 +36,7 @@ class Run:
     executor: Executor
     task: Task
     manifest: Manifest
-    work: WorkFolder
+    work: Work
     stop: Stop
     opening: Provenance | None = None
     watch: Watch = watch_nothing

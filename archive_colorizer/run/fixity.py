@@ -1,14 +1,30 @@
-"""Has a file changed?  Ask its stamp first and its content only in doubt."""
+"""Has a file or an object changed?  Ask its stamp first and its content only in doubt."""
 
 import hashlib
 import os
 import stat
 
+from archive_colorizer.address import Address
 from archive_colorizer.records import Stamp
+from archive_colorizer.run import listing
+
+Where = str | os.PathLike[str] | Address
 
 
-def read_stamp(path: str | os.PathLike[str]) -> Stamp | None:
-    """The stamp of a regular file; None for a link, another kind of file, or nothing."""
+def is_there(place: Where) -> bool:
+    """Whether anything has this place, a broken link, too; an object as listed lately."""
+    if isinstance(place, Address):
+        return listing.stamp_of(place) is not None
+    return os.path.lexists(place)
+
+
+def read_stamp(path: Where) -> Stamp | None:
+    """The stamp of a regular file; None for a link, another kind of file, or nothing.
+
+    Of an object, what the latest listing of its folder tells.
+    """
+    if isinstance(path, Address):
+        return listing.stamp_of(path)
     try:
         status = os.lstat(path)
     except (OSError, ValueError):
@@ -16,8 +32,10 @@ def read_stamp(path: str | os.PathLike[str]) -> Stamp | None:
     return Stamp.of(status) if stat.S_ISREG(status.st_mode) else None
 
 
-def read_fixity(path: str | os.PathLike[str]) -> tuple[Stamp, str] | None:
+def read_fixity(path: Where) -> tuple[Stamp, str] | None:
     """Stamp and sha256 of a regular file; None when it cannot be read or changes meanwhile."""
+    if isinstance(path, Address):
+        return listing.fixity_of(path)
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         with open(os.open(path, flags), "rb") as stream:  # noqa: PTH123 (own flags)
@@ -32,7 +50,7 @@ def read_fixity(path: str | os.PathLike[str]) -> tuple[Stamp, str] | None:
 
 
 def refreshed(
-    path: str | os.PathLike[str], now: Stamp | None, stamp: Stamp | None, sha256: str | None
+    path: Where, now: Stamp | None, stamp: Stamp | None, sha256: str | None
 ) -> Stamp | None:
     """The file's present stamp when it is what `stamp` and `sha256` once recorded, else None."""
     if now is None or now == stamp:

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from archive_colorizer.address import Address, Place
 from archive_colorizer.errors import OutputBusy, OutputError
+from archive_colorizer.run.holder import LONGEST_NOTE, Holder, holder_in, is_alive
 from archive_colorizer.run.names import WORK
 
 _LOCK = "lock"
 _HOLDER = "holder.json"
-_LONGEST_NOTE = 4096
 
 
 @contextmanager
@@ -65,40 +66,35 @@ def _note_holder(path: Path) -> None:
         raise OutputError(f"cannot write in {path.parent}: {error.strerror or error}") from error
 
 
-def holder_of(output: Path) -> str | None:
+def holder_of(output: Place) -> str | None:
     """Which run says that it holds the output, without touching its lock.
 
     A note that a killed run of this host has left counts for nothing; of another host's
     nobody here can tell.
     """
-    note = _read_note(output / WORK / _HOLDER)
-    if note is None:
+    if isinstance(output, Address):
+        from archive_colorizer.run.lease import read_holder
+
+        try:
+            holder = read_holder(output)
+        except OSError:
+            return None
+    else:
+        holder = _read_note(output / WORK / _HOLDER)
+    if holder is None or (holder.host == platform.node() and not is_alive(holder.pid)):
         return None
-    pid, host, since = note
-    if host == platform.node() and not _is_alive(pid):
-        return None
-    return f"pid {pid} on host {host!r} since {since!r}"
+    return str(holder)
 
 
-def _is_alive(pid: int) -> bool:
+def _read_note(path: Path) -> Holder | None:
     try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
-
-
-def _read_note(path: Path) -> tuple[int, str, str] | None:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         with path.open("rb") as stream:
-            note = json.loads(stream.read(_LONGEST_NOTE))
-        return int(note["pid"]), str(note["host"])[:64], str(note["since"])[:32]
-    return None
+            return holder_in(stream.read(LONGEST_NOTE))
+    except OSError:
+        return None
 
 
 def _busy(output: Path, path: Path) -> str:
-    note = _read_note(path)
-    who = " (pid {} on host {!r} since {!r})".format(*note) if note else ""
+    holder = _read_note(path)
+    who = f" ({holder})" if holder else ""
     return f"another run{who} holds {output}; wait for it or choose another --output"

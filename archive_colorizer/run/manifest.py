@@ -9,14 +9,16 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Self
 
+from archive_colorizer.address import Place
 from archive_colorizer.errors import OutputError
 from archive_colorizer.record_text import to_line
 from archive_colorizer.records import Outcome, State
+from archive_colorizer.run.held import manifest_of
 from archive_colorizer.run.lines import LONGEST_LINE, Record, lines_of, outcome_of
 from archive_colorizer.run.names import MANIFEST, fold
 
@@ -30,9 +32,12 @@ class Manifest:
     `ignored` counts the lines that are no records; nothing is ever done because of one.
     """
 
-    def __init__(self, path: Path, descriptor: int | None) -> None:
+    def __init__(
+        self, path: Path, descriptor: int | None, check: Callable[[], None] | None = None
+    ) -> None:
         self.path = path
         self.ignored = 0
+        self._check = check
         self._descriptor = descriptor
         self._size = 0
         # Offset of the newest outcome, doubled, plus one when that outcome is DONE.
@@ -44,14 +49,15 @@ class Manifest:
         self._last: tuple[int, Outcome] | None = None
 
     @classmethod
-    def open(cls, output: Path) -> Self:
+    def open(cls, output: Path, check: Callable[[], None] | None = None) -> Self:
         """Open for recording; a torn last line is healed.  The output must be held.
 
+        `check` is asked before anything is recorded, and raises OutputError to refuse it.
         Raises OutputError when the manifest cannot be read or written.
         """
         path = output / MANIFEST
         try:
-            manifest = cls(path, _open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT))
+            manifest = cls(path, _open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT), check)
             manifest._load()
             manifest._heal()
         except OSError as error:
@@ -59,16 +65,17 @@ class Manifest:
         return manifest
 
     @classmethod
-    def peek(cls, output: Path) -> Self:
+    def peek(cls, output: Place) -> Self:
         """Open for reading only, and change nothing; empty where there is none."""
-        path = output / MANIFEST
         try:
-            manifest = cls(path, _open(path, os.O_RDONLY))
+            with manifest_of(output) as folder:
+                path = folder / MANIFEST
+                manifest = cls(path, _open(path, os.O_RDONLY))
             manifest._load()
         except (FileNotFoundError, NotADirectoryError):
-            return cls(path, None)
+            return cls(Path(MANIFEST), None)
         except OSError as error:
-            raise _output_error(path, error) from error
+            raise _output_error(output / MANIFEST, error) from error
         return manifest
 
     def __len__(self) -> int:
@@ -121,6 +128,8 @@ class Manifest:
         lines = [to_line(record) for record in records]
         if not lines or self._descriptor is None:
             return
+        if self._check is not None:
+            self._check()
         try:
             _write(self._descriptor, b"".join(lines))
             os.fsync(self._descriptor)
@@ -228,7 +237,7 @@ def _short(target: str) -> int:
     return int.from_bytes(blake2b(folded, digest_size=8).digest())
 
 
-def _output_error(path: Path, error: OSError) -> OutputError:
+def _output_error(path: Place, error: OSError) -> OutputError:
     return OutputError(
         f"cannot record in {path}: {error.strerror or error}; mend that and run again"
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from archive_colorizer.address import Address, Place, place_of
 from archive_colorizer.errors import UsageError
 from archive_colorizer.records import (
     Companion,
@@ -18,9 +19,10 @@ from archive_colorizer.records import (
     Workplace,
     sidecar_of,
 )
-from archive_colorizer.run.fixity import read_stamp, refreshed
+from archive_colorizer.run.fixity import is_there, read_stamp, refreshed
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.names import choose_target, fold
+from archive_colorizer.run.unrecorded import unrecorded
 
 RETRIED = frozenset(
     {
@@ -31,6 +33,7 @@ RETRIED = frozenset(
         "memory",
         "missing-shots",
         "model",
+        "network",
         "output",
         "source-changed",
         "target-exists",
@@ -39,6 +42,7 @@ RETRIED = frozenset(
         "too-large",
         "unsound",
         "unreadable",
+        "unsent",
         "usage",
         "worker-lost",
     }
@@ -66,14 +70,15 @@ def job_key(name: str, shot: str, model_sha256: str, settings: str) -> str:
     return hashlib.sha256(b"\0".join(os.fsencode(part) for part in parts)).hexdigest()
 
 
-def check_apart(roots: Sequence[Path], output: Path) -> None:
+def check_apart(roots: Sequence[Place], output: Place) -> None:
     """Raise UsageError when the output lies in a root, a root in the output, or both are one.
 
-    Links and other mounts of the same folder do not hide it.
+    Links and other mounts of the same folder do not hide it; a bucket that is mounted as a
+    folder, or has a second name, does.
     """
-    real_output = Path(os.path.realpath(output))
+    real_output = real(output)
     for root in roots:
-        real_root = Path(os.path.realpath(root))
+        real_root = real(root)
         if _lies_in(real_output, real_root):
             raise UsageError(
                 f"the output {output} lies in the scans {root}; choose another --output"
@@ -100,6 +105,8 @@ def plan(
     """
     settings = workplace.settings
     chosen: set[str] = set()
+    output = place_of(workplace.output)
+    store = output if isinstance(output, Address) else None
 
     def taken(target: str) -> bool:
         return fold(target) in chosen or manifest.has_target(target)
@@ -119,12 +126,18 @@ def plan(
         target = done.target if done and done.target else choose_target(entry.name, taken)
         if done is None:
             chosen.add(fold(target))
+        found = unrecorded(store, target, done) if store is not None else None
+        if found is not None and found.name == entry.name:
+            done = found
+        else:
+            found = None
         beside = done.sidecar_sha256 if done else None
         job = Job(key, entry, target, replaces=done is not None, sidecar_sha256=beside)
         if redo is not None:
             yield _fresh(job, workplace)
-        else:
-            yield step_of(job, manifest.newest(job.name), place, retry_failed)
+            continue
+        step = step_of(job, found or manifest.newest(job.name), place, retry_failed)
+        yield replace(step, refreshed=True) if found and isinstance(step, Settled) else step
 
 
 def step_of(job: Job, known: Outcome | None, workplace: Workplace, retry_failed: bool) -> Step:
@@ -137,8 +150,8 @@ def step_of(job: Job, known: Outcome | None, workplace: Workplace, retry_failed:
 
 def _fresh(job: Job, workplace: Workplace) -> Step:
     """The job, unless somebody else's file has its place."""
-    place = Path(workplace.output, job.target)
-    if job.replaces or not os.path.lexists(place):
+    place = place_of(workplace.output) / job.target
+    if job.replaces or not is_there(place):
         return job
     return failed(
         job,
@@ -184,14 +197,15 @@ def settled(job: Job, known: Outcome | None, workplace: Workplace) -> Settled | 
     if known.reason == ALREADY_COLOR and workplace.recipe.force:
         return None
     source, target = job.source, known.target_stamp
-    stamp = refreshed(source.path, source.stamp, known.source_stamp, known.source_sha256)
+    stamp = refreshed(source.place, source.stamp, known.source_stamp, known.source_sha256)
     beside = _beside_still(source, known.beside)
     if stamp is None or beside is None:
         return None
     if known.state is State.DONE:
-        place = Path(workplace.output, job.target)
+        output = place_of(workplace.output)
+        place = output / job.target
         target = refreshed(place, read_stamp(place), known.target_stamp, known.target_sha256)
-        sidecar = Path(workplace.output, sidecar_of(job.target))
+        sidecar = output / sidecar_of(job.target)
         if target is None or (known.sidecar_sha256 and read_stamp(sidecar) is None):
             return None
     if (stamp, target, beside) == (known.source_stamp, known.target_stamp, known.beside):
@@ -206,7 +220,7 @@ def _beside_still(source: Source, known: tuple[Companion, ...]) -> tuple[Compani
         return None
     found = []
     for now, before in zip(source.beside, known, strict=True):
-        path = source.path.with_name(now.name)
+        path = source.place.parent / now.name
         stamp = refreshed(path, now.stamp, before.stamp, before.sha256)
         if stamp is None:
             return None
@@ -218,8 +232,15 @@ def _retried(outcome: Outcome, retry_failed: bool) -> bool:
     return outcome.state is State.FAILED and (retry_failed or outcome.reason in RETRIED)
 
 
-def _lies_in(inner: Path, outer: Path) -> bool:
+def real(place: Place) -> Place:
+    """The place without links; an address has none."""
+    return Path(os.path.realpath(place)) if isinstance(place, Path) else place
+
+
+def _lies_in(inner: Place, outer: Place) -> bool:
     """Whether `outer` is `inner` or one of its parents, by name or by what is on the disk."""
+    if isinstance(inner, Address) or isinstance(outer, Address):
+        return isinstance(inner, Address) and isinstance(outer, Address) and outer.holds(inner)
     if inner == outer or outer in inner.parents:
         return True
     try:

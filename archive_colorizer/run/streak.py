@@ -21,8 +21,10 @@ _ENDS: dict[str, type[ArchiveColorizerError]] = {
     "device": DeviceError,
     "memory": DependencyError,
     "model": ModelError,
+    "network": SourceError,
     "timeout": DependencyError,
     "unreadable": SourceError,
+    "unsent": OutputError,
     "unsound": OutputError,
     "worker-lost": DependencyError,
 }

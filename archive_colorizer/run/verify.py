@@ -4,37 +4,18 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
+from archive_colorizer.address import Address, Place
 from archive_colorizer.checksums import LIST, read_list
 from archive_colorizer.records import Outcome, sidecar_of
+from archive_colorizer.run.findings import Finding, Kind
 from archive_colorizer.run.fixity import read_fixity
 from archive_colorizer.run.names import MANIFEST, WORK
+from archive_colorizer.run.verify_objects import missing_object, unexpected_objects
 
 
-class Kind(StrEnum):
-    """What is wrong; the first three are BagIt's words."""
-
-    MISSING = "FileMissing"
-    CHANGED = "ChecksumMismatch"
-    UNEXPECTED = "UnexpectedFile"
-    SOURCE_MISSING = "SourceMissing"
-    SOURCE_CHANGED = "SourceChanged"
-    LUMA = "LumaMismatch"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something wrong with one file; `path` is below the output, or a source's name."""
-
-    kind: Kind
-    path: str
-    message: str
-
-
-def files_of(outcome: Outcome, output: Path) -> Iterator[tuple[str, str]]:
+def files_of(outcome: Outcome, output: Place) -> Iterator[tuple[str, str]]:
     """The files that an outcome has made, below the output, and their sha256.
 
     Those of a film of numbered frames stand in the list that is its target.
@@ -44,21 +25,23 @@ def files_of(outcome: Outcome, output: Path) -> Iterator[tuple[str, str]]:
     yield outcome.target, outcome.target_sha256 or ""
     if outcome.sidecar_sha256 is not None:
         yield sidecar_of(outcome.target), outcome.sidecar_sha256
-    if outcome.frames is not None and outcome.target.endswith(LIST):
+    if outcome.frames is not None and outcome.target.endswith(LIST) and isinstance(output, Path):
         folder = outcome.target.rpartition("/")[0]
         with contextlib.suppress(OSError):
             for name, sha256 in read_list(output / outcome.target).items():
                 yield f"{folder}/{name}" if folder else name, sha256
 
 
-def check_file(output: Path, path: str, sha256: str) -> Finding | None:
-    """Hash one file of the output."""
+def check_file(output: Place, path: str, sha256: str) -> Finding | None:
+    """Hash one file or object of the output."""
     place = output / path
     found = read_fixity(place)
     if found is not None and found[1] == sha256:
         return None
     if found is not None:
         return Finding(Kind.CHANGED, path, f"sha256 is {found[1]}, recorded is {sha256}")
+    if isinstance(place, Address):
+        return missing_object(place, path)
     try:
         status = os.lstat(place)
     except OSError as error:
@@ -68,11 +51,14 @@ def check_file(output: Path, path: str, sha256: str) -> Finding | None:
     return Finding(Kind.CHANGED, path, "it cannot be read, or is being written at this moment")
 
 
-def unexpected_files(output: Path, expected: set[str]) -> Iterator[Finding]:
+def unexpected_files(output: Place, expected: set[str]) -> Iterator[Finding]:
     """Whatever lies in the output and is neither in `expected` nor the run's own.
 
     Links and special files count, wherever they lead; folders do not.
     """
+    if isinstance(output, Address):
+        yield from unexpected_objects(output, expected)
+        return
     folders = [""]
     while folders:
         folder = folders.pop()

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from archive_colorizer.errors import OutputBusy, OutputError
 from archive_colorizer.records import Job, Outcome, State, sidecar_of
@@ -29,6 +29,19 @@ _DEAD = ".dead"
 _KEPT = frozenset({"lock", "holder.json"})
 _PATIENCE = 10.0
 """Seconds that the orphans of a killed run get to finish the file they are writing."""
+
+
+class Work(Protocol):
+    """What a run knows of results that were made and not reported."""
+
+    def finished(self, jobs: Iterable[Job]) -> dict[str, Outcome]:
+        """Those of `jobs`, by key, whose result is there although nobody reported it."""
+
+    def discard(self) -> None:
+        """Nothing more will be asked: all that was made is recorded."""
+
+    def rescue(self, manifest: Manifest) -> list[Outcome]:
+        """Record what was made and is not in the manifest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,128 @@
+import pytest
+
+from archive_colorizer.address import Address
+from archive_colorizer.errors import DependencyError
+from archive_colorizer.store import filesystems, objects
+
+botocore = pytest.importorskip("botocore.exceptions", reason="needs s3fs, of the s3 extra")
+
+ODD = ["ä +%#&?=.jpg", "n\u0301 .jpg", "tab\tx", "a*[b].jpg", "quote'\"<>.jpg", "-", "a" * 900]
+
+
+@pytest.mark.parametrize("key", ODD)
+def test_any_key_is_written_read_listed_and_removed(bucket, key):
+    place = bucket.address / "box" / key
+    objects.put(place, b"content", "note")
+    assert bucket.there() == {f"box/{key}"}
+    assert objects.read(place) == b"content"
+    assert objects.read_part(place, 3, 2) == b"nte"
+    found = objects.look(place)
+    assert (found.stamp.size, found.note) == (7, "note")
+    (listed,) = objects.list_folder(place.parent)
+    assert (listed.path, listed.stamp) == (place.path, found.stamp)
+    objects.remove(place)
+    objects.remove(place)
+    assert bucket.there() == set()
+
+
+def test_a_stamp_is_new_when_the_content_is(bucket):
+    place = bucket.address / "a"
+    objects.put(place, b"one")
+    before = objects.look(place).stamp
+    objects.put(place, b"two")
+    assert objects.look(place).stamp != before
+    assert objects.look(place).stamp.size == before.size
+
+
+def test_what_is_new_is_put_over_nothing(bucket):
+    place = bucket.address / "a"
+    objects.put(place, b"theirs")
+    with pytest.raises(FileExistsError):
+        objects.put(place, b"ours", new=True)
+    assert bucket.get("a") == b"theirs"
+
+
+def test_more_than_a_page_is_listed_whole(bucket):
+    for number in range(1001):
+        bucket.put(f"many/{number}", b"")
+    bucket.put("many/below/x", b"")
+    found = list(objects.list_folder(bucket.address / "many"))
+    assert len(found) == 1002
+    assert [one.path for one in found if one.stamp is None] == [f"{bucket.name}/many/below"]
+
+
+def test_large_objects_arrive_in_parts_and_appear_together(bucket):
+    data = bytes(range(256)) * (420 << 10)  # 105 MB: s3fs sends 50 MB at a time
+    place = bucket.address / "large"
+    objects.put(place, data, "note", new=True)
+    assert objects.read(place) == data
+    assert objects.look(place).note == "note"
+    with pytest.raises(FileExistsError):
+        objects.put(place, data, "note", new=True)
+    assert not bucket.client.list_multipart_uploads(Bucket=bucket.name).get("Uploads")
+
+
+def test_files_are_sent_and_fetched(bucket, tmp_path):
+    (tmp_path / "a").write_bytes(b"lines\n")
+    objects.send(tmp_path / "a", bucket.address / "x y")
+    objects.fetch(bucket.address / "x y", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == b"lines\n"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        objects.read,
+        objects.look,
+        lambda place: objects.read_part(place, 1, 0),
+    ],
+)
+def test_what_is_not_there_is_not_found(bucket, asked):
+    with pytest.raises(FileNotFoundError) as told:
+        asked(bucket.address / "nothing")
+    assert told.value.strerror
+    with pytest.raises(FileNotFoundError):
+        asked(Address("s3", "no-such-bucket", "a"))
+
+
+class Broken:
+    troubles = (botocore.EndpointConnectionError, botocore.NoCredentialsError)
+
+    def __init__(self, error):
+        self.error = error
+
+    def read(self, path):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (
+            botocore.EndpointConnectionError(endpoint_url="http://h/b?token=hush"),
+            ConnectionError,
+            "http",
+        ),
+        (botocore.NoCredentialsError(), PermissionError, "docs/remote.md"),
+        (PermissionError("Access Denied"), PermissionError, "Access Denied"),
+        (TimeoutError(), ConnectionError, "TimeoutError"),
+        (OSError(16, "Please reduce your request rate"), ConnectionError, "request rate"),
+        (OSError(22, "no such thing; key=hush"), OSError, "no such thing"),
+        (OSError("https://me:hush@host/a AKIAIOSFODNN7EXAMPLE"), OSError, "host/a"),
+    ],
+)
+def test_errors_say_what_a_person_can_do_and_no_secret(monkeypatch, error, kind, said):
+    monkeypatch.setattr(objects, "store_of", lambda _scheme: Broken(error))
+    with pytest.raises(kind, match=said) as told:
+        objects.read(Address("s3", "b", "a"))
+    assert "hush" not in str(told.value)
+    assert "AKIA" not in str(told.value)
+    assert told.value.__suppress_context__
+
+
+@pytest.mark.parametrize(("scheme", "library"), [("s3", "s3fs"), ("gs", "gcsfs"), ("az", "adlfs")])
+def test_a_missing_library_names_its_extra(monkeypatch, scheme, library):
+    monkeypatch.setattr(filesystems, "find_spec", lambda name: None)
+    filesystems.store_of.cache_clear()
+    with pytest.raises(DependencyError, match=rf"{library}.*archive-colorizer\[{scheme}\]"):
+        objects.read(Address(scheme, "b", "a"))
