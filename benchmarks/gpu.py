@@ -27,8 +27,10 @@ from archive_colorizer.adoption.halve import halve
 from archive_colorizer.device import ask_driver, parse_device
 from archive_colorizer.errors import ModelError
 from archive_colorizer.model.adapt import pack, working_size
+from archive_colorizer.model.bound import Bound
 from archive_colorizer.model.colorizer import Colorizer, joined, open_colorizer
-from archive_colorizer.model.fitted import SIZES
+from archive_colorizer.model.fitted import SIZES, Fitted
+from archive_colorizer.model.joiner import Joiner
 from archive_colorizer.model.runtime import PROVIDERS
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.run.threads import cores
@@ -91,8 +93,10 @@ def inference(colorizer: Colorizer, bits: int, bound: bool, device: str, rounds:
     place = parse_device(device)
     kind = next(one for one, name in PROVIDERS.items() if name == colorizer.provider)
     most = min(SIZES[-1], colorizer.contract.max_batch or SIZES[-1])
-    where = replace(place, kind=kind) if bound else None
-    network = joined(replace(colorizer, network=None), most, where)
+    plain = replace(colorizer, network=None)
+    ask = Bound(plain.session, plain.contract, replace(place, kind=kind), plain.run)
+    way = Joiner(Fitted(ask, most), most)
+    network = replace(plain, network=way) if bound else joined(plain, most)
     given = colorizer.contract.input
     luma = np.random.default_rng(0).random(working_size(given, 3000, 4000), dtype=np.float32)
     times: dict[int, float] = {}
@@ -102,8 +106,10 @@ def inference(colorizer: Colorizer, bits: int, bound: bool, device: str, rounds:
             times[size] = _median(network, batch, rounds) / size
         except (MemoryError, ModelError) as error:
             print(f"{colorizer.contract.name}, {size} at once: {error}", file=sys.stderr)
-            return Inference(colorizer.contract.name, bits, bound, times, size)
-    return Inference(colorizer.contract.name, bits, bound, times)
+            return Inference(colorizer.contract.name, bits, bool(ask.binds), times, size)
+    if bound and not ask.binds:
+        print(f"{colorizer.contract.name}: does not bind here; asked plainly", file=sys.stderr)
+    return Inference(colorizer.contract.name, bits, bool(ask.binds), times)
 
 
 def _median(network: Colorizer, batch: np.ndarray, rounds: int) -> float:

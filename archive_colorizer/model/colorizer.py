@@ -112,7 +112,7 @@ def joined(colorizer: Colorizer, most: int, bound: Device | None = None) -> Colo
     most = min(most, colorizer.contract.max_batch or most)
     network: Network = colorizer.run
     if bound is not None:
-        network = Bound(colorizer.session, colorizer.contract, bound)
+        network = Bound(colorizer.session, colorizer.contract, bound, colorizer.run)
     return replace(colorizer, network=Joiner(Fitted(network, most), most))
 
 
