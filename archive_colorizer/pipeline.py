@@ -227,12 +227,15 @@ def _weighed(step: Step) -> Step:
 
     Small files are not opened for it.
     """
-    if not isinstance(step, Job) or step.source.stamp.size < _WEIGHED:
+    if not isinstance(step, Job):
         return step
-    place = step.source.place
-    if isinstance(place, Address) and step.source.stamp.size < _WEIGHED_THERE:
+    source = step.source
+    # Flat as masks are, few bytes of them may be many pixels.
+    beside = [source.place.parent / one.name for one in source.beside]
+    least = _WEIGHED_THERE if isinstance(source.place, Address) else _WEIGHED
+    if source.stamp.size < least and not beside:
         return step
-    return replace(step, memory=memory_of(place))
+    return replace(step, memory=sum(memory_of(place) for place in (source.place, *beside)))
 
 
 def _workplace(order: Order, work: str, threads: int) -> Workplace:

@@ -4,6 +4,7 @@ Run it again after a new model:  python docs/make_pictures.py
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from archive_colorizer.model.adapt import pack, working_size
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import Recipe
+from archive_colorizer.restore.aids import NO_AIDS, Aids
 from archive_colorizer.restore.contact_sheet import Sheet, Tile
 from archive_colorizer.restore.painter import Painter
 from archive_colorizer.restore.painter import painter_with as painter_with_recipe
@@ -36,9 +38,11 @@ def painter_with(model: str) -> Painter:
     return Painter((open_colorizer(find_model(model)),))
 
 
-def colored(luma: npt.NDArray[np.uint8], painter: Painter, recipe: Recipe) -> npt.NDArray[np.uint8]:
+def colored(
+    luma: npt.NDArray[np.uint8], painter: Painter, recipe: Recipe, aids: Aids = NO_AIDS
+) -> npt.NDArray[np.uint8]:
     """What a run makes of a grey photograph."""
-    field, _measures = recolor(luma, painter, recipe)
+    field, _measures = recolor(luma, painter, recipe, aids)
     return blend_rgb(luma, field)
 
 
@@ -164,6 +168,93 @@ def grid() -> npt.NDArray[np.uint8]:
     return looks("astronaut", 3, *cells)
 
 
+SUIT = "#b8572f"
+STROKES = (
+    (((60, 320), (85, 420)), SUIT),
+    (((50, 485), (105, 465)), SUIT),
+    (((180, 300), (230, 460)), SUIT),
+    (((300, 300), (312, 330)), SUIT),
+    (((20, 55), (28, 100)), "#2b3566"),
+    (((50, 140), (80, 200)), "#a03038"),
+    (((10, 245), (28, 300)), "#a03038"),
+    (((8, 425), (14, 460)), "#a03038"),
+    (((20, 175), (40, 220)), "#c8c4bc"),
+    (((5, 330), (10, 370)), "#c8c4bc"),
+    (((58, 110), (68, 150)), "#c8c4bc"),
+)
+"""What somebody who was there could paint on the astronaut's portrait."""
+
+
+def strokes_of(shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """The strokes on a transparent layer, R, G, B, A."""
+    layer = np.zeros((*shape, 4), np.uint8)
+    for (begin, end), color in STROKES:
+        rgb = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+        cv2.line(layer, begin, end, (*rgb, 255), 9)
+    return layer
+
+
+def hints() -> npt.NDArray[np.uint8]:
+    """Grey with strokes, the network alone, and with known colors; see settings.md."""
+    luma = luma_of(np.ascontiguousarray(data.astronaut()))
+    layer = strokes_of(luma.shape)
+    grey = np.repeat(luma[..., None], 3, axis=2)
+    painted = np.where(layer[..., 3:] > 0, layer[..., :3], grey)
+    stored = cv2.imencode(".png", cv2.cvtColor(layer, cv2.COLOR_RGBA2BGRA))[1].tobytes()
+    told = Aids(strokes=stored, max_pixels=luma.size)
+    painter = painter_with("default")
+    return side_by_side(
+        painted, colored(luma, painter, Recipe()), colored(luma, painter, Recipe(), told)
+    )
+
+
+def mask() -> npt.NDArray[np.uint8]:
+    """A mask, and the photograph with and without it; see settings.md."""
+    luma = luma_of(np.ascontiguousarray(data.coffee()))
+    light = np.zeros(luma.shape, np.uint8)
+    cv2.ellipse(light, (300, 235), (238, 190), 0, 0, 360, 255, -1)
+    painter = painter_with("default")
+    return side_by_side(
+        np.repeat(light[..., None], 3, axis=2),
+        colored(luma, painter, Recipe()),
+        colored(luma, painter, Recipe(), Aids(mask=light)),
+    )
+
+
+def reference() -> npt.NDArray[np.uint8]:
+    """The network alone, a reference, and the network with its palette; see settings.md."""
+    luma = luma_of(np.ascontiguousarray(data.coffee()))
+    painter = painter_with("default")
+    palette = np.ascontiguousarray(data.chelsea())
+    with TemporaryDirectory() as folder:
+        place = Path(folder, "chelsea.png")
+        cv2.imwrite(str(place), palette[..., ::-1])
+        moved = colored(luma, painter, Recipe(reference=str(place)))
+    return side_by_side(colored(luma, painter, Recipe()), palette, moved)
+
+
+def borders() -> npt.NDArray[np.uint8]:
+    """A photograph on a tilted mount, colored without and with --borders auto; see settings.md."""
+    photo = luma_of(np.ascontiguousarray(data.chelsea()))
+    mount = np.full((photo.shape[0] + 110, photo.shape[1] + 130), 214, np.uint8)
+    mount[50:-60, 65:-65] = photo
+    cv2.putText(mount, "Chelsea, 1921", (230, mount.shape[0] - 22), 2, 0.7, 70, 1, cv2.LINE_AA)
+    turn = cv2.getRotationMatrix2D((mount.shape[1] / 2, mount.shape[0] / 2), 1.5, 1)
+    scan = cv2.warpAffine(mount, turn, mount.shape[::-1], borderValue=214)
+    luma = np.asarray(scan, dtype=np.uint8)
+    painter = painter_with("default")
+    return side_by_side(*(colored(luma, painter, Recipe(borders=one)) for one in ("none", "auto")))
+
+
+def side_by_side(*pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Pictures of one height in a row."""
+    cells = []
+    for one in pictures:
+        width = round(one.shape[1] * HEIGHT / one.shape[0])
+        cells.append(cv2.resize(one, (width, HEIGHT), interpolation=cv2.INTER_AREA))
+    return np.concatenate(cells, axis=1)
+
+
 def write(name: str, rgb: npt.NDArray[np.uint8]) -> None:
     """Write one JPEG."""
     cv2.imwrite(str(PICTURES / name), rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
@@ -186,6 +277,10 @@ def main() -> None:
     write("the-idea.jpg", idea())
     write("strength.jpg", steps("astronaut", "strength", (0.0, 0.4, 0.7, 1.0)))
     write("saturation.jpg", steps("astronaut", "saturation", (0.5, 1.0, 1.5, 2.0)))
+    write("hints.jpg", hints())
+    write("mask.jpg", mask())
+    write("reference.jpg", reference())
+    write("borders.jpg", borders())
     write("hue.jpg", steps("astronaut", "hue", (-20.0, 0.0, 20.0)))
     write_looks()
 
