@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import cache
 from typing import Final, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ table keeps the size and gives a mean of 0.002 to 0.4, but up to 30 in blocks wh
 were clipped at black or white.
 """
 
+_LEAST_PREVIEW: Final = PREVIEW_SIDE * 3 // 4
 _IJG_LUMA: Final = np.array(
     (
         (16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40),
@@ -120,6 +122,7 @@ def coarseness(quality: int) -> int:
     return int(_ijg_table(quality)[0])
 
 
+@cache
 def _ijg_table(quality: int) -> npt.NDArray[np.int64]:
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     return cast(npt.NDArray[np.int64], np.clip((_IJG_LUMA * scale + 50) // 100, 1, 255))
@@ -132,7 +135,8 @@ def _decode_planes(data: bytes, frame: parts.Frame) -> tuple[Plane8, Plane8 | No
     luma = simplejpeg.decode_jpeg(data, "GRAY")[..., 0]
     if frame.components == 1:
         return luma, None
-    share = min(1.0, PREVIEW_SIDE / max(frame.width, frame.height))
+    # An eighth, which is all that 12 megapixels need, takes no transform of blocks at all.
+    share = min(1.0, _LEAST_PREVIEW / max(frame.width, frame.height))
     least = {
         "min_width": math.ceil(frame.width * share),
         "min_height": math.ceil(frame.height * share),
