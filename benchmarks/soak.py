@@ -108,7 +108,9 @@ def look_at(root: psutil.Process, begun: float, known: dict[tuple[str, int], lis
     with suppress(psutil.Error):
         for one in [root, *root.children(recursive=True)]:
             with suppress(psutil.Error, IndexError):
-                is_worker = any("spawn_main" in word for word in one.cmdline())
+                is_worker = any(
+                    "spawn_main" in word or "forkserver" in word for word in one.cmdline()
+                )
                 role = "run" if one == root else "worker" if is_worker else "other"
                 held = one.memory_info().rss / 1e6
                 look = Look(time.monotonic() - begun, held, one.num_fds(), one.num_threads())

@@ -13,8 +13,8 @@ import psutil
 
 _LOOK = 0.02
 """Seconds between looks for the first result."""
-_WEIGH = 0.25
-"""Seconds between looks at memory."""
+_WEIGH = 0.1
+"""Seconds between looks at memory and time, of which the last moments of a process are lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +28,38 @@ class Took:
     workers_mb: tuple[float, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A process when it was last looked at: seconds of CPU, peak of memory in MB."""
+
+    cpu: float
+    peak: float
+    is_worker: bool
+
+
 def restore(scans: Path, output: Path, words: Sequence[str]) -> Took:
     """Run `archive-colorize run` over a folder; raises SystemExit when it fails."""
     program = str(Path(sys.executable).with_name("archive-colorize"))
     command = [program, "run", str(scans), "--output", str(output), "--quiet", *words]
-    peaks: dict[int, float] = {}
-    workers: set[int] = set()
+    seen: dict[int, Seen] = {}
     first, weighed = 0.0, 0.0
     begun = time.monotonic()
     with subprocess.Popen(command) as running:
         while True:
-            pid, status, spent = os.wait4(running.pid, os.WNOHANG)
+            ended = running.poll() is not None
             now = time.monotonic() - begun
-            if pid:
-                running.returncode = os.waitstatus_to_exitcode(status)
+            if ended:
                 break
             first = first or (now if _has_result(output) else 0.0)
             if now - weighed >= _WEIGH:
                 weighed = now
-                _weigh(running.pid, peaks, workers)
-            time.sleep(_LOOK if not first else _WEIGH / 2)
+                _look_at(running.pid, seen)
+            time.sleep(_LOOK if not first else _WEIGH)
     if running.returncode:
         raise SystemExit(f"{' '.join(command)}: ended with {running.returncode}")
-    held = tuple(sorted(peaks[one] for one in workers))
-    parent = peaks.get(running.pid, 0.0)
-    return Took(now, spent.ru_utime + spent.ru_stime, first or now, parent, held)
+    held = tuple(sorted(one.peak for one in seen.values() if one.is_worker))
+    parent = seen[running.pid].peak if running.pid in seen else 0.0
+    return Took(now, sum(one.cpu for one in seen.values()), first or now, parent, held)
 
 
 def _has_result(output: Path) -> bool:
@@ -61,14 +68,23 @@ def _has_result(output: Path) -> bool:
     return False
 
 
-def _weigh(pid: int, peaks: dict[int, float], workers: set[int]) -> None:
+def _look_at(pid: int, seen: dict[int, Seen]) -> None:
     with suppress(psutil.Error):
         root = psutil.Process(pid)
         for one in (root, *root.children(recursive=True)):
             with suppress(psutil.Error, OSError):
-                peaks[one.pid] = max(peaks.get(one.pid, 0.0), peak_of(one))
-                if one.pid != pid and any("spawn_main" in word for word in one.cmdline()):
-                    workers.add(one.pid)
+                spent = one.cpu_times()
+                before = seen[one.pid].peak if one.pid in seen else 0.0
+                seen[one.pid] = Seen(
+                    spent.user + spent.system,
+                    max(before, peak_of(one)),
+                    is_worker=one.pid != pid and is_worker(one.cmdline()),
+                )
+
+
+def is_worker(command: Sequence[str]) -> bool:
+    """Whether a process is one that multiprocessing has begun, or from which it forks them."""
+    return any("spawn_main" in word or "forkserver" in word for word in command)
 
 
 def peak_of(one: psutil.Process) -> float:

@@ -21,7 +21,12 @@ from archive_colorizer.run.dask_answers import answer_of
 from archive_colorizer.run.executor import Batch, Lost, Task
 from archive_colorizer.run.guard import can_refuse_memory, guarded, ran_out_of_time
 from archive_colorizer.run.limits import NO_LIMITS, Limits, has_room
-from archive_colorizer.run.surroundings import environment, signals_held_back
+from archive_colorizer.run.surroundings import (
+    ORIGIN,
+    environment,
+    prepare_origin,
+    signals_held_back,
+)
 from archive_colorizer.run.team import ALONE, Team
 
 _AHEAD = 2
@@ -39,7 +44,7 @@ _SETTINGS: dict[str, Any] = {
     "distributed.scheduler.no-workers-timeout": "300s",
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
-    "distributed.worker.multiprocessing-method": "spawn",
+    "distributed.worker.multiprocessing-method": ORIGIN,
     # Pictures are memory that Dask does not manage: pausing would wait for ever.
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
@@ -88,7 +93,7 @@ class DaskExecutor:
                 if batch is None:
                     break
                 if self._cluster is None:
-                    self._start()
+                    self._start(task)
                 shares = self._limits.shares_for(batch, self._hands)
                 if not has_room(shares, [taken for *_, taken in flying.values()], self._hands):
                     break
@@ -136,15 +141,18 @@ class DaskExecutor:
     def _children(self) -> list[BaseProcess]:
         return [child for child in active_children() if child.pid not in self._others]
 
-    def _start(self) -> None:
+    def _start(self, task: Task) -> None:
+        self._others = {child.pid for child in active_children()}
+        variables = environment(self._threads)
+        self._settings.enter_context(_environment_with(variables))
+        with signals_held_back():
+            prepare_origin(["distributed", _module_of(task)])
+        # Late, so that both processes load what they need at the same time.
         import dask
         import distributed
         from distributed.system import MEMORY_LIMIT
 
         _silence()
-        self._others = {child.pid for child in active_children()}
-        variables = environment(self._threads)
-        self._settings.enter_context(_environment_with(variables))
         nanny = {"distributed.nanny.pre-spawn-environ": variables}
         self._settings.enter_context(dask.config.set({**_SETTINGS, **nanny}))
         self._notes = self._settings.enter_context(TemporaryDirectory(prefix="colorize-"))
@@ -178,6 +186,11 @@ class DaskExecutor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _module_of(task: Task) -> str:
+    """Where the task's function stands, which a worker has to load."""
+    return str((task.func if isinstance(task, partial) else task).__module__)
 
 
 def _credentials(library: Any) -> Any:

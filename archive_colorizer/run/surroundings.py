@@ -1,9 +1,15 @@
-"""What stands around a process or thread that a run begins: its environment, and its signals."""
+"""What stands around a process or thread that a run begins: origin, environment and signals."""
 
+import multiprocessing
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
+from typing import Final
+
+ORIGIN: Final = "forkserver" if sys.platform == "linux" else "spawn"
+"""How processes are begun.  Elsewhere, libraries of the system do not bear forking."""
 
 
 def environment(threads: int) -> dict[str, str]:
@@ -19,6 +25,17 @@ def environment(threads: int) -> dict[str, str]:
         "VIPS_CONCURRENCY": str(threads),
         "DASK_LOGGING__DISTRIBUTED": "critical",
     }
+
+
+def prepare_origin(modules: Sequence[str]) -> None:
+    """Begin the process from which workers are forked, with these modules loaded; do not wait.
+
+    So they are loaded once and not by each worker, and while this process goes on.  It ends
+    with this process.  To be called inside of `signals_held_back`, with the environment set.
+    """
+    if ORIGIN == "forkserver":
+        multiprocessing.get_context(ORIGIN).set_forkserver_preload(list(modules))
+        forkserver.ensure_running()
 
 
 @contextmanager
