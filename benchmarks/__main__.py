@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from archive_colorizer.model.shelf import find_model
-from archive_colorizer.run.team import share_cores
+from archive_colorizer.run.threads import cores
 from benchmarks.speed_pictures import KINDS, make_pictures
 from benchmarks.speed_report import (
     Figures,
@@ -47,7 +47,7 @@ def measure(name: str, count: int, work: Path, model: Path, workers: int) -> Fig
     return Figures(
         pictures=count,
         pixels=kind.pixels,
-        cores=min(workers, count),
+        cores=min(workers, count, cores()),
         wall=(took.wall - start[0]) / count,
         cpu=(took.cpu - start[1]) / count,
         start=start[0],
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables as Markdown."""
     given = _options().parse_args(arguments)
     earlier = read_json(given.against) if given.against else None
-    workers = share_cores(given.workers).workers
+    workers = given.workers or cores()
     found: dict[str, Figures] = {}
     for name, count in counts_of(given).items():
         with tempfile.TemporaryDirectory(prefix="speed-", dir=given.work) as folder:
