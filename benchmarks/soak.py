@@ -25,6 +25,7 @@ import psutil
 
 from archive_colorizer.errors import ExitCode
 from archive_colorizer.sample import lay_out_sample
+from benchmarks.speed_run import is_worker
 
 HEAD = "process|looks|MB: 2nd quarter|MB: last quarter|MB an hour|open files|threads|flat"
 NOISE = 0.05
@@ -108,10 +109,7 @@ def look_at(root: psutil.Process, begun: float, known: dict[tuple[str, int], lis
     with suppress(psutil.Error):
         for one in [root, *root.children(recursive=True)]:
             with suppress(psutil.Error, IndexError):
-                is_worker = any(
-                    "spawn_main" in word or "forkserver" in word for word in one.cmdline()
-                )
-                role = "run" if one == root else "worker" if is_worker else "other"
+                role = "run" if one == root else "worker" if is_worker(one.cmdline()) else "other"
                 held = one.memory_info().rss / 1e6
                 look = Look(time.monotonic() - begun, held, one.num_fds(), one.num_threads())
                 known[role, one.pid].append(look)

@@ -11,6 +11,8 @@ from archive_colorizer.media.planes import with_alpha
 from archive_colorizer.media.raster import Metadata, Raster
 
 _STRIP_BYTES: Final = 1 << 18
+_LEVELS: Final = {1: 2, 2: 1}
+"""By bytes of a sample: 6, the usual one, saves 2 to 3 percent for up to twice the work."""
 _XMP: Final = 700
 _IPTC: Final = 33723
 
@@ -33,6 +35,7 @@ def write_tiff(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
         photometric="rgb",
         extrasamples=None if raster.alpha is None else ["unassalpha"],
         compression="zlib",
+        compressionargs={"level": _LEVELS[samples.itemsize]},
         predictor=True,
         rowsperstrip=max(1, _STRIP_BYTES // max(1, samples[0].nbytes)),
         iccprofile=metadata.icc,

@@ -27,6 +27,8 @@ __all__ = [
 _METER: Final = 1 / 0.0254
 _WEBP_SIDE: Final = 16383
 _STRIP: Final = 256
+_LEVEL: Final = 3
+"""Of PNG's compression: 6 gives files 3 to 6 percent smaller for two and a half times the work."""
 
 
 class Writer(Protocol):
@@ -45,7 +47,7 @@ def write_png(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
             samples.data, width, height, bands, "ushort" if samples.itemsize == 2 else "uchar"
         )
         image = image.copy(interpretation="rgb16" if samples.itemsize == 2 else "srgb")
-        png = bytes(image.pngsave_buffer(compression=6, filter="paeth", keep="none"))
+        png = bytes(image.pngsave_buffer(compression=_LEVEL, filter="paeth", keep="none"))
     except library.Error as error:
         raise ResultUnwritable(f"a PNG cannot be written: {error}") from None
     return png_chunks.with_metadata(png, metadata)
