@@ -84,9 +84,11 @@ def channel(samples: Plane, index: int) -> Plane:
 
 
 def with_alpha(rgb: Plane, raster: Raster) -> Plane:
-    """`rgb` with the raster's alpha as a fourth channel, where it has one."""
-    layers = [rgb] if raster.alpha is None else [rgb, raster.alpha[..., None].astype(rgb.dtype)]
-    whole: Plane = np.concatenate(layers, axis=2)
+    """`rgb` with the raster's alpha as a fourth channel, where it has one; else itself."""
+    if raster.alpha is None:
+        row_by_row: Plane = np.ascontiguousarray(rgb)  # type: ignore[assignment]
+        return row_by_row
+    whole: Plane = np.concatenate([rgb, raster.alpha[..., None].astype(rgb.dtype)], axis=2)
     return whole
 
 
