@@ -12,16 +12,9 @@ from tests.photographs import photograph
 
 def test_a_bucket_is_walked_as_a_disk_is(bucket, tmp_path):
     settings = ("colorize.toml", "a/y/colorize.toml", "a/z.png.colorize.toml")
-    for name in (
-        *settings,
-        "b.jpg",
-        "a/z.png",
-        "a/y/x.tif",
-        "a-b/c.txt",
-        "Z.jpg",
-        "ä.jpg",
-        "._d.jpg",
-    ):
+    beside = ("b.mask.png", "a/z.png.hints.png", "a/z.hints.png")
+    others = ("b.jpg", "a/z.png", "a/y/x.tif", "a-b/c.txt", "Z.jpg", "ä.jpg", "._d.jpg")
+    for name in settings + beside + others:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_bytes(b"\xff\xd8\xff rest of it all")
@@ -34,6 +27,9 @@ def test_a_bucket_is_walked_as_a_disk_is(bucket, tmp_path):
         if isinstance(found, Source):
             assert found.stamp.size == meant.stamp.size
             assert found.overrides == meant.overrides
+            for one, other in zip(found.beside, meant.beside, strict=True):
+                assert (one.role, one.name) == (other.role, other.name)
+                assert one.stamp.size == other.stamp.size
         else:
             assert (found.reason, found.message) == (meant.reason, meant.message)
 
@@ -41,9 +37,11 @@ def test_a_bucket_is_walked_as_a_disk_is(bucket, tmp_path):
 def test_one_object_is_a_root_too(bucket):
     bucket.put("scans/a.jpg", b"x")
     bucket.put("scans/a.jpg.colorize.toml", b"strength = 0.5")
+    bucket.put("scans/a.mask.png", b"y")
     (source,) = walk(bucket.address / "scans/a.jpg")
     assert (source.name, str(source.place)) == ("a.jpg", f"{bucket.address}/scans/a.jpg")
     assert source.overrides == ("a.jpg.colorize.toml",)
+    assert [one.name for one in source.beside] == ["a.mask.png"]
     assert is_object(bucket.address / "scans/a.jpg")
     assert not is_object(bucket.address / "scans")
     assert not is_object(bucket.address)
