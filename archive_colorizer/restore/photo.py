@@ -207,11 +207,15 @@ def _note(painter: Painter, known: Outcome, recipe: Recipe) -> ProvenanceNote:
 
 
 def _said_of(beside: tuple[Companion, ...], recipe: Recipe) -> tuple[str, ...]:
-    """Whatever a person has given besides the photograph, with its content's digest."""
-    said = tuple(f"{one.role} {one.name} sha256 {one.sha256}" for one in beside)
-    if not recipe.reference:
-        return said
-    return (*said, f"reference {Path(recipe.reference).name} sha256 {recipe.reference_sha256}")
+    """Whatever a person has given besides the photograph, files with their content's digest."""
+    said = [f"{one.role} {one.name} sha256 {one.sha256}" for one in beside]
+    said += [f"hint {one.color} at {one.at[0]:g},{one.at[1]:g}" for one in recipe.hint]
+    if recipe.reference:
+        name = Path(recipe.reference).name
+        said.append(f"reference {name} sha256 {recipe.reference_sha256}")
+    if recipe.borders != "none":
+        said.append(f"borders {recipe.borders}")
+    return tuple(said)
 
 
 def _signed(

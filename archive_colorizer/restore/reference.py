@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.media import stills
 from archive_colorizer.media.discover import read_source
 from archive_colorizer.recipe import Recipe
+from archive_colorizer.records import Stamp
 
 
 def pinned(recipe: Recipe) -> Recipe:
@@ -23,7 +25,7 @@ def pinned(recipe: Recipe) -> Recipe:
     if not recipe.reference:
         return recipe
     path = os.path.abspath(recipe.reference)  # noqa: PTH100 (names that are no UTF-8)
-    palette = _palette(path, recipe.reference_sha256, recipe.max_megapixels)
+    palette = _palette_at(path, recipe)
     return replace(recipe, reference=path, reference_sha256=palette.sha256)
 
 
@@ -31,11 +33,19 @@ def palette_for(recipe: Recipe) -> Palette | None:
     """The palette of the recipe's reference; raises as `pinned` does."""
     if not recipe.reference:
         return None
-    return _palette(recipe.reference, recipe.reference_sha256, recipe.max_megapixels)
+    return _palette_at(recipe.reference, recipe)
+
+
+def _palette_at(path: str, recipe: Recipe) -> Palette:
+    """Read once, until the file at `path` is another."""
+    stamp = None
+    with suppress(OSError):
+        stamp = Stamp.of(os.stat(path))  # noqa: PTH116 (names that are no UTF-8)
+    return _palette(path, stamp, recipe.reference_sha256, recipe.max_megapixels)
 
 
 @lru_cache(maxsize=4)
-def _palette(path: str, sha256: str, megapixels: float) -> Palette:
+def _palette(path: str, _stamp: Stamp | None, sha256: str, megapixels: float) -> Palette:
     try:
         data, _ = read_source(Path(path))
         preview = stills.decode(data, path, int(megapixels * 1e6)).preview

@@ -16,7 +16,7 @@ from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import State
 from archive_colorizer.restore.aids import read_aids
 from archive_colorizer.restore.photo import restore_photo
-from archive_colorizer.restore.reference import pinned
+from archive_colorizer.restore.reference import palette_for, pinned
 from tests.model.networks import constant_model
 from tests.photographs import photograph
 from tests.restore.studio import grey, luma_error
@@ -199,13 +199,20 @@ def test_what_was_given_stands_in_the_result(studio):
     studio.put("b.jpg", photograph("rocket"), quality=95)
     recipe = pinned(Recipe(reference=str(studio.scans / "b.jpg")))
     outcome = restore(
-        studio, "a.png", reference=recipe.reference, reference_sha256=recipe.reference_sha256
+        studio,
+        "a.png",
+        reference=recipe.reference,
+        reference_sha256=recipe.reference_sha256,
+        hint=[{"at": [30, 40.5], "color": "#8a5a44"}],
+        borders="auto",
     )
     assert outcome.state is State.DONE, outcome.message
     (mask,) = outcome.beside
     written = (studio.output / "a.png").read_bytes().decode("latin-1")
     assert f"mask a.mask.png sha256 {mask.sha256}" in written
     assert f"reference b.jpg sha256 {recipe.reference_sha256}" in written
+    assert "; hint #8a5a44 at 30,40.5; " in written
+    assert "; borders auto<" in written
 
 
 @pytest.mark.parametrize(
@@ -233,6 +240,19 @@ def test_a_reference_that_is_not_the_stated_one_is_refused(tmp_path):
     assert sound.digest() != Recipe().digest()
     with pytest.raises(UsageError, match="another sha256"):
         pinned(replace(sound, reference_sha256="0" * 64))
+
+
+def test_a_reference_that_was_changed_is_read_again(tmp_path):
+    place = tmp_path / "ref.png"
+    Image.fromarray(photograph("rocket")).save(place)
+    first = pinned(Recipe(reference=str(place)))
+    assert palette_for(first) == palette_for(Recipe(reference=str(place)))
+    Image.fromarray(photograph("coffee")).save(place)
+    second = pinned(Recipe(reference=str(place)))
+    assert second.reference_sha256 != first.reference_sha256
+    assert palette_for(second).sha256 == second.reference_sha256
+    with pytest.raises(UsageError, match="another sha256"):
+        palette_for(first)
 
 
 def test_borders_stay_neutral_and_the_picture_gets_its_color(studio):
