@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from archive_colorizer.color.sizes import enlarge
-from archive_colorizer.color.space import FloatArray, Plane, white_of
+from archive_colorizer.color.space import FloatArray, Plane
 
 _ROUND: Final = 0.0015
 """Of the short side: how far the color fades on the colored side of an edge."""
@@ -22,7 +22,7 @@ def share_of(plane: Plane, height: int, width: int) -> Plane:
     It is made no larger than the picture.  At an edge the color fades on the colored side only:
     what is 0 in the mask is 0 in the share.
     """
-    eight = np.asarray(plane // (white_of(plane) // 255), dtype=np.uint8)
+    eight = np.asarray(plane if plane.dtype == np.uint8 else plane // 257, dtype=np.uint8)
     size = min(eight.shape[0], height), min(eight.shape[1], width)
     if size != eight.shape:
         smaller = cv2.resize(eight, size[::-1], interpolation=cv2.INTER_AREA)
@@ -32,7 +32,7 @@ def share_of(plane: Plane, height: int, width: int) -> Plane:
     # Beyond the mask lies what lies at its rim.
     faded = cv2.erode(eight, np.ones(sides, np.uint8), borderType=cv2.BORDER_REPLICATE)
     faded = cv2.blur(faded, sides, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(np.minimum(faded, eight), dtype=np.uint8)
+    return np.asarray(cv2.min(faded, eight, dst=faded), dtype=np.uint8)
 
 
 def share_rows(share: Plane, top: int, count: int, height: int, width: int) -> FloatArray:

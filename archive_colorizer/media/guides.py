@@ -1,7 +1,5 @@
-"""What a person gives beside a photograph, decoded: a mask, strokes and points of
-known colors.
-
-Every error names the file.
+"""What a person gives beside a photograph, decoded: a mask, and strokes and points of known
+colors.  Errors name the file.
 """
 
 from dataclasses import dataclass

@@ -12,13 +12,8 @@ from archive_colorizer.color.lab import chroma_of_ab
 from archive_colorizer.color.share import share_of
 from archive_colorizer.color.space import FloatArray, Plane, lab_of
 from archive_colorizer.color.spread import spread
-from archive_colorizer.errors import GuideError, SourceError
 from archive_colorizer.media.discover import check_unchanged, read_source
-from archive_colorizer.media.guides import (
-    read_mask,
-    read_strokes,
-    with_points,
-)
+from archive_colorizer.media.guides import read_mask, read_strokes, with_points
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Companion, Role, Source
 
@@ -81,16 +76,16 @@ NO_AIDS: Final = Aids()
 
 
 def read_aids(source: Source, max_pixels: int) -> Aids:
-    """Read what lies beside a photograph; raises GuideError, which names the file."""
+    """Read what lies beside a photograph; raises SourceError, which names the file.
+
+    GuideError for what is in it.
+    """
     if not source.beside:
         return NO_AIDS
     content: dict[Role, bytes] = {}
     beside = []
     for one in source.beside:
-        try:
-            data, stamp = read_source(source.place.parent / one.name)
-        except SourceError as error:
-            raise GuideError(f"{error}") from None
+        data, stamp = read_source(source.place.parent / one.name)
         content[one.role] = data
         digest = hashlib.sha256(data).hexdigest()
         beside.append(replace(one, stamp=stamp, sha256=digest))

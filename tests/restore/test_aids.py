@@ -106,7 +106,8 @@ def test_what_cannot_be_read_fails_its_photograph_and_is_named(studio, ending, k
     else:
         place.mkdir()
     outcome = restore(studio, "a.png")
-    assert (outcome.state, outcome.reason) == (State.FAILED, "guide")
+    why = "guide" if kind == "broken" else "unreadable"
+    assert (outcome.state, outcome.reason) == (State.FAILED, why)
     assert place.name in outcome.message
     assert [one.name for one in outcome.beside] == [place.name]
     assert not studio.files()
