@@ -60,17 +60,17 @@ _ACTS: dict[str, Callable[[], None]] = {
 }
 
 
-def read_with_faults(path: Path) -> tuple[bytes, Stamp]:
+def read_with_faults(path: Path, known: Stamp | None = None) -> tuple[bytes, Stamp]:
     """In the place of `read_source`."""
     fault = path.stem.partition("-")[0]
     if fault == "eio":
         with mock.patch.object(discover, "open", _Broken, create=True):
-            return _read(path)
+            return _read(path, known)
     if fault == "vanishes":
         path.unlink()
     if fault in _ACTS:
         _ACTS[fault]()
-    read = _read(path)
+    read = _read(path, known)
     if fault == "grows":
         with path.open("ab") as stream:
             stream.write(b"more")

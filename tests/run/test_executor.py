@@ -21,6 +21,7 @@ from archive_colorizer.records import Job, Outcome, Source, Stamp, State
 from archive_colorizer.run.executor import EXECUTORS, Batch, Executor, Lost, open_executor
 from archive_colorizer.run.guard import can_refuse_memory
 from archive_colorizer.run.limits import Limits
+from archive_colorizer.run.surroundings import ORIGIN
 from archive_colorizer.run.team import Team
 
 WORKERS = 2
@@ -442,3 +443,20 @@ def leave_when(begun: Path, answers: Iterator[object]) -> None:
         watcher.join()
         signal.signal(signal.SIGALRM, before)
     assert begun.exists()
+
+
+@pytest.mark.skipif(ORIGIN != "forkserver", reason="workers are forked on Linux only")
+def test_workers_are_forked_from_one_process_that_is_not_the_run() -> None:
+    with open_executor("dask", 2, 1) as executor:
+        outcomes = gather(executor, note_origin, batches(8))
+    told = {tuple((one.message or "").split()) for one in outcomes}
+    parents = {parent for parent, _ in told}
+    assert len(parents) == 1
+    assert parents != {str(os.getpid())}
+    assert all("forkserver" in line and "distributed" in line for _, line in told)
+
+
+def note_origin(batch: Batch) -> list[Outcome]:
+    line = Path("/proc/self/cmdline").read_bytes().replace(b"\0", b"").replace(b" ", b"")
+    said = f"{os.getppid()} {line.decode()}"
+    return [replace(one, message=said) for one in note(batch)]
