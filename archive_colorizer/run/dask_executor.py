@@ -56,7 +56,12 @@ _SETTINGS: dict[str, Any] = {
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.tick.limit": "60s",
-    "distributed.version-check": False,
+    # What Dask notes of itself for its dashboard: hours of it are megabytes.
+    "distributed.admin.system-monitor.log-length": 10,
+    "distributed.admin.low-level-log-length": 100,
+    "distributed.admin.log-length": 100,
+    "distributed.diagnostics.computations.max-history": 2,
+    "distributed.diagnostics.erred-tasks.max-history": 10,
 }
 
 

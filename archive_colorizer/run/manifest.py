@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +19,7 @@ from archive_colorizer.record_text import to_line
 from archive_colorizer.records import Outcome, State
 from archive_colorizer.run.held import manifest_of
 from archive_colorizer.run.lines import LONGEST_LINE, Record, lines_of, outcome_of
-from archive_colorizer.run.names import MANIFEST, fold
+from archive_colorizer.run.names import MANIFEST, short_of
 
 _PAGE = 4096
 _OPENING = b'{"kind": '
@@ -114,7 +113,7 @@ class Manifest:
 
     def has_target(self, target: str) -> bool:
         """Whether a result of some source has this place, or one that differs in case only."""
-        return _short(target) in self._targets
+        return short_of(target) in self._targets
 
     def names(self, beginning: str) -> list[str]:
         """The names that begin so, in the order of their first recording."""
@@ -166,7 +165,7 @@ class Manifest:
             self._made[outcome.name] = before >> 1
         self._newest[outcome.name] = offset << 1 | done
         if done and outcome.target is not None:
-            self._targets.add(_short(outcome.target))
+            self._targets.add(short_of(outcome.target))
 
     def _read(self, offset: int, name: str) -> Outcome | None:
         if self._descriptor is None:
@@ -229,12 +228,6 @@ def _write(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _short(target: str) -> int:
-    """Eight bytes instead of a path; two that meet by chance only cost a suffix."""
-    folded = os.fsencode(fold(target))
-    return int.from_bytes(blake2b(folded, digest_size=8).digest())
 
 
 def _output_error(path: Place, error: OSError) -> OutputError:

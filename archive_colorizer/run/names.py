@@ -20,6 +20,12 @@ def fold(path: str) -> str:
     return unicodedata.normalize("NFC", composed)
 
 
+def short_of(target: str) -> int:
+    """Eight bytes instead of a path; two that meet by chance only cost a suffix."""
+    folded = os.fsencode(fold(target))
+    return int.from_bytes(hashlib.blake2b(folded, digest_size=8).digest())
+
+
 def is_target(path: str) -> bool:
     """Whether `path` is a place below the output that a result may have.
 

@@ -21,7 +21,7 @@ from archive_colorizer.records import (
 )
 from archive_colorizer.run.fixity import is_there, read_stamp, refreshed
 from archive_colorizer.run.manifest import Manifest
-from archive_colorizer.run.names import choose_target, fold
+from archive_colorizer.run.names import choose_target, short_of
 from archive_colorizer.run.unrecorded import unrecorded
 
 RETRIED = frozenset(
@@ -104,12 +104,12 @@ def plan(
     target, the first keeps its name.
     """
     settings = workplace.settings
-    chosen: set[str] = set()
+    chosen: set[int] = set()
     output = place_of(workplace.output)
     store = output if isinstance(output, Address) else None
 
     def taken(target: str) -> bool:
-        return fold(target) in chosen or manifest.has_target(target)
+        return short_of(target) in chosen or manifest.has_target(target)
 
     for entry in entries:
         if redo is not None and entry.name not in redo:
@@ -125,7 +125,7 @@ def plan(
         done = manifest.newest_done(entry.name)
         target = done.target if done and done.target else choose_target(entry.name, taken)
         if done is None:
-            chosen.add(fold(target))
+            chosen.add(short_of(target))
         found = unrecorded(store, target, done) if store is not None else None
         if found is not None and found.name == entry.name:
             done = found

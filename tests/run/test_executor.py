@@ -460,3 +460,14 @@ def note_origin(batch: Batch) -> list[Outcome]:
     line = Path("/proc/self/cmdline").read_bytes().replace(b"\0", b"").replace(b" ", b"")
     said = f"{os.getppid()} {line.decode()}"
     return [replace(one, message=said) for one in note(batch)]
+
+
+def test_what_is_set_of_dask_is_what_it_knows() -> None:
+    """A misspelled setting would be taken, and change nothing."""
+    import dask
+    import distributed  # noqa: F401 (brings the settings and their defaults)
+
+    from archive_colorizer.run.dask_executor import _SETTINGS
+
+    unknown = [one for one in _SETTINGS if dask.config.get(one, "unknown") == "unknown"]
+    assert not unknown
