@@ -53,6 +53,12 @@ class DeviceError(DependencyError):
     reason = "device"
 
 
+class ClusterError(DependencyError):
+    """A cluster's scheduler or its workers are not there, or cannot work for this run."""
+
+    reason = "cluster"
+
+
 class ModelError(ArchiveColorizerError):
     """The model file is missing, damaged, without contract, or not what its contract says."""
 

@@ -1,7 +1,7 @@
 """From an order to what each film is made of: its cut list, its parts, the names of results."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -9,7 +9,7 @@ from archive_colorizer.errors import DamagedPicture, SourceError
 from archive_colorizer.film_order import FilmOrder
 from archive_colorizer.model.colorizer import digest_of_model
 from archive_colorizer.model.shelf import find_model
-from archive_colorizer.records import Outcome, Part, Source, Workplace
+from archive_colorizer.records import Outcome, Part, ShotModel, Source, Workplace
 from archive_colorizer.restore.film_task import ListOrder, facts_of, open_again, shots_listed
 from archive_colorizer.restore.film_writer import endings_of
 from archive_colorizer.restore.session import models_of
@@ -36,7 +36,7 @@ def workplace_of(order: FilmOrder, threads: int) -> Workplace:
     return Workplace(
         output=str(order.output),
         work="",
-        recipe=order.recipe,
+        recipe=order.recipe.absolute(),
         threads=threads,
         film=order.film,
         **models_of(order.recipe),
@@ -87,6 +87,12 @@ def assembly_of(source: Source, order: FilmOrder, manifest: Manifest, chosen: se
         ending=segment,
         models={name: digest_of_model(find_model(name)) for name in wanted},
     )
+
+
+def shot_models_of(assemblies: Iterable[Assembly]) -> tuple[ShotModel, ...]:
+    """The models that the films' shots ask for, as files of this machine; raises ModelError."""
+    asked = {name: sha256 for one in assemblies for name, sha256 in one.models.items()}
+    return tuple(ShotModel(name, str(find_model(name)), asked[name]) for name in sorted(asked))
 
 
 def spared(assembly: Assembly, manifest: Manifest, place: Workplace) -> Assembly:

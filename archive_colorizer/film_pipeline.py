@@ -3,9 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 from archive_colorizer.errors import ArchiveColorizerError
-from archive_colorizer.film_assembly import assembly_of, list_order, spared, workplace_of
+from archive_colorizer.film_assembly import (
+    assembly_of,
+    list_order,
+    shot_models_of,
+    spared,
+    workplace_of,
+)
 from archive_colorizer.film_order import FilmOrder
 from archive_colorizer.media.film_source import find_film
 from archive_colorizer.opening import Opening, Tell, open_run, tell_nobody
@@ -135,6 +142,10 @@ class _Session:
 
     def restore(self, assemblies: Sequence[Assembly]) -> Summary:
         """Every part in color."""
+        self.place = replace(self.place, shot_models=shot_models_of(assemblies))
+        # A pattern is no path; its folder is.
+        films = [(source.path, Path(source.root)) for source in self.sources]
+        roots = [path if path.exists() else folder for path, folder in films]
 
         def steps() -> Iterator[Step]:
             yield from self.troubled
@@ -143,7 +154,9 @@ class _Session:
                     one, self.opening.manifest, self.place, self.order.retry_failed
                 )
 
-        return self._drive(steps(), restore_parts, "parts", self.opening.executor())
+        return self._drive(
+            steps(), restore_parts, "parts", self.opening.executor(self.place, roots)
+        )
 
     def spare(
         self, assemblies: Sequence[Assembly], summary: Summary

@@ -9,7 +9,7 @@ from typing import Final
 
 from archive_colorizer.address import on_disk
 from archive_colorizer.errors import ArchiveColorizerError, OutputBusy, OutputError, SourceError
-from archive_colorizer.opening import Opening, Tell
+from archive_colorizer.opening import Tell
 from archive_colorizer.pipeline import Loan, Order, check_ready, restore_archive
 from archive_colorizer.records import Stamp
 from archive_colorizer.run.bell import Bell
@@ -170,11 +170,11 @@ class _Vigil:
         self._idle_since = time.monotonic()
         self._listener.ended(ended)
 
-    def _lend(self, opening: Opening) -> Executor:
+    def _lend(self, hire: Callable[[], Executor]) -> Executor:
         if time.monotonic() - self._hired >= _KEPT:
             self.send_home()
         if self._executor is None:
-            self._executor = KeptExecutor(opening.executor())
+            self._executor = KeptExecutor(hire())
             self._hired = time.monotonic()
         return self._executor
 

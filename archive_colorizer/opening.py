@@ -1,12 +1,13 @@
 """How every run begins: the model open, the output held, signals heard, the manifest healed."""
 
-import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -19,11 +20,14 @@ from archive_colorizer.model.shelf import find_model
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Provenance, Workplace
 from archive_colorizer.restore.painter import Painter, painter_with
+from archive_colorizer.restore.session import try_models
+from archive_colorizer.run.cluster import Cluster
 from archive_colorizer.run.executor import Executor, open_executor
 from archive_colorizer.run.held import hold
 from archive_colorizer.run.limits import Limits
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.signals import Stop, stop_on_signals
+from archive_colorizer.run.surroundings import yield_to_others
 from archive_colorizer.run.team import Share, share_cards, share_cores
 from archive_colorizer.run.workfolder import sweep
 
@@ -64,12 +68,28 @@ class Opening:
     stop: Stop
     share: Share
     adopted: int
+    tell: Tell = tell_nobody
 
-    def executor(self) -> Executor:
-        """A new one, as the recipe asks for."""
-        limits = Limits(self.recipe.timeout, int(min(self.recipe.max_memory, 1e6) * 1e9))
-        share = self.share
-        return open_executor(self.recipe.executor, share.workers, share.threads, limits, share.team)
+    def executor(self, place: Workplace, roots: Sequence[Place]) -> Executor:
+        """A new one, as the recipe asks for, to work at `place` on what is below `roots`."""
+        recipe = self.recipe
+        limits = Limits(recipe.timeout, int(min(recipe.max_memory, 1e6) * 1e9))
+        if not recipe.scheduler:
+            share = self.share
+            return open_executor(recipe.executor, share.workers, share.threads, limits, share.team)
+        cluster = Cluster(
+            scheduler=recipe.scheduler,
+            ca=recipe.tls_ca,
+            cert=recipe.tls_cert,
+            key=recipe.tls_key,
+            # What lies in a store is the same for every worker, or not to be had.
+            roots=tuple(root for root in roots if isinstance(root, Path)),
+            output=Path(place.output) if place.work else None,
+            trial=partial(try_models, place),
+            niceness=recipe.nice,
+            tell=self.tell,
+        )
+        return open_executor("cluster", recipe.workers, self.share.threads, limits, cluster)
 
     def provenance(
         self, roots: Sequence[Place], command: tuple[str, ...], place: Workplace
@@ -88,7 +108,8 @@ class Opening:
             model=self.painted.name,
             model_sha256=place.models_sha256,
             model_licence=self.painted.licence,
-            provider=self.painted.provider,
+            # Workers of a cluster may have others; each outcome has its own.
+            provider=self.recipe.scheduler or self.painted.provider,
             libraries=dict(_versions()),
         )
 
@@ -102,7 +123,7 @@ def open_run(
     `stop` is that of a watch, which hears signals already.  Raises ModelError, DeviceError,
     OutputBusy and OutputError before anything is restored.
     """
-    _yield_to_others(recipe.nice)
+    yield_to_others(recipe.nice)
     painted = _painted(recipe, tell)
     share = share_machine(recipe, painted.provider)
     heard = stop_on_signals(budget=recipe.time_budget) if stop is None else nullcontext(stop)
@@ -122,21 +143,23 @@ def open_run(
             stop=stop,
             share=share,
             adopted=sweep(held.folder, manifest),
+            tell=tell,
         )
 
 
 def open_painter(recipe: Recipe, tell: Tell) -> Painter:
     """The networks of a recipe, open in this process.
 
-    Raises ModelError, DeviceError, and UsageError for a size that one cannot take.
+    For a cluster, whose devices are elsewhere, on this machine's CPU.  Raises ModelError,
+    DeviceError, and UsageError for a size that one cannot take.
     """
+    device = "cpu" if recipe.scheduler else recipe.device
     names = [recipe.model, *([recipe.merge] if recipe.merge else [])]
     opened = (
-        open_colorizer(find_model(name), device=recipe.device, size=recipe.working_size)
-        for name in names
+        open_colorizer(find_model(name), device=device, size=recipe.working_size) for name in names
     )
     painter = painter_with(opened, recipe)
-    tell(f"model {painter.name} on {painter.provider}")
+    tell(f"model {painter.name} on {recipe.scheduler or painter.provider}")
     return painter
 
 
@@ -151,18 +174,11 @@ def _painted(recipe: Recipe, tell: Tell) -> Painted:
 
 def share_machine(recipe: Recipe, provider: str) -> Share:
     """Who restores: processes with a core each, or one for each card where networks run there."""
+    if recipe.scheduler:
+        return Share(recipe.workers, threads=1)  # beside a thread of somebody's worker
     if provider == CPU:
         return share_cores(recipe.workers)
     return share_cards(recipe.workers, parse_device(recipe.device))
-
-
-def _yield_to_others(niceness: int) -> None:
-    """At least so nice from here on; threads and processes that are begun later are, too.
-
-    Linux orders reads and writes of a disk by it as well.
-    """
-    if niceness > os.getpriority(os.PRIO_PROCESS, 0):
-        os.setpriority(os.PRIO_PROCESS, 0, niceness)
 
 
 def _versions() -> Iterator[tuple[str, str]]:

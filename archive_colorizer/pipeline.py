@@ -14,7 +14,7 @@ from archive_colorizer.media.buckets import is_object
 from archive_colorizer.media.credentials import check_credentials
 from archive_colorizer.media.discover import walk
 from archive_colorizer.media.header import memory_of
-from archive_colorizer.opening import Opening, Tell, open_painter, open_run, tell_nobody
+from archive_colorizer.opening import Tell, open_painter, open_run, tell_nobody
 from archive_colorizer.overrides import NO_OVERRIDES, Overriding
 from archive_colorizer.own_settings import with_own
 from archive_colorizer.recipe import Recipe, check_together
@@ -125,7 +125,7 @@ class Loan:
     """
 
     stop: Stop
-    executor: Callable[[Opening], Executor]
+    executor: Callable[[Callable[[], Executor]], Executor]
     wanted: Callable[[Source | Unfit], bool]
 
 
@@ -144,6 +144,7 @@ def restore_archive(
     with open_run(order.output, order.recipe, tell, loan.stop if loan else None) as opening:
         work, folder = open_work(order.output, opening.name)
         place = _workplace(order, folder, opening.share.threads)
+        hire = partial(opening.executor, place, order.roots)
         return drive(
             map(
                 _weighed,
@@ -156,7 +157,7 @@ def restore_archive(
                 ),
             ),
             Run(
-                executor=loan.executor(opening) if loan else opening.executor(),
+                executor=loan.executor(hire) if loan else hire(),
                 task=partial(restore_photos, workplace=place),
                 manifest=opening.manifest,
                 work=work,
@@ -242,7 +243,7 @@ def _workplace(order: Order, work: str, threads: int) -> Workplace:
     return Workplace(
         output=str(order.output),
         work=work,
-        recipe=order.recipe,
+        recipe=order.recipe.absolute(),
         threads=threads,
         **models_of(order.recipe),
     )

@@ -5,7 +5,7 @@ Defaults < preset < recipe file (TOML) < options given.  Unknown keys are errors
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -55,7 +55,11 @@ class Recipe(Settings):
     merge_weight: of the second model, 0 to 1.
     device: auto, cpu, cuda or tensorrt, or one card as cuda:1; fails where that cannot be used.
     executor: dask (local processes) or serial (in this process).
-    workers: worker processes; 0 means one a core, or one a graphics card where one is used.
+    scheduler: of a Dask cluster that is there, tcp://HOST:PORT, tls://HOST:PORT or a scheduler
+        file; empty is this machine alone.
+    tls_ca, tls_cert, tls_key: PEM files for a tls:// scheduler; empty are Dask's own settings.
+    workers: worker processes; 0 means one a core, one a graphics card where one is used, or all
+        threads of a cluster.
     timeout: seconds for one file, 0 for any number; not kept by the serial executor.
     max_memory: gigabytes for one worker, 0 for its share; not kept by the serial executor.
     max_megapixels: larger pictures are refused from their header.
@@ -116,6 +120,10 @@ class Recipe(Settings):
     merge: str = running("")
     device: str = running("auto")
     executor: str = running("dask", choices=("dask", "serial"))
+    scheduler: str = running("")
+    tls_ca: str = running("")
+    tls_cert: str = running("")
+    tls_key: str = running("")
     workers: int = running(0, low=0)
     timeout: float = running(300.0, low=0.0)
     max_memory: float = running(0.0, low=0.0)
@@ -133,10 +141,20 @@ class Recipe(Settings):
     def __post_init__(self) -> None:
         Settings.__post_init__(self)
         parse_device(self.device)
+        if self.scheduler and self.executor != "dask":
+            raise UsageError(f"a scheduler is Dask's, and executor is {self.executor!r}")
+
+    def absolute(self) -> "Recipe":
+        """The same for any working directory, as that of a worker on another machine."""
+        return replace(self, cert=_absolute(self.cert), key=_absolute(self.key))
 
     def changed(self, given: Mapping[str, object], origin: str) -> Self:
         """As that of Settings; a preset in `given` decides the whole look before the rest."""
         return Settings.changed(self, expanded(given, DEFAULTS), origin)
+
+
+def _absolute(file: str) -> str:
+    return str(Path(file).absolute()) if file else ""
 
 
 DEFAULTS: Final = {one.name: one.default for one in fields(Recipe)}

@@ -156,13 +156,22 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class ShotModel:
+    """A model that shots of a film ask for by `name`: the file that is meant, and its digest."""
+
+    name: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Workplace:
     """What all jobs of a run share on a worker.
 
     `output` is a path or an address.  `work` is the run's own folder inside the output, where
     temporary files and the worker's journal live; empty for an address.  `threads` is the
-    number of threads one worker may use.  `film` are the settings that only films have.
-    `merge` is a second model, empty if there is none.
+    number of threads one worker may use.  `film` are the settings that only films have, and
+    `shot_models` what their shots ask for.  `merge` is a second model, empty if there is none.
     """
 
     output: str
@@ -174,6 +183,7 @@ class Workplace:
     film: FilmRecipe | None = None
     merge: str = ""
     merge_sha256: str = ""
+    shot_models: tuple[ShotModel, ...] = ()
 
     @property
     def models_sha256(self) -> str:

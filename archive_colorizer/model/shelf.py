@@ -33,6 +33,22 @@ def find_model(name_or_file: str) -> Path:
     return shelf[name_or_file]
 
 
+def find_there(path: Path) -> Path:
+    """The model that another machine has at `path`: at the same place here, or on the shelf.
+
+    On the shelf it has the name that the file has there.  Raises ModelError without either.
+    """
+    if path.is_file():
+        return path
+    found = models_at_hand().get(path.stem)
+    if found is None:
+        raise ModelError(
+            f"model {path}: there is no such file, and no {path.stem!r} on the shelf; "
+            "copy it to the same path, or adopt it under that name"
+        )
+    return found
+
+
 def models_at_hand() -> dict[str, Path]:
     """Models by name: those that came with the program, and those that were adopted.
 

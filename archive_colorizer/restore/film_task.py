@@ -158,6 +158,9 @@ def place_for(shot: Shot, workplace: Workplace) -> Workplace:
     """The workplace with the model that this shot asks for; raises ModelError."""
     if shot.model is None:
         return workplace
+    for known in workplace.shot_models:
+        if known.name == shot.model:
+            return replace(workplace, model=known.path, model_sha256=known.sha256)
     model = find_model(shot.model)
     return replace(workplace, model=str(model), model_sha256=digest_of_model(model))
 

@@ -11,24 +11,35 @@ _FETCHING = (CancelledError, OSError, RuntimeError, LookupError, ValueError, Typ
 """What fetching an answer from a dead worker was seen or is documented to raise."""
 
 
+def fetched(future: Any) -> object:
+    """What a settled future stands for: a result, or the exception that is there instead of it.
+
+    A worker can die between the end of a task and the fetching of its answer, so fetching
+    fails in many ways.
+    """
+    from distributed.scheduler import KilledWorker
+
+    if future.status not in ("finished", "error"):
+        return CancelledError(f"the batch was {future.status}")
+    try:
+        error: object = future.exception() if future.status == "error" else None
+        return future.result() if error is None else error
+    except (KilledWorker, *_FETCHING) as failure:
+        return failure
+
+
 def answer_of(future: Any, batch: Batch) -> list[Outcome] | Lost:
     """The task's answer; everything that is the process's fault and not the task's is Lost.
 
-    A worker can die between the end of a task and the fetching of its answer, so fetching
-    fails in many ways; only what the task itself raises on purpose is raised here.
+    Only what the task itself raises on purpose is raised here.
     """
-    from distributed.scheduler import KilledWorker, NoWorkerError
+    from distributed.scheduler import NoWorkerError
 
-    if future.status not in ("finished", "error"):
-        return Lost(batch, f"the batch was {future.status}")
-    try:
-        error = future.exception() if future.status == "error" else None
-        if error is None:
-            return cast(list[Outcome], future.result())
-    except (KilledWorker, *_FETCHING) as failure:
-        error = failure
-    if isinstance(error, NoWorkerError):
+    answer = fetched(future)
+    if isinstance(answer, NoWorkerError):
         raise DependencyError("no worker process could be started; try --executor serial")
-    if isinstance(error, ArchiveColorizerError):
-        raise error
-    return Lost(batch, f"the worker process died ({type(error).__name__})")
+    if isinstance(answer, ArchiveColorizerError):
+        raise answer
+    if isinstance(answer, BaseException):
+        return Lost(batch, f"the worker process died ({type(answer).__name__})")
+    return cast(list[Outcome], answer)

@@ -26,6 +26,7 @@ from archive_colorizer.run.surroundings import (
     environment,
     prepare_origin,
     signals_held_back,
+    silence,
 )
 from archive_colorizer.run.team import ALONE, Team
 
@@ -161,7 +162,7 @@ class DaskExecutor:
         import distributed
         from distributed.system import MEMORY_LIMIT
 
-        _silence()
+        silence()
         nanny = {"distributed.nanny.pre-spawn-environ": variables}
         self._settings.enter_context(dask.config.set({**_SETTINGS, **nanny}))
         self._notes = self._settings.enter_context(TemporaryDirectory(prefix="colorize-"))
@@ -235,12 +236,6 @@ def _environment_with(variables: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _silence() -> None:
-    """What a run has to say is said by the run; Dask's own words would tear its progress bar."""
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _kill(children: Iterable[BaseProcess]) -> None:

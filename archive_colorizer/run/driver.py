@@ -1,6 +1,7 @@
 """The driver: feeds an executor, records what comes back, and tells how it went."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -83,6 +84,8 @@ class _Drive:
         self._streak = Streak(run.manifest)
         self._pace = Pace()
         self._lost: list[Job] = []
+        # What machines had that left; it goes to others before anything new.
+        self._left_over: deque[Batch] = deque()
         # Whether a process may have made something without telling.
         self._doubtful = False
 
@@ -98,10 +101,10 @@ class _Drive:
             lost, self._lost = self._lost, []
             for job in lost:
                 self._retry(job)
-            if not lost:
+            if not lost and not self._left_over:
                 break
         # One look ahead: who ends with the last file has all done, whatever the clock says.
-        if self._ending and next(batches, None) is not None:
+        if self._ending and (self._left_over or next(batches, None) is not None):
             self.left = True
 
     def finish(self) -> None:
@@ -139,7 +142,7 @@ class _Drive:
 
     def _feed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         while not self._lost and not self._ending:
-            batch = next(batches, None)
+            batch = self._left_over.popleft() if self._left_over else next(batches, None)
             # Asked again: a signal may have come while the batch was gathered.
             if batch is None or self._ending:
                 self.left |= batch is not None
@@ -161,7 +164,9 @@ class _Drive:
         if lost.timeout and len(lost.batch) == 1:
             for job in jobs:
                 self._take(failed(job, "timeout", f"{job.name}: {lost.message}"))
-        else:
+        elif lost.innocent and jobs:
+            self._left_over.append(tuple(jobs))
+        elif not lost.innocent:
             self._lost.extend(jobs)
 
     def _retry(self, job: Job) -> None:

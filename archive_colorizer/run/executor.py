@@ -7,6 +7,7 @@ from typing import Protocol, Self, TypeAlias, cast
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.records import Job, Outcome
+from archive_colorizer.run.cluster import Cluster
 from archive_colorizer.run.limits import NO_LIMITS, Limits
 from archive_colorizer.run.team import ALONE, Team
 
@@ -18,12 +19,14 @@ Task: TypeAlias = Callable[[Batch], list[Outcome]]
 class Lost:
     """A batch that did not come back, because the process that had it died.
 
-    `timeout` says that it was ended because its time was over.
+    `timeout` says that it was ended because its time was over, and `innocent` that the
+    machine left, whatever the batch was doing.
     """
 
     batch: Batch
     message: str
     timeout: bool = False
+    innocent: bool = False
 
 
 class Executor(Protocol):
@@ -78,17 +81,19 @@ class SerialExecutor:
 EXECUTORS = {
     "serial": "archive_colorizer.run.executor:SerialExecutor",
     "dask": "archive_colorizer.run.dask_executor:DaskExecutor",
+    "cluster": "archive_colorizer.run.dask_cluster:ClusterExecutor",
 }
 """Where each executor lives; imported only when it is asked for."""
 
 
 def open_executor(
-    name: str, workers: int, threads: int, limits: Limits = NO_LIMITS, team: Team = ALONE
+    name: str, workers: int, threads: int, limits: Limits = NO_LIMITS, team: Team | Cluster = ALONE
 ) -> Executor:
     """The executor called `name`, with `workers` processes of `threads` threads each.
 
     `limits` are kept by executors whose processes can be ended without ending the run, and
-    only executors with processes have a team.
+    only executors with processes have a team.  That of the one called cluster is a Cluster;
+    with 0 workers all of it is used.
 
     Raises UsageError for an unknown name and DependencyError for a library that is missing.
     """

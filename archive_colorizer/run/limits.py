@@ -35,6 +35,14 @@ class Limits:
         """Bytes for one of `workers` processes on a machine with `machine` bytes of memory."""
         return self.memory or max(int(machine * _AT_HAND / workers), _LEAST)
 
+    def slots(self, machine: int, threads: int) -> tuple[int, int]:
+        """How many batches at once a worker with so many bytes and threads has room for.
+
+        The second number is the bytes for each.
+        """
+        share = self.share(machine, threads)
+        return max(1, min(threads, int(machine * _AT_HAND / share))), share
+
     def shares_for(self, batch: tuple[Job, ...], workers: int) -> int:
         """Of how many of the `workers` a batch needs the memory; 1 where its need is not known.
 

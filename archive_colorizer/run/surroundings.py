@@ -1,6 +1,8 @@
 """What stands around a process or thread that a run begins: origin, environment and signals."""
 
+import logging
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -54,3 +56,18 @@ def signals_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def yield_to_others(niceness: int) -> None:
+    """At least so nice from here on; threads and processes that are begun later are, too.
+
+    Linux orders reads and writes of a disk by it as well.
+    """
+    if niceness > os.getpriority(os.PRIO_PROCESS, 0):
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
+
+
+def silence() -> None:
+    """What a run has to say is said by the run; Dask's own words would tear its progress bar."""
+    for name in ("distributed", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
