@@ -11,11 +11,11 @@ _FETCHING = (CancelledError, OSError, RuntimeError, LookupError, ValueError, Typ
 """What fetching an answer from a dead worker was seen or is documented to raise."""
 
 
-def fetched(future: Any) -> object:
+def fetched(future: Any, patience: float | None = None) -> object:
     """What a settled future stands for: a result, or the exception that is there instead of it.
 
     A worker can die between the end of a task and the fetching of its answer, so fetching
-    fails in many ways.
+    fails in many ways, and without `patience`, in seconds, waits until another has the answer.
     """
     from distributed.scheduler import KilledWorker
 
@@ -23,7 +23,7 @@ def fetched(future: Any) -> object:
         return CancelledError(f"the batch was {future.status}")
     try:
         error: object = future.exception() if future.status == "error" else None
-        return future.result() if error is None else error
+        return future.result(patience) if error is None else error
     except (KilledWorker, *_FETCHING) as failure:
         return failure
 

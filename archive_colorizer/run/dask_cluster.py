@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,7 +29,7 @@ _GLANCE: Final = 1.0
 _DEPARTURES: Final = 3
 """Workers that may leave while they have a batch; after that it is suspected, too."""
 _PATIENCE: Final = 10.0
-"""Seconds that the cluster gets to hear that the run is over."""
+"""Seconds that the cluster gets for an answer, and to hear that the run is over."""
 _NO_PATIENCE: Final = 2.0
 """The same when the run's work is not wanted any more."""
 
@@ -161,7 +162,11 @@ class ClusterExecutor:
             crew.settle(future)
             return None
         known.hand.release(key)
-        return None if flight is None else self._answer(fetched(future), flight.batch)
+        if flight is None:
+            return None
+        left = known.hand.address not in crew.hands
+        answer = CancelledError() if left else fetched(future, _PATIENCE)
+        return self._answer(answer, flight.batch)
 
     def _answer(self, answer: object, batch: Batch) -> list[Outcome] | Lost:
         if isinstance(answer, Broken):

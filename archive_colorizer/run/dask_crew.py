@@ -121,7 +121,7 @@ class Crew:
         address, muster = self._asked.pop(future.key, ("", None))
         if muster is None:
             return
-        answer = fetched(future)
+        answer = fetched(future, _BUSY)
         if isinstance(answer, CancelledError | OSError):
             self._seen.discard(address)  # it left, or is asked again
             return

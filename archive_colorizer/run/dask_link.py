@@ -1,5 +1,6 @@
 """Link: the line to the scheduler of a cluster that is not ours, and what is sent through it."""
 
+import json
 import pickle
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -13,7 +14,7 @@ from archive_colorizer.run.surroundings import signals_held_back, silence
 _PATIENCE: Final = 10.0
 """Seconds for the scheduler's answer to a short question."""
 
-_TROUBLE: Final = (OSError, RuntimeError, TypeError, ValueError)
+_TROUBLE: Final = (OSError, RuntimeError, TypeError, ValueError, KeyError)
 """What Dask raises for an address, certificates or a file that lead to no scheduler."""
 
 
@@ -27,17 +28,14 @@ class Link:
         silence()
         library: Any = distributed
         self._scheduler = cluster.scheduler
-        place = {"address": cluster.scheduler}
-        if "://" not in cluster.scheduler:
-            place = {"scheduler_file": str(Path(cluster.scheduler).absolute())}
         try:
+            address = _address(cluster.scheduler)
+            security = _security(library, cluster, address)
             with signals_held_back():
-                self._client = library.Client(
-                    **place, security=_security(library, cluster), set_as_default=False
-                )
+                self._client = library.Client(address, security=security, set_as_default=False)
         except _TROUBLE as error:
             raise ClusterError(
-                f"the scheduler {cluster.scheduler} cannot be reached ({error}); check its "
+                f"the scheduler {cluster.scheduler} cannot be reached ({error}); check the "
                 "address, and for tls:// the certificates"
             ) from error
 
@@ -88,17 +86,36 @@ class Link:
             self._client.close(timeout=patience)
 
 
-def _security(library: Any, cluster: Cluster) -> Any:
-    """What is not given here stands in Dask's own configuration, or nowhere."""
+def _address(scheduler: str) -> str:
+    """Of the scheduler; from its file, where it is one."""
+    if "://" in scheduler:
+        return scheduler
+    if not Path(scheduler).is_file():
+        raise FileNotFoundError("there is no such file, and addresses begin with tcp:// or tls://")
+    return str(json.loads(Path(scheduler).read_text(encoding="utf-8"))["address"])
+
+
+def _security(library: Any, cluster: Cluster, address: str) -> Any:
+    """What is not given here stands in Dask's own configuration, or nowhere.
+
+    Raises OSError for files that cannot be read, and ValueError where the scheme of the address
+    and the credentials do not go together: a client of Dask that finds out never ends.
+    """
     given = {
         "tls_ca_file": cluster.ca,
         "tls_client_cert": cluster.cert,
         "tls_client_key": cluster.key,
     }
     given = {name: str(Path(file).absolute()) for name, file in given.items() if file}
-    if given:
-        return library.Security(**given, require_encryption=True)
-    return library.Security()
+    # None means that there is no word about it here; Dask's configuration has one.
+    security = library.Security(**given, require_encryption=bool(given) or None)
+    has_keys = security.get_connection_args("client")["ssl_context"] is not None
+    wants_keys = address.partition("://")[0] in ("tls", "wss")
+    if wants_keys and not has_keys:
+        raise ValueError("it speaks TLS; give --tls-ca, --tls-cert and --tls-key")
+    if security.require_encryption and not wants_keys:
+        raise ValueError("TLS is asked for, and its address does not begin with tls://")
+    return security
 
 
 def _carrier() -> Callable[[bytes], object]:

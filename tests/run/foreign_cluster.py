@@ -69,7 +69,9 @@ class ForeignCluster:
 
         return str(json.loads(self.file.read_text())["address"])
 
-    def add_worker(self, name: str, path: Path = REPOSITORY, threads: int = 1, **variables: str) -> None:
+    def add_worker(
+        self, name: str, path: Path = REPOSITORY, threads: int = 1, **variables: str
+    ) -> None:
         words = ["--scheduler-file", str(self.file), "--name", name, "--nthreads", str(threads)]
         words += ["--no-dashboard", "--local-directory", str(self.folder / f"{name}-spill")]
         self._run(name, "distributed.cli.dask_worker", words, path, variables)

@@ -18,6 +18,7 @@ import pytest
 from archive_colorizer.device import VISIBLE
 from archive_colorizer.errors import DependencyError, ModelError, UsageError
 from archive_colorizer.records import Job, Outcome, Source, Stamp, State
+from archive_colorizer.run.cluster import Cluster
 from archive_colorizer.run.executor import EXECUTORS, Batch, Executor, Lost, open_executor
 from archive_colorizer.run.guard import can_refuse_memory
 from archive_colorizer.run.limits import Limits
@@ -91,7 +92,11 @@ def use_memory_again(batch: Batch) -> list[Outcome]:
 
 @pytest.fixture(scope="module", params=EXECUTORS)
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    with open_executor(request.param, WORKERS, 1) as one:
+    workers, cluster = WORKERS, None
+    if request.param == "cluster":
+        foreign = request.getfixturevalue("foreign")
+        workers, cluster = 0, Cluster(scheduler=foreign.address)
+    with open_executor(request.param, workers, 1, cluster=cluster) as one:
         yield one
 
 
