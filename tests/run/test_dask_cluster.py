@@ -28,6 +28,7 @@ from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Outcome, Workplace
 from archive_colorizer.restore.session import models_of, try_models
 from archive_colorizer.run.cluster import Cluster
+from archive_colorizer.run.dask_link import Link
 from archive_colorizer.run.executor import Batch, Executor, Lost, open_executor
 from archive_colorizer.run.limits import NO_LIMITS, Limits
 from tests.photographs import NAMES, photograph
@@ -208,7 +209,7 @@ def test_without_a_scheduler(place: str) -> None:
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
         pytest.raises(ClusterError, match="cannot be reached"),
     ):
-        list(open_executor("cluster", 0, 1, cluster=Cluster(scheduler=place)).map(note, batches(1)))
+        list(open_executor("cluster", 0, 1, team=Cluster(scheduler=place)).map(note, batches(1)))
 
 
 # ---- what workers keep
@@ -352,16 +353,16 @@ def test_a_worker_dies_in_the_middle_and_nothing_is_lost_and_nothing_twice(
     tmp_path: Path,
 ) -> None:
     also("carol")
-    archives, output = runs(45), tmp_path / "out"
+    archives, output = runs(24), tmp_path / "out"
     process = archives.start("out", "--scheduler", foreign.address, "--quiet")
-    wait_until(lambda: len(list(output.rglob("photo_*"))) > 4)
+    wait_until(lambda: len(list(output.rglob("photo_*"))) > 3)
     assert foreign.lanes("carol")
     foreign.kill("carol")
     _, told = process.communicate(timeout=200)
     assert (process.returncode, told) == (0, "")
     done = outcomes_in(output)
-    assert len(done) == 45
-    assert len({one["name"] for one in done}) == 45
+    assert len(done) == 24
+    assert len({one["name"] for one in done}) == 24
     assert {one["state"] for one in done} == {"done"}
     assert [path.name for path in (output / ".work").iterdir()] == ["lock"]
 
@@ -369,15 +370,13 @@ def test_a_worker_dies_in_the_middle_and_nothing_is_lost_and_nothing_twice(
     here, there = pixels_in(tmp_path / "alone"), pixels_in(output)
     assert here.keys() == there.keys()
     assert all(np.array_equal(here[name], there[name]) for name in here)
-    assert archives.run("out", "--scheduler", foreign.address, "--quiet") == (0, "")
-    assert len(outcomes_in(output)) == 45
 
 
 def test_interrupted_the_run_ends_and_the_cluster_stays(
     foreign: ForeignCluster, runs: Callable[[int], Runs], tmp_path: Path
 ) -> None:
     before = dask_workers(foreign)
-    archives, output = runs(45), tmp_path / "out"
+    archives, output = runs(30), tmp_path / "out"
     process = archives.start("out", "--scheduler", str(foreign.file), "--quiet")
     wait_until(lambda: len(list(output.rglob("photo_*"))) > 2)
     process.terminate()
@@ -386,7 +385,7 @@ def test_interrupted_the_run_ends_and_the_cluster_stays(
     assert told == "interrupted; the same command goes on where this run ended\n"
     assert dask_workers(foreign) == before
     assert not [one for name in ("alice", "bob") for one in foreign.lanes(name)]
-    assert 2 < len(outcomes_in(output)) < 45
+    assert 2 < len(outcomes_in(output)) < 30
 
 
 def credentials(folder: Path) -> Sequence[str]:
@@ -408,16 +407,15 @@ def credentials(folder: Path) -> Sequence[str]:
 def test_tls_and_the_scheduler_that_goes_away(runs: Callable[[int], Runs], tmp_path: Path) -> None:
     options = ["--protocol", "tls", *credentials(tmp_path)]
     with_tls = ForeignCluster(tmp_path / "cluster", options)
-    archives, output = runs(60), tmp_path / "out"
+    archives, output = runs(30), tmp_path / "out"
     ours = ["--tls-ca", "ca.pem", "--tls-cert", "cert.pem", "--tls-key", "key.pem"]
     try:
         with_tls.start("alice")
         with_tls.wait_for_worker("alice")
         address = with_tls.address
         assert address.startswith("tls://")
-        code, told = archives.run("out", "--scheduler", address, "--quiet")
-        assert code == 3
-        assert f"the scheduler {address} cannot be reached" in told
+        with pytest.raises(ClusterError, match="give --tls-ca"):
+            Link(Cluster(scheduler=address))
         patience = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
         os.environ.update(patience)
         process = archives.start("out", "--scheduler", address, *ours, "--quiet")
@@ -431,8 +429,8 @@ def test_tls_and_the_scheduler_that_goes_away(runs: Callable[[int], Runs], tmp_p
     assert process.returncode == 3, told
     assert f"the scheduler {address} is gone" in told
     made = len(outcomes_in(output))
-    assert 2 < made < 60
+    assert 2 < made < 30
     assert archives.run("out", "--executor", "serial", "--quiet") == (0, "")
     done = outcomes_in(output)
-    assert len(done) == 60
-    assert len({one["name"] for one in done}) == 60
+    assert len(done) == 30
+    assert len({one["name"] for one in done}) == 30

@@ -23,7 +23,7 @@ from archive_colorizer.run.executor import EXECUTORS, Batch, Executor, Lost, ope
 from archive_colorizer.run.guard import can_refuse_memory
 from archive_colorizer.run.limits import Limits
 from archive_colorizer.run.surroundings import ORIGIN
-from archive_colorizer.run.team import Team
+from archive_colorizer.run.team import ALONE, Team
 
 WORKERS = 2
 
@@ -92,11 +92,12 @@ def use_memory_again(batch: Batch) -> list[Outcome]:
 
 @pytest.fixture(scope="module", params=EXECUTORS)
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    workers, cluster = WORKERS, None
+    workers: int = WORKERS
+    team: Team | Cluster = ALONE
     if request.param == "cluster":
         foreign = request.getfixturevalue("foreign")
-        workers, cluster = 0, Cluster(scheduler=foreign.address)
-    with open_executor(request.param, workers, 1, cluster=cluster) as one:
+        workers, team = 0, Cluster(scheduler=foreign.address)
+    with open_executor(request.param, workers, 1, team=team) as one:
         yield one
 
 
