@@ -1,13 +1,17 @@
 """The files that people copy: each is parsed by who will read it, and run where that can be."""
 
+import importlib.util
+import inspect
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
 
 import click
@@ -293,3 +297,152 @@ def test_the_container_is_built_from_files_that_are_there():
                 assert f"!{name}" in let_in
     assert said[-2] == ("ENTRYPOINT", '["archive-colorize"]')
     assert dict(said)["USER"] == "10001"
+
+
+# ---- clusters
+
+
+CLUSTERS = WORKFLOWS / "clusters"
+
+
+class AnyCluster:
+    """Stands for each of Dask's clusters; notes what it was asked for."""
+
+    scheduler_address = "tcp://host:8786"
+
+    def __init__(self, *given, **named):
+        AnyCluster.given, AnyCluster.named, AnyCluster.asked = given, named, []
+
+    def scale(self, **how):
+        self.asked.append(("scale", how))
+
+    def wait_for_workers(self, count):
+        self.asked.append(("wait", count))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.asked.append(("close", None))
+
+
+@pytest.fixture
+def script(monkeypatch, stubs):
+    """A script of clusters/ as a module, with AnyCluster in place of the library's."""
+
+    def load(name, library, kind):
+        if library not in sys.modules and importlib.util.find_spec(library) is None:
+            monkeypatch.setitem(sys.modules, library, types.SimpleNamespace(**{kind: AnyCluster}))
+        module = types.ModuleType("script")
+        exec(compile((CLUSTERS / name).read_text(), name, "exec"), vars(module))  # noqa: S102
+        theirs = getattr(module, kind)
+        monkeypatch.setattr(module, kind, AnyCluster)
+        for variable, value in {**stubs, "CODE": "7"}.items():
+            monkeypatch.setenv(variable, value)
+        return module, theirs
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "kind"),
+    [
+        ("ssh_hosts.py", "dask.distributed", "SSHCluster"),
+        ("slurm_jobs.py", "dask_jobqueue", "SLURMCluster"),
+    ],
+)
+def test_a_cluster_is_begun_as_its_library_wants_and_ends_with_the_run(
+    script, tmp_path, name, library, kind
+):
+    module, theirs = script(name, library, kind)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert module.main(["/a b/scans", "--output", "/out"]) == 7
+    finally:
+        signal.signal(signal.SIGINT, before)
+    given = (tmp_path / "given").read_text().strip()
+    assert given == "run /a b/scans --output /out --scheduler tcp://host:8786"
+    assert AnyCluster.asked[-1] == ("close", None)
+    if theirs is not AnyCluster:
+        inspect.signature(theirs).bind(*AnyCluster.given, **AnyCluster.named)
+
+
+@pytest.fixture
+def dask_stub(tmp_path, stubs):
+    """A `dask` that writes the scheduler file and stays, as scheduler and workers do."""
+    (tmp_path / "dask").write_text(
+        "#!/bin/sh\n"
+        f'echo "$@" >> {tmp_path}/dask-given\n'
+        'while [ "$1" != --scheduler-file ]; do shift; done\n'
+        'echo "{}" > "$2"; exec sleep 60\n'
+    )
+    (tmp_path / "dask").chmod(0o755)
+    # As one who has all of a node, srun begins what it is told.
+    (tmp_path / "srun").write_text('#!/bin/sh\nexec "$@"\n')
+    return {**stubs, "SLURM_SUBMIT_DIR": str(tmp_path)}
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_nodes_with_gpus_have_a_worker_a_gpu_and_end_with_the_run(tmp_path, dask_stub):
+    run = subprocess.run(
+        ["bash", CLUSTERS / "cuda_nodes.sbatch", "/a b/scans", "/out"],
+        env={**dask_stub, "CODE": "7"},
+        capture_output=True,
+        text=True,
+        timeout=50,  # less than the stubs would stay
+    )
+    assert run.returncode == 7, run.stderr
+    file = tmp_path / "scheduler-42.json"
+    given = (tmp_path / "given").read_text()
+    assert f"run /a b/scans --output /out --scheduler {file} --device cuda" in given
+    begun = (tmp_path / "dask-given").read_text()
+    assert f"scheduler --scheduler-file {file}" in begun
+    assert f"cuda worker --scheduler-file {file}" in begun
+    assert not file.exists()
+
+
+def test_the_commands_on_clusters_can_be_parsed():
+    (words,) = commands_in((CLUSTERS / "cuda_nodes.sbatch").read_text())
+    words = words[: words.index("&")]
+    program.get_command(click.Context(program), "run").make_context("run", words[1:])
+
+
+def documents(name):
+    yaml = pytest.importorskip("yaml", reason="comes with dask")
+    return list(yaml.safe_load_all((CLUSTERS / name).read_text()))
+
+
+def pod(spec):
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": spec}
+
+
+def test_kubernetes_takes_the_cluster_and_the_run_on_it():
+    judge = pytest.importorskip("kubernetes_validate", reason="the judge of Kubernetes files")
+    cluster, job = documents("dask-cluster.yaml")
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "a"},
+        "spec": cluster["spec"]["scheduler"]["service"],
+    }
+    pods = [pod(cluster["spec"][one]["spec"]) for one in ("worker", "scheduler")]
+    for one in (job, service, *pods):
+        judge.validate(one, judge.latest_version(), strict=True)
+
+
+def test_workers_and_run_see_the_same_folders():
+    cluster, job = documents("dask-cluster.yaml")
+    worker = cluster["spec"]["worker"]["spec"]
+    run = job["spec"]["template"]["spec"]
+    for what in ("volumes", "securityContext"):
+        assert worker[what] == run[what]
+    mounts = [one["containers"][0]["volumeMounts"] for one in (worker, run)]
+    assert mounts[0] == mounts[1]
+    (words,) = [one["args"] for one in run["containers"]]
+    context = program.get_command(click.Context(program), "run").make_context("run", words[1:])
+    service = cluster["metadata"]["name"] + "-scheduler"
+    assert context.params["scheduler"] == f"tcp://{service}:8786"
+    (values,) = documents("helm-values.yaml")
+    shared = [one for one in mounts[0] if one["name"] != "tmp"]
+    assert values["worker"]["mounts"]["volumeMounts"] == shared
+    assert values["worker"]["mounts"]["volumes"] == worker["volumes"][:-1]

@@ -41,7 +41,7 @@ def main(words: list[str]) -> int:
         # Ctrl-C reaches the run by itself, which then ends in a way that can be resumed.
         signal.signal(signal.SIGINT, lambda *_: None)
         run = ["archive-colorize", "run", *words, "--scheduler", cluster.scheduler_address]
-        return subprocess.run(run).returncode
+        return subprocess.call(run)
 
 
 if __name__ == "__main__":
