@@ -30,7 +30,7 @@ _DEPARTURES: Final = 3
 """Workers that may leave while they have a batch; after that it is suspected, too."""
 _PATIENCE: Final = 10.0
 """Seconds that the cluster gets for an answer, and to hear that the run is over."""
-_NO_PATIENCE: Final = 2.0
+_NO_PATIENCE: Final = 5.0
 """The same when the run's work is not wanted any more."""
 
 

@@ -257,7 +257,8 @@ def test_a_run_that_is_left_ends_its_own_processes_only(
         with hired(foreign) as executor:
             leave_when(begun, executor.map(sleep_long, iter([(job(1, str(begun)),)])))
         left = {one.pid for name in ("alice", "bob") for one in foreign.lanes(name)}
-        assert lanes == left
+        assert lanes <= left
+        assert len(left) <= 2  # the other run's may have become two meanwhile
         assert sum(1 for _ in answers) == 59
     assert not [one for name in ("alice", "bob") for one in foreign.lanes(name)]
     assert dask_workers(foreign) == before
