@@ -27,6 +27,9 @@ class Link:
 
         silence()
         library: Any = distributed
+        # Not in older ones, which raise one of the others.
+        closed = getattr(library.client, "ClosedClientError", RuntimeError)
+        self._trouble = (*_TROUBLE, closed)
         self._scheduler = cluster.scheduler
         try:
             address = _address(cluster.scheduler)
@@ -42,20 +45,20 @@ class Link:
     def send(self, do: Callable[[], object], address: str, key: str) -> Any:
         """A future of what a function without arguments returns on the worker at `address`.
 
-        Only that worker unpickles it: a scheduler needs no archive-colorizer.
+        Only that worker unpickles it: a scheduler needs no archive-colorizer.  Raises
+        ClusterError when the scheduler is gone.
         """
-        return self._client.submit(
-            _carrier(),
-            pickle.dumps(do),
-            key=key,
-            pure=False,
-            workers=[address],
-            allow_other_workers=False,
-        )
+        sent = pickle.dumps(do)
+        try:
+            return self._client.submit(
+                _carrier(), sent, key=key, pure=False, workers=[address], allow_other_workers=False
+            )
+        except self._trouble as error:
+            raise self._gone() from error
 
     def cancel(self, futures: Collection[Any]) -> None:
         """Take them back; what is at work already works on."""
-        with suppress(*_TROUBLE):
+        with suppress(*self._trouble):
             self._client.cancel(list(futures))
 
     def workers(self) -> dict[str, int] | None:
@@ -64,26 +67,29 @@ class Link:
         Raises ClusterError when it has been so for longer than Dask waits.
         """
         if self._client.status == "closed":
-            raise ClusterError(
-                f"the scheduler {self._scheduler} is gone; the same command goes on where this "
-                "run ended, as soon as there is one again"
-            )
-        with suppress(*_TROUBLE):
+            raise self._gone()
+        with suppress(*self._trouble):
             return dict(self._client.nthreads(callback_timeout=_PATIENCE))
         return None
 
     def tell(self, do: Callable[[], object], addresses: Collection[str], patience: float) -> None:
         """Have all these workers do something short at once, past whatever they are at."""
         if addresses:
-            with suppress(*_TROUBLE):
+            with suppress(*self._trouble):
                 self._client.run(
                     do, workers=list(addresses), on_error="ignore", callback_timeout=patience
                 )
 
     def close(self, patience: float) -> None:
         """Hang up; the scheduler forgets what was sent."""
-        with suppress(*_TROUBLE):
+        with suppress(*self._trouble):
             self._client.close(timeout=patience)
+
+    def _gone(self) -> ClusterError:
+        return ClusterError(
+            f"the scheduler {self._scheduler} is gone; the same command goes on where this run "
+            "ended, as soon as there is one again"
+        )
 
 
 def _address(scheduler: str) -> str:

@@ -26,6 +26,9 @@ from archive_colorizer.run.surroundings import environment
 _LOOK: Final = 0.5
 """Seconds between two looks at the memory of a lane that cannot be refused any."""
 
+_PATIENCE: Final = 10.0
+"""Seconds that a process which has hung up gets to end, on a busy machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Broken:
@@ -91,7 +94,7 @@ class Lane:
 
     def _last_words(self) -> str:
         try:
-            code = self._process.wait(_LOOK)
+            code = self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             return "its process is ending"
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with {code}"

@@ -69,5 +69,5 @@ def yield_to_others(niceness: int) -> None:
 
 def silence() -> None:
     """What a run has to say is said by the run; Dask's own words would tear its progress bar."""
-    for name in ("distributed", "tornado", "asyncio"):
+    for name in ("distributed", "distributed.client", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -258,9 +258,8 @@ def test_a_run_that_is_left_ends_its_own_processes_only(
             leave_when(begun, executor.map(sleep_long, iter([(job(1, str(begun)),)])))
         left = {one.pid for name in ("alice", "bob") for one in foreign.lanes(name)}
         assert lanes <= left
-        assert len(left) <= 2  # the other run's may have become two meanwhile
         assert sum(1 for _ in answers) == 59
-    assert not [one for name in ("alice", "bob") for one in foreign.lanes(name)]
+    wait_until(lambda: not any(foreign.lanes(name) for name in ("alice", "bob")))
     assert dask_workers(foreign) == before
 
 
@@ -385,7 +384,7 @@ def test_interrupted_the_run_ends_and_the_cluster_stays(
     assert process.returncode == 143
     assert told == "interrupted; the same command goes on where this run ended\n"
     assert dask_workers(foreign) == before
-    assert not [one for name in ("alice", "bob") for one in foreign.lanes(name)]
+    wait_until(lambda: not any(foreign.lanes(name) for name in ("alice", "bob")))
     assert 2 < len(outcomes_in(output)) < 30
 
 
