@@ -84,7 +84,7 @@ class Opening:
             key=recipe.tls_key,
             # What lies in a store is the same for every worker, or not to be had.
             roots=tuple(root for root in roots if isinstance(root, Path)),
-            output=Path(place.output) if place.work else None,
+            output=None if "://" in place.output else Path(place.output),
             trial=partial(try_models, place),
             niceness=recipe.nice,
             tell=self.tell,
