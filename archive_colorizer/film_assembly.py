@@ -12,7 +12,7 @@ from archive_colorizer.model.shelf import find_model
 from archive_colorizer.records import Outcome, Part, ShotModel, Source, Workplace
 from archive_colorizer.restore.film_task import ListOrder, facts_of, open_again, shots_listed
 from archive_colorizer.restore.film_writer import endings_of
-from archive_colorizer.restore.session import models_of
+from archive_colorizer.restore.session import anywhere, models_of
 from archive_colorizer.restore.shots import around_damage, parts_of
 from archive_colorizer.run.film_plan import (
     SHOTS,
@@ -36,7 +36,7 @@ def workplace_of(order: FilmOrder, threads: int) -> Workplace:
     return Workplace(
         output=str(order.output),
         work="",
-        recipe=order.recipe.absolute(),
+        recipe=anywhere(order.recipe),
         threads=threads,
         film=order.film,
         **models_of(order.recipe),

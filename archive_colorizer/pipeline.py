@@ -21,7 +21,7 @@ from archive_colorizer.recipe import Recipe, check_together
 from archive_colorizer.records import Job, Source, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
 from archive_colorizer.restore.reference import pinned
-from archive_colorizer.restore.session import models_of
+from archive_colorizer.restore.session import anywhere, models_of
 from archive_colorizer.run.bag import read_bag, vouched
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
 from archive_colorizer.run.executor import Executor
@@ -243,7 +243,7 @@ def _workplace(order: Order, work: str, threads: int) -> Workplace:
     return Workplace(
         output=str(order.output),
         work=work,
-        recipe=order.recipe.absolute(),
+        recipe=anywhere(order.recipe),
         threads=threads,
         **models_of(order.recipe),
     )

@@ -5,7 +5,7 @@ Defaults < preset < recipe file (TOML) < options given.  Unknown keys are errors
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
@@ -144,17 +144,9 @@ class Recipe(Settings):
         if self.scheduler and self.executor != "dask":
             raise UsageError(f"a scheduler is Dask's, and executor is {self.executor!r}")
 
-    def absolute(self) -> "Recipe":
-        """The same for any working directory, as that of a worker on another machine."""
-        return replace(self, cert=_absolute(self.cert), key=_absolute(self.key))
-
     def changed(self, given: Mapping[str, object], origin: str) -> Self:
         """As that of Settings; a preset in `given` decides the whole look before the rest."""
         return Settings.changed(self, expanded(given, DEFAULTS), origin)
-
-
-def _absolute(file: str) -> str:
-    return str(Path(file).absolute()) if file else ""
 
 
 DEFAULTS: Final = {one.name: one.default for one in fields(Recipe)}

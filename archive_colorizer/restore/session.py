@@ -1,6 +1,7 @@
 """The networks of this process, each opened once."""
 
 import threading
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypedDict
@@ -36,6 +37,15 @@ def models_of(recipe: Recipe) -> Models:
         merge=str(merge) if merge else "",
         merge_sha256=digest_of_model(merge) if merge else "",
     )
+
+
+def anywhere(recipe: Recipe) -> Recipe:
+    """The same for any working directory, as that of a worker on another machine."""
+    return replace(recipe, cert=_absolute(recipe.cert), key=_absolute(recipe.key))
+
+
+def _absolute(file: str) -> str:
+    return str(Path(file).absolute()) if file else ""
 
 
 def painter_of(workplace: Workplace) -> Painter:
