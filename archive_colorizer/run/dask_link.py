@@ -29,7 +29,8 @@ class Link:
         library: Any = distributed
         # Not in older ones, which raise one of the others.
         closed = getattr(library.client, "ClosedClientError", RuntimeError)
-        self._trouble = (*_TROUBLE, closed)
+        # A client that has just closed itself lacks parts that it calls.
+        self._trouble = (*_TROUBLE, closed, AttributeError)
         self._scheduler = cluster.scheduler
         try:
             address = _address(cluster.scheduler)
