@@ -160,9 +160,9 @@ def restore_archive(
 
     scans: one or several directories or files, or addresses in a store, as `s3://bucket/box`.
     output: a directory or an address, by default beside the only root, with `-colorized` after
-    its name.  settings: as in a Recipe, over those of
-    `recipe`.  watch: called with each Outcome, and whether an earlier run had settled it.
-    tell: takes sentences about the run itself.
+    its name.  settings: as in a Recipe, over those of `recipe` and of files beside the scans.
+    watch: called with each Outcome, and whether an earlier run had settled it.  tell: takes
+    sentences about the run itself.
 
     Worker processes import the main module of the program, so call this below
     `if __name__ == "__main__":`, or with `executor="serial"`.  Never raises for what one
@@ -231,14 +231,14 @@ def _to_file(source: Path, target: Path, model: Model, recipe: Recipe) -> Outcom
     kind = _kind_of(target)
     recipe = replace(recipe, format="same" if kind == "bmp" else cast("Wanted", kind))
     found = accompanied(Source(str(source.parent), source.name, _stamp_of(source)))
-    settings = recipe.digest()
+    place = _place(target.parent, model, recipe)
     begun = Outcome(
-        key=job_key(found.name, "", model.sha256, settings),
+        key=job_key(found.name, "", place.models_sha256, place.settings),
         name=found.name,
         state=State.FAILED,
         beside=found.beside,
-        model_sha256=model.sha256,
-        settings=settings,
+        model_sha256=place.models_sha256,
+        settings=place.settings,
     )
     finished = finish(found, _painter(model, recipe), recipe, begun)
     if isinstance(finished, Outcome):
@@ -249,11 +249,18 @@ def _to_file(source: Path, target: Path, model: Model, recipe: Recipe) -> Outcom
     job = Job(begun.key, found, target.name)
     try:
         with tempfile.TemporaryDirectory(prefix=".archive-colorizer-", dir=target.parent) as work:
-            place = Workplace(str(target.parent), work, recipe, str(model.path), model.sha256)
-            return bring(finished, job, place)
+            return bring(finished, job, replace(place, work=work))
     except OSError as error:
         why = error.strerror or str(error)
         raise OutputError(f"cannot write in {target.parent}: {why}") from None
+
+
+def _place(folder: Path, model: Model, recipe: Recipe) -> Workplace:
+    place = Workplace(str(folder), "", recipe, str(model.path), model.sha256)
+    if not recipe.merge:
+        return place
+    second = find_model(recipe.merge)
+    return replace(place, merge=str(second), merge_sha256=digest_of_model(second))
 
 
 def _kind_of(target: Path) -> Format:

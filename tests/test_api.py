@@ -170,6 +170,29 @@ def test_two_models_are_merged_as_in_a_run(tmp_path, painted):
     assert luma_error(both, luma) <= 1
 
 
+def test_a_file_of_two_models_names_both(tmp_path, painted, scans):
+    other = load_model(constant_model(tmp_path / "other.onnx", (0.1, -0.1)))
+    how = {"model": painted, "merge": str(other.path)}
+    outcome = restore_photo(scans / "chelsea.png", tmp_path / "both.png", **how)
+    assert outcome.model_sha256 == f"{painted.sha256}+{other.sha256}"
+    colored = restore_photo(scans / "chelsea.png", **how)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "both.png")), colored)
+
+
+def test_a_mask_beside_a_photograph_counts(tmp_path, painted, scans):
+    luma = grey("chelsea")
+    mask = np.full(luma.shape, 255, dtype=np.uint8)
+    mask[:, : luma.shape[1] // 2] = 0
+    Image.fromarray(mask).save(scans / "chelsea.png.mask.png")
+    restore_photo(scans / "chelsea.png", tmp_path / "half.png", model=painted)
+    for half in (
+        restore_photo(scans / "chelsea.png", model=painted),
+        np.asarray(Image.open(tmp_path / "half.png")),
+    ):
+        assert np.array_equal(half[:, 0], np.repeat(luma[:, 0, None], 3, axis=1))
+        assert np.ptp(half[:, -1], axis=1).mean() > 5
+
+
 def test_a_model_says_what_it_is(painted, tmp_path):
     assert isinstance(painted, Model)
     assert (painted.name, painted.path) == ("constant", tmp_path / "m.onnx")
