@@ -60,7 +60,7 @@ def main(scans: Path, output: Path, workers: int) -> int:
         summary = drive(
             plan(walk(scans), opening.manifest, place),
             Run(
-                executor=opening.executor(),
+                executor=opening.executor(place, (scans,)),
                 task=partial(deliver_copies, workplace=place),
                 manifest=opening.manifest,
                 work=work,

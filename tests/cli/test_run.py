@@ -351,12 +351,14 @@ import os, sys
 from pathlib import Path
 from archive_colorizer.opening import open_run, tell_nobody
 from archive_colorizer.recipe import Recipe
+from archive_colorizer.records import Workplace
 def niceness(batch):
     return [os.nice(0)]
 if __name__ == "__main__":
     recipe = Recipe(model=sys.argv[1], nice=7, workers=1)
     with open_run(Path(sys.argv[2]), recipe, tell_nobody) as opening:
-        with opening.executor() as executor:
+        place = Workplace(sys.argv[2], "", recipe, sys.argv[1], "")
+        with opening.executor(place, ()) as executor:
             print(os.nice(0), *executor.map(niceness, [()]))
 """
 
