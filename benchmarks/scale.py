@@ -3,9 +3,9 @@
 Trees of hard links to a few small pictures are listed, planned, restored, restored again and, after
 a kill in the middle, restored to the end.  Once with a task that only copies, so that the run's own
 work is seen plainly, and once (`--pictures N`) with the real command beside the same work on the
-pictures alone, in this process.  Seconds are those of the wall; CPU is that of all processes of the
-run together.  The start (of a run over one file) is taken off.  The disk's own part, files that are
-written and brought to the disk one by one and eight at a time, is measured beside each.
+pictures alone, in as many processes.  Seconds are those of the wall; CPU is that of all processes
+of the run together.  The start (of a run over one file) is taken off.  The disk's own part, files
+that are written and brought to the disk one by one and eight at a time, is measured beside each.
 """
 
 import argparse
@@ -17,9 +17,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import psutil
@@ -32,12 +33,15 @@ from archive_colorizer.restore.session import models_of, painter_of
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import plan
 from benchmarks.scale_tree import lay_out
+from benchmarks.speed_run import Seen, look_at
 
 HEAD = (
     "files|listing|planning|first run: wall|CPU|first result, s|nothing to do: wall|CPU|"
     "rest after a kill: wall|parent, MB|bytes a file|fsync one by one|eight at a time"
 )
 _LOOK = 0.05
+_WEIGH = 0.2
+"""Seconds between two looks at the CPU time of all processes; the last moments are lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +87,16 @@ class Row:
 
 def watch(command: Sequence[str], output: Path, until: int = 0) -> Took:
     """Run a command to its end, or kill all of it when so many results are there."""
-    begun, first, held = time.monotonic(), 0.0, []
+    begun, first, weighed, held = time.monotonic(), 0.0, 0.0, []
+    seen: dict[int, Seen] = {}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
         while True:
-            pid, status, spent = os.wait4(running.pid, os.WNOHANG)
             now = time.monotonic() - begun
-            if pid:
-                running.returncode = os.waitstatus_to_exitcode(status)
+            if running.poll() is not None:
                 break
+            if now - weighed >= _WEIGH:
+                weighed = now
+                look_at(running.pid, seen)
             with suppress(psutil.Error):
                 held.append(psutil.Process(running.pid).memory_info().rss / 1e6)
             first = first or (now if _has_result(output) else 0.0)
@@ -100,7 +106,8 @@ def watch(command: Sequence[str], output: Path, until: int = 0) -> Took:
     if running.returncode and not until:
         raise SystemExit(f"{' '.join(command)}: ended with {running.returncode}")
     course = tuple(round(held[len(held) * tenth // 10], 1) for tenth in range(10)) if held else ()
-    return Took(now, spent.ru_utime + spent.ru_stime, first or now, max(held, default=0.0), course)
+    spent = sum(one.cpu for one in seen.values())
+    return Took(now, spent, first or now, max(held, default=0.0), course)
 
 
 def _kill_all(root: psutil.Process) -> None:
@@ -210,18 +217,25 @@ def beside_pictures(folder: Path, files: int, workers: int) -> dict[str, float]:
     words = ["--quiet", "--workers", str(workers), "--output"]
     start = watch([program, "run", str(few), *words, str(folder / "one")], folder / "one")
     run = watch([program, "run", str(scans), *words, str(output)], output)
+    # As many at once as in the run: they share caches and the threads of a core there, too.
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        alone = list(pool.map(_alone, [scans] * workers))
+    pictures = sum(alone) / workers
+    whole = (run.cpu - start.cpu) / (files - 16) * 1e3
+    return {"files": files, "run_cpu": whole, "pictures_cpu": pictures, "own": whole - pictures}
+
+
+def _alone(scans: Path) -> float:
+    """Milliseconds of CPU for the work on one picture, in this process, when it is warm."""
     recipe = Recipe()
-    place = Workplace(str(output), "", recipe, **models_of(recipe))
-    painter = painter_of(place)
+    painter = painter_of(Workplace("", "", recipe, **models_of(recipe)))
     sources = [one for one in walk(scans) if isinstance(one, Source)]
     for source in sources[:16]:
         finish(source, painter, recipe, _begun(source))
     begun = time.process_time()
     for source in sources[16:]:
         finish(source, painter, recipe, _begun(source))
-    pictures = (time.process_time() - begun) / (files - 16) * 1e3
-    whole = (run.cpu - start.cpu) / (files - 16) * 1e3
-    return {"files": files, "run_cpu": whole, "pictures_cpu": pictures, "own": whole - pictures}
+    return (time.process_time() - begun) / len(sources[16:]) * 1e3
 
 
 def _begun(source: Source) -> Outcome:

@@ -30,7 +30,7 @@ from benchmarks.speed_run import is_worker
 HEAD = "process|looks|MB: 2nd quarter|MB: last quarter|MB an hour|open files|threads|flat"
 NOISE = 0.05
 """Share of its memory by which a process may grow: what the pictures in hand differ by."""
-_COPIES_A_MINUTE = 200
+_COPIES_A_MINUTE = 800
 _WARM = 0.25
 """Share of the run in which libraries load and arenas find their size."""
 
@@ -104,12 +104,19 @@ def lay_out(folder: Path, copies: int) -> Path:
     return folder / "scans"
 
 
+def _role(one: psutil.Process) -> str:
+    """What a process of the run is; the one that workers are forked from has children."""
+    if not is_worker(one.cmdline()):
+        return "other"
+    return "origin" if one.children() else "worker"
+
+
 def look_at(root: psutil.Process, begun: float, known: dict[tuple[str, int], list[Look]]) -> None:
     """Add a look at each process of the run to what is `known`, by role and id."""
     with suppress(psutil.Error):
         for one in [root, *root.children(recursive=True)]:
             with suppress(psutil.Error, IndexError):
-                role = "run" if one == root else "worker" if is_worker(one.cmdline()) else "other"
+                role = "run" if one == root else _role(one)
                 held = one.memory_info().rss / 1e6
                 look = Look(time.monotonic() - begun, held, one.num_fds(), one.num_threads())
                 known[role, one.pid].append(look)

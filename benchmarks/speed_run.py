@@ -53,7 +53,7 @@ def restore(scans: Path, output: Path, words: Sequence[str]) -> Took:
             first = first or (now if _has_result(output) else 0.0)
             if now - weighed >= _WEIGH:
                 weighed = now
-                _look_at(running.pid, seen)
+                look_at(running.pid, seen)
             time.sleep(_LOOK if not first else _WEIGH)
     if running.returncode:
         raise SystemExit(f"{' '.join(command)}: ended with {running.returncode}")
@@ -68,7 +68,11 @@ def _has_result(output: Path) -> bool:
     return False
 
 
-def _look_at(pid: int, seen: dict[int, Seen]) -> None:
+def look_at(pid: int, seen: dict[int, Seen]) -> None:
+    """Bring what is known of a process and all below it up to date.
+
+    The run does not wait for workers that are forked for it, so nobody sums their time up.
+    """
     with suppress(psutil.Error):
         root = psutil.Process(pid)
         for one in (root, *root.children(recursive=True)):

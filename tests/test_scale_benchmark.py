@@ -31,4 +31,4 @@ def test_a_small_one_runs_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert head.count("|") == row.count("|") == len(HEAD.split("|")) + 1
     (found,) = json.loads((tmp_path / "found.json").read_text())["rows"]
     assert found["files"] == 60
-    assert found["run_cpu"] > 0
+    assert found["again_wall"] > 0
