@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.share import share_rows
-from archive_colorizer.color.sizes import enlarge
 from archive_colorizer.color.space import (
     CHROMA_TO_RGB,
     KB,
@@ -96,19 +95,6 @@ class ChromaField:
 
     lines: FloatArray
     shares: tuple[Plane, ...] = ()
-
-    def rows(self, luma: FloatArray, top: int, height: int) -> FloatArray:
-        """Chroma for the strip of luma that begins at row `top` of a picture `height` high."""
-        count, width = luma.shape
-        known = self.lines.shape[0]
-        at = (np.arange(top, top + count, dtype=np.float32) + 0.5) * (known / height) - 0.5
-        at = np.clip(at, 0, known - 1)
-        above = at.astype(np.intp)
-        below = np.minimum(above + 1, known - 1)
-        share = (at - above)[:, None, None]
-        mixed = self.lines[above] * (1 - share) + self.lines[below] * share
-        wide = enlarge(mixed, count, width)
-        return wide[..., :2] * luma[..., None] + wide[..., 2:]
 
     def kept(self, top: int, count: int, height: int, width: int) -> FloatArray | None:
         """How much of the chroma stays, 0..1, in those rows of a picture; None for all of it."""

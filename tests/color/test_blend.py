@@ -12,7 +12,8 @@ from archive_colorizer.color.blend import (
     fit_chroma,
 )
 from archive_colorizer.color.sizes import shrink
-from archive_colorizer.color.space import chroma_of, chroma_to_rgb, luma_of
+from archive_colorizer.color.space import KB, KR, chroma_of, chroma_to_rgb, luma_of
+from archive_colorizer.color.tint import Scale, Tint
 from archive_colorizer.media.film import Codes
 from tests.photographs import NAMES, at_16_bits, photograph
 
@@ -23,6 +24,24 @@ def field_of(rgb, size=64):
         rgb.astype(np.float32) / np.iinfo(rgb.dtype).max, (size, size), interpolation=cv2.INTER_AREA
     )
     return fit_chroma(chroma_of(small), shrink(luma_of(rgb), size, size))
+
+
+def enlarged(field, luma, top=0, rows=None):
+    """The chroma (n x W x 2) that the blend gives each pixel of some rows, before it is rounded."""
+    scale = Scale(0, int(np.iinfo(luma.dtype).max), (KR, KB))
+    tint = Tint(field.lines, scale, *luma.shape)
+    end = luma.shape[0] if rows is None else top + rows
+    found = []
+    for first in range(top, end, tint.rows):
+        strip = luma[first : min(first + tint.rows, end)]
+        red, blue = tint.add(first, strip, strip, strip)
+        found.append(np.stack([blue / scale.blue_of_cb, red / scale.red_of_cr], axis=2))
+    return np.concatenate(found)
+
+
+def codes(luma):
+    """Luma of 0 to 1 in 16 bits."""
+    return np.rint(luma * 65535).astype(np.uint16)
 
 
 def wild_field(seed, size=8):
@@ -80,14 +99,14 @@ def test_black_white_and_tiny_pictures_have_no_color_and_no_nan(shape, value):
 def test_the_smallest_masks_keep_their_color(shape):
     luma = np.full(shape, 0.5, dtype=np.float32)
     field = fit_chroma(np.full((*shape, 2), 0.1, dtype=np.float32), luma)
-    assert np.allclose(field.rows(np.full((4, 5), 0.5, np.float32), 0, 4), 0.1, atol=1e-5)
+    assert np.allclose(enlarged(field, codes(np.full((4, 5), 0.5))), 0.1, atol=1e-5)
 
 
 def test_strips_do_not_show():
     luma = luma_of(photograph("astronaut"))
     field = field_of(photograph("astronaut"))
-    whole = field.rows(luma.astype(np.float32) / 255, 0, luma.shape[0])
-    part = field.rows(luma[200:240].astype(np.float32) / 255, 200, luma.shape[0])
+    whole = enlarged(field, luma)
+    part = enlarged(field, luma, 200, 40)
     assert np.abs(whole[200:240] - part).max() < 1e-6
 
 
@@ -122,8 +141,7 @@ def test_guided_color_is_nearer_the_truth_than_plain_enlargement(name):
     rgb = photograph(name)
     height, width = rgb.shape[:2]
     truth = chroma_of(rgb.astype(np.float32) / 255)
-    luma = luma_of(rgb).astype(np.float32) / 255
-    guided = field_of(rgb).rows(luma, 0, height)
+    guided = enlarged(field_of(rgb), luma_of(rgb))
     small = cv2.resize(truth, (64, 64), interpolation=cv2.INTER_AREA)
     plain = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     assert np.square(guided - truth).mean() < 0.9 * np.square(plain - truth).mean()
@@ -137,7 +155,7 @@ def test_color_stops_at_an_edge():
     mask[luma < 0.5] = (-0.1, 0.3)
     small = cv2.resize(mask, (32, 32), interpolation=cv2.INTER_AREA)
     small_luma = cv2.resize(luma, (32, 32), interpolation=cv2.INTER_AREA)
-    spread = fit_chroma(small, small_luma).rows(luma, 0, 256)
+    spread = enlarged(fit_chroma(small, small_luma), codes(luma))
     edge = cv2.dilate((luma < 0.5).astype(np.uint8), np.ones((9, 9))) - (luma < 0.5)
     plain = cv2.resize(small, (256, 256), interpolation=cv2.INTER_LINEAR)
     assert np.abs(spread[edge > 0, 1]).mean() < 0.35 * plain[edge > 0, 1].mean()
