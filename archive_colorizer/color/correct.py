@@ -23,6 +23,7 @@ from archive_colorizer.color.space import (
     planes_of,
     rgb_of,
 )
+from archive_colorizer.color.steps import smoothstep
 
 Blend: TypeAlias = Literal["luma", "soft-light"]
 
@@ -61,7 +62,7 @@ def correct(chroma: FloatArray, luma: FloatArray, correction: Correction) -> Flo
 
     Strength 0 and saturation 0 give zero chroma; hue 360 equals hue 0.
     """
-    inside = _times(chroma, gamut_share(luma, chroma))
+    inside = in_gamut(chroma, luma)
     bands = tuple(band for band in correction.bands if not band.is_idle)
     if correction.turns or bands:
         inside = _turned(inside, luma, correction, bands)
@@ -82,8 +83,7 @@ def _strength(luma: FloatArray, correction: Correction) -> np.float32 | FloatArr
 
 def _ramp(luma: FloatArray, begin: float, end: float) -> FloatArray:
     """0 before `begin`, 1 from `end` on, and smooth between; `end` may be the darker one."""
-    share = np.clip((luma - np.float32(begin)) / np.float32(end - begin), 0, 1)
-    return np.asarray(share * share * (3 - 2 * share), dtype=np.float32)
+    return smoothstep((luma - np.float32(begin)) / np.float32(end - begin))
 
 
 def _turned(
@@ -105,6 +105,11 @@ def _turned(
     # Hues that no band is about keep their color bit for bit.
     untouched = (shift == 0) & (more == 1) & (brighter == 1)
     return np.asarray(np.where(untouched[..., None], chroma, made), dtype=np.float32)
+
+
+def in_gamut(chroma: FloatArray, luma: FloatArray) -> FloatArray:
+    """Chroma (H x W x 2), less of it where R', G' or B' on this luma would leave 0..1."""
+    return _times(chroma, gamut_share(luma, chroma))
 
 
 def gamut_share(luma: FloatArray, chroma: FloatArray) -> FloatArray:

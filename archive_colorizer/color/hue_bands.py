@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from archive_colorizer.color.space import FloatArray
+from archive_colorizer.color.steps import smoothstep
 
 _HARD: Final = 1e-3
 """Degrees of softness below which an edge is hard; float32 tells no finer hues apart."""
@@ -50,8 +51,7 @@ class HueBand:
         return np.asarray(np.clip(both, 0, 1), dtype=np.float32)
 
     def _fall(self, off: FloatArray) -> FloatArray:
-        share = np.clip((self.width / 2 + self.soft / 2 - off) / self.soft, 0, 1)
-        return np.asarray(share * share * (3 - 2 * share), dtype=np.float32)
+        return smoothstep((self.width / 2 + self.soft / 2 - off) / self.soft)
 
 
 def banded(hue: FloatArray, bands: Sequence[HueBand]) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.color.correct import gamut_share
+from archive_colorizer.color.correct import in_gamut
 from archive_colorizer.color.lab import chroma_of_ab, lightness_of
 from archive_colorizer.color.space import FloatArray, lab_of, rgb_of
 
@@ -59,8 +59,7 @@ def moved(mask: FloatArray, luma: FloatArray, palette: Palette, amount: float) -
     """The mask (h x w x 2 chroma on h x w luma, 0..1) moved to the palette: 0 not, 1 wholly."""
     if amount == 0:
         return mask
-    inside = mask * gamut_share(luma, mask)[..., None]
-    lab = lab_of(np.clip(rgb_of(luma, inside), 0, 1))
+    lab = lab_of(np.clip(rgb_of(luma, in_gamut(mask, luma)), 0, 1))
     ab = lab[..., 1:]
     own = tones_of(lab)
     result = np.zeros_like(ab)

@@ -9,7 +9,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from archive_colorizer.color.sizes import enlarge
+from archive_colorizer.color.sizes import enlarge, rows_among
 from archive_colorizer.color.space import FloatArray, Plane
 
 _ROUND: Final = 0.0015
@@ -41,8 +41,7 @@ def share_rows(share: Plane, top: int, count: int, height: int, width: int) -> F
     if share.shape == (height, width):
         rows: FloatArray = share[top : top + count].astype(np.float32)
     else:
-        at = (np.arange(top, top + count, dtype=np.float32) + 0.5) * (known / height) - 0.5
-        at = np.clip(at, 0, known - 1)
+        at = rows_among(known, top, count, height)
         above = at.astype(np.intp)
         below = np.minimum(above + 1, known - 1)
         weight = (at - above)[:, None]

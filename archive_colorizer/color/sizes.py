@@ -42,6 +42,12 @@ def _halved(plane: Plane, times: int) -> Plane:
     return smaller
 
 
+def rows_among(known: int, top: int, count: int, height: int) -> FloatArray:
+    """Where `count` rows from `top` of a picture `height` high lie among `known` rows of it."""
+    at = (np.arange(top, top + count, dtype=np.float32) + 0.5) * (known / height) - 0.5
+    return np.asarray(np.clip(at, 0, known - 1), dtype=np.float32)
+
+
 def enlarge(planes: FloatArray, height: int, width: int) -> FloatArray:
     """H x W or H x W x C float32 at height x width, interpolated linearly."""
     wide = cv2.resize(planes, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -15,6 +15,7 @@ import numpy as np
 
 from archive_colorizer.color.sizes import enlarge
 from archive_colorizer.color.space import FloatArray
+from archive_colorizer.color.steps import smoothstep
 
 _LUMA_ALIKE: Final = 0.016
 _COLOR_ALIKE: Final = 0.03
@@ -47,8 +48,7 @@ def spread(mask: FloatArray, luma: FloatArray, known: FloatArray, held: FloatArr
     flow = _solved(_Scene(luma, mask, wanted.astype(np.float32), held, pull))
     amount = np.maximum(flow[..., 0], 1e-9)
     arrived = flow[..., 1:] / amount[..., None]
-    share = np.clip((amount - _NOTHING) / (_ALL - _NOTHING), 0, 1)
-    share = (share * share * (3 - 2 * share))[..., None]
+    share = smoothstep((amount - _NOTHING) / (_ALL - _NOTHING))[..., None]
     mixed = (mask + share * (arrived - mask)).astype(np.float32)
     return np.where(fixed[..., None], known, np.where(share > 0, mixed, mask))
 

@@ -12,6 +12,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from archive_colorizer.color.sizes import rows_among
 from archive_colorizer.color.space import FloatArray, Plane, planes_of
 
 _STRIP: Final = 1 << 16
@@ -100,8 +101,7 @@ class Tint:
     def _between(self, top: int, out: Sequence[FloatArray]) -> None:
         """Rows of the picture from the known rows above and below them, linearly."""
         known, count = self._wide.shape[1], len(out[0])
-        at = (np.arange(top, top + count, dtype=np.float32) + 0.5) * (known / self._height) - 0.5
-        at = np.clip(at, 0, known - 1)
+        at = rows_among(known, top, count, self._height)
         near = np.arange(int(at[0]), min(int(at[-1]) + 2, known), dtype=np.float32)
         weights = np.maximum(1 - np.abs(at[:, None] - near), 0).astype(np.float32)
         first = int(near[0])

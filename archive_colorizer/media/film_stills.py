@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.color.correct import gamut_share
+from archive_colorizer.color.correct import in_gamut
 from archive_colorizer.color.space import Plane, rgb_of
 from archive_colorizer.media import jpeg, stills
 from archive_colorizer.media.discover import read_source
@@ -59,6 +59,5 @@ def _rgb(frame: ColorFrame, codes: Codes) -> Plane:
         chroma = np.stack(
             (codes.unit_chroma(frame.cb[rows]), codes.unit_chroma(frame.cr[rows])), axis=2
         )
-        chroma *= gamut_share(luma, chroma)[..., None]
-        rgb[rows] = codes.luma_codes(rgb_of(luma, chroma))
+        rgb[rows] = codes.luma_codes(rgb_of(luma, in_gamut(chroma, luma)))
     return rgb
