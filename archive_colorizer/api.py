@@ -7,16 +7,15 @@ one minor version to the next; everything else is the inside.
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias, cast, overload
+from typing import cast, overload
 
 import numpy as np
 
 from archive_colorizer import pipeline
 from archive_colorizer.address import given_place
 from archive_colorizer.color.blend import blend_rgb
-from archive_colorizer.color.sharpen import sharpened
 from archive_colorizer.color.space import Plane, luma_of
 from archive_colorizer.color.tone import Tone, tone_of
 from archive_colorizer.errors import (
@@ -26,61 +25,33 @@ from archive_colorizer.errors import (
     UnsupportedPicture,
     UsageError,
 )
-from archive_colorizer.media import stills
+from archive_colorizer.loaded import (
+    Model,
+    Name,
+    file_of,
+    load_model,
+    opened,
+    painter_of,
+    place_in,
+)
 from archive_colorizer.media.discover import accompanied, read_source
 from archive_colorizer.media.formats import EXTENSIONS, Wanted
 from archive_colorizer.media.raster import Format
-from archive_colorizer.model.colorizer import Colorizer, digest_of_model, open_colorizer
-from archive_colorizer.model.shelf import find_model
 from archive_colorizer.opening import Tell, tell_nobody
 from archive_colorizer.overrides import Overriding
 from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
+from archive_colorizer.records import Job, Outcome, Source, Stamp, State
 from archive_colorizer.restore.aids import NO_AIDS, Aids, read_aids
-from archive_colorizer.restore.painter import Painter, painter_with
-from archive_colorizer.restore.photo import bring, finish
+from archive_colorizer.restore.painter import Painter
+from archive_colorizer.restore.photo import bring, decoded, finish
 from archive_colorizer.restore.recolor import recolor
 from archive_colorizer.restore.reference import pinned
-from archive_colorizer.restore.render import sharpening_of
+from archive_colorizer.restore.render import luma_shown
 from archive_colorizer.run.driver import Watch, watch_nothing
 from archive_colorizer.run.plan import job_key
 from archive_colorizer.run.summary import Summary
-from archive_colorizer.run.threads import cores
 
 __all__ = ["Model", "load_model", "restore_archive", "restore_photo"]
-
-Name: TypeAlias = str | os.PathLike[str]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Model:
-    """A network that is open in this process; see `load_model`.  Threads may share it."""
-
-    path: Path
-    sha256: str
-    colorizer: Colorizer
-
-    @property
-    def name(self) -> str:
-        """What its contract calls it."""
-        return self.colorizer.contract.name
-
-    @property
-    def provider(self) -> str:
-        """What it runs on, in onnxruntime's words: CPUExecutionProvider, for example."""
-        return self.colorizer.provider
-
-
-def load_model(model: Name = "default", *, device: str = "auto", threads: int = 0) -> Model:
-    """Open a model by its name on the shelf, or an .onnx file.
-
-    device: as in a Recipe; what cannot be used raises DeviceError.  threads: of the CPU for
-    one picture, 0 for all.  Raises ModelError when there is no such model or it is not sound.
-    """
-    path = find_model(os.fspath(model))
-    sha256 = digest_of_model(path)
-    opened = open_colorizer(path, device=device, threads=threads or cores(), sha256=sha256)
-    return Model(path, sha256, opened)
 
 
 @overload
@@ -134,15 +105,15 @@ def restore_photo(
         if output is not None:
             raise UsageError("an array has no metadata for a file; give the path of a photograph")
         luma = _luma_of(photo)
-        return _colored(luma, _painter(_opened(model, chosen), chosen), chosen)
+        return _colored(luma, painter_of(opened(model, chosen), chosen), chosen)
     source = Path(os.path.abspath(photo))  # noqa: PTH100 (names that are no UTF-8)
     if output is None:
         luma = _read(source, chosen)
         found = accompanied(Source(str(source.parent), source.name, _stamp_of(source)))
-        aids = read_aids(found, int(chosen.max_megapixels * 1e6))
-        return _colored(luma, _painter(_opened(model, chosen), chosen), chosen, aids)
+        aids = read_aids(found, chosen.max_pixels)
+        return _colored(luma, painter_of(opened(model, chosen), chosen), chosen, aids)
     target = Path(os.path.abspath(output))  # noqa: PTH100
-    return _to_file(source, target, _opened(model, chosen), chosen)
+    return _to_file(source, target, opened(model, chosen), chosen)
 
 
 def restore_archive(
@@ -171,7 +142,7 @@ def restore_archive(
     """
     chosen = (recipe or Recipe()).changed(settings, "restore_archive")
     if model is not None:
-        chosen = replace(chosen, model=str(_file_of(model)))
+        chosen = replace(chosen, model=str(file_of(model)))
     roots = [scans] if isinstance(scans, str | os.PathLike) else list(scans)
     order = pipeline.place_order(
         [given_place(os.fspath(root)) for root in roots],
@@ -181,23 +152,6 @@ def restore_archive(
         overriding=Overriding(fixed=frozenset(settings)),
     )
     return pipeline.restore_archive(order, watch, tell)
-
-
-def _file_of(model: Model | Name) -> Path:
-    return model.path if isinstance(model, Model) else find_model(os.fspath(model))
-
-
-def _opened(model: Model | Name | None, recipe: Recipe) -> Model:
-    if isinstance(model, Model):
-        return model
-    return load_model(recipe.model if model is None else model, device=recipe.device)
-
-
-def _painter(model: Model, recipe: Recipe) -> Painter:
-    networks = [model.colorizer]
-    if recipe.merge:
-        networks.append(load_model(recipe.merge, device=recipe.device).colorizer)
-    return painter_with(networks, recipe)
 
 
 def _luma_of(photo: Plane) -> Plane:
@@ -212,9 +166,7 @@ def _luma_of(photo: Plane) -> Plane:
 
 def _read(source: Path, recipe: Recipe) -> Plane:
     data, _ = read_source(source)
-    most = int(recipe.max_megapixels * 1e6)
-    page = recipe.page - 1 if recipe.page else None
-    raster = stills.decode(data, str(source), most, recipe.profile, page)
+    raster = decoded(data, str(source), recipe)
     is_colored = raster.preview is not None and tone_of(raster.preview) is Tone.COLORED
     if is_colored and not recipe.force:
         raise UnsupportedPicture(f"{source}: already in color; force=True restores it all the same")
@@ -223,15 +175,14 @@ def _read(source: Path, recipe: Recipe) -> Plane:
 
 def _colored(luma: Plane, painter: Painter, recipe: Recipe, aids: Aids = NO_AIDS) -> Plane:
     field, _ = recolor(luma, painter, recipe, aids)
-    sharpening = sharpening_of(recipe)
-    return blend_rgb(luma if sharpening is None else sharpened(luma, sharpening), field)
+    return blend_rgb(luma_shown(luma, recipe), field)
 
 
 def _to_file(source: Path, target: Path, model: Model, recipe: Recipe) -> Outcome:
     kind = _kind_of(target)
     recipe = replace(recipe, format="same" if kind == "bmp" else cast("Wanted", kind))
     found = accompanied(Source(str(source.parent), source.name, _stamp_of(source)))
-    place = _place(target.parent, model, recipe)
+    place = place_in(target.parent, model, recipe)
     begun = Outcome(
         key=job_key(found.name, "", place.models_sha256, place.settings),
         name=found.name,
@@ -240,7 +191,7 @@ def _to_file(source: Path, target: Path, model: Model, recipe: Recipe) -> Outcom
         model_sha256=place.models_sha256,
         settings=place.settings,
     )
-    finished = finish(found, _painter(model, recipe), recipe, begun)
+    finished = finish(found, painter_of(model, recipe), recipe, begun)
     if isinstance(finished, Outcome):
         return finished
     if finished.kind != kind:
@@ -253,14 +204,6 @@ def _to_file(source: Path, target: Path, model: Model, recipe: Recipe) -> Outcom
     except OSError as error:
         why = error.strerror or str(error)
         raise OutputError(f"cannot write in {target.parent}: {why}") from None
-
-
-def _place(folder: Path, model: Model, recipe: Recipe) -> Workplace:
-    place = Workplace(str(folder), "", recipe, str(model.path), model.sha256)
-    if not recipe.merge:
-        return place
-    second = find_model(recipe.merge)
-    return replace(place, merge=str(second), merge_sha256=digest_of_model(second))
 
 
 def _kind_of(target: Path) -> Format:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.media.frame_names import is_pattern
-from archive_colorizer.recipe import FilmRecipe, Recipe
+from archive_colorizer.recipe import DEFAULTS, FilmRecipe, Recipe
 from archive_colorizer.recipe_shots import ShotSettings
-from archive_colorizer.run.plan import check_apart
+from archive_colorizer.run.apart import check_apart
 from archive_colorizer.run.span import ALL, Span
 
 _VIDEOS = frozenset("mkv mov mp4 m4v avi mpg mpeg".split())
@@ -47,8 +47,8 @@ def place_film_order(order: FilmOrder, output: Path | None) -> FilmOrder:
     """
     if order.recipe.sharpen:
         raise UsageError("films keep their luma and are not sharpened; leave sharpen out")
-    for name, default in (("borders", "none"), ("reference", ""), ("hint", ())):
-        if getattr(order.recipe, name) != default:
+    for name in ("borders", "reference", "hint"):
+        if getattr(order.recipe, name) != DEFAULTS[name]:
             raise UsageError(f"{name} is for photographs and not for films; leave it out")
     films = tuple(Path(os.path.realpath(film)) for film in order.films)
     if len({film.name for film in films}) < len(films):

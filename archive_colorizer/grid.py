@@ -14,21 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.blend import blend_rgb
-from archive_colorizer.color.sharpen import sharpened
 from archive_colorizer.color.space import FloatArray, Plane
 from archive_colorizer.errors import UsageError
-from archive_colorizer.media import stills
 from archive_colorizer.media.discover import accompanied, read_source
 from archive_colorizer.media.planes import rounded
 from archive_colorizer.opening import Tell, open_painter, tell_nobody
 from archive_colorizer.overrides import load_overriding
 from archive_colorizer.own_settings import layers_beside
-from archive_colorizer.recipe import DEFAULTS, Recipe, layers_of, read_photo_layer, recipe_of
+from archive_colorizer.recipe import DEFAULTS, Recipe
+from archive_colorizer.recipe_file import layers_of, read_photo_layer, recipe_of
 from archive_colorizer.records import Source, Stamp
 from archive_colorizer.restore.aids import Aids, read_aids
 from archive_colorizer.restore.contact_sheet import Rgb, Sheet, Tile
+from archive_colorizer.restore.photo import decoded
 from archive_colorizer.restore.recolor import mask_of, recolored
-from archive_colorizer.restore.render import sharpening_of
+from archive_colorizer.restore.render import luma_shown
 from archive_colorizer.run.whole import write_whole
 from archive_colorizer.settings import reject_unknown
 
@@ -51,7 +51,6 @@ OFFERED: Final = (
     "merge_mode",
     "merge_weight",
     "borders",
-    "reference_strength",
 )
 """Settings that can stand in a grid: those of which one sees what they do."""
 
@@ -108,17 +107,15 @@ def write_grid(order: GridOrder, tell: Tell = tell_nobody) -> int:
     The photograph is decoded once, and each network that is asked for sees it once at each
     size.  Raises UsageError, SourceError, ModelError, DeviceError and OutputError.
     """
-    recipes = [(words, recipe) for words, recipe in _recipes(order)]
+    recipes = list(_recipes(order))
     _check_place(order.sheet, order.photo)
     plain = recipes[0][1]
     data, _ = read_source(order.photo)
-    page = plain.page - 1 if plain.page else None
-    most = int(plain.max_megapixels * 1e6)
-    luma = stills.decode(data, order.photo.name, most, plain.profile, page).luma
+    luma = decoded(data, order.photo.name, plain).luma
     close = any(axis.name.startswith("sharpen") for axis in order.axes)
     place = os.path.split(os.path.abspath(order.photo))  # noqa: PTH100
     source = accompanied(Source(*place, Stamp.of(order.photo.lstat())))
-    studio = _Studio(luma, read_aids(source, most), tell, close=close)
+    studio = _Studio(luma, read_aids(source, plain.max_pixels), tell, close=close)
     tiles = (Tile(studio.picture(recipe), words) for words, recipe in recipes)
     along = len(order.axes[0].values)
     # A single axis is broken into rows of like length.
@@ -164,8 +161,7 @@ class _Studio:
     def picture(self, recipe: Recipe) -> Rgb:
         """H x W x 3 uint8."""
         field = recolored(*self._mask(recipe), self._luma, recipe, self._aids)
-        how = sharpening_of(recipe)
-        luma = self._luma if how is None else sharpened(self._luma, how)
+        luma = luma_shown(self._luma, recipe)
         if self._close:
             return _middle(_bytes_of(blend_rgb(luma, field)))
         return np.asarray(blend_rgb(_shrunk(luma), field), dtype=np.uint8)

@@ -12,7 +12,7 @@ from typing import Final
 from uuid import uuid4
 
 from archive_colorizer import __version__
-from archive_colorizer.address import Place
+from archive_colorizer.address import Place, place_of
 from archive_colorizer.device import parse_device
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.runtime import CPU
@@ -77,6 +77,7 @@ class Opening:
         if not recipe.scheduler:
             share = self.share
             return open_executor(recipe.executor, share.workers, share.threads, limits, share.team)
+        output = place_of(place.output)
         cluster = Cluster(
             scheduler=recipe.scheduler,
             ca=recipe.tls_ca,
@@ -84,7 +85,7 @@ class Opening:
             key=recipe.tls_key,
             # What lies in a store is the same for every worker, or not to be had.
             roots=tuple(root for root in roots if isinstance(root, Path)),
-            output=None if "://" in place.output else Path(place.output),
+            output=output if isinstance(output, Path) else None,
             trial=partial(try_models, place),
             niceness=recipe.nice,
             tell=self.tell,

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.presets import expanded
-from archive_colorizer.recipe import DEFAULTS, Layer, Recipe, check_together, read_tables
+from archive_colorizer.recipe import DEFAULTS, Recipe, check_together
+from archive_colorizer.recipe_file import Layer, read_tables
 from archive_colorizer.records import Own
 from archive_colorizer.settings import Settings, plain_of, reject_unknown
 

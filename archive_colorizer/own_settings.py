@@ -11,12 +11,12 @@ from archive_colorizer.address import place_of
 from archive_colorizer.errors import ArchiveColorizerError, SourceError, UsageError
 from archive_colorizer.media.discover import read_source
 from archive_colorizer.overrides import SETTINGS, Overriding, own_of, parse_override
-from archive_colorizer.recipe import Layer, Recipe
-from archive_colorizer.records import Source, Stamp, Unfit
+from archive_colorizer.recipe import Recipe
+from archive_colorizer.recipe_file import Layer
+from archive_colorizer.records import NO_STAMP, Source, Unfit
 
 _Found: TypeAlias = dict[str, Any] | UsageError
 _Read: TypeAlias = Callable[[str, str], _Found]
-_NO_STAMP: Final = Stamp(0, 0, 0, 0)
 _KEPT: Final = 256
 """Files kept in memory as read; those of a folder and its photographs come one after the other."""
 
@@ -61,7 +61,7 @@ def layers_beside(photo: Path, overriding: Overriding, scans: Path | None = None
     above = [folder / SETTINGS for folder in reversed(relative.parents)]
     files = [*above, relative.with_name(f"{relative.name}.{SETTINGS}")]
     there = tuple(one.as_posix() for one in files if os.path.lexists(root / one))
-    source = Source(str(root), relative.as_posix(), _NO_STAMP, overrides=there)
+    source = Source(str(root), relative.as_posix(), NO_STAMP, overrides=there)
     return _layers(source, overriding, _read)
 
 

@@ -22,12 +22,13 @@ from archive_colorizer.records import Job, Source, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
 from archive_colorizer.restore.reference import pinned
 from archive_colorizer.restore.session import anywhere, models_of
+from archive_colorizer.run.apart import check_apart, real
 from archive_colorizer.run.bag import read_bag, vouched
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
 from archive_colorizer.run.executor import Executor
 from archive_colorizer.run.held import hold
 from archive_colorizer.run.manifest import Manifest
-from archive_colorizer.run.plan import Step, check_apart, plan, real
+from archive_colorizer.run.plan import Step, plan
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
 from archive_colorizer.run.unrecorded import open_work
@@ -232,11 +233,14 @@ def _weighed(step: Step) -> Step:
         return step
     source = step.source
     # Flat as masks are, few bytes of them may be many pixels.
-    beside = [source.place.parent / one.name for one in source.beside]
-    least = _WEIGHED_THERE if isinstance(source.place, Address) else _WEIGHED
-    if source.stamp.size < least and not beside:
+    if source.stamp.size < _WEIGHED and not source.beside:
         return step
-    return replace(step, memory=sum(memory_of(place) for place in (source.place, *beside)))
+    place = source.place
+    is_there = isinstance(place, Address)
+    if is_there and source.stamp.size < _WEIGHED_THERE and not source.beside:
+        return step
+    beside = (place.parent / one.name for one in source.beside)
+    return replace(step, memory=sum(memory_of(one) for one in (place, *beside)))
 
 
 def _workplace(order: Order, work: str, threads: int) -> Workplace:

@@ -3,13 +3,10 @@
 Defaults < preset < recipe file (TOML) < options given.  Unknown keys are errors.
 """
 
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final, Literal, Self, TypeAlias
+from typing import Final, Literal, Self
 
 from archive_colorizer.device import parse_device
 from archive_colorizer.errors import UsageError
@@ -144,6 +141,11 @@ class Recipe(Settings):
         if self.scheduler and self.executor != "dask":
             raise UsageError(f"a scheduler is Dask's, and executor is {self.executor!r}")
 
+    @property
+    def max_pixels(self) -> int:
+        """What `max_megapixels` allows."""
+        return int(self.max_megapixels * 1e6)
+
     def changed(self, given: Mapping[str, object], origin: str) -> Self:
         """As that of Settings; a preset in `given` decides the whole look before the rest."""
         return Settings.changed(self, expanded(given, DEFAULTS), origin)
@@ -159,41 +161,6 @@ def check_together(recipe: Recipe) -> None:
             "sharpen changes luma, and luma = lossless carries it over bit for bit; "
             "choose one of them"
         )
-
-
-OPTION: Final = "command line"
-
-Layer: TypeAlias = tuple[str, Mapping[str, object]]
-"""Settings and, before them, who gives them."""
-
-
-def layers_of(
-    file: Layer, options: Mapping[str, object], between: Sequence[Layer] = ()
-) -> list[Layer]:
-    """Whose settings count, the weakest first.
-
-    A preset stands below all others of its file.  One among the options takes the place of
-    the file's, and of those `between`, whose other settings stay.
-    """
-    chosen = OPTION if "preset" in options else file[0]
-    preset = {**file[1], **options}.get("preset")
-    lowest: list[Layer] = [] if preset is None else [(chosen, {"preset": preset})]
-    above = [(origin, _without_preset(given)) for origin, given in (file, (OPTION, options))]
-    if "preset" in options:
-        between = [(origin, _without_preset(given)) for origin, given in between]
-    return [*lowest, above[0], *between, above[1]]
-
-
-def _without_preset(given: Mapping[str, object]) -> dict[str, object]:
-    return {key: value for key, value in given.items() if key != "preset"}
-
-
-def recipe_of(layers: Sequence[Layer]) -> Recipe:
-    """The recipe of layers, the weakest first; raises UsageError that begins with the origin."""
-    recipe = Recipe()
-    for origin, given in layers:
-        recipe = recipe.changed(given, origin)
-    return recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,65 +199,3 @@ class FilmRecipe(Settings):
         if not 0 < rate <= 1000:
             raise UsageError(f"rate must be frames a second, as 24 or 24000/1001, not {self.rate}")
         return rate
-
-
-_NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
-
-
-def load_recipe(path: Path | None, options: Mapping[str, object] = _NO_OPTIONS) -> Recipe:
-    """Read a recipe file, if there is one, below the settings of `options`.
-
-    Raises UsageError that names the file when it cannot be read or is no TOML.
-    """
-    return load_recipes(path, options)[0]
-
-
-def load_recipes(
-    path: Path | None, options: Mapping[str, object] = _NO_OPTIONS
-) -> tuple[Recipe, FilmRecipe]:
-    """Read a recipe file and its table `[film]`; raises as `load_recipe` does."""
-    tables = NO_TABLES if path is None else read_tables(path)
-    origin = f"recipe {path}"
-    recipe = recipe_of(layers_of((origin, tables.photo), options))
-    return recipe, FilmRecipe().changed(tables.film, f"{origin}, [film]")
-
-
-def read_photo_layer(path: Path | None) -> Layer:
-    """What a recipe file, if there is one, says of photographs, unchecked."""
-    return f"recipe {path}", {} if path is None else read_tables(path).photo
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tables:
-    """What stands in a recipe file, unchecked: its settings, and those of its tables.
-
-    film: of `[film]`.  shots: of each `[[film.shot]]`.  overrides: of each `[[override]]`.
-    """
-
-    photo: dict[str, Any]
-    film: dict[str, Any]
-    shots: list[Any]
-    overrides: list[Any]
-
-
-def read_tables(path: Path) -> Tables:
-    """The tables of a recipe file.
-
-    Raises UsageError that names the file when it cannot be read or is no TOML.
-    """
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"recipe {path}: {error}") from None
-    film = given.pop("film", {})
-    if not isinstance(film, dict):
-        raise UsageError(f"recipe {path}: film must be a table, [film], not {film!r}")
-    shots, overrides = film.pop("shot", []), given.pop("override", [])
-    shot, override = "a shot must be a table, [[film.shot]]", "an [[override]] must be a table"
-    for wanted, tables in ((shot, shots), (override, overrides)):
-        if not isinstance(tables, list):
-            raise UsageError(f"recipe {path}: {wanted}, not {tables!r}")
-    return Tables(given, film, shots, overrides)
-
-
-NO_TABLES: Final = Tables({}, {}, [], [])

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe import Recipe, read_tables
+from archive_colorizer.recipe import Recipe
+from archive_colorizer.recipe_file import read_tables
 from archive_colorizer.settings import reject_unknown
 
 SHOT: Final = "[[film.shot]]"

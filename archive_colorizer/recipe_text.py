@@ -1,7 +1,5 @@
 """Recipes that explain themselves: where each setting came from, as TOML, as a JSON schema."""
 
-import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
@@ -10,34 +8,28 @@ from typing import Any, Final
 
 import tomli_w
 
-from archive_colorizer import device
-from archive_colorizer.duration import PATTERN
 from archive_colorizer.errors import UsageError
-from archive_colorizer.hue_ranges import NAMED, HueRange
 from archive_colorizer.overrides import (
-    OVERRIDABLE,
     SETTINGS,
     check_override,
     glob_overrides,
     parse_tables,
 )
 from archive_colorizer.presets import LOOK, PRESETS
-from archive_colorizer.recipe import (
+from archive_colorizer.recipe import FilmRecipe, Recipe, check_together
+from archive_colorizer.recipe_file import (
+    FILM,
     NO_TABLES,
     OPTION,
-    FilmRecipe,
     Layer,
-    Recipe,
-    check_together,
     layers_of,
     read_tables,
     recipe_of,
 )
-from archive_colorizer.recipe_shots import OWN, SHOT, ShotSettings, shot_settings
-from archive_colorizer.settings import Settings, key_of, plain_of
+from archive_colorizer.recipe_shots import SHOT, ShotSettings, shot_settings
+from archive_colorizer.settings import Settings, key_of
 
 DEFAULT: Final = "default"
-_FILM: Final = "film"
 _COLUMN: Final = 44
 """Where the origins begin in TOML."""
 
@@ -63,7 +55,7 @@ class Traced:
     def tables(self) -> Iterator[tuple[str, Settings, dict[str, str]]]:
         """Name (empty for the first), settings and origins of each table of a recipe file."""
         yield "", self.recipe, self.origins
-        yield _FILM, self.film, self.film_origins
+        yield FILM, self.film, self.film_origins
 
 
 def trace(
@@ -80,7 +72,7 @@ def trace(
     tables = NO_TABLES if file is None else read_tables(file)
     origin = f"recipe {file}"
     layers = layers_of((origin, tables.photo), options, between)
-    of_film: list[Layer] = [(f"{origin}, [{_FILM}]", tables.film), (OPTION, film_options)]
+    of_film: list[Layer] = [(f"{origin}, [{FILM}]", tables.film), (OPTION, film_options)]
     return Traced(
         recipe_of(layers),
         FilmRecipe().changed(tables.film, of_film[0][0]).changed(film_options, OPTION),
@@ -165,7 +157,7 @@ def faults_of(file: Path) -> list[str]:
     faults: list[str] = []
     for kind, table, origin in (
         (Recipe, tables.photo, ""),
-        (FilmRecipe, tables.film, f"[{_FILM}] "),
+        (FilmRecipe, tables.film, f"[{FILM}] "),
     ):
         for name, value in table.items():
             faults += _faults(partial(kind().changed, {name: value}, f"{origin}{name}"))
@@ -185,99 +177,3 @@ def _faults(check: Callable[[], object]) -> list[str]:
     except UsageError as error:
         return [str(error).partition("; known are")[0]]
     return []
-
-
-def schema() -> dict[str, Any]:
-    """A JSON schema (draft 7, which editors of TOML read) of recipe files."""
-    film = _schema_of(FilmRecipe)
-    photo = _schema_of(Recipe)
-    known = {name: photo["properties"][name] for name in OWN}
-    photo["properties"]["hue_range"]["items"] = _schema_of_ranges()
-    _constrain_hints(photo["properties"]["hint"]["items"])
-    film["properties"]["shot"] = {
-        "type": "array",
-        "description": "Settings for the shot that holds a frame, counted from 0.",
-        "items": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["frame"],
-            "properties": {"frame": {"type": "integer", "minimum": 0}, **known},
-        },
-    }
-    overridable = {name: photo["properties"][name] for name in OVERRIDABLE}
-    photo["properties"]["override"] = {
-        "type": "array",
-        "description": "Settings for photographs whose path below the scans matches.",
-        "items": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["match"],
-            "properties": {"match": {"type": "string", "minLength": 1}, **overridable},
-        },
-    }
-    photo["properties"][_FILM] = {**film, "description": "Settings that only films have."}
-    return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "Recipe of archive-colorizer",
-        **photo,
-    }
-
-
-def _constrain_hints(hints: dict[str, Any]) -> None:
-    place = {"items": {"type": "number", "minimum": 0}, "minItems": 2, "maxItems": 2}
-    for name, more in (("at", place), ("color", {"pattern": "^#?[0-9a-fA-F]{6}$"})):
-        del hints["properties"][name]["default"]
-        hints["properties"][name] |= more
-    hints["required"] = ["at", "color"]
-
-
-def _schema_of(kind: type[Settings]) -> dict[str, Any]:
-    said = descriptions(kind)
-    properties: dict[str, dict[str, Any]] = {}
-    for one in fields(kind):
-        known: dict[str, Any] = {"default": plain_of(one.default)}
-        rows = one.metadata.get("rows")
-        if rows is None:
-            known["type"] = _TYPES[type(one.default)]
-        else:
-            known |= {"type": "array", "items": _schema_of(rows)}
-        if one.name in ("rate", "time_budget"):
-            known["type"] = ["string", "number"]
-        if one.name == "time_budget":
-            known["pattern"] = PATTERN
-        if one.name == "device":
-            known["pattern"] = device.PATTERN
-        for bound, word in (("low", "minimum"), ("high", "maximum"), ("choices", "enum")):
-            limit = one.metadata.get(bound)
-            if limit is not None and limit != ():
-                known[word] = list(limit) if bound == "choices" else limit
-        if key_of(one) in said:
-            known["description"] = said[key_of(one)]
-        properties[key_of(one)] = known
-    return {"type": "object", "additionalProperties": False, "properties": properties}
-
-
-def _schema_of_ranges() -> dict[str, Any]:
-    """Hue ranges, which may have a name instead of their bounds."""
-    known = _schema_of(HueRange)
-    for bound in ("from", "to"):
-        del known["properties"][bound]["default"]
-    known["properties"]["name"] = {"enum": list(NAMED), "description": "Stands for from and to."}
-    nameless = {"not": {"required": ["name"]}, "required": ["from", "to"]}
-    bare = {"not": {"anyOf": [{"required": [one]} for one in ("from", "to")]}}
-    return {**known, "oneOf": [nameless, {**bare, "required": ["name"]}]}
-
-
-def descriptions(kind: type[Settings]) -> dict[str, str]:
-    """What the docstring of the settings says about each; nothing under `python -OO`."""
-    names = {key_of(one) for one in fields(kind)}
-    found: dict[str, str] = {}
-    about: list[str] = []
-    for line in inspect.cleandoc(kind.__doc__ or "").splitlines():
-        begun = re.match(r"([a-z_0-9]+(?:, [a-z_0-9]+)*): (.*)", line)
-        if begun and set(begun[1].split(", ")) <= names:
-            about = begun[1].split(", ")
-            found.update(dict.fromkeys(about, begun[2]))
-        else:
-            found.update({name: f"{found[name]} {line.strip()}".strip() for name in about})
-    return found

@@ -8,84 +8,15 @@ surrogate escapes, so that names which are no UTF-8 survive.
 import hashlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 
-from archive_colorizer.address import Place, place_of
 from archive_colorizer.recipe import FilmRecipe, Recipe
-from archive_colorizer.settings import Settings
+from archive_colorizer.sources import Own as Own
+from archive_colorizer.sources import Source as Source
+from archive_colorizer.sources import Unfit as Unfit
+from archive_colorizer.stamps import NO_STAMP as NO_STAMP
 from archive_colorizer.stamps import Companion as Companion
 from archive_colorizer.stamps import Role as Role
 from archive_colorizer.stamps import Stamp as Stamp
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """What one photograph has for itself: settings that are not those of the whole run.
-
-    names: of the overrides that say so, the strongest last.  settings: plain values that
-    differ from the run's recipe, of which `run` is the digest.
-    """
-
-    names: tuple[str, ...]
-    settings: dict[str, object]
-    run: str
-
-    def over(self, recipe: Recipe) -> Recipe:
-        """The photograph's recipe, from that of the run."""
-        return Settings.changed(recipe, self.settings, ", ".join(self.names))
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file or an object to restore.
-
-    `root` is the absolute directory, or the address, that was asked for; `relative` the path
-    below it with forward slashes; `prefix` the folder of the output that this root's results
-    go to (empty unless a run has several roots).  `fixity`, as `algorithm:digest`, is what the
-    content must have where somebody has vouched for it.  `overrides` are the files of settings
-    that lie beside it or above, below `root`, the nearest last; `own` is what they say.
-    `beside` are the pictures beside it that say more about its color.
-    """
-
-    root: str
-    relative: str
-    stamp: Stamp
-    prefix: str = ""
-    fixity: str = ""
-    overrides: tuple[str, ...] = ()
-    own: Own | None = None
-    beside: tuple[Companion, ...] = ()
-
-    @property
-    def path(self) -> Path:
-        """Of a file."""
-        return Path(self.root, self.relative)
-
-    @property
-    def place(self) -> Place:
-        """Of a file or an object."""
-        return place_of(self.root) / self.relative
-
-    @property
-    def name(self) -> str:
-        """The name of this source in the manifest and in its job's key."""
-        return f"{self.prefix}/{self.relative}" if self.prefix else self.relative
-
-
-@dataclass(frozen=True, slots=True)
-class Unfit:
-    """Something found below a root that is no photograph to restore, and why."""
-
-    root: str
-    relative: str
-    reason: str
-    message: str
-    failed: bool = False
-    prefix: str = ""
-
-    @property
-    def name(self) -> str:
-        return f"{self.prefix}/{self.relative}" if self.prefix else self.relative
 
 
 @dataclass(frozen=True, slots=True)

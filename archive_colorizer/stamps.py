@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,10 @@ class Stamp:
     @classmethod
     def of(cls, status: os.stat_result) -> "Stamp":
         return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+NO_STAMP: Final = Stamp(0, 0, 0, 0)
+"""Of what was not looked at, and of keys that are no objects."""
 
 
 Role: TypeAlias = Literal["mask", "hints"]

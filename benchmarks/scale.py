@@ -33,7 +33,7 @@ from archive_colorizer.restore.session import models_of, painter_of
 from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import plan
 from benchmarks.scale_tree import lay_out
-from benchmarks.speed_run import Seen, look_at
+from benchmarks.speed_run import Seen, has_result, look_at
 
 HEAD = (
     "files|listing|planning|first run: wall|CPU|first result, s|nothing to do: wall|CPU|"
@@ -99,7 +99,7 @@ def watch(command: Sequence[str], output: Path, until: int = 0) -> Took:
                 look_at(running.pid, seen)
             with suppress(psutil.Error):
                 held.append(psutil.Process(running.pid).memory_info().rss / 1e6)
-            first = first or (now if _has_result(output) else 0.0)
+            first = first or (now if has_result(output) else 0.0)
             if until and _recorded(output) >= until:
                 _kill_all(psutil.Process(running.pid))
             time.sleep(_LOOK)
@@ -114,12 +114,6 @@ def _kill_all(root: psutil.Process) -> None:
     for one in [root, *root.children(recursive=True)]:
         with suppress(psutil.Error):
             one.kill()
-
-
-def _has_result(output: Path) -> bool:
-    with suppress(OSError), os.scandir(output) as entries:
-        return any(not one.name.startswith((".", "manifest")) for one in entries)
-    return False
 
 
 def _recorded(output: Path) -> int:

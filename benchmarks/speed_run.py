@@ -50,7 +50,7 @@ def restore(scans: Path, output: Path, words: Sequence[str]) -> Took:
             now = time.monotonic() - begun
             if ended:
                 break
-            first = first or (now if _has_result(output) else 0.0)
+            first = first or (now if has_result(output) else 0.0)
             if now - weighed >= _WEIGH:
                 weighed = now
                 look_at(running.pid, seen)
@@ -62,7 +62,8 @@ def restore(scans: Path, output: Path, words: Sequence[str]) -> Took:
     return Took(now, sum(one.cpu for one in seen.values()), first or now, parent, held)
 
 
-def _has_result(output: Path) -> bool:
+def has_result(output: Path) -> bool:
+    """Whether a first result has its name."""
     with suppress(OSError), os.scandir(output) as entries:
         return any(not one.name.startswith((".", "manifest")) for one in entries)
     return False

@@ -14,8 +14,9 @@ NAME = PACKAGE.name
 FLOORS = {
     "errors": 10, "color": 11, "duration": 11, "device": 11, "address": 11,
     "settings": 18, "hue_ranges": 19, "hint_points": 19, "stamps": 20, "presets": 19,
-    "recipe": 20, "recipe_shots": 21, "model": 20, "records": 21,
-    "checksums": 22, "record_text": 22, "overrides": 22, "recipe_text": 23, "store": 23,
+    "recipe": 20, "recipe_file": 21, "recipe_shots": 22, "sources": 21, "model": 20, "records": 22,
+    "checksums": 23, "record_text": 23, "overrides": 23, "recipe_text": 24, "recipe_schema": 24,
+    "store": 24,
     "media": 30, "run": 30,
     "restore": 40, "training": 40,
     "own_settings": 48, "opening": 49,
@@ -23,7 +24,7 @@ FLOORS = {
     "film_pipeline": 52, "film_preview": 52, "film_compare": 52,
     "inbox": 52, "grid": 50, "evaluation": 51, "film_verification": 50,
     "verification": 51, "adoption": 51,
-    "report": 52, "api": 53,
+    "report": 52, "loaded": 52, "api": 53,
     "cli": 60,
 }  # fmt: skip
 """Tens are floors; on one floor, records stand on the recipe that they carry."""

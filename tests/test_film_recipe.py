@@ -7,7 +7,8 @@ from fractions import Fraction
 import pytest
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipe, load_recipes
+from archive_colorizer.recipe import FilmRecipe, Recipe
+from archive_colorizer.recipe_file import load_recipe, load_recipes
 from archive_colorizer.recipe_shots import ShotSettings, load_shots
 from archive_colorizer.recipe_text import as_toml, faults_of, trace
 from archive_colorizer.records import Workplace

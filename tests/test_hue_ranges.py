@@ -6,8 +6,10 @@ import pytest
 from archive_colorizer.color.hue_bands import HueBand
 from archive_colorizer.errors import UsageError
 from archive_colorizer.hue_ranges import NAMED, HueRange
-from archive_colorizer.recipe import Recipe, load_recipe
-from archive_colorizer.recipe_text import as_toml, descriptions, faults_of, schema, trace
+from archive_colorizer.recipe import Recipe
+from archive_colorizer.recipe_file import load_recipe
+from archive_colorizer.recipe_schema import descriptions, schema
+from archive_colorizer.recipe_text import as_toml, faults_of, trace
 
 WRITTEN = """
 strength = 0.5

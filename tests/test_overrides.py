@@ -17,8 +17,10 @@ from archive_colorizer.overrides import (
     pattern_of,
 )
 from archive_colorizer.presets import PRESETS
-from archive_colorizer.recipe import Recipe, load_recipe
-from archive_colorizer.recipe_text import faults_of, schema
+from archive_colorizer.recipe import Recipe
+from archive_colorizer.recipe_file import load_recipe
+from archive_colorizer.recipe_schema import schema
+from archive_colorizer.recipe_text import faults_of
 
 FREE = Overriding()
 

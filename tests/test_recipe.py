@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.presets import PRESETS
-from archive_colorizer.recipe import Recipe, load_recipe
+from archive_colorizer.recipe import Recipe
+from archive_colorizer.recipe_file import load_recipe
 from archive_colorizer.settings import plain_of
 
 PIXELS = {

@@ -20,8 +20,10 @@ import pytest
 from PIL import Image
 
 from archive_colorizer.cli import program
-from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipes
-from archive_colorizer.recipe_text import faults_of, schema
+from archive_colorizer.recipe import FilmRecipe, Recipe
+from archive_colorizer.recipe_file import load_recipes
+from archive_colorizer.recipe_schema import schema
+from archive_colorizer.recipe_text import faults_of
 from archive_colorizer.sample import lay_out_sample
 from tests.cli.test_watch import awaited
 from tests.photographs import photograph

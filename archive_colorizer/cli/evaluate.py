@@ -54,7 +54,7 @@ def command(
     """
     from archive_colorizer.evaluation import subjects, summary, trial
     from archive_colorizer.evaluation.figures import need_metrics
-    from archive_colorizer.recipe import load_recipe
+    from archive_colorizer.recipe_file import load_recipe
 
     need_metrics()
     recipe = load_recipe(recipe_file)

@@ -16,7 +16,8 @@ from archive_colorizer.cli.options import (
     words,
 )
 from archive_colorizer.errors import ExitCode, UsageError
-from archive_colorizer.recipe import OPTION, FilmRecipe, Recipe, load_recipes
+from archive_colorizer.recipe import FilmRecipe, Recipe
+from archive_colorizer.recipe_file import OPTION, load_recipes
 from archive_colorizer.recipe_shots import load_shots
 
 _FILM_SETTINGS = ("smoothing", "codec", "rate", "allow_missing")

@@ -5,13 +5,12 @@ from pathlib import Path
 import click
 
 from archive_colorizer.cli import printable
-
-_PATH = click.Path(path_type=Path)
+from archive_colorizer.cli.options import PATH
 
 
 @click.command(epilog="Example: archive-colorize models halve ddcolor --output ddcolor-fp16.onnx")
 @click.argument("model", metavar="NAME|FILE")
-@click.option("--output", type=_PATH, help="The .onnx to write.  [default: NAME-fp16, shelved]")
+@click.option("--output", type=PATH, help="The .onnx to write.  [default: NAME-fp16, shelved]")
 def command(model: str, output: Path | None) -> None:
     """Write a copy of a model that computes in 16 bits, for a graphics card.
 

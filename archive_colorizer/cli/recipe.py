@@ -10,7 +10,8 @@ import click
 from archive_colorizer.cli import film, printable, run
 from archive_colorizer.cli.options import PATH, chosen
 from archive_colorizer.errors import ExitCode, ModelError, UsageError
-from archive_colorizer.recipe import FilmRecipe, Layer, Recipe, check_together, load_recipe
+from archive_colorizer.recipe import FilmRecipe, Recipe, check_together
+from archive_colorizer.recipe_file import Layer, load_recipe
 
 _FILM_SETTINGS: Final = frozenset(one.name for one in fields(FilmRecipe))
 
@@ -129,7 +130,7 @@ def show_schema() -> int:
 
     With Taplo or Even Better TOML, begin a recipe with: #:schema archive-colorizer.schema.json
     """
-    from archive_colorizer.recipe_text import schema
+    from archive_colorizer.recipe_schema import schema
 
     click.echo(json.dumps(schema(), indent=2))
     return ExitCode.OK

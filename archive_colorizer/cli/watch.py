@@ -21,7 +21,7 @@ from archive_colorizer.cli.options import (
 )
 from archive_colorizer.errors import ExitCode, UsageError
 from archive_colorizer.overrides import load_overriding
-from archive_colorizer.recipe import load_recipe
+from archive_colorizer.recipe_file import load_recipe
 
 if TYPE_CHECKING:
     from archive_colorizer.errors import ArchiveColorizerError

@@ -13,7 +13,7 @@ from archive_colorizer.media.beside import Folder, settings_beside
 from archive_colorizer.media.companions import Companions, find_companions
 from archive_colorizer.media.judge import is_called_photograph, judge, unreadable
 from archive_colorizer.media.magic import MAGIC_LENGTH
-from archive_colorizer.records import Source, Stamp, Unfit
+from archive_colorizer.records import NO_STAMP, Source, Stamp, Unfit
 from archive_colorizer.store import objects
 from archive_colorizer.store.filesystems import Found
 
@@ -52,7 +52,7 @@ def read_object(place: Address, known: Stamp | None = None) -> tuple[bytes, Stam
     SourceChanged when the size is another.
     """
     try:
-        stamp = known or objects.look(place).stamp or Stamp(0, 0, 0, 0)
+        stamp = known or objects.look(place).stamp or NO_STAMP
         data = objects.read(place)
     except OSError as error:
         raise source_error(place, error) from None
@@ -101,7 +101,7 @@ def _visit(root: Address, first: "_Listed", prefix: str) -> Iterator[Source | Un
             continue
         name = one.path.rpartition("/")[2]
         relative = one.path.removeprefix(root.path).removeprefix("/")
-        source = Source(str(root), relative, one.stamp or Stamp(0, 0, 0, 0), prefix)
+        source = Source(str(root), relative, one.stamp or NO_STAMP, prefix)
         if _is_odd(relative):
             yield _odd(source if one.stamp else replace(source, relative=f"{relative}/"))
         elif one.stamp is not None:

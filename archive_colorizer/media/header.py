@@ -48,7 +48,7 @@ def memory_of(path: Place) -> int:
 
     Never raises: what is wrong with a file is found by whoever reads it.
     """
-    size = _size_of_object(path) if isinstance(path, Address) else size_of(path)
+    size = _look(partial(read_part, path)) if isinstance(path, Address) else size_of(path)
     return 0 if size is None else _ALWAYS + _bytes_a_pixel(size) * size.width * size.height
 
 
@@ -60,17 +60,8 @@ def size_of(path: Path) -> Size | None:
         return None
     try:
         return _look(partial(os.pread, file))
-    except (OSError, OverflowError, DamagedPicture, BrokenDirectory, struct.error):
-        return None
     finally:
         os.close(file)
-
-
-def _size_of_object(place: Address) -> Size | None:
-    try:
-        return _look(partial(read_part, place))
-    except (OSError, OverflowError, DamagedPicture, BrokenDirectory, struct.error):
-        return None
 
 
 def _bytes_a_pixel(size: Size) -> int:
@@ -81,12 +72,15 @@ def _bytes_a_pixel(size: Size) -> int:
 
 
 def _look(read: _Part) -> Size | None:
-    beginning = read(_BEGINNING, 0)
-    kind = sniff(beginning)
-    if kind == "tiff":
-        return _tiff(read, beginning)
-    reader = _READERS.get(kind) if kind else None
-    return None if reader is None else reader(beginning)
+    try:
+        beginning = read(_BEGINNING, 0)
+        kind = sniff(beginning)
+        if kind == "tiff":
+            return _tiff(read, beginning)
+        reader = _READERS.get(kind) if kind else None
+        return None if reader is None else reader(beginning)
+    except (OSError, OverflowError, DamagedPicture, BrokenDirectory, struct.error):
+        return None
 
 
 def _jpeg(data: bytes) -> Size:

@@ -5,7 +5,6 @@ source's luma are read from its file and written into the result's, with the sam
 that every decoder gives the same luma from both.
 """
 
-import re
 import tempfile
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +22,13 @@ from archive_colorizer.errors import (
     UnsupportedPicture,
 )
 from archive_colorizer.media import jpeg_segments as parts
+from archive_colorizer.media.jpeg_keepable import (
+    HUFFMAN_FRAMES,
+    Blocks,
+    bare_picture,
+    check_range,
+    keepable_sides,
+)
 from archive_colorizer.media.jpeg_turn import stored_orientation, tagged
 from archive_colorizer.media.raster import Metadata
 
@@ -34,16 +40,9 @@ _IJG_CHROMA: Final = np.full((8, 8), 99, dtype=np.int64)
 """ITU-T T.81, table K.2; its other divisors follow."""
 _IJG_CHROMA[:4, :4] = ((17, 18, 24, 47), (18, 21, 26, 66), (24, 26, 56, 99), (47, 66, 99, 99))
 
-_DHT, _DAC, _DRI = 0xC4, 0xCC, 0xDD
-_HUFFMAN_FRAMES: Final = frozenset((0xC0, 0xC1, 0xC2))
-_CARRIED: Final = _HUFFMAN_FRAMES | {_DHT, _DRI, parts.DQT}
-_DROPPED: Final = frozenset((*range(0xE0, 0xF0), 0xFE))
-_MARKER: Final = re.compile(rb"\xff+([\x01-\xfe])")
-_AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _BLOCK_ROWS: Final = 32
 
 Plane8 = npt.NDArray[np.uint8]
-Blocks = npt.NDArray[np.int16]
 Divisors = npt.NDArray[np.uint16]
 
 
@@ -103,8 +102,8 @@ def read_luma(source: bytes, name: str) -> LumaBlocks:
 
 def _open(source: bytes, name: str) -> tuple[Plane8, LumaBlocks]:
     """Luma as it is seen and as it is stored."""
-    bare = _bare(source, name)
-    height, width = _sides(source, bare, name)
+    bare = bare_picture(source, name)
+    height, width = keepable_sides(source, bare, name)
     # Before the C code that is older and trusts more.
     seen = _decoded(bare, name)
     opened = _coefficients(
@@ -119,53 +118,8 @@ def _open(source: bytes, name: str) -> tuple[Plane8, LumaBlocks]:
         blocks = opened.Y
     except OSError as error:
         raise _said(error, name) from None
-    _check_range(blocks, name)
+    check_range(blocks, name)
     return seen, LumaBlocks(blocks, opened.get_component_qt(0), height, width)
-
-
-def _bare(source: bytes, name: str) -> bytes:
-    """The segments that make the picture, without what lies between and behind them.
-
-    The C code that reads coefficients is older than the decoder that has judged the file, and
-    counts on well-formed metadata.
-    """
-    kept, at, scanned = [b"\xff\xd8"], 2, False
-    while found := _MARKER.match(source, at):
-        marker, at = found[1][0], found.end() - 2
-        if marker == parts.EOI and scanned:
-            return b"".join((*kept, b"\xff\xd9"))
-        end = at + 2 + int.from_bytes(source[at + 2 : at + 4], "big")
-        if marker == parts.SOS and (follower := _AFTER_SCAN.search(source, end)):
-            end, scanned = follower.start(), True
-        # Divisors that change between scans are not those that the coefficients had.
-        elif marker not in _CARRIED | _DROPPED or (marker == parts.DQT and scanned):
-            break
-        if marker not in _DROPPED:
-            kept.append(source[at:end])
-        at = end
-    raise UnsupportedPicture(f"{name}: the coefficients of a JPEG so built cannot be kept")
-
-
-def _sides(source: bytes, bare: bytes, name: str) -> tuple[int, int]:
-    """Height and width, of a picture that can go this way."""
-    import simplejpeg
-
-    try:
-        # The markers that tell YCbCr from RGB are only here; other faults in them matter not.
-        height, width, space, _ = simplejpeg.decode_jpeg_header(source, strict=False)
-        again = simplejpeg.decode_jpeg_header(bare)
-    except (ValueError, KeyError) as error:
-        # KeyError: a sampling that libjpeg-turbo has no name for.
-        raise UnsupportedPicture(f"{name}: its coefficients cannot be kept ({error})") from None
-    frames = [body for marker, body in parts.segments(bare) if marker in _HUFFMAN_FRAMES]
-    if space not in ("Gray", "YCbCr") or (height, width) != again[:2] or len(frames) != 1:
-        raise UnsupportedPicture(f"{name}: the coefficients of a {space} JPEG cannot be kept")
-    if frames[0][0] != 8:
-        raise UnsupportedPicture(f"{name}: the coefficients of {frames[0][0]} bit cannot be kept")
-    factors = [(one >> 4, one & 15) for one in frames[0][7::3]]
-    if factors[0] != (max(across for across, _ in factors), max(down for _, down in factors)):
-        raise UnsupportedPicture(f"{name}: luma of less than full size cannot be kept")
-    return height, width
 
 
 def _said(error: OSError, name: str) -> SourceError | OutputError:
@@ -184,13 +138,6 @@ def _decoded(jpeg: bytes, name: str) -> Plane8:
     except ValueError as error:
         raise DamagedPicture(f"{name}: its coefficients cannot be kept ({error})") from None
     return luma
-
-
-def _check_range(blocks: Blocks, name: str) -> None:
-    """Refuse what no encoder makes; to write it overruns buffers in libjpeg-turbo 2.1.0."""
-    means, rest = blocks[..., 0, 0], blocks.reshape(-1, 64)[:, 1:]
-    if means.min() < -1024 or means.max() > 1023 or rest.min() < -1023 or rest.max() > 1023:
-        raise DamagedPicture(f"{name}: its coefficients are out of range")
 
 
 def _chroma_divisors(quality: int) -> Divisors:
@@ -250,7 +197,7 @@ def _numbered(jpeg: bytes) -> bytes:
     """Components 1, 2 and 3, as JFIF asks, where jpeglib writes 0, 1 and 2."""
     patched, at = bytearray(jpeg), 2
     for marker, body in parts.segments(jpeg):
-        if marker in _HUFFMAN_FRAMES:
+        if marker in HUFFMAN_FRAMES:
             patched[at + 10 : at + 19 : 3] = b"\1\2\3"
         at += 4 + len(body)
     patched[at + 5 : at + 11 : 2] = b"\1\2\3"

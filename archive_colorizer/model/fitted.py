@@ -35,11 +35,11 @@ class Fitted:
         at = 0
         while at < len(batch):
             part = batch[at : at + self._size(len(batch) - at, batch[0].size)]
+            size = self._around(len(part))
             try:
-                answers.append(self._run(part, self._around(len(part))))
+                answers.append(self._run(part, size))
                 at += len(part)
             except MemoryError:
-                size = self._around(len(part))
                 if size == 1:
                     raise
                 self._room = size // 2 * batch[0].size

@@ -9,7 +9,7 @@ from archive_colorizer.report.files import PAGE, open_folder
 from archive_colorizer.report.page import write_page
 from archive_colorizer.report.thumbs import FOLDER, Darkroom, Pair
 from archive_colorizer.run.account import Account, Entry
-from archive_colorizer.run.plan import real
+from archive_colorizer.run.apart import real
 from archive_colorizer.run.threads import in_threads
 from archive_colorizer.run.whole import unwritable, write_whole
 from archive_colorizer.verification import roots_of

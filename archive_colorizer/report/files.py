@@ -7,7 +7,7 @@ from typing import Final
 
 from archive_colorizer.address import Place
 from archive_colorizer.errors import TargetExists, UsageError
-from archive_colorizer.run.plan import check_apart
+from archive_colorizer.run.apart import check_apart
 from archive_colorizer.run.whole import unwritable
 
 PAGE: Final = "index.html"

@@ -1,6 +1,6 @@
 """Finished frames for people to look at: a contact sheet, and two films in one picture."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -51,15 +51,10 @@ def upright(stored: Rgb, facts: FilmFacts) -> Rgb:
 
 def contact_sheet(tiles: Iterable[Tile]) -> tuple[int, bytes]:
     """How many tiles there are, and all of them in rows, as a PNG; one at full size in memory."""
-    count = 0
-
-    def counted() -> Iterator[Tile]:
-        nonlocal count
-        for count, one in enumerate(tiles, 1):  # noqa: B007
-            yield one
-
-    _, png = cv2.imencode(".png", Sheet().of(counted())[..., ::-1])
-    return count, bytes(png.tobytes())
+    layout = Sheet()
+    small = [layout.framed(one) for one in tiles]
+    _, png = cv2.imencode(".png", layout.laid(small)[..., ::-1])
+    return len(small), bytes(png.tobytes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +66,10 @@ class Sheet:
 
     def of(self, tiles: Iterable[Tile]) -> Rgb:
         """All tiles in rows, each above its words; one tile at full size in memory."""
-        small = [self._framed(one) for one in tiles]
+        return self.laid([self.framed(one) for one in tiles])
+
+    def laid(self, small: Sequence[Rgb]) -> Rgb:
+        """Framed tiles in rows."""
         width = max(one.shape[1] for one in small)
         high = max(one.shape[0] for one in small)
         columns = min(self.columns, len(small))
@@ -83,7 +81,7 @@ class Sheet:
             sheet[top : top + one.shape[0], left : left + one.shape[1]] = one
         return sheet
 
-    def _framed(self, tile: Tile) -> Rgb:
+    def framed(self, tile: Tile) -> Rgb:
         """The picture at its size above its lines of words, as wide as the wider of both."""
         height, width = tile.picture.shape[:2]
         size = (max(1, round(width * self.height / height)), self.height)

@@ -19,7 +19,7 @@ from archive_colorizer.media.errands import Check, Parcel
 from archive_colorizer.media.formats import result_format
 from archive_colorizer.media.metadata import ProvenanceNote, with_provenance
 from archive_colorizer.media.proof import check_result
-from archive_colorizer.media.raster import Format
+from archive_colorizer.media.raster import Format, Raster
 from archive_colorizer.media.sidecar import holds_xmp, sidecar_for
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Companion, Job, Outcome, Source, State, Workplace
@@ -98,6 +98,12 @@ class Finished:
     outcome: Outcome
 
 
+def decoded(data: bytes, name: str, recipe: Recipe) -> Raster:
+    """The picture in a file as the recipe wants it read; raises as `stills.decode` does."""
+    page = recipe.page - 1 if recipe.page else None
+    return stills.decode(data, name, recipe.max_pixels, recipe.profile, page)
+
+
 def finish(source: Source, painter: Painter, recipe: Recipe, begun: Outcome) -> Finished | Outcome:
     """Read and color one photograph: the finished file, or why it was left alone.
 
@@ -105,11 +111,9 @@ def finish(source: Source, painter: Painter, recipe: Recipe, begun: Outcome) -> 
     """
     data, stamp = read_source(source.place, source.stamp)
     check_fixity(data, source)
-    page = recipe.page - 1 if recipe.page else None
-    most = int(recipe.max_megapixels * 1e6)
-    raster = stills.decode(data, source.name, most, recipe.profile, page)
+    raster = decoded(data, source.name, recipe)
     height, width = raster.luma.shape
-    aids = read_aids(source, most)
+    aids = read_aids(source, recipe.max_pixels)
     known = replace(
         begun,
         source_stamp=stamp,

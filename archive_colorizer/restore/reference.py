@@ -41,14 +41,14 @@ def _palette_at(path: str, recipe: Recipe) -> Palette:
     stamp = None
     with suppress(OSError):
         stamp = Stamp.of(os.stat(path))  # noqa: PTH116 (names that are no UTF-8)
-    return _palette(path, stamp, recipe.reference_sha256, recipe.max_megapixels)
+    return _palette(path, stamp, recipe.reference_sha256, recipe.max_pixels)
 
 
 @lru_cache(maxsize=4)
-def _palette(path: str, _stamp: Stamp | None, sha256: str, megapixels: float) -> Palette:
+def _palette(path: str, _stamp: Stamp | None, sha256: str, max_pixels: int) -> Palette:
     try:
         data, _ = read_source(Path(path))
-        preview = stills.decode(data, path, int(megapixels * 1e6)).preview
+        preview = stills.decode(data, path, max_pixels).preview
     except SourceError as error:
         raise UsageError(f"reference {error}") from None
     found = hashlib.sha256(data).hexdigest()

@@ -49,7 +49,7 @@ def render(
     sharpening = sharpening_of(recipe)
     if sharpening is not None:
         said = (f"luma is not the source's own: {sharpening.said}",)
-        raster = replace(raster, luma=sharpened(raster.luma, sharpening))
+        raster = replace(raster, luma=luma_shown(raster.luma, recipe))
     if recipe.mark == "corner":
         said += () if mark_box(*raster.luma.shape) else (TOO_SMALL,)
         raster = replace(raster, luma=with_mark(raster.luma))
@@ -67,6 +67,12 @@ def render(
     luma = np.asarray(raster.luma, dtype=np.uint8)
     cb, cr = blend_planes(luma, field)
     return Rendering(jpeg.encode_jpeg(luma, cb, cr, metadata, recipe.jpeg_quality), luma, said)
+
+
+def luma_shown(luma: Plane, recipe: Recipe) -> Plane:
+    """The luma that a result has: that of its source, sharpened where that is asked for."""
+    how = sharpening_of(recipe)
+    return luma if how is None else sharpened(luma, how)
 
 
 def sharpening_of(recipe: Recipe) -> Sharpening | None:

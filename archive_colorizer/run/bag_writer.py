@@ -18,12 +18,12 @@ from archive_colorizer import __version__
 from archive_colorizer.errors import OutputBusy, OutputError, TargetExists
 from archive_colorizer.records import Outcome
 from archive_colorizer.run.account import Account
+from archive_colorizer.run.apart import check_apart
 from archive_colorizer.run.bag import open_bag
 from archive_colorizer.run.findings import Finding, Kind
 from archive_colorizer.run.fixity import read_stamp
 from archive_colorizer.run.lock import holder_of
 from archive_colorizer.run.names import MANIFEST
-from archive_colorizer.run.plan import check_apart
 from archive_colorizer.run.threads import in_threads
 from archive_colorizer.run.verify import files_of
 

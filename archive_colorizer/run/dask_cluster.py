@@ -18,7 +18,7 @@ from archive_colorizer.run.dask_answers import fetched
 from archive_colorizer.run.dask_crew import Crew, Hand
 from archive_colorizer.run.dask_link import Link
 from archive_colorizer.run.dask_muster import Muster, order_of
-from archive_colorizer.run.executor import Batch, Lost, Task
+from archive_colorizer.run.executor import Batch, Lost, Task, out_of_time
 from archive_colorizer.run.footing import Footing, marked
 from archive_colorizer.run.guard import guarded
 from archive_colorizer.run.lane import Broken, Terms, end_lanes, work_in_lane
@@ -170,10 +170,8 @@ class ClusterExecutor:
 
     def _answer(self, answer: object, batch: Batch) -> list[Outcome] | Lost:
         if isinstance(answer, Broken):
-            if answer.timeout:
-                given = self._limits.seconds_for(batch)
-                return Lost(batch, f"not finished after {given:g} s and stopped", timeout=True)
-            return Lost(batch, answer.message)
+            lost = Lost(batch, answer.message)
+            return out_of_time(batch, self._limits) if answer.timeout else lost
         if not isinstance(answer, bytes):
             return self._departed(batch, answer)
         settled = pickle.loads(answer)  # noqa: S301 (from the run's own process)

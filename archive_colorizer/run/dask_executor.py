@@ -18,7 +18,7 @@ from archive_colorizer.device import VISIBLE
 from archive_colorizer.errors import DependencyError
 from archive_colorizer.records import Outcome
 from archive_colorizer.run.dask_answers import answer_of
-from archive_colorizer.run.executor import Batch, Lost, Task
+from archive_colorizer.run.executor import Batch, Lost, Task, out_of_time
 from archive_colorizer.run.guard import can_refuse_memory, guarded, ran_out_of_time
 from archive_colorizer.run.limits import NO_LIMITS, Limits, has_room
 from archive_colorizer.run.surroundings import (
@@ -118,8 +118,7 @@ class DaskExecutor:
             sent, note, _ = flying.pop(future.key)
             answer = answer_of(future, sent)
             if isinstance(answer, Lost) and ran_out_of_time(note):
-                given = self._limits.seconds_for(sent)
-                answer = Lost(sent, f"not finished after {given:g} s and stopped", timeout=True)
+                answer = out_of_time(sent, self._limits)
             yield answer
         self._abandoned = False
 

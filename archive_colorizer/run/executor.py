@@ -29,6 +29,12 @@ class Lost:
     innocent: bool = False
 
 
+def out_of_time(batch: Batch, limits: Limits) -> Lost:
+    """A batch that was ended because its time was over."""
+    given = limits.seconds_for(batch)
+    return Lost(batch, f"not finished after {given:g} s and stopped", timeout=True)
+
+
 class Executor(Protocol):
     """Runs a task over batches, somewhere."""
 

@@ -2,13 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeAlias
 
-from archive_colorizer.address import Address, Place, place_of
-from archive_colorizer.errors import UsageError
+from archive_colorizer.address import Address, place_of
 from archive_colorizer.records import (
     Companion,
     Job,
@@ -70,25 +68,6 @@ def job_key(name: str, shot: str, model_sha256: str, settings: str) -> str:
     return hashlib.sha256(b"\0".join(os.fsencode(part) for part in parts)).hexdigest()
 
 
-def check_apart(roots: Sequence[Place], output: Place) -> None:
-    """Raise UsageError when the output lies in a root, a root in the output, or both are one.
-
-    Links and other mounts of the same folder do not hide it; a bucket that is mounted as a
-    folder, or has a second name, does.
-    """
-    real_output = real(output)
-    for root in roots:
-        real_root = real(root)
-        if _lies_in(real_output, real_root):
-            raise UsageError(
-                f"the output {output} lies in the scans {root}; choose another --output"
-            )
-        if _lies_in(real_root, real_output):
-            raise UsageError(
-                f"the scans {root} lie in the output {output}; choose another --output"
-            )
-
-
 def plan(
     entries: Iterable[Source | Unfit],
     manifest: Manifest,
@@ -114,11 +93,9 @@ def plan(
     for entry in entries:
         if redo is not None and entry.name not in redo:
             continue
-        place = workplace
-        if isinstance(entry, Source) and entry.own is not None:
-            place = workplace.of(entry)
-        chosen_settings = settings if place is workplace else place.settings
-        key = job_key(entry.name, "", workplace.models_sha256, chosen_settings)
+        place = workplace.of(entry) if isinstance(entry, Source) else workplace
+        own = settings if place is workplace else place.settings
+        key = job_key(entry.name, "", workplace.models_sha256, own)
         if isinstance(entry, Unfit):
             yield _unfit(entry, key, manifest.newest(entry.name))
             continue
@@ -230,27 +207,3 @@ def _beside_still(source: Source, known: tuple[Companion, ...]) -> tuple[Compani
 
 def _retried(outcome: Outcome, retry_failed: bool) -> bool:
     return outcome.state is State.FAILED and (retry_failed or outcome.reason in RETRIED)
-
-
-def real(place: Place) -> Place:
-    """The place without links; an address has none."""
-    return Path(os.path.realpath(place)) if isinstance(place, Path) else place
-
-
-def _lies_in(inner: Place, outer: Place) -> bool:
-    """Whether `outer` is `inner` or one of its parents, by name or by what is on the disk."""
-    if isinstance(inner, Address) or isinstance(outer, Address):
-        return isinstance(inner, Address) and isinstance(outer, Address) and outer.holds(inner)
-    if inner == outer or outer in inner.parents:
-        return True
-    try:
-        there = outer.stat()
-    except OSError:
-        return False
-    for place in (inner, *inner.parents):
-        try:
-            if os.path.samestat(place.stat(), there):
-                return True
-        except OSError:
-            continue
-    return False

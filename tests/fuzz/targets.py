@@ -22,7 +22,8 @@ from archive_colorizer.media.sidecar import sidecar_for
 from archive_colorizer.media.xmp import is_sound, join_extended
 from archive_colorizer.model.contract import ModelContract
 from archive_colorizer.model.seal import check_seal
-from archive_colorizer.recipe import FilmRecipe, Recipe, load_recipes
+from archive_colorizer.recipe import FilmRecipe, Recipe
+from archive_colorizer.recipe_file import load_recipes
 from archive_colorizer.recipe_text import faults_of
 from archive_colorizer.record_text import to_line
 from archive_colorizer.restore.render import Original, render

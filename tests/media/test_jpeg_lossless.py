@@ -24,6 +24,7 @@ from archive_colorizer.errors import (
     UnsupportedPicture,
 )
 from archive_colorizer.media import jpeg_lossless
+from archive_colorizer.media.jpeg_keepable import check_range
 from archive_colorizer.media.jpeg_lossless import encode_lossless, read_luma
 from archive_colorizer.media.jpeg_turn import as_stored, stored_orientation, tagged
 from archive_colorizer.media.metadata import upright
@@ -339,12 +340,12 @@ def test_bytes_out_of_place_between_restarts_are_refused():
 
 def test_coefficients_that_no_encoder_makes_are_refused():
     blocks = np.zeros((2, 2, 8, 8), dtype=np.int16)
-    jpeg_lossless._check_range(blocks, "mill.jpg")
+    check_range(blocks, "mill.jpg")
     for place, value in (((0, 0, 0, 0), 1024), ((1, 1, 0, 0), -1025), ((1, 0, 3, 3), 1024)):
         wrong = blocks.copy()
         wrong[place] = value
         with pytest.raises(DamagedPicture, match="range"):
-            jpeg_lossless._check_range(wrong, "mill.jpg")
+            check_range(wrong, "mill.jpg")
 
 
 @settings(max_examples=150)

@@ -11,8 +11,9 @@ import pytest
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Companion, Job, Outcome, Source, Stamp, State, Unfit
+from archive_colorizer.run.apart import check_apart
 from archive_colorizer.run.manifest import Manifest
-from archive_colorizer.run.plan import RETRIED, Settled, Step, check_apart, failed, job_key, plan
+from archive_colorizer.run.plan import RETRIED, Settled, Step, failed, job_key, plan
 from tests.run.tasks import Copy, scans, sources, workplace
 
 

@@ -1,0 +1,71 @@
+"""Which JPEGs can keep their quantised blocks, and the part of them that does."""
+
+import re
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
+from archive_colorizer.media import jpeg_segments as parts
+
+Blocks = npt.NDArray[np.int16]
+
+_DHT, _DRI = 0xC4, 0xDD
+HUFFMAN_FRAMES: Final = frozenset((0xC0, 0xC1, 0xC2))
+_CARRIED: Final = HUFFMAN_FRAMES | {_DHT, _DRI, parts.DQT}
+_DROPPED: Final = frozenset((*range(0xE0, 0xF0), 0xFE))
+_MARKER: Final = re.compile(rb"\xff+([\x01-\xfe])")
+_AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+
+def bare_picture(source: bytes, name: str) -> bytes:
+    """The segments that make the picture, without what lies between and behind them.
+
+    The C code that reads coefficients is older than the decoder that has judged the file, and
+    counts on well-formed metadata.
+    """
+    kept, at, scanned = [b"\xff\xd8"], 2, False
+    while found := _MARKER.match(source, at):
+        marker, at = found[1][0], found.end() - 2
+        if marker == parts.EOI and scanned:
+            return b"".join((*kept, b"\xff\xd9"))
+        end = at + 2 + int.from_bytes(source[at + 2 : at + 4], "big")
+        if marker == parts.SOS and (follower := _AFTER_SCAN.search(source, end)):
+            end, scanned = follower.start(), True
+        # Divisors that change between scans are not those that the coefficients had.
+        elif marker not in _CARRIED | _DROPPED or (marker == parts.DQT and scanned):
+            break
+        if marker not in _DROPPED:
+            kept.append(source[at:end])
+        at = end
+    raise UnsupportedPicture(f"{name}: the coefficients of a JPEG so built cannot be kept")
+
+
+def keepable_sides(source: bytes, bare: bytes, name: str) -> tuple[int, int]:
+    """Height and width, of a picture that can go this way."""
+    import simplejpeg
+
+    try:
+        # The markers that tell YCbCr from RGB are only here; other faults in them matter not.
+        height, width, space, _ = simplejpeg.decode_jpeg_header(source, strict=False)
+        again = simplejpeg.decode_jpeg_header(bare)
+    except (ValueError, KeyError) as error:
+        # KeyError: a sampling that libjpeg-turbo has no name for.
+        raise UnsupportedPicture(f"{name}: its coefficients cannot be kept ({error})") from None
+    frames = [body for marker, body in parts.segments(bare) if marker in HUFFMAN_FRAMES]
+    if space not in ("Gray", "YCbCr") or (height, width) != again[:2] or len(frames) != 1:
+        raise UnsupportedPicture(f"{name}: the coefficients of a {space} JPEG cannot be kept")
+    if frames[0][0] != 8:
+        raise UnsupportedPicture(f"{name}: the coefficients of {frames[0][0]} bit cannot be kept")
+    factors = [(one >> 4, one & 15) for one in frames[0][7::3]]
+    if factors[0] != (max(across for across, _ in factors), max(down for _, down in factors)):
+        raise UnsupportedPicture(f"{name}: luma of less than full size cannot be kept")
+    return height, width
+
+
+def check_range(blocks: Blocks, name: str) -> None:
+    """Refuse what no encoder makes; to write it overruns buffers in libjpeg-turbo 2.1.0."""
+    means, rest = blocks[..., 0, 0], blocks.reshape(-1, 64)[:, 1:]
+    if means.min() < -1024 or means.max() > 1023 or rest.min() < -1023 or rest.max() > 1023:
+        raise DamagedPicture(f"{name}: its coefficients are out of range")
