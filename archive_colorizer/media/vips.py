@@ -16,12 +16,12 @@ from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media.raster import Format
 
 _LOADERS: Final[dict[Format, str]] = {
-    "jpeg": "jpegload_buffer",
-    "png": "pngload_buffer",
-    "tiff": "tiffload_buffer",
-    "webp": "webpload_buffer",
-    "avif": "heifload_buffer",
-    "heif": "heifload_buffer",
+    "jpeg": "jpegload_source",
+    "png": "pngload_source",
+    "tiff": "tiffload_source",
+    "webp": "webpload_source",
+    "avif": "heifload_source",
+    "heif": "heifload_source",
 }
 _UNSUPPORTED: Final = (
     "nsupported",
@@ -59,7 +59,12 @@ def open_picture(data: bytes, kind: Format, name: str, page: int = 0) -> Any:
     try:
         loader = getattr(vips.Image, _LOADERS[kind])
         options = {"page": page} if page else {}
-        return loader(data, fail_on="error", access="sequential", **options)
+        # Of plain bytes pyvips makes a copy, which may be as large as the picture.
+        source = vips.Source.new_from_memory(data)
+        image = loader(source, fail_on="error", access="sequential", **options)
+        # Else the bytes could go before the pixels are read; pyvips does so with loaders it finds.
+        image._references.append(source)
+        return image
     except vips.Error as error:
         raise _failure(error, name) from None
 
