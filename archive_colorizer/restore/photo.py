@@ -112,12 +112,15 @@ def finish(source: Source, painter: Painter, recipe: Recipe, begun: Outcome) -> 
     data, stamp = read_source(source.place, source.stamp)
     check_fixity(data, source)
     raster = decoded(data, source.name, recipe)
+    digest = hashlib.sha256(data).hexdigest()
+    if raster.format != "jpeg" and not recipe.c2pa:
+        data = b""  # nobody asks for it any more, and it may be as large as the picture
     height, width = raster.luma.shape
     aids = read_aids(source, recipe.max_pixels)
     known = replace(
         begun,
         source_stamp=stamp,
-        source_sha256=hashlib.sha256(data).hexdigest(),
+        source_sha256=digest,
         width=width,
         height=height,
         beside=aids.beside,
