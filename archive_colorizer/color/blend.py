@@ -9,14 +9,16 @@ network's color exactly.  Everything at full size happens in strips, in the pict
 depth.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from archive_colorizer.color.picture import Picture
 from archive_colorizer.color.share import share_rows
 from archive_colorizer.color.space import (
     CHROMA_TO_RGB,
@@ -116,13 +118,22 @@ def fit_chroma(mask: FloatArray, luma: FloatArray) -> ChromaField:
 
 def blend_rgb(luma: Plane, field: ChromaField) -> Plane:
     """R'G'B' (H x W x 3, the depth of luma) whose luma is that of `luma` within 1 code value."""
-    rgb: npt.NDArray[Any] = np.empty((*luma.shape, 3), dtype=luma.dtype)
+    return blended(luma, field).whole()
+
+
+def blended(luma: Plane, field: ChromaField) -> Picture:
+    """As `blend_rgb`, but made strip by strip while it is read."""
+    return Picture((*luma.shape, 3), luma.dtype, partial(_painted, luma, field))
+
+
+def _painted(luma: Plane, field: ChromaField) -> Iterator[Plane]:
     tint = _tint(field, _FullRange(8 * luma.itemsize), *luma.shape)
+    paint: npt.NDArray[Any] = np.empty((tint.rows, luma.shape[1], 3), dtype=luma.dtype)
     for top in range(0, luma.shape[0], tint.rows):
-        strip = slice(top, top + tint.rows)
-        kept = field.kept(top, len(luma[strip]), *luma.shape)
-        tint.paint(top, _like(luma, luma[strip]), rgb[strip], kept)
-    return rgb
+        seen = luma[top : top + tint.rows]
+        kept = field.kept(top, len(seen), *luma.shape)
+        tint.paint(top, _like(luma, seen), paint[: len(seen)], kept)
+        yield _like(luma, paint[: len(seen)])
 
 
 def blend_planes(

@@ -1,5 +1,6 @@
 """From decoded samples to a Raster: luma, preview and alpha, upright."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from archive_colorizer.color.picture import Picture
 from archive_colorizer.color.space import Plane, luma_of
 from archive_colorizer.media.metadata import Found, Reading, read_metadata, upright
 from archive_colorizer.media.profile import srgb
@@ -83,13 +85,21 @@ def channel(samples: Plane, index: int) -> Plane:
     return plane
 
 
-def with_alpha(rgb: Plane, raster: Raster) -> Plane:
-    """`rgb` with the raster's alpha as a fourth channel, where it has one; else itself."""
-    if raster.alpha is None:
-        row_by_row: Plane = np.ascontiguousarray(rgb)  # type: ignore[assignment]
-        return row_by_row
-    whole: Plane = np.concatenate([rgb, raster.alpha[..., None].astype(rgb.dtype)], axis=2)
-    return whole
+def with_alpha(picture: Picture, alpha: Plane | None) -> Picture:
+    """The picture with alpha as a fourth channel of its own depth; itself without alpha."""
+    if alpha is None:
+        return picture
+    height, width, _ = picture.shape
+
+    def strips() -> Iterator[Plane]:
+        top = 0
+        for strip in picture.strips():
+            part = alpha[top : top + len(strip), :, None].astype(strip.dtype)
+            joined: Plane = np.concatenate([strip, part], axis=2)
+            yield joined
+            top += len(strip)
+
+    return Picture((height, width, 4), picture.dtype, strips)
 
 
 def straight(samples: Plane, alpha: Plane) -> Plane:

@@ -86,10 +86,11 @@ def _inflated(packed: bytes) -> bytes:
     return content
 
 
-def with_metadata(png: bytes, metadata: Metadata) -> bytes:
+def with_metadata(png: bytes, metadata: Metadata) -> Iterator[bytes | memoryview]:
     """A PNG file with iCCP, pHYs, eXIf and XMP instead of what its encoder put before the pixels.
 
-    The encoder of libvips states a resolution of 25.4 dpi where none is known.
+    In parts, so that the pixels are not copied.  The encoder of libvips states a resolution of
+    25.4 dpi where none is known.
     """
     parts = [png[:_HEADER_END]]
     if metadata.icc:
@@ -104,7 +105,8 @@ def with_metadata(png: bytes, metadata: Metadata) -> bytes:
     if metadata.iptc:
         parts.append(_chunk(b"zTXt", IPTC.encode() + b"\0\0" + _packed_iptc(metadata.iptc)))
     parts.extend(_text_chunk(*comment) for comment in metadata.comments)
-    return b"".join((*parts, png[_pixels_at(png) :]))
+    yield b"".join(parts)
+    yield memoryview(png)[_pixels_at(png) :]
 
 
 def _packed_iptc(records: bytes) -> bytes:

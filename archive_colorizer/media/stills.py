@@ -1,10 +1,12 @@
 """Still pictures in and out, one table entry a format."""
 
+import io
 from dataclasses import replace
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 
+from archive_colorizer.color.picture import Picture
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import NotAPicture, ResultUnwritable, UnsupportedPicture
 from archive_colorizer.media.bitmaps import read_bmp, read_jp2
@@ -37,6 +39,7 @@ __all__ = [
     "kind_of",
     "pages",
     "sniff",
+    "write",
 ]
 
 READERS: Final[dict[Format, Reader]] = {
@@ -106,17 +109,27 @@ def encode(
     metadata: Metadata,
     format: Format | None = None,  # noqa: A002
 ) -> bytes:
-    """A file of `rgb` (H x W x 3), with the raster's alpha, in `format` or the raster's own.
+    """As `write`, to bytes: a file of `rgb` (H x W x 3) in `format` or the raster's own."""
+    target = io.BytesIO()
+    write(Picture.of(rgb), raster, metadata, format or raster.format, target)
+    return target.getvalue()
 
+
+def write(
+    picture: Picture, raster: Raster, metadata: Metadata, kind: Format, target: BinaryIO
+) -> None:
+    """Write a file of `picture` (H x W x 3), with the raster's alpha, to an empty open file.
+
+    target: can be read and sought in.
     Lossless in every format but JPEG, so that luma is kept.  JPEG, WebP and BMP hold 8 bit, to
     which 16 are rounded; JPEG leaves alpha out (`formats.result_format` says such things
     beforehand).  JPEG from planes, which needs no RGB, is `jpeg.encode_jpeg`.  Raises
     ResultUnwritable when the format cannot hold the picture.
     """
-    chosen = format or raster.format
-    if chosen not in WRITERS:
-        raise ResultUnwritable(f"{chosen} is not written; choose another format with --format")
-    if chosen in EIGHT_BIT and rgb.dtype == np.uint16:
+    if kind not in WRITERS:
+        raise ResultUnwritable(f"{kind} is not written; choose another format with --format")
+    if kind in EIGHT_BIT and picture.dtype == np.uint16:
         alpha = None if raster.alpha is None else rounded(raster.alpha)
-        rgb, raster = rounded(rgb), replace(raster, alpha=alpha)
-    return WRITERS[chosen](rgb, raster, metadata)
+        deep, raster = picture, replace(raster, alpha=alpha)
+        picture = Picture(deep.shape, np.dtype(np.uint8), lambda: map(rounded, deep.strips()))
+    WRITERS[kind](picture, raster, metadata, target)

@@ -2,8 +2,11 @@
 
 import io
 import struct
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
+import numpy as np
+
+from archive_colorizer.color.picture import Picture
 from archive_colorizer.color.space import Plane
 from archive_colorizer.media import exif as tiff
 from archive_colorizer.media import tiff_pack, tiff_tags
@@ -13,40 +16,55 @@ from archive_colorizer.media.raster import Metadata, Raster
 _STRIP_BYTES: Final = 1 << 18
 _LEVELS: Final = {1: 2, 2: 1}
 """By bytes of a sample: 6, the usual one, saves 2 to 3 percent for up to twice the work."""
+_FIRST: Final = 4
+"""Where a TIFF file says where its first directory is."""
 _XMP: Final = 700
 _IPTC: Final = 33723
 
 
-def write_tiff(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
+def write_tiff(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
     """RGB TIFF of 8 or 16 bit, deflated with predictor, alpha as unassociated alpha.
 
     The file takes the byte order of its EXIF, so that tags and maker notes are carried over
-    byte by byte.
+    byte by byte.  Beside `target` only a strip is held.
     """
     import tifffile
 
     stream = _stream_of(metadata)
-    samples = with_alpha(rgb, raster)
-    target = io.BytesIO()
+    order = stream.order if stream else "<"
+    samples = with_alpha(picture, raster.alpha)
+    depth = np.dtype(samples.dtype).newbyteorder(order)
+    row = depth.itemsize * samples.shape[1] * samples.shape[2]
+    rows = min(max(1, _STRIP_BYTES // row), samples.shape[0])
     tifffile.imwrite(
         target,
-        samples,
-        byteorder=stream.order if stream else "<",
+        (_packed(strip, depth) for strip in samples.rows(rows)),
+        shape=samples.shape,
+        dtype=depth,
+        byteorder=order,
         photometric="rgb",
         extrasamples=None if raster.alpha is None else ["unassalpha"],
         compression="zlib",
-        compressionargs={"level": _LEVELS[samples.itemsize]},
         predictor=True,
-        rowsperstrip=max(1, _STRIP_BYTES // max(1, samples[0].nbytes)),
+        rowsperstrip=rows,
         iccprofile=metadata.icc,
         resolution=metadata.dpi,
         resolutionunit="INCH" if metadata.dpi else None,
         software=False,
         metadata=None,
-        maxworkers=1,
         extratags=_extra_tags(metadata, stream),
     )
-    return _with_directories(target.getvalue(), stream) if stream else target.getvalue()
+    if stream:
+        _add_directories(target, stream)
+
+
+def _packed(strip: Plane, depth: np.dtype[Any]) -> bytes:
+    """A strip as it is stored: differences along the rows, deflated."""
+    import imagecodecs
+
+    stored = np.ascontiguousarray(strip, depth)
+    differences: Any = imagecodecs.delta_encode(stored, axis=-2)
+    return bytes(imagecodecs.deflate_encode(differences, _LEVELS[depth.itemsize]))
 
 
 def _stream_of(metadata: Metadata) -> tiff.TiffStream | None:
@@ -75,30 +93,43 @@ def _extra_tags(metadata: Metadata, stream: tiff.TiffStream | None) -> list[Any]
     return tags
 
 
-def _with_directories(file: bytes, stream: tiff.TiffStream) -> bytes:
-    """`file` with the EXIF and GPS directories of `stream` at its end, and its other tags.
+def _add_directories(file: BinaryIO, stream: tiff.TiffStream) -> None:
+    """Put the EXIF and GPS directories of `stream` at the end of `file`, and its other tags.
 
     The main directory is written again behind them with its pointers, since tifffile refuses
     these tags; the strips stay where they are.
     """
     first = stream.directory(stream.first)
     below = tiff_tags.sub_directories(stream, first)
-    written = tiff.TiffStream.open(file)
+    written = tiff.TiffStream.open(_before_strips(file))
     tags = tiff_tags.tags_of(written, written.directory(written.first))
     there = {tag[0] for tag in tags}
     more = [tag for tag in tiff_tags.tags_of(stream, first) if tag[0] in tiff_tags.CARRIED - there]
     if not below and not more:
-        return file
-    parts, size, pointers = [file], len(file), []
+        return
+    pointers = []
     for pointer, tree in below.items():
-        gap = size % 2
-        content = b"\0" * gap + tiff_pack.pack_tree(tree, size + gap, stream.order)
-        pointers.append((pointer, 4, 1, struct.pack(stream.order + "I", size + gap)))
-        parts.append(content)
-        size += len(content)
-    gap = size % 2
-    parts.append(b"\0" * gap)
-    size += gap
-    parts.append(tiff_pack.pack_directory([*tags, *more, *pointers], size, stream.order))
-    parts[0] = file[:4] + struct.pack(stream.order + "I", size) + file[8:]
-    return b"".join(parts)
+        at = _even_end(file)
+        file.write(tiff_pack.pack_tree(tree, at, stream.order))
+        pointers.append((pointer, 4, 1, struct.pack(stream.order + "I", at)))
+    at = _even_end(file)
+    file.write(tiff_pack.pack_directory([*tags, *more, *pointers], at, stream.order))
+    file.seek(_FIRST)
+    file.write(struct.pack(stream.order + "I", at))
+
+
+def _before_strips(file: BinaryIO) -> bytes:
+    """The beginning of a file that tifffile has written, with all values of its directory."""
+    import tifffile
+
+    file.seek(0)
+    with tifffile.TiffFile(file) as known:
+        (length, *_) = known.pages.first.dataoffsets
+    file.seek(0)
+    return file.read(length)
+
+
+def _even_end(file: BinaryIO) -> int:
+    """The end of a file, where directories begin, brought to an even offset."""
+    at = file.seek(0, io.SEEK_END)
+    return at + file.write(b"\0" * (at % 2))

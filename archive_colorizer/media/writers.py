@@ -1,12 +1,12 @@
-"""One writer a format: RGB, alpha and metadata to bytes, losslessly."""
+"""One writer a format: a picture, alpha and metadata to a file, losslessly."""
 
-import io
 import struct
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 import numpy as np
 
-from archive_colorizer.color.space import Plane, chroma_of, luma_of
+from archive_colorizer.color.picture import Picture
+from archive_colorizer.color.space import chroma_of, luma_of
 from archive_colorizer.errors import ResultUnwritable
 from archive_colorizer.media import jp2_boxes, png_chunks, vips
 from archive_colorizer.media.jpeg import FAITHFUL, encode_jpeg
@@ -32,14 +32,19 @@ _LEVEL: Final = 3
 
 
 class Writer(Protocol):
-    """Encodes `rgb` (H x W x 3) and the raster's alpha; raises ResultUnwritable."""
+    """Encodes `picture` (H x W x 3) and the raster's alpha into an open file that is empty.
 
-    def __call__(self, rgb: Plane, raster: Raster, metadata: Metadata) -> bytes: ...
+    The file can be read and sought in.  Raises ResultUnwritable.
+    """
+
+    def __call__(
+        self, picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO
+    ) -> None: ...
 
 
-def write_png(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
+def write_png(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
     """PNG of 8 or 16 bit; metadata in chunks of its own, so that EXIF keeps its bytes."""
-    samples = with_alpha(rgb, raster)
+    samples = with_alpha(picture, raster.alpha).whole()
     height, width, bands = samples.shape
     library = vips.library()
     try:
@@ -47,20 +52,20 @@ def write_png(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
             samples.data, width, height, bands, "ushort" if samples.itemsize == 2 else "uchar"
         )
         image = image.copy(interpretation="rgb16" if samples.itemsize == 2 else "srgb")
-        png = bytes(image.pngsave_buffer(compression=_LEVEL, filter="paeth", keep="none"))
+        png = image.pngsave_buffer(compression=_LEVEL, filter="paeth", keep="none")
     except library.Error as error:
         raise ResultUnwritable(f"a PNG cannot be written: {error}") from None
-    return png_chunks.with_metadata(png, metadata)
+    for part in png_chunks.with_metadata(png, metadata):
+        target.write(part)
 
 
-def write_webp(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
+def write_webp(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
     """Lossless WebP, whatever the source was: the lossy kind cannot keep luma."""
     from PIL import Image
 
-    if max(rgb.shape[:2]) > _WEBP_SIDE:
+    if max(picture.shape[:2]) > _WEBP_SIDE:
         raise ResultUnwritable(f"WebP ends at {_WEBP_SIDE} pixels a side")
-    target = io.BytesIO()
-    image = Image.fromarray(with_alpha(rgb, raster))
+    image = Image.fromarray(with_alpha(picture, raster.alpha).whole())
     image.save(
         target,
         "WEBP",
@@ -73,32 +78,33 @@ def write_webp(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
         icc_profile=metadata.icc or b"",
         xmp=metadata.xmp or b"",
     )
-    return target.getvalue()
 
 
-def write_jpeg(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
+def write_jpeg(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
     """JPEG 4:4:4 at the quality that keeps luma within 1 code value; without alpha."""
-    planes = np.empty((3, *rgb.shape[:2]), np.uint8)
-    planes[0] = luma_of(rgb)
-    for top in range(0, rgb.shape[0], _STRIP):
-        part = rgb[top : top + _STRIP].astype(np.float32) / np.float32(255)
-        codes = np.clip(np.rint(chroma_of(part) * 255 + 128), 0, 255)
-        planes[1:, top : top + _STRIP] = np.moveaxis(codes, 2, 0)
-    return encode_jpeg(planes[0], planes[1], planes[2], metadata, FAITHFUL)
+    planes = np.empty((3, *picture.shape[:2]), np.uint8)
+    top = 0
+    for strip in picture.rows(_STRIP):
+        rows = slice(top, top + len(strip))
+        planes[0, rows] = luma_of(strip)
+        codes = np.rint(chroma_of(strip.astype(np.float32) / np.float32(255)) * 255 + 128)
+        planes[1:, rows] = np.moveaxis(np.clip(codes, 0, 255), 2, 0)
+        top += len(strip)
+    target.write(encode_jpeg(planes[0], planes[1], planes[2], metadata, FAITHFUL))
 
 
-def write_bmp(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
+def write_bmp(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
     """BMP of 24 or (with alpha) 32 bit; of the metadata it holds the resolution.
 
     Alpha takes a version 4 header, which names the four channels; with the old header
     readers take it for padding.
     """
-    height, width = rgb.shape[:2]
+    height, width, _ = picture.shape
     bands = 3 if raster.alpha is None else 4
     stride = (width * bands + 3) // 4 * 4
     rows = np.zeros((height, stride), np.uint8)
     body = rows[:, : width * bands].reshape(height, width, bands)
-    body[..., 2::-1] = rgb[::-1]
+    body[..., 2::-1] = picture.whole()[::-1]
     extra = b""
     if raster.alpha is not None:
         body[..., 3] = raster.alpha[::-1]
@@ -123,18 +129,19 @@ def write_bmp(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
         0,
         0,
     )
-    return header + extra + rows.tobytes()
+    target.write(header + extra)
+    target.write(rows.data)
 
 
-def write_jp2(rgb: Plane, raster: Raster, metadata: Metadata) -> bytes:
+def write_jp2(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
     """Reversible JPEG 2000 of 8 or 16 bit in a JP2 file."""
     import imagecodecs
 
-    samples = with_alpha(rgb, raster)
+    samples = with_alpha(picture, raster.alpha).whole()
     try:
         jp2 = imagecodecs.jpeg2k_encode(
             samples, level=0, codecformat="jp2", reversible=True, numthreads=1
         )
     except (imagecodecs.Jpeg2kError, ValueError) as error:
         raise ResultUnwritable(f"a JPEG 2000 file cannot be written: {error}") from None
-    return jp2_boxes.with_metadata(bytes(jp2), metadata, raster.alpha is not None)
+    target.write(jp2_boxes.with_metadata(bytes(jp2), metadata, raster.alpha is not None))

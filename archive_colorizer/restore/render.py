@@ -1,11 +1,12 @@
 """Render: a picture and its color to the bytes of the finished file."""
 
+import io
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from archive_colorizer.color.blend import ChromaField, blend_planes, blend_rgb
+from archive_colorizer.color.blend import ChromaField, blend_planes, blended
 from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import SourceError
@@ -54,8 +55,9 @@ def render(
         said += () if mark_box(*raster.luma.shape) else (TOO_SMALL,)
         raster = replace(raster, luma=with_mark(raster.luma))
     if not raster.format == kind == "jpeg":
-        rgb = blend_rgb(raster.luma, field)
-        return Rendering(stills.encode(rgb, raster, metadata, kind), raster.luma, said)
+        target = io.BytesIO()
+        stills.write(blended(raster.luma, field), raster, metadata, kind, target)
+        return Rendering(target.getvalue(), raster.luma, said)
     if recipe.luma == "lossless":
         refused = _why_not_lossless(raster, recipe)
         if not refused:

@@ -4,8 +4,10 @@ import io
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
+from archive_colorizer.color.picture import Picture
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import (
     DamagedPicture,
@@ -47,6 +49,41 @@ def depths(kind):
 
 
 CASES = [(kind, depth) for kind in FORMATS for depth in depths(kind)]
+
+
+@pytest.mark.parametrize("alpha", [True, False])
+@pytest.mark.parametrize(("kind", "depth"), [*CASES, ("jpeg", np.uint8), ("webp", np.uint16)])
+def test_a_picture_that_is_made_in_strips_gives_the_file_of_the_whole_one(kind, depth, alpha):
+    samples = small() if depth == np.uint8 else deep(small())
+    raster = Raster(samples[..., 1], kind, alpha=samples[..., 0] if alpha else None)
+    strips = Picture(samples.shape, samples.dtype, lambda: iter(np.array_split(samples, 9)))
+    target = io.BytesIO()
+    stills.write(strips, raster, WHOLE, kind, target)
+    assert target.getvalue() == stills.encode(samples, raster, WHOLE)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_strips_of_a_tiff_are_those_that_tifffile_makes_of_a_whole_picture(depth, order):
+    samples = np.tile(small() if depth == np.uint8 else deep(small()), (4, 2, 1))
+    metadata = Metadata(exif(order=order, thumbnail=False))
+    data = stills.encode(samples, Raster(samples[..., 1], "tiff"), metadata)
+    whole = tiff(
+        samples,
+        byteorder=order,
+        compression="zlib",
+        compressionargs={"level": 2 if depth == np.uint8 else 1},
+        predictor=True,
+    )
+    assert strips_of(data) == strips_of(whole)
+    assert len(strips_of(data)) > 1
+
+
+def strips_of(data):
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages.first
+        places = zip(page.dataoffsets, page.databytecounts, strict=True)
+        return [data[at : at + count] for at, count in places]
 
 
 def picture(depth):

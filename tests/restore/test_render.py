@@ -112,7 +112,7 @@ def test_a_result_that_cannot_be_written_fails_alone(studio, monkeypatch):
 
     studio.put("a.png", grey("rocket"))
     place = studio.workplace(constant_model(studio.models / "m.onnx"))
-    monkeypatch.setattr("archive_colorizer.media.stills.encode", refuse)
+    monkeypatch.setattr("archive_colorizer.media.stills.write", refuse)
     outcome = restore_photo(replace(studio.job("a.png")), place)
     assert (outcome.state, outcome.reason) == (State.FAILED, "unwritable")
     assert studio.files() == set()
@@ -160,11 +160,12 @@ def test_every_way_of_a_jpeg_is_read_back(studio, settings):
 
 
 def test_a_result_that_went_wrong_never_gets_its_name(studio, monkeypatch):
-    def cut(*given):
-        return stills.WRITERS["png"](given[0], given[1], given[2])[:-2000]
+    def cut(picture, raster, metadata, kind, target):
+        stills.WRITERS[kind](picture, raster, metadata, target)
+        target.truncate(target.tell() - 2000)
 
     studio.put("a.png", grey("rocket"))
-    monkeypatch.setattr("archive_colorizer.media.stills.encode", cut)
+    monkeypatch.setattr("archive_colorizer.media.stills.write", cut)
     assert studio.restore("a.png").state is State.DONE, "or there is nothing to notice"
     (studio.output / "a.png").unlink()
     outcome = studio.restore("a.png", paranoid=True)
