@@ -223,13 +223,14 @@ def _mean(plane: FloatArray) -> FloatArray:
 def _extremes(whole: Plane, steps: tuple[int, int]) -> tuple[Plane, Plane]:
     """The least and the greatest of each block of `steps` rows and columns."""
     rows, columns = steps
+    blocks: Any = np.ascontiguousarray(whole).reshape(len(whole), -1, columns)
+    # Taking columns apart by their place in a block is vectorized; slicing them is not.
+    apart = cv2.split(blocks)
     found = []
     extremes: tuple[Any, ...] = (cv2.min, cv2.max)
     for extreme in extremes:
-        tall = reduce(extreme, [whole[at::rows] for at in range(rows)])
-        blocks: Any = np.ascontiguousarray(tall).reshape(len(tall), -1, columns)
-        # Taking columns apart by their place in a block is vectorized; slicing them is not.
-        found.append(_like(whole, reduce(extreme, cv2.split(blocks))))
+        narrow = reduce(extreme, apart)
+        found.append(_like(whole, reduce(extreme, [narrow[at::rows] for at in range(rows)])))
     return found[0], found[1]
 
 

@@ -5,7 +5,6 @@ buffers that are used again, so that a strip stays in the processor's cache: on 
 chroma and with new arrays for every step the same arithmetic takes six times as long.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +14,10 @@ import numpy as np
 from archive_colorizer.color.sizes import rows_among
 from archive_colorizer.color.space import FloatArray, Plane, planes_of
 
-_STRIP: Final = 1 << 16
-"""Pixels of a strip: its planes (2.4 MB) stay in a cache, and calls cost little beside them."""
-_TINY: Final = np.float32(1e-4)
-"""Code values that stand for none where something is divided by them."""
+_STRIP: Final = 3 << 15
+"""Pixels of a strip: its planes (2 MB) stay in a cache, and calls cost little beside them."""
+_TINY: Final = 1e-6
+"""Of white: how much further than black and white color may go, so that nothing is divided by 0."""
 _DEPTHS: Final = {"uint8": cv2.CV_8U, "uint16": cv2.CV_16U}
 
 
@@ -51,7 +50,7 @@ class Tint:
         self._scale = scale
         self._height = height
         self._wide = _widened(lines, scale, width)
-        self._buffers = np.empty((9, self.rows, width), np.float32)
+        self._buffers = np.empty((5, self.rows, width), np.float32)
 
     def add(
         self, top: int, seen: Plane, dark: Plane, light: Plane, kept: FloatArray | None = None
@@ -63,50 +62,58 @@ class Tint:
         Color is shrunk along the line to neutral, which keeps hue and luma, until it is inside
         the gamut on both.  Valid until the next strip is asked for.
         """
-        count = len(seen)
-        luma, green, up, down, share, *lines = self._buffers[:, :count]
-        red, blue, above, below = lines
-        self._between(top, lines)
+        luma, slope_of_red, slope_of_blue, red, blue = self._buffers[:, : len(seen)]
+        self._between(top, self._buffers[1:, : len(seen)])
         np.copyto(luma, seen)
-        for color, offset in ((red, above), (blue, below)):
-            np.multiply(color, luma, out=color)
-            np.add(color, offset, out=color)
-        self._green(red, blue, green)
-        np.maximum(np.maximum(red, blue, out=up), np.maximum(green, _TINY, out=share), out=up)
-        np.minimum(np.minimum(red, blue, out=down), np.minimum(green, -_TINY, out=share), out=down)
-        # The offsets are used: in their room comes the share that luma's distances leave.
-        np.divide(np.subtract(np.float32(self._scale.white), light, out=above), up, out=above)
-        np.divide(np.subtract(np.float32(self._scale.black), dark, out=below), down, out=below)
-        np.minimum(np.minimum(above, below, out=share), np.float32(1), out=share)
-        if self._scale.black:
-            np.maximum(share, np.float32(0), out=share)  # codes may lie beyond black and white
+        # So far, red and blue are the offsets of the lines.
+        cv2.accumulateProduct(slope_of_red, luma, red)
+        cv2.accumulateProduct(slope_of_blue, luma, blue)
+        share = self._fitting(red, blue, dark, light)
         if kept is not None:
             np.multiply(share, kept, out=share)
         return np.multiply(red, share, out=red), np.multiply(blue, share, out=blue)
+
+    def _fitting(self, red: FloatArray, blue: FloatArray, dark: Plane, light: Plane) -> FloatArray:
+        """The share of a color, 0 to 1, that stays between black and white on dark and light."""
+        black, white = self._scale.black, self._scale.white
+        tiny = np.float32(_TINY * white)
+        if black:  # codes may lie beyond black and white
+            dark, light = np.maximum(dark, black), np.minimum(light, white)
+        # Luma and slopes are used: these planes lie in their place.
+        green, share, most = self._buffers[:3, : len(dark)]
+        self._green(red, blue, green)
+        # The room up to white over the color, where that is more; then the room down to black.
+        np.maximum(np.maximum(red, blue, out=most), green, out=most)
+        np.subtract(white + tiny, light, out=share)
+        np.divide(share, np.maximum(most, share, out=most), out=share)
+        np.minimum(np.minimum(red, blue, out=most), green, out=most)
+        below = np.subtract(black - tiny, dark, out=green)
+        np.divide(below, np.minimum(most, below, out=most), out=below)
+        return np.minimum(share, below, out=share)
 
     def paint(self, top: int, luma: Plane, out: Plane, kept: FloatArray | None = None) -> None:
         """Red, green and blue of the strip, rounded, in n x width x 3 of luma's depth."""
         red, blue = self.add(top, luma, luma, luma, kept)
         seen, green = self._buffers[:2, : len(luma)]
-        depth = _DEPTHS[luma.dtype.name]
+        np.copyto(seen, luma)
         self._green(red, blue, green)
+        depth = _DEPTHS[luma.dtype.name]
         cv2.merge([cv2.add(seen, one, dtype=depth) for one in (red, green, blue)], dst=out)
 
     def _green(self, red: FloatArray, blue: FloatArray, green: FloatArray) -> None:
         """What green gives so that luma stays."""
         kr, kb = self._scale.weights
         kg = 1 - kr - kb
-        np.copyto(green, cv2.addWeighted(red, -kr / kg, blue, -kb / kg, 0.0, dst=green))
+        cv2.addWeighted(red, -kr / kg, blue, -kb / kg, 0.0, dst=green)
 
-    def _between(self, top: int, out: Sequence[FloatArray]) -> None:
-        """Rows of the picture from the known rows above and below them, linearly."""
-        known, count = self._wide.shape[1], len(out[0])
+    def _between(self, top: int, out: FloatArray) -> None:
+        """Rows of the picture (4 x n x width) from the known rows around them, linearly."""
+        known, count = self._wide.shape[1], out.shape[1]
         at = rows_among(known, top, count, self._height)
         near = np.arange(int(at[0]), min(int(at[-1]) + 2, known), dtype=np.float32)
         weights = np.maximum(1 - np.abs(at[:, None] - near), 0).astype(np.float32)
         first = int(near[0])
-        for plane, rows in zip(self._wide, out, strict=True):
-            np.matmul(weights, plane[first : first + len(near)], out=rows)
+        np.matmul(weights, self._wide[:, first : first + len(near)], out=out)
 
 
 def _widened(lines: FloatArray, scale: Scale, width: int) -> FloatArray:
@@ -124,6 +131,7 @@ def _widened(lines: FloatArray, scale: Scale, width: int) -> FloatArray:
         (slope_cb, offset_cb, scale.blue_of_cb),
     ):
         planes.append(offset * per_chroma - slope * (per_chroma / span * scale.black))
-    size = width, len(lines)
-    wide = [cv2.resize(np.asarray(one, dtype=np.float32), size) for one in planes]
-    return np.asarray(wide, dtype=np.float32)
+    wide = np.empty((4, len(lines), width), np.float32)
+    for plane, out in zip(planes, wide, strict=True):
+        cv2.resize(np.asarray(plane, dtype=np.float32), out.shape[::-1], dst=out)
+    return wide
