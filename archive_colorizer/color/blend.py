@@ -225,7 +225,7 @@ def _extremes(whole: Plane, steps: tuple[int, int]) -> tuple[Plane, Plane]:
     rows, columns = steps
     blocks: Any = np.ascontiguousarray(whole).reshape(len(whole), -1, columns)
     # Taking columns apart by their place in a block is vectorized; slicing them is not.
-    apart = cv2.split(blocks)
+    apart = planes_of(blocks)
     found = []
     extremes: tuple[Any, ...] = (cv2.min, cv2.max)
     for extreme in extremes:

@@ -21,7 +21,8 @@ from archive_colorizer.color.space import FloatArray
 Box: TypeAlias = tuple[int, int, int, int]
 """Top, left, bottom, right in pixels; bottom and right are outside."""
 
-_Whole: TypeAlias = npt.NDArray[np.int64]
+_Whole: TypeAlias = npt.NDArray[np.int32]
+_Sums: TypeAlias = npt.NDArray[np.int16]
 
 _WINDOW: Final = 24
 _SMALLEST: Final = 48
@@ -32,6 +33,8 @@ _NEIGHBORS: Final = 5
 _OVERLAP: Final = 0.3
 _DENSE: Final = 3
 """Stages that every window is put to; after them, windows are few and are picked one by one."""
+_PATTERNS: Final = 256
+"""Of eight bits."""
 _AROUND: Final = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
 """Row and column of the blocks around the middle one, the highest bit of a pattern first."""
 
@@ -56,11 +59,12 @@ class _Stage:
 class _Sheet:
     """The picture in all sizes side by side, so that one offset means the same in each.
 
-    sums: the sheet's integral.  owner: of the same shape, the level whose window begins there,
-    -1 for none.  places, sizes: top and left of each level, and of which faces it is.
+    sums: the sheet's integral, of which the last 16 bits are kept: what they say about a block
+    is right, since none has a sum of 2^15.  owner: of the same shape, the level whose window
+    begins there, -1 for none.  places, sizes: top and left of each level, and of which faces it is.
     """
 
-    sums: npt.NDArray[np.int32]
+    sums: _Sums
     owner: npt.NDArray[np.int8]
     places: npt.NDArray[np.int64]
     sizes: npt.NDArray[np.float64]
@@ -91,7 +95,7 @@ def _sheet(luma: FloatArray) -> _Sheet:
         height, width = levels[number].shape
         sheet[top : top + height, left : left + width] = levels[number]
         owner[top : top + height - _WINDOW + 1, left : left + width - _WINDOW + 1] = number
-    sums = np.asarray(cv2.integral(sheet), dtype=np.int32)
+    sums = np.asarray(cv2.integral(sheet)).astype(np.int16)
     return _Sheet(sums, owner, np.array(places), np.array(sizes))
 
 
@@ -125,55 +129,49 @@ def _promising(sheet: _Sheet) -> _Whole:
     for stage in _stages()[:_DENSE]:
         worth = np.zeros(count, dtype=np.float32)
         for place, worths in zip(stage.blocks, stage.worth, strict=True):
-            worth += worths[_patterns_everywhere(flat, across, place, count)]
+            patterns = _patterns(_blocks_everywhere(flat, across, place, count))
+            worth += cv2.LUT(patterns[None], worths[None])[0]
         passed &= worth >= stage.threshold
-    return np.flatnonzero(passed)
+    return np.flatnonzero(passed).astype(np.int32)
 
 
-def _patterns_everywhere(
-    sums: npt.NDArray[np.int32], across: int, place: tuple[int, int, int, int], count: int
-) -> npt.NDArray[np.uint8]:
-    """The pattern of a stump in each window; the sum of a block is taken once for all windows."""
+def _blocks_everywhere(
+    sums: _Sums, across: int, place: tuple[int, int, int, int], count: int
+) -> list[list[_Sums]]:
+    """The blocks of a stump in each window, each of which is summed up once for all windows."""
     left, top, width, height = place
     wide = sums[width:] - sums[:-width]
     blocks = wide[height * across :] - wide[: -height * across]
-    first = top * across + left
-
-    def block(row: int, column: int) -> npt.NDArray[np.int32]:
-        begin = first + row * height * across + column * width
-        return blocks[begin : begin + count]
-
-    middle = block(1, 1)
-    pattern = np.zeros(count, dtype=np.uint8)
-    lighter = np.empty(count, dtype=bool)
-    for row, column in _AROUND:
-        np.add(pattern, pattern, out=pattern)
-        np.greater_equal(block(row, column), middle, out=lighter)
-        np.bitwise_or(pattern, lighter.view(np.uint8), out=pattern)
-    return pattern
+    begins = [
+        [(top + row * height) * across + left + column * width for column in range(3)]
+        for row in range(3)
+    ]
+    return [[blocks[begin : begin + count] for begin in row] for row in begins]
 
 
-def _passed(sums: npt.NDArray[np.int32], at: _Whole) -> _Whole:
+def _passed(sums: _Sums, at: _Whole) -> _Whole:
     """Those of the windows that pass all other stages."""
     flat, across = sums.ravel(), sums.shape[1]
     for stage in _stages()[_DENSE:]:
         corners = (stage.tops * across + stage.lefts)[..., None] + at
-        patterns = _patterns(flat.take(corners))
-        worth = np.take_along_axis(stage.worth, patterns, axis=1).sum(axis=0)
+        grid = flat.take(corners).reshape(4, 4, *corners.shape[1:])
+        patterns = _patterns(np.diff(np.diff(grid, axis=0), axis=1))
+        first = np.arange(0, stage.worth.size, _PATTERNS)[:, None]
+        worth = stage.worth.take(patterns + first).sum(axis=0)
         at = at[worth >= stage.threshold]
     return at
 
 
-def _patterns(corners: npt.NDArray[np.int32]) -> _Whole:
-    """The 8-bit pattern of 3 x 3 blocks: which of the eight are as light as the middle.
-
-    corners: 16 x ..., the integral at the 4 x 4 corners of the blocks, row by row.
-    """
-    grid = corners.reshape(4, 4, *corners.shape[1:])
-    blocks = np.diff(np.diff(grid, axis=0), axis=1)
-    lighter = blocks >= blocks[1, 1]
-    around = np.stack([lighter[row, column] for row, column in _AROUND])
-    return np.asarray(np.packbits(around, axis=0)[0], dtype=np.int64)
+def _patterns(blocks: Sequence[Sequence[_Sums]] | _Sums) -> npt.NDArray[np.uint8]:
+    """The 8-bit pattern of 3 x 3 blocks: which of the eight are as light as the middle."""
+    middle = blocks[1][1]
+    pattern = np.zeros(middle.shape, dtype=np.uint8)
+    lighter = np.empty(middle.shape, dtype=bool)
+    for row, column in _AROUND:
+        np.add(pattern, pattern, out=pattern)
+        np.greater_equal(blocks[row][column], middle, out=lighter)
+        np.bitwise_or(pattern, lighter.view(np.uint8), out=pattern)
+    return pattern
 
 
 def _grouped(windows: npt.NDArray[np.float64]) -> list[Box]:
@@ -206,7 +204,8 @@ def _stages() -> tuple[_Stage, ...]:
 
 def _stage(raw: dict[str, Any], features: list[list[int]]) -> _Stage:
     blocks = tuple((*features[feature],) for feature, *_ in raw["stumps"])
-    tops, lefts = np.transpose([_corners(*place) for place in blocks], (2, 1, 0))
+    corners = np.array([_corners(*place) for place in blocks], dtype=np.int32)
+    tops, lefts = np.transpose(corners, (2, 1, 0))
     worth = [_worth(inside, outside, subset) for _, inside, outside, *subset in raw["stumps"]]
     return _Stage(raw["threshold"], blocks, tops, lefts, np.stack(worth))
 

@@ -7,7 +7,7 @@ Chroma is centred: -0.5 to 0.5 where R', G', B' and Y' are 0 to 1.  JFIF uses th
 matrix, so the Y plane of a JPEG is this luma.
 """
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -50,6 +50,7 @@ CHROMA_TO_RGB: Final = chroma_to_rgb(KR, KB)
 """Of BT.601."""
 
 _STRIP = 256
+_Sample = TypeVar("_Sample", np.uint8, np.uint16, np.float32)
 
 
 def white_of(plane: Plane) -> int:
@@ -83,9 +84,13 @@ def rgb_of(luma: FloatArray, chroma: FloatArray) -> FloatArray:
     return np.asarray(added + luma[..., None], dtype=np.float32)
 
 
-def planes_of(chroma: FloatArray) -> tuple[FloatArray, ...]:
+def planes_of(picture: npt.NDArray[_Sample]) -> tuple[npt.NDArray[_Sample], ...]:
     """H x W x C as C planes: on them arithmetic is vectorized, over a short last axis it is not."""
-    return tuple(np.asarray(plane, dtype=np.float32) for plane in cv2.split(chroma))
+    height, width, channels = picture.shape
+    # Planes that OpenCV makes itself are copied once more; in one array they hinder one another.
+    planes = tuple(np.empty((height, width), picture.dtype) for _ in range(channels))
+    cv2.split(picture, planes)
+    return planes
 
 
 def lab_of(rgb: FloatArray) -> FloatArray:

@@ -89,7 +89,7 @@ class Tint:
         np.minimum(np.minimum(red, blue, out=most), green, out=most)
         below = np.subtract(black - tiny, dark, out=green)
         np.divide(below, np.minimum(most, below, out=most), out=below)
-        return np.minimum(share, below, out=share)
+        return np.asarray(np.minimum(share, below, out=share), dtype=np.float32)
 
     def paint(self, top: int, luma: Plane, out: Plane, kept: FloatArray | None = None) -> None:
         """Red, green and blue of the strip, rounded, in n x width x 3 of luma's depth."""

@@ -53,13 +53,14 @@ def blotches(chroma: FloatArray, luma: FloatArray) -> float:
     kernel = np.ones((reach, reach), dtype=np.uint8)
     smooth = _blurred(luma, fine)
     flat = cv2.dilate(smooth, kernel) - cv2.erode(smooth, kernel) < _EDGE
-    if not flat.any():
+    count = np.count_nonzero(flat)
+    if not count:
         return 0.0
-    squares = [
-        np.square(_blurred(plane, fine) - _blurred_widely(plane, coarse))[flat].mean()
-        for plane in planes_of(chroma)
-    ]
-    return float(np.sqrt(np.sum(squares)))
+    squares = 0.0
+    for plane in planes_of(chroma):
+        apart = _blurred(plane, fine), _blurred_widely(plane, coarse)
+        squares += cv2.norm(*apart, cv2.NORM_L2SQR, mask=flat.view(np.uint8))
+    return float(np.sqrt(squares / count))
 
 
 def clipped_share(chroma: FloatArray, luma: FloatArray) -> float:
