@@ -191,15 +191,16 @@ def _to_file(source: Path, target: Path, model: Model, recipe: Recipe) -> Outcom
         model_sha256=place.models_sha256,
         settings=place.settings,
     )
-    finished = finish(found, painter_of(model, recipe), recipe, begun)
-    if isinstance(finished, Outcome):
-        return finished
-    if finished.kind != kind:
-        why = "; ".join(finished.outcome.warnings) or f"only a BMP becomes one, not {source.name}"
-        raise ResultUnwritable(f"{target}: {why}; choose another format")
     job = Job(begun.key, found, target.name)
     try:
         with tempfile.TemporaryDirectory(prefix=".archive-colorizer-", dir=target.parent) as work:
+            finished = finish(found, painter_of(model, recipe), recipe, begun, work)
+            if isinstance(finished, Outcome):
+                return finished
+            if finished.kind != kind:
+                said = "; ".join(finished.outcome.warnings)
+                why = said or f"only a BMP becomes one, not {source.name}"
+                raise ResultUnwritable(f"{target}: {why}; choose another format")
             return bring(finished, job, replace(place, work=work))
     except OSError as error:
         why = error.strerror or str(error)

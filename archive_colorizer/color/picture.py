@@ -1,5 +1,6 @@
 """A picture in color that need never be whole in memory: it is made strip by strip."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,11 @@ class Picture:
         """One that is whole already."""
         height, width, bands = samples.shape
         return cls((height, width, bands), samples.dtype, lambda: iter((samples,)))
+
+    @property
+    def nbytes(self) -> int:
+        """Of all samples."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def whole(self) -> Plane:
         """All samples, row by row; those that it was made of where it was whole already."""

@@ -9,15 +9,15 @@ a folder's fsync.  Results that go to a store: media/put.py.
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 from archive_colorizer.address import Address, place_of
 from archive_colorizer.errors import ArchiveColorizerError, ResultUnsound, TargetExists
+from archive_colorizer.media.draft import Content
 from archive_colorizer.media.errands import Answer, Check, Errand, Errands, Parcel
 from archive_colorizer.media.places import (
     Made,
@@ -34,19 +34,16 @@ from archive_colorizer.media.places import (
 from archive_colorizer.media.put import put_all
 from archive_colorizer.records import Job, Outcome, Stamp, Workplace, sidecar_of
 
-Write: TypeAlias = Callable[[Parcel, int], AbstractContextManager[Made]]
-"""Writes a parcel below the open work folder."""
-
 
 def deliver(
-    data: bytes,
+    content: Content,
     job: Job,
     workplace: Workplace,
     settled: Outcome,
     sidecar: bytes | None = None,
     check: Check | None = None,
 ) -> Outcome:
-    """Write `data` as the job's result and return `settled` with what was written; see Parcel.
+    """Bring `content` to its place and return `settled` with what was written; see Parcel.
 
     The result has the mode that the umask gives.  Raises TargetExists when a file that is
     not this job's stands there, or a link or a file where a folder belongs, TargetName when
@@ -54,7 +51,7 @@ def deliver(
     output cannot be written, ResultUnsound when the disk gives back something else, and what
     `check` raises.  No temporary file stays.
     """
-    return _only(deliver_all([Parcel(data, job, settled, sidecar, check)], workplace))
+    return _only(deliver_all([Parcel(content, job, settled, sidecar, check)], workplace))
 
 
 def deliver_all(parcels: Sequence[Parcel], workplace: Workplace) -> list[Answer]:
@@ -62,7 +59,7 @@ def deliver_all(parcels: Sequence[Parcel], workplace: Workplace) -> list[Answer]
     output = place_of(workplace.output)
     if isinstance(output, Address):
         return put_all(parcels, output)
-    return _bring(parcels, workplace, lambda parcel, work: new_file(work, parcel.data))
+    return _bring(parcels, workplace)
 
 
 def deliver_file(
@@ -72,8 +69,8 @@ def deliver_file(
 
     For results that are too large for the memory.  The temporary name goes in any case.
     """
-    parcel = Parcel(b"", job, settled, sidecar)
-    return _only(_bring([parcel], workplace, lambda _, work: written_file(work, temporary)))
+    parcel = Parcel(Path(workplace.work, temporary), job, settled, sidecar)
+    return _only(_bring([parcel], workplace))
 
 
 def _only(answers: list[Answer]) -> Outcome:
@@ -83,12 +80,12 @@ def _only(answers: list[Answer]) -> Outcome:
     return answer
 
 
-def _bring(parcels: Sequence[Parcel], workplace: Workplace, write: Write) -> list[Answer]:
+def _bring(parcels: Sequence[Parcel], workplace: Workplace) -> list[Answer]:
     with ExitStack() as stack:
         errands = Errands(parcels, workplace, stack)
         with errands.blaming(errands.all):
             work = stack.enter_context(open_folder(workplace.work))
-            errands.each(partial(_write, work=work, write=write, stack=stack))
+            errands.each(partial(_write, work=work, stack=stack))
             errands.each_at_once(_to_disk)
             errands.each(_settle)
             errands.each(errands.open_place)
@@ -98,9 +95,13 @@ def _bring(parcels: Sequence[Parcel], workplace: Workplace, write: Write) -> lis
         return [errand.error or errand.outcome for errand in errands.all]
 
 
-def _write(errand: Errand, work: int, write: Write, stack: ExitStack) -> None:
+def _write(errand: Errand, work: int, stack: ExitStack) -> None:
     parcel = errand.parcel
-    errand.made = stack.enter_context(write(parcel, work))
+    content = parcel.content
+    if isinstance(content, Path):
+        errand.made = stack.enter_context(written_file(work, content.name))
+    else:
+        errand.made = stack.enter_context(new_file(work, content))
     if parcel.sidecar is not None:
         errand.beside = stack.enter_context(new_file(work, parcel.sidecar))
 

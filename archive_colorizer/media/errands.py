@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from archive_colorizer.errors import ArchiveColorizerError, OutputError, TargetExists, TargetName
+from archive_colorizer.media.draft import Content, size_of
 from archive_colorizer.media.places import Made, open_target_folder
 from archive_colorizer.records import Job, Outcome, Workplace
 
@@ -29,13 +30,14 @@ _BAD_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG})
 class Parcel:
     """A finished result on its way to the job's target.
 
-    `settled` is what is known of it.  `sidecar` appears beside it (see `sidecar_of`), just
+    `content` is its file, or where that is drafted below the work folder.  `settled` is what is
+    known of it.  `sidecar` appears beside it (see `sidecar_of`), just
     before it; without one, the sidecar that the manifest knows of an earlier result is taken
     away.  `check` is given what the disk gives back, before anything has the result's name, and
     holds `held` bytes of memory for it.
     """
 
-    data: bytes
+    content: Content
     job: Job
     settled: Outcome
     sidecar: bytes | None = None
@@ -44,8 +46,8 @@ class Parcel:
 
     @property
     def weight(self) -> int:
-        """Bytes of memory that are kept until it is delivered."""
-        return len(self.data) + len(self.sidecar or b"") + self.held
+        """Bytes that wait until it is delivered, in memory or on the disk."""
+        return size_of(self.content) + len(self.sidecar or b"") + self.held
 
 
 class Errand:

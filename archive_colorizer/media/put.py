@@ -21,6 +21,7 @@ from archive_colorizer.errors import (
     TargetExists,
     TargetName,
 )
+from archive_colorizer.media.draft import in_memory
 from archive_colorizer.media.errands import AT_ONCE, Answer, Parcel
 from archive_colorizer.records import Job, Outcome, sidecar_of
 from archive_colorizer.store import objects
@@ -49,7 +50,7 @@ def _put(parcel: Parcel, output: Address) -> Answer:
 
 
 def _bring(parcel: Parcel, output: Address) -> Outcome:
-    data, sidecar, job = parcel.data, parcel.sidecar, parcel.job
+    data, sidecar, job = in_memory(parcel.content), parcel.sidecar, parcel.job
     place = output / job.target
     outcome = replace(
         parcel.settled,

@@ -15,6 +15,7 @@ from archive_colorizer.media import stills
 from archive_colorizer.media.credentials import holds_credentials, with_credentials
 from archive_colorizer.media.deliver import deliver, deliver_all
 from archive_colorizer.media.discover import check_fixity, check_unchanged, read_source
+from archive_colorizer.media.draft import Content, in_memory, unless_failed
 from archive_colorizer.media.errands import Check, Parcel
 from archive_colorizer.media.formats import result_format
 from archive_colorizer.media.metadata import ProvenanceNote, with_provenance
@@ -90,7 +91,7 @@ class Finished:
     the format of the source, `kind` that of `content`.
     """
 
-    content: bytes
+    content: Content
     luma: Plane
     original: Format
     kind: Format
@@ -104,9 +105,12 @@ def decoded(data: bytes, name: str, recipe: Recipe) -> Raster:
     return stills.decode(data, name, recipe.max_pixels, recipe.profile, page)
 
 
-def finish(source: Source, painter: Painter, recipe: Recipe, begun: Outcome) -> Finished | Outcome:
+def finish(
+    source: Source, painter: Painter, recipe: Recipe, begun: Outcome, work: str = ""
+) -> Finished | Outcome:
     """Read and color one photograph: the finished file, or why it was left alone.
 
+    work: a folder where large files may be made; without one, all are held in memory.
     Raises what is wrong with the source or the network.
     """
     data, stamp = read_source(source.place, source.stamp)
@@ -136,7 +140,7 @@ def finish(source: Source, painter: Painter, recipe: Recipe, begun: Outcome) -> 
     note = _note(painter, known, recipe)
     metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
     field, measures = recolor(raster.luma, painter, recipe, aids)
-    rendering = render(Original(data, raster), field, metadata, recipe, kind)
+    rendering = render(Original(data, raster), field, metadata, recipe, kind, work)
     content, unsigned = _signed(rendering.content, kind, data, note, recipe)
     beside = recipe.sidecar or not holds_xmp(kind)
     return Finished(
@@ -159,15 +163,16 @@ def finish(source: Source, painter: Painter, recipe: Recipe, begun: Outcome) -> 
 def bring(finished: Finished, job: Job, workplace: Workplace) -> Outcome:
     """Deliver a finished file as the job's target, if its source is still what was read."""
     parcel = _parcel(finished, job, workplace.recipe)
-    return deliver(parcel.data, job, workplace, parcel.settled, parcel.sidecar, parcel.check)
+    return deliver(parcel.content, job, workplace, parcel.settled, parcel.sidecar, parcel.check)
 
 
 def _parcel(finished: Finished, job: Job, recipe: Recipe) -> Parcel:
     """The finished file on its way; raises SourceChanged when its source is not what was read."""
     stamp = finished.outcome.source_stamp
     if stamp is not None:
-        check_unchanged(job.source.place, stamp)
-        check_aids(job.source.place, finished.outcome.beside)
+        with unless_failed(finished.content):
+            check_unchanged(job.source.place, stamp)
+            check_aids(job.source.place, finished.outcome.beside)
     check = _check(finished, job, recipe) if recipe.paranoid else None
     known = replace(finished.outcome, target=job.target)
     held = finished.luma.nbytes if check else 0
@@ -176,7 +181,8 @@ def _parcel(finished: Finished, job: Job, recipe: Recipe) -> Parcel:
 
 def _restore(job: Job, workplace: Workplace, known: Outcome) -> Parcel | Outcome:
     begun = time.monotonic()
-    finished = finish(job.source, painter_of(workplace), workplace.recipe, known)
+    painter = painter_of(workplace)
+    finished = finish(job.source, painter, workplace.recipe, known, workplace.work)
     if isinstance(finished, Outcome):
         return finished
     parcel = _parcel(finished, placed(job, finished.original, finished.kind), workplace.recipe)
@@ -226,12 +232,12 @@ def _said_of(beside: tuple[Companion, ...], recipe: Recipe) -> tuple[str, ...]:
 
 
 def _signed(
-    content: bytes, kind: Format, source: bytes, note: ProvenanceNote, recipe: Recipe
-) -> tuple[bytes, tuple[str, ...]]:
+    content: Content, kind: Format, source: bytes, note: ProvenanceNote, recipe: Recipe
+) -> tuple[Content, tuple[str, ...]]:
     """The file with Content Credentials, where the recipe asks for them and the format can."""
     if not recipe.c2pa:
         return content, ()
     if not holds_credentials(kind):
         return content, (f"{kind.upper()} cannot hold Content Credentials: not signed",)
     certificate, key = Path(recipe.cert), Path(recipe.key)
-    return with_credentials(content, kind, source, note, certificate, key), ()
+    return with_credentials(in_memory(content), kind, source, note, certificate, key), ()

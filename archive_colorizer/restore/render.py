@@ -1,7 +1,7 @@
 """Render: a picture and its color to the bytes of the finished file."""
 
-import io
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -11,6 +11,7 @@ from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import SourceError
 from archive_colorizer.media import jpeg, stills
+from archive_colorizer.media.draft import Content, drafted
 from archive_colorizer.media.formats import target_name
 from archive_colorizer.media.jpeg_lossless import encode_lossless
 from archive_colorizer.media.jpeg_turn import as_stored, stored_orientation
@@ -24,7 +25,7 @@ from archive_colorizer.records import Job
 class Rendering:
     """A finished file, the luma that it shows (upright), and what is to be said about it."""
 
-    content: bytes
+    content: Content
     luma: Plane
     warnings: tuple[str, ...] = ()
 
@@ -38,9 +39,14 @@ class Original:
 
 
 def render(
-    original: Original, field: ChromaField, metadata: Metadata, recipe: Recipe, kind: Format
+    original: Original,
+    field: ChromaField,
+    metadata: Metadata,
+    recipe: Recipe,
+    kind: Format,
+    work: str = "",
 ) -> Rendering:
-    """Blend and encode as `kind`.
+    """Blend and encode as `kind`; a large file is made in the folder `work`, if that is not "".
 
     From JPEG to JPEG, the source's luma coefficients are carried over when the recipe asks
     for that and the file allows it.
@@ -55,9 +61,9 @@ def render(
         said += () if mark_box(*raster.luma.shape) else (TOO_SMALL,)
         raster = replace(raster, luma=with_mark(raster.luma))
     if not raster.format == kind == "jpeg":
-        target = io.BytesIO()
-        stills.write(blended(raster.luma, field), raster, metadata, kind, target)
-        return Rendering(target.getvalue(), raster.luma, said)
+        picture = blended(raster.luma, field)
+        write = partial(stills.write, picture, raster, metadata, kind)
+        return Rendering(drafted(write, picture.nbytes, work), raster.luma, said)
     if recipe.luma == "lossless":
         refused = _why_not_lossless(raster, recipe)
         if not refused:
