@@ -31,10 +31,10 @@ class Parcel:
     """A finished result on its way to the job's target.
 
     `content` is its file, or where that is drafted below the work folder.  `settled` is what is
-    known of it.  `sidecar` appears beside it (see `sidecar_of`), just
-    before it; without one, the sidecar that the manifest knows of an earlier result is taken
-    away.  `check` is given what the disk gives back, before anything has the result's name, and
-    holds `held` bytes of memory for it.
+    known of it.  `sidecar` appears beside it (see `sidecar_of`), just before it; without one, the
+    sidecar that the manifest knows of an earlier result is taken away.  `check` is given what the
+    disk gives back, before anything has the result's name, and holds `held` bytes of memory for
+    it.
     """
 
     content: Content

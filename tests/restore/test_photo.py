@@ -198,9 +198,27 @@ def test_the_result_says_that_its_color_was_made_by_an_algorithm(studio, suffix)
     assert outcome.model_sha256.encode() in content
 
 
-def test_a_source_that_changes_meanwhile_fails(studio, monkeypatch):
+@pytest.mark.parametrize("settings", [{}, {"paranoid": True}, {"mark": "corner", "sidecar": True}])
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "bmp", "jp2"])
+def test_a_large_result_is_written_as_a_small_one_is(studio, monkeypatch, suffix, settings):
+    name = f"a.{suffix}"
+    studio.put(name, grey("coffee"))
+    assert studio.restore(name, **settings).state is State.DONE
+    small = studio.result(name)
+    (studio.output / name).unlink()
+    monkeypatch.setattr("archive_colorizer.media.draft._IN_MEMORY", 0)
+    outcome = studio.restore(name, **settings)
+    assert outcome.state is State.DONE, outcome.message
+    assert np.array_equal(studio.result(name), small)
+    assert digest(studio.output / name) == outcome.target_sha256
+    assert not list(studio.work.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("in_memory", [0, 1 << 30])
+def test_a_source_that_changes_meanwhile_fails(studio, monkeypatch, in_memory):
     from archive_colorizer.restore import photo
 
+    monkeypatch.setattr("archive_colorizer.media.draft._IN_MEMORY", in_memory)
     studio.put("a.png", grey("rocket"))
     plain = photo.recolor
 
@@ -213,6 +231,7 @@ def test_a_source_that_changes_meanwhile_fails(studio, monkeypatch):
     outcome = studio.restore("a.png")
     assert (outcome.state, outcome.reason) == (State.FAILED, "source-changed")
     assert not (studio.output / "a.png").exists()
+    assert not list(studio.work.glob("*.tmp"))
 
 
 def test_a_foreign_file_in_the_place_of_the_result_is_kept(studio):

@@ -136,6 +136,21 @@ def test_a_result_is_signed_when_asked_for(studio, tmp_path):
     assert any("cannot hold Content Credentials" in warning for warning in unsigned.warnings)
 
 
+def test_a_large_result_is_signed_too(studio, tmp_path, monkeypatch):
+    pytest.importorskip("c2pa", reason="Content Credentials need the extra 'c2pa'")
+    from archive_colorizer.media.credentials import read_credentials
+    from tests.media.test_credentials import pair
+
+    monkeypatch.setattr("archive_colorizer.media.draft._IN_MEMORY", 0)
+    certificate, key = pair(tmp_path)
+    studio.put("a.tif", grey("coffee"))
+    outcome = studio.restore("a.tif", c2pa=True, cert=str(certificate), key=str(key))
+    assert outcome.state is State.DONE, outcome.message
+    read = read_credentials((studio.output / "a.tif").read_bytes(), "tiff")
+    assert read["validation_state"] in ("Valid", "Trusted")
+    assert not list(studio.work.glob("*.tmp"))
+
+
 def test_the_stated_source_type_is_a_setting(studio):
     studio.put("a.png", grey("coffee"))
     studio.restore("a.png", source_type="algorithmicallyEnhanced")
