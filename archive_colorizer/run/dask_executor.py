@@ -18,11 +18,11 @@ from archive_colorizer.device import VISIBLE
 from archive_colorizer.errors import DependencyError
 from archive_colorizer.records import Outcome
 from archive_colorizer.run.dask_answers import answer_of
+from archive_colorizer.run.dask_calm import hear_less, settings
 from archive_colorizer.run.executor import Batch, Lost, Task, out_of_time
 from archive_colorizer.run.guard import can_refuse_memory, guarded, ran_out_of_time
 from archive_colorizer.run.limits import NO_LIMITS, Limits, has_room
 from archive_colorizer.run.surroundings import (
-    ORIGIN,
     environment,
     prepare_origin,
     signals_held_back,
@@ -37,33 +37,6 @@ _PATIENCE = 5.0
 """Seconds that the processes get to end by themselves."""
 _NO_PATIENCE = 1.0
 """The same when their work is not wanted any more."""
-
-_SETTINGS: dict[str, Any] = {
-    # A batch is blamed at once: the driver retries its jobs alone, which is fairer.
-    "distributed.scheduler.allowed-failures": 0,
-    # Long, since a worker that yields to others may begin late on a busy machine.
-    "distributed.scheduler.no-workers-timeout": "300s",
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-    "distributed.worker.multiprocessing-method": ORIGIN,
-    # Pictures are memory that Dask does not manage: pausing would wait for ever.
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": 0.95,
-    "distributed.worker.profile.enabled": False,
-    # Looks at the process that nobody sees, each of which takes Python's lock from the work.
-    "distributed.admin.system-monitor.gil.enabled": False,
-    "distributed.admin.system-monitor.interval": "10s",
-    "distributed.admin.tick.interval": "1s",
-    "distributed.admin.tick.limit": "60s",
-    # What Dask notes of itself for its dashboard: hours of it are megabytes.
-    "distributed.admin.system-monitor.log-length": 10,
-    "distributed.admin.low-level-log-length": 100,
-    "distributed.admin.log-length": 100,
-    "distributed.diagnostics.computations.max-history": 2,
-    "distributed.diagnostics.erred-tasks.max-history": 10,
-}
 
 
 class DaskExecutor:
@@ -163,12 +136,12 @@ class DaskExecutor:
 
         silence()
         nanny = {"distributed.nanny.pre-spawn-environ": variables}
-        self._settings.enter_context(dask.config.set({**_SETTINGS, **nanny}))
+        # Where a worker is refused memory file by file, one may have what the others leave.
+        alone = can_refuse_memory() and self._team.hands == 1
+        self._settings.enter_context(dask.config.set({**settings(refused=alone), **nanny}))
         self._notes = self._settings.enter_context(TemporaryDirectory(prefix="colorize-"))
         memory = self._limits.share(MEMORY_LIMIT, self._hands)
         self._limits = replace(self._limits, memory=memory)
-        # Where a worker is refused memory file by file, one may have what the others leave.
-        alone = can_refuse_memory() and self._team.hands == 1
         most = memory * (self._workers if alone else self._team.hands)
         library: Any = distributed
         try:
@@ -183,6 +156,7 @@ class DaskExecutor:
                     dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                 )
+                hear_less(self._cluster.scheduler)
                 self._client = library.Client(self._cluster, set_as_default=False)
         except (RuntimeError, TimeoutError, OSError) as error:
             raise DependencyError(

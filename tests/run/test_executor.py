@@ -473,7 +473,26 @@ def test_what_is_set_of_dask_is_what_it_knows() -> None:
     import dask
     import distributed  # noqa: F401 (brings the settings and their defaults)
 
-    from archive_colorizer.run.dask_executor import _SETTINGS
+    from archive_colorizer.run.dask_calm import settings
 
-    unknown = [one for one in _SETTINGS if dask.config.get(one, "unknown") == "unknown"]
+    unknown = [
+        one for one in settings(refused=True) if dask.config.get(one, "unknown") == "unknown"
+    ]
     assert not unknown
+
+
+def tell_heartbeat(batch: Batch) -> list[Outcome]:
+    from distributed import get_worker
+
+    time.sleep(1)  # the first one is sent after half of it, and its answer says when the next is
+    due: float = get_worker().periodic_callbacks["heartbeat"].callback_time
+    return [replace(one, message=str(due)) for one in note(batch)]
+
+
+def test_workers_report_as_seldom_as_they_are_asked_to() -> None:
+    from archive_colorizer.run.dask_calm import HEARTBEAT
+
+    with open_executor("dask", 1, 1) as executor:
+        (answer,) = executor.map(tell_heartbeat, batches(1))
+    assert isinstance(answer, list)
+    assert {one.message for one in answer} == {str(HEARTBEAT * 1000)}
