@@ -2,13 +2,12 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from multiprocessing import active_children
-from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -61,7 +60,6 @@ class DaskExecutor:
         self._client: Any = None
         self._settings = ExitStack()
         self._abandoned = False
-        self._others: set[int | None] = set()
 
     def map(self, task: Task, batches: Iterable[Batch]) -> Iterator[list[Outcome] | Lost]:
         """See Executor; raises what the task raises."""
@@ -109,22 +107,20 @@ class DaskExecutor:
         if self._cluster is None:
             return
         cluster, self._cluster = self._cluster, None
+        nannies = list(cluster.workers.values())
+        ours = _processes(nannies)
         if self._abandoned:
-            for nanny in cluster.workers.values():
+            for nanny in nannies:
                 nanny.close_gracefully()  # or it would start another worker
-            _kill(self._children())
+            _kill(ours)
         for part in (self._client, cluster):
             with suppress(TimeoutError, OSError):
                 part.close(timeout=_NO_PATIENCE if self._abandoned else _PATIENCE)
         cluster.shutdown_on_close = False  # no second try, with a wait, when Python ends
-        _kill(self._children())
+        _kill(ours | _processes(nannies))
         self._settings.close()
 
-    def _children(self) -> list[BaseProcess]:
-        return [child for child in active_children() if child.pid not in self._others]
-
     def _start(self, task: Task) -> None:
-        self._others = {child.pid for child in active_children()}
         variables = environment(self._threads)
         self._settings.enter_context(_environment_with(variables))
         with signals_held_back():
@@ -211,6 +207,12 @@ def _environment_with(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _kill(children: Iterable[BaseProcess]) -> None:
-    for child in children:
-        child.kill()
+def _processes(nannies: Iterable[Any]) -> set[int]:
+    """Those of these nannies' workers; another executor of this process has its own."""
+    return {nanny.process.pid for nanny in nannies if nanny.process is not None}
+
+
+def _kill(processes: Collection[int]) -> None:
+    for child in active_children():
+        if child.pid in processes:
+            child.kill()

@@ -365,6 +365,25 @@ def test_a_death_alone_costs_only_itself(dask: Executor) -> None:
     assert len(gather(dask, die_of_kill, batches(5))) == 10
 
 
+def test_one_that_ends_leaves_the_processes_of_another_alone() -> None:
+    with open_executor("dask", 1, 1) as stays:
+        (first,) = gather(stays, note, iter([(job(1),)]))
+        with open_executor("dask", 1, 1) as ends:
+            gather(ends, note, batches(1))
+            os.kill(int(first.provider or ""), signal.SIGKILL)
+            # The one in its place is younger than the other executor.
+            younger = _answered(stays)
+            assert younger != first.provider
+        assert _answered(stays) == younger
+
+
+def _answered(executor: Executor) -> str | None:
+    while True:
+        (answer,) = executor.map(note, iter([(job(1),)]))
+        if not isinstance(answer, Lost):
+            return answer[0].provider
+
+
 def listeners(process: psutil.Process) -> dict[str, str]:
     """By socket, the addresses that the process and its children listen on, from /proc."""
     nodes = {}
