@@ -1,57 +1,118 @@
 """Jobs in batches: enough at once to be worth sending, few enough to lose."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from archive_colorizer.records import Job
 from archive_colorizer.run.executor import Batch
 
-MOST_JOBS = 64
-MOST_BYTES = 4 << 20
-"""Bytes of sources; a larger source goes alone."""
-SECONDS = 1.0
+MOST_JOBS: Final = 64
+MOST_BYTES: Final = 48 << 20
+"""Bytes of sources; a larger source goes alone.  Only one of them is in memory at a time."""
+MOST_MEMORY: Final = 1 << 30
+"""Bytes that a picture may take to be restored beside others of its batch."""
+SECONDS: Final = 1.0
 """Of work that a batch is meant to be."""
 
-_WARM = 16
+_WARM: Final = 16
 """Jobs that go out before batches grow by one, so that a small archive is shared evenly."""
-_MEMORY = 16
+_MEMORY: Final = 16
 """Jobs whose pace counts, about: a stretch of other pictures soon has batches of its own size."""
+_SIGHT: Final = 256
+"""Jobs that are looked at ahead, at most, to see the end."""
 
 
 class Pace:
-    """How many jobs are about `SECONDS` of work, as the latest ones went."""
+    """What a job takes, as the latest ones went, and how many batches are out.
+
+    flying: those that were sent and have not come back.
+    """
 
     def __init__(self) -> None:
-        self._seconds: float | None = None
+        self.flying = 0
+        self._seconds = 0.0
+        self._bytes = 0.0
+        self._known = False
 
-    def note(self, seconds: float) -> None:
-        """Take what one job took on its worker."""
-        before = seconds if self._seconds is None else self._seconds
-        self._seconds = before + (seconds - before) / _MEMORY
+    def note(self, seconds: float, size: int) -> None:
+        """Take what one job took on its worker, and the bytes of its source."""
+        weight = 1 / _MEMORY if self._known else 1.0
+        self._seconds += (seconds - self._seconds) * weight
+        self._bytes += (size - self._bytes) * weight
+        self._known = True
 
-    @property
-    def jobs(self) -> int:
-        mean = self._seconds or 0.0
-        return MOST_JOBS if mean * MOST_JOBS <= SECONDS else max(1, int(SECONDS / mean))
+    def seconds_of(self, job: Job) -> float:
+        """What this one may take: as long as the others, or longer by as much as it is larger.
+
+        Before anything is known, all that a batch may.
+        """
+        if not self._known:
+            return SECONDS
+        return self._seconds * max(1.0, _size(job) / max(self._bytes, 1.0))
 
 
 def in_batches(jobs: Iterable[Job], pace: Pace) -> Iterator[Batch]:
-    """The jobs in their order, as tuples of one job at first and of up to `pace.jobs` later.
+    """The jobs in their order, as tuples of one job at first and of about `SECONDS` later.
 
-    A part of a film goes alone, whatever its file's size.
+    Towards the end they become smaller, so that all workers have something to do until then.
+    A part of a film goes alone, and so does whatever takes much memory or time.
     """
-    batch: list[Job] = []
-    size = sent = 0
-    for job in jobs:
-        here = job.source.stamp.size if job.part is None else MOST_BYTES + 1
-        if batch and size + here > MOST_BYTES:
-            yield tuple(batch)
-            sent += len(batch)
-            batch, size = [], 0
-        batch.append(job)
-        size += here
-        if len(batch) >= min(pace.jobs, 1 + sent // _WARM) or size > MOST_BYTES:
-            yield tuple(batch)
-            sent += len(batch)
-            batch, size = [], 0
-    if batch:
-        yield tuple(batch)
+    ahead = _Ahead(jobs)
+    sent = 0
+    while ahead.see(1):
+        batch = _next(ahead, pace, min(MOST_JOBS, 1 + sent // _WARM))
+        sent += len(batch)
+        yield batch
+
+
+def _next(ahead: "_Ahead", pace: Pace, most: int) -> Batch:
+    batch = [ahead.take()]
+    seconds, size = pace.seconds_of(batch[0]), _size(batch[0])
+    if seconds * 2 > SECONDS or most == 1 or _is_alone(batch[0]):
+        return tuple(batch)
+    share = pace.flying + 1
+    left = 1 + ahead.see(min(most * share, _SIGHT))
+    if ahead.ended:
+        most = min(most, left // share)
+    while len(batch) < most and ahead.see(1):
+        job = ahead.next
+        seconds, size = seconds + pace.seconds_of(job), size + _size(job)
+        if seconds > SECONDS or size > MOST_BYTES or _is_alone(job):
+            break
+        batch.append(ahead.take())
+    return tuple(batch)
+
+
+def _size(job: Job) -> int:
+    return job.source.stamp.size
+
+
+def _is_alone(job: Job) -> bool:
+    return job.part is not None or job.memory > MOST_MEMORY or _size(job) > MOST_BYTES
+
+
+class _Ahead:
+    """Jobs that may be looked at before they are taken."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self.ended = False
+        self._jobs = iter(jobs)
+        self._seen: deque[Job] = deque()
+
+    @property
+    def next(self) -> Job:
+        return self._seen[0]
+
+    def see(self, count: int) -> int:
+        """How many are left, if no more than that; or at least `count`."""
+        while len(self._seen) < count and not self.ended:
+            job = next(self._jobs, None)
+            if job is None:
+                self.ended = True
+            else:
+                self._seen.append(job)
+        return len(self._seen)
+
+    def take(self) -> Job:
+        return self._seen.popleft()

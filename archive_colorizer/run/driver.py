@@ -150,14 +150,21 @@ class _Drive:
             yield batch
 
     def _map(self, batches: Iterable[Batch]) -> None:
-        for answer in self._run.executor.map(self._run.task, batches):
+        for answer in self._run.executor.map(self._run.task, self._counted(batches)):
+            self._pace.flying -= 1
             if isinstance(answer, Lost):
                 self._doubtful = True
                 self._lose(answer)
                 continue
             for outcome in answer:
-                self._pace.note(outcome.seconds)
+                stamp = outcome.source_stamp
+                self._pace.note(outcome.seconds, stamp.size if stamp else 0)
                 self._take(outcome)
+
+    def _counted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self._pace.flying += 1
+            yield batch
 
     def _lose(self, lost: Lost) -> None:
         jobs = self._adopt(lost.batch)
