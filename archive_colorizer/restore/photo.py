@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from archive_colorizer import __version__
 from archive_colorizer.color.space import Plane
 from archive_colorizer.color.tone import Tone, tone_of
 from archive_colorizer.media import stills
 from archive_colorizer.media.credentials import holds_credentials, with_credentials
-from archive_colorizer.media.deliver import deliver, deliver_all
+from archive_colorizer.media.deliver import deliver
 from archive_colorizer.media.discover import check_fixity, check_unchanged, read_source
 from archive_colorizer.media.draft import Content, in_memory, unless_failed
 from archive_colorizer.media.errands import Check, Parcel
@@ -25,62 +24,36 @@ from archive_colorizer.media.sidecar import holds_xmp, sidecar_for
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Companion, Job, Outcome, Source, State, Workplace
 from archive_colorizer.restore.aids import check_aids, read_aids
-from archive_colorizer.restore.boundary import attempt, failure, settle
+from archive_colorizer.restore.boundary import settle
+from archive_colorizer.restore.courier import Courier
 from archive_colorizer.restore.painter import Painter
 from archive_colorizer.restore.recolor import flags_of, recolor
 from archive_colorizer.restore.render import Original, placed, render, sharpening_of
 from archive_colorizer.restore.session import painter_of
 
-_MOST_BYTES: Final = 8 << 20
-"""Of finished files that wait to be delivered together."""
-_SECONDS: Final = 1.0
-"""That the first of them waits at most."""
-
 
 def restore_photos(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:
     """Restore each job's photograph; never raises for what one photograph did.
 
-    Small results are delivered together, at the end or about once a second.
+    They are delivered beside the work on the next ones, small ones together (see Courier), and
+    all before this returns.
     """
     outcomes: list[Outcome] = []
-    waiting: list[Parcel] = []
-    first = weight = 0.0
-    for job in jobs:
-        made = settle(job, workplace.of(job.source), _restore)
-        if isinstance(made, Outcome):
-            outcomes.append(made)
-            continue
-        first = first if waiting else time.monotonic()
-        waiting.append(made)
-        weight += made.weight
-        if weight >= _MOST_BYTES or time.monotonic() - first >= _SECONDS:
-            outcomes += _deliver(waiting, workplace)
-            waiting, weight = [], 0.0
-    return outcomes + _deliver(waiting, workplace)
+    with Courier(workplace) as courier:
+        for job in jobs:
+            courier.set_off()
+            made = settle(job, workplace.of(job.source), _restore)
+            if isinstance(made, Outcome):
+                outcomes.append(made)
+            else:
+                courier.take(made)
+        return outcomes + courier.delivered()
 
 
 def restore_photo(job: Job, workplace: Workplace) -> Outcome:
     """Read, color and deliver one photograph, and say what became of it."""
     (outcome,) = restore_photos((job,), workplace)
     return outcome
-
-
-def _deliver(parcels: list[Parcel], workplace: Workplace) -> list[Outcome]:
-    """Deliver together; the seconds that it takes are shared among all."""
-    if not parcels:
-        return []
-    begun = time.monotonic()
-    answers = attempt(lambda: deliver_all(parcels, workplace), lambda error: [error] * len(parcels))
-    seconds = (time.monotonic() - begun) / len(parcels)
-    made = [
-        answer if isinstance(answer, Outcome) else _undelivered(parcel.job, workplace, answer)
-        for parcel, answer in zip(parcels, answers, strict=True)
-    ]
-    return [replace(one, seconds=round(one.seconds + seconds, 4)) for one in made]
-
-
-def _undelivered(job: Job, workplace: Workplace, error: Exception) -> Outcome:
-    return failure(job, workplace.of(job.source), error)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
