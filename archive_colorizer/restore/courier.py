@@ -11,7 +11,7 @@ from archive_colorizer.media.errands import Parcel
 from archive_colorizer.records import Outcome, Workplace
 from archive_colorizer.restore.boundary import attempt, failure
 
-_ENOUGH: Final = 8 << 20
+_ENOUGH: Final = 4 << 20
 """Bytes of finished files that wait to be delivered together."""
 _SECONDS: Final = 1.0
 """That the first of them waits at most."""
