@@ -202,8 +202,8 @@ def _coded(color: FloatArray, chroma: float, coding: Coding) -> Plane:
     if coding.depth == 8:
         # No code is below 0, since the color is in gamut; so nothing is turned by "Abs".
         return np.asarray(cv2.convertScaleAbs(color, alpha=codes, beta=coding.neutral), np.uint8)
-    exact = np.rint(color * np.float32(codes) + np.float32(coding.neutral))
-    return np.asarray(np.clip(exact, 0, (1 << coding.depth) - 1), dtype=np.uint16)
+    deep = cv2.addWeighted(color, codes, color, 0.0, coding.neutral, dtype=cv2.CV_16U)
+    return np.asarray(np.minimum(deep, (1 << coding.depth) - 1), dtype=np.uint16)
 
 
 def _turned(field: ChromaField, weights: tuple[float, float]) -> ChromaField:
@@ -211,8 +211,9 @@ def _turned(field: ChromaField, weights: tuple[float, float]) -> ChromaField:
     if weights == (KR, KB):
         return field
     to_other = chroma_matrix(*weights) @ CHROMA_TO_RGB
-    lines = field.lines.reshape(*field.lines.shape[:2], 2, 2) @ to_other.T
-    return ChromaField(np.asarray(lines.reshape(field.lines.shape), dtype=np.float32), field.shares)
+    pairs = field.lines.reshape(len(field.lines), -1, 2)
+    lines = cv2.transform(pairs, to_other).reshape(field.lines.shape)
+    return ChromaField(np.asarray(lines, dtype=np.float32), field.shares)
 
 
 def _mean(plane: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ chroma and with new arrays for every step the same arithmetic takes six times as
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -16,6 +16,8 @@ from archive_colorizer.color.space import FloatArray, Plane, planes_of
 
 _STRIP: Final = 3 << 15
 """Pixels of a strip: its planes (2 MB) stay in a cache, and calls cost little beside them."""
+_TOGETHER: Final = 16
+"""Rows that are made of known rows at once: of the weights that this takes, most are 0."""
 _TINY: Final = 1e-6
 """Of white: how much further than black and white color may go, so that nothing is divided by 0."""
 _DEPTHS: Final = {"uint8": cv2.CV_8U, "uint16": cv2.CV_16U}
@@ -108,12 +110,14 @@ class Tint:
 
     def _between(self, top: int, out: FloatArray) -> None:
         """Rows of the picture (4 x n x width) from the known rows around them, linearly."""
-        known, count = self._wide.shape[1], out.shape[1]
-        at = rows_among(known, top, count, self._height)
-        near = np.arange(int(at[0]), min(int(at[-1]) + 2, known), dtype=np.float32)
-        weights = np.maximum(1 - np.abs(at[:, None] - near), 0).astype(np.float32)
-        first = int(near[0])
-        np.matmul(weights, self._wide[:, first : first + len(near)], out=out)
+        known = self._wide.shape[1]
+        for begin in range(0, out.shape[1], _TOGETHER):
+            rows = out[:, begin : begin + _TOGETHER]
+            at = rows_among(known, top + begin, rows.shape[1], self._height)
+            first, last = int(at[0]), min(int(at[-1]) + 2, known)
+            near = np.arange(first, last, dtype=np.float32)
+            weights = np.maximum(1 - np.abs(at[:, None] - near), 0)
+            np.matmul(weights, self._wide[:, first:last], out=rows)
 
 
 def _widened(lines: FloatArray, scale: Scale, width: int) -> FloatArray:
@@ -122,16 +126,16 @@ def _widened(lines: FloatArray, scale: Scale, width: int) -> FloatArray:
     A color is then slope * code + offset.
     """
     slope_cb, slope_cr, offset_cb, offset_cr = planes_of(lines)
-    span = np.float32(scale.white - scale.black)
-    planes = []
-    for slope, per_chroma in ((slope_cr, scale.red_of_cr), (slope_cb, scale.blue_of_cb)):
-        planes.append(slope * (per_chroma / span))
-    for slope, offset, per_chroma in (
+    span = scale.white - scale.black
+    colors = (
         (slope_cr, offset_cr, scale.red_of_cr),
         (slope_cb, offset_cb, scale.blue_of_cb),
-    ):
-        planes.append(offset * per_chroma - slope * (per_chroma / span * scale.black))
+    )
+    planes: list[Any] = [slope * (whole / span) for slope, _, whole in colors]
+    for slope, offset, whole in colors:
+        of_black = whole / span * scale.black
+        planes.append(cv2.addWeighted(offset, whole, slope, -of_black, 0.0))
     wide = np.empty((4, len(lines), width), np.float32)
     for plane, out in zip(planes, wide, strict=True):
-        cv2.resize(np.asarray(plane, dtype=np.float32), out.shape[::-1], dst=out)
+        cv2.resize(plane, out.shape[::-1], dst=out)
     return wide
