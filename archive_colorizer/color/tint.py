@@ -18,8 +18,11 @@ _STRIP: Final = 3 << 15
 """Pixels of a strip: its planes (2 MB) stay in a cache, and calls cost little beside them."""
 _TOGETHER: Final = 16
 """Rows that are made of known rows at once: of the weights that this takes, most are 0."""
-_TINY: Final = 1e-6
-"""Of white: how much further than black and white color may go, so that nothing is divided by 0."""
+_TINY: Final = 2.0**-22
+"""Of white: how far beyond black and white color may go, so that nothing is divided by 0.
+
+A few times what float32 tells apart there, and far from half a code at 16 bits.
+"""
 _DEPTHS: Final = {"uint8": cv2.CV_8U, "uint16": cv2.CV_16U}
 
 

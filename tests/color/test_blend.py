@@ -95,6 +95,16 @@ def test_black_white_and_tiny_pictures_have_no_color_and_no_nan(shape, value):
     assert (cr == 128).all()
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("strength", [0, 1])
+def test_black_and_white_stay_so_at_any_depth_with_and_without_color(dtype, strength):
+    """Where there is no room for color, and where none is asked for, nothing is divided by 0."""
+    luma = np.zeros((16, 24), dtype)
+    luma[8:] = np.iinfo(dtype).max
+    field = ChromaField(np.float32(strength) * wild_field(4).lines)
+    assert np.array_equal(blend_rgb(luma, field), np.repeat(luma[..., None], 3, axis=2))
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 2)])
 def test_the_smallest_masks_keep_their_color(shape):
     luma = np.full(shape, 0.5, dtype=np.float32)
