@@ -37,7 +37,8 @@ class Recipe(Settings):
     hint: known colors of places, which spread from there; for a single photograph.
     borders: auto finds borders of plates, film edges and margins, and leaves them neutral.
     jpeg_quality: 1 to 100, or 0 for the least that keeps luma within 1 code value.
-    luma: of JPEG results; lossless carries the source's luma coefficients over bit for bit.
+    luma: of JPEG results; lossless carries the source's luma coefficients over bit for bit, also
+        out of files for which that is more work.
     profile: srgb converts pixels of another color space to sRGB, keep stays in theirs.
     format: of results; same is the source's, or the nearest lossless one that can be written.
     page: of files with several pictures, from 1; 0 takes the first and warns of the others.

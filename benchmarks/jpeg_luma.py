@@ -1,4 +1,4 @@
-"""JPEG to JPEG, luma encoded again and luma carried over: size, error and CPU time.
+"""JPEG to JPEG, luma encoded again and luma kept bit for bit: size, error and CPU time.
 
 Run `python benchmarks/jpeg_luma.py [JPEG ...]`; without files it makes a grey photograph of
 12 megapixels with grain.  CPU times are of this process, the least of five, and are given as
@@ -24,13 +24,15 @@ from skimage import data
 
 from archive_colorizer.color.blend import ChromaField, blend_planes
 from archive_colorizer.media.jpeg import encode_jpeg
+from archive_colorizer.media.jpeg_carried import can_carry, carry_scan
 from archive_colorizer.media.jpeg_lossless import encode_lossless, read_luma
+from archive_colorizer.media.jpeg_segments import frame_of, with_metadata
 from archive_colorizer.media.raster import Metadata
 
 HEAD = (
-    "source", "bytes", "encoded / source", "lossless / source", "encoded: luma error",
-    "lossless: luma error", "coefficients", "CPU to read and write, lossless / encoded",
-    "CPU to read, blend and write, lossless / encoded",
+    "source", "kept by being", "encoded / source", "kept / source", "encoded: luma error",
+    "kept: luma error", "coefficients", "CPU to read and write, kept / encoded",
+    "CPU to read, blend and write, kept / encoded", "CPU to decode, kept / encoded",
 )  # fmt: skip
 
 
@@ -68,18 +70,28 @@ def row(name: str, source: bytes) -> tuple[str, ...]:
         return simplejpeg.decode_jpeg(source, "GRAY")[..., 0]
 
     one, encoded = cpu(lambda: encode_jpeg(read(), cb, cr, Metadata(), 100))
-    other, lossless = cpu(lambda: (read(), encode_lossless(source, cb, cr, Metadata(), name))[1])
-    same = np.array_equal(read_luma(source, name).blocks, read_luma(lossless, name).blocks)
+    is_carried = can_carry(frame_of(source, name))
+    other, kept = cpu(lambda: (read(), keep(source, cb, cr, name, is_carried))[1])
+    same = np.array_equal(read_luma(source, name).blocks, read_luma(kept, name).blocks)
+    shown = [cpu(lambda one=one: simplejpeg.decode_jpeg(one, "RGB"))[0] for one in (kept, encoded)]
     return (
         name,
-        f"{len(source):,}",
-        f"{len(encoded) / len(source):.3f}",
-        f"{len(lossless) / len(source):.3f}",
-        *(said_error(luma, result) for result in (encoded, lossless)),
+        "carried" if is_carried else "lossless",
+        f"{len(encoded) / len(source):.2f}",
+        f"{len(kept) / len(source):.2f}",
+        *(said_error(luma, result) for result in (encoded, kept)),
         "identical" if same else "DIFFERENT",
-        f"{other / one:.1f}",
+        f"{other / one:.2f}",
         f"{(other + blending) / (one + blending):.2f}",
+        f"{shown[0] / shown[1]:.2f}",
     )
+
+
+def keep(source: bytes, cb: Any, cr: Any, name: str, is_carried: bool) -> bytes:
+    """The result with the source's luma."""
+    if is_carried:
+        return with_metadata(carry_scan(source, cb, cr, name), Metadata())
+    return encode_lossless(source, cb, cr, Metadata(), name)
 
 
 def said_error(luma: np.ndarray, result: bytes) -> str:
@@ -97,9 +109,14 @@ def sources() -> list[tuple[str, bytes]]:
         target = io.BytesIO()
         Image.fromarray(grainy()).save(target, "JPEG", quality=quality)
         made.append((f"12 MP grey, quality {quality}", target.getvalue()))
-    target = io.BytesIO()
-    Image.fromarray(grainy()).save(target, "JPEG", quality=90, progressive=True)
-    return [*made, ("12 MP grey, quality 90, progressive", target.getvalue())]
+    for said, picture, options in (
+        ("progressive", Image.fromarray(grainy()), {"progressive": True}),
+        ("stored as color", Image.fromarray(grainy()).convert("RGB"), {}),
+    ):
+        target = io.BytesIO()
+        picture.save(target, "JPEG", quality=90, **options)
+        made.append((f"12 MP grey, quality 90, {said}", target.getvalue()))
+    return made
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from archive_colorizer.errors import DamagedPicture, ResultUnwritable, UnsupportedPicture
 from archive_colorizer.media import jpeg_segments as parts
 from archive_colorizer.media import vips
+from archive_colorizer.media.jpeg_carried import can_carry
+from archive_colorizer.media.jpeg_turn import stored_orientation
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found, read_metadata, upright
 from archive_colorizer.media.planes import PREVIEW_SIDE, plan_of, preview_of, raster_of, turned
@@ -70,7 +72,9 @@ def decode_jpeg(data: bytes, request: Request) -> Raster:
             found = replace(found, warnings=(*found.warnings, mended))
         return _decode_slowly(data, found, quality, request)
     if preview is None:
-        return replace(raster_of(luma, None, found, "jpeg", request.profile), quality=quality)
+        grey = raster_of(luma, None, found, "jpeg", request.profile)
+        as_stored = not grey.converted and stored_orientation(data) == 1
+        return replace(grey, quality=quality, as_coded=as_stored and can_carry(frame))
     raster = Raster(luma=luma, format="jpeg", preview=preview, quality=quality)
     return turned(raster, read_metadata(found, plan))
 

@@ -1,7 +1,7 @@
 """Which JPEGs can keep their quantised blocks, and the part of them that does."""
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from archive_colorizer.media import jpeg_segments as parts
 
 Blocks = npt.NDArray[np.int16]
 
+Piece: TypeAlias = tuple[int, memoryview]
+"""A marker, and its whole segment as it lies in the file; a scan's with the bits that follow."""
+
 _DHT, _DRI = 0xC4, 0xDD
 HUFFMAN_FRAMES: Final = frozenset((0xC0, 0xC1, 0xC2))
 _CARRIED: Final = HUFFMAN_FRAMES | {_DHT, _DRI, parts.DQT}
@@ -19,17 +22,17 @@ _MARKER: Final = re.compile(rb"\xff+([\x01-\xfe])")
 _AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-def bare_picture(source: bytes, name: str) -> bytes:
+def pieces_of(source: bytes, name: str) -> list[Piece]:
     """The segments that make the picture, without what lies between and behind them.
 
-    The C code that reads coefficients is older than the decoder that has judged the file, and
-    counts on well-formed metadata.
+    Raises UnsupportedPicture for a structure that is not a plain one.
     """
-    kept, at, scanned = [b"\xff\xd8"], 2, False
+    pieces: list[Piece] = []
+    whole, at, scanned = memoryview(source), 2, False
     while found := _MARKER.match(source, at):
         marker, at = found[1][0], found.end() - 2
         if marker == parts.EOI and scanned:
-            return b"".join((*kept, b"\xff\xd9"))
+            return pieces
         end = at + 2 + int.from_bytes(source[at + 2 : at + 4], "big")
         if marker == parts.SOS and (follower := _AFTER_SCAN.search(source, end)):
             end, scanned = follower.start(), True
@@ -37,9 +40,18 @@ def bare_picture(source: bytes, name: str) -> bytes:
         elif marker not in _CARRIED | _DROPPED or (marker == parts.DQT and scanned):
             break
         if marker not in _DROPPED:
-            kept.append(source[at:end])
+            pieces.append((marker, whole[at:end]))
         at = end
     raise UnsupportedPicture(f"{name}: the coefficients of a JPEG so built cannot be kept")
+
+
+def bare_picture(source: bytes, name: str) -> bytes:
+    """A file of nothing but the picture; raises what `pieces_of` raises.
+
+    The C code that reads coefficients is older than the decoder that has judged the file, and
+    counts on well-formed metadata.
+    """
+    return b"".join((b"\xff\xd8", *(piece for _, piece in pieces_of(source, name)), b"\xff\xd9"))
 
 
 def keepable_sides(source: bytes, bare: bytes, name: str) -> tuple[int, int]:

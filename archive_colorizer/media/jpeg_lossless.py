@@ -22,6 +22,7 @@ from archive_colorizer.errors import (
     UnsupportedPicture,
 )
 from archive_colorizer.media import jpeg_segments as parts
+from archive_colorizer.media.jpeg_carried import can_carry, carry_scan
 from archive_colorizer.media.jpeg_keepable import (
     HUFFMAN_FRAMES,
     Blocks,
@@ -32,9 +33,8 @@ from archive_colorizer.media.jpeg_keepable import (
 from archive_colorizer.media.jpeg_turn import stored_orientation, tagged
 from archive_colorizer.media.raster import Metadata
 
-CHROMA_QUALITY: Final = 95
-"""Chroma is smooth and takes little room; finer divisors change nothing that can be seen."""
-
+_QUALITY: Final = 95
+"""Of chroma, which is smooth and takes little room; finer divisors change nothing to be seen."""
 _LIBRARY: Final = "turbo210"
 _IJG_CHROMA: Final = np.full((8, 8), 99, dtype=np.int64)
 """ITU-T T.81, table K.2; its other divisors follow."""
@@ -65,34 +65,45 @@ def encode_lossless(
     cr: Plane8,
     metadata: Metadata,
     name: str,
-    quality: int = CHROMA_QUALITY,
 ) -> bytes:
     """A baseline JFIF file with the luma coefficients of `source` and chroma from planes.
 
     cb, cr: uint8, 128 neutral, laid as the source's pixels are stored (`jpeg_turn.as_stored`
     brings what is upright there), ceil(H/2) x ceil(W/2) for 4:2:0 or H x W for 4:4:4.
     metadata: of the upright picture; the source's orientation is put back into it.
-    quality: of chroma, 1 to 100.  name: for messages.
+    name: for messages.
 
     Raises UnsupportedPicture for a JPEG that cannot go this way (CMYK, RGB, 12 bit, lossless,
     arithmetic coding, luma that is not the finest plane), DamagedPicture where libjpeg has
-    the least to object to, OutputError without room for temporary files, DependencyError
-    without jpeglib.
+    the least to object to, OutputError without room for temporary files, DependencyError without
+    jpeglib, where coefficients have to be taken out of the source's scans.
     """
-    seen, luma = _open(source, name)
-    whole, half = (luma.height, luma.width), ((luma.height + 1) // 2, (luma.width + 1) // 2)
-    if cb.shape != cr.shape or cb.shape not in (whole, half):
-        raise ValueError(f"{name}: chroma of {cb.shape} and {cr.shape} for luma of {whole}")
-    divisors = _chroma_divisors(quality)
-    chroma = tuple(_quantised(plane, divisors) for plane in (cb, cr))
-    try:
-        jpeg = _written(luma, chroma, divisors, 1 if cb.shape == whole else 2)
-    except OSError as error:
-        raise _said(error, name) from None
+    if can_carry(parts.frame_of(source, name)):
+        jpeg = carry_scan(source, cb, cr, name)
+        seen = _decoded(bare_picture(source, name), name)
+    else:
+        seen, jpeg = _with_coefficients(source, (cb, cr), name)
     # Also finds progressive files without all their scans, which decoders smooth over.
     if not np.array_equal(seen, _decoded(jpeg, name)):
         raise UnsupportedPicture(f"{name}: its luma would not come out the same")
     return parts.with_metadata(jpeg, tagged(metadata, stored_orientation(source)))
+
+
+def _with_coefficients(
+    source: bytes, planes: tuple[Plane8, Plane8], name: str
+) -> tuple[Plane8, bytes]:
+    """The luma that the source shows, and a file with its coefficients and chroma from planes."""
+    seen, luma = _open(source, name)
+    whole, half = (luma.height, luma.width), ((luma.height + 1) // 2, (luma.width + 1) // 2)
+    if {plane.shape for plane in planes} not in ({whole}, {half}):
+        shapes = " and ".join(str(plane.shape) for plane in planes)
+        raise ValueError(f"{name}: chroma of {shapes} for luma of {whole}")
+    divisors = _chroma_divisors(_QUALITY)
+    chroma = tuple(_quantised(plane, divisors) for plane in planes)
+    try:
+        return seen, _written(luma, chroma, divisors, 1 if planes[0].shape == whole else 2)
+    except OSError as error:
+        raise _said(error, name) from None
 
 
 def read_luma(source: bytes, name: str) -> LumaBlocks:

@@ -164,7 +164,7 @@ def with_metadata(jpeg: bytes, metadata: Metadata) -> bytes:
     end = 4 + int.from_bytes(jpeg[4:6], "big")
     parts = [jpeg[:2], _jfif(jpeg[2:end], metadata.dpi)]
     if metadata.exif and len(EXIF) + len(metadata.exif) <= _LARGEST:
-        parts.append(_segment(APP1, EXIF + metadata.exif))
+        parts.append(segment(APP1, EXIF + metadata.exif))
     if metadata.xmp:
         parts.extend(_xmp_segments(metadata.xmp))
     if metadata.iptc:
@@ -175,7 +175,8 @@ def with_metadata(jpeg: bytes, metadata: Metadata) -> bytes:
     return b"".join((*parts, jpeg[end:]))
 
 
-def _segment(marker: int, body: bytes) -> bytes:
+def segment(marker: int, body: bytes) -> bytes:
+    """A whole segment from its content, of at most 65,533 bytes."""
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
@@ -188,7 +189,7 @@ def _jfif(segment: bytes, dpi: tuple[float, float] | None) -> bytes:
 def _xmp_segments(packet: bytes) -> Iterator[bytes]:
     """One segment, or for a long packet a short one that names the extended ones after it."""
     if len(XMP) + len(packet) <= _LARGEST:
-        yield _segment(APP1, XMP + packet)
+        yield segment(APP1, XMP + packet)
         return
     # The standard asks for the MD5 of the extended packet as its name, not as a protection.
     name = hashlib.md5(packet, usedforsecurity=False).hexdigest().upper().encode()
@@ -199,11 +200,11 @@ def _xmp_segments(packet: bytes) -> Iterator[bytes]:
         + name
         + b'"/></rdf:RDF></x:xmpmeta>'
     )
-    yield _segment(APP1, XMP + pointer)
+    yield segment(APP1, XMP + pointer)
     step = 65000
     for at in range(0, len(packet), step):
         place = struct.pack(">II", len(packet), at)
-        yield _segment(APP1, EXTENDED_XMP + name + place + packet[at : at + step])
+        yield segment(APP1, EXTENDED_XMP + name + place + packet[at : at + step])
 
 
 def _comments(metadata: Metadata) -> Iterator[bytes]:
@@ -211,7 +212,7 @@ def _comments(metadata: Metadata) -> Iterator[bytes]:
         said = f"{keyword}: {text}" if keyword not in ("", "Comment") else text
         raw = said.encode("utf-8", "surrogateescape")
         for at in range(0, len(raw), _LARGEST):
-            yield _segment(COM, raw[at : at + _LARGEST])
+            yield segment(COM, raw[at : at + _LARGEST])
 
 
 def _icc_segments(profile: bytes) -> Iterator[bytes]:
@@ -220,7 +221,7 @@ def _icc_segments(profile: bytes) -> Iterator[bytes]:
     if len(pieces) > 255:
         return
     for number, piece in enumerate(pieces, 1):
-        yield _segment(APP2, ICC + bytes((number, len(pieces))) + piece)
+        yield segment(APP2, ICC + bytes((number, len(pieces))) + piece)
 
 
 def photoshop_resource(records: bytes) -> bytes:
@@ -232,4 +233,4 @@ def photoshop_resource(records: bytes) -> bytes:
 def _iptc_segments(records: bytes) -> Iterator[bytes]:
     body = PHOTOSHOP + photoshop_resource(records)
     if len(body) <= _LARGEST:
-        yield _segment(APP13, body)
+        yield segment(APP13, body)

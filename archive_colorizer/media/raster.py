@@ -65,6 +65,8 @@ class Raster:
     quality: of a JPEG source, 1 to 100; None elsewhere.
     converted: the pixels were brought to sRGB from another color space, so that the codes in
         the source's file are no longer those of `luma`.
+    as_coded: `luma` is exactly what the coded bits of a grey baseline JPEG say, so that a result
+        can have those bits as they are.
     warnings: what was lost or guessed on reading, as sentences.
     """
 
@@ -75,4 +77,5 @@ class Raster:
     metadata: Metadata = field(default_factory=Metadata)
     quality: int | None = None
     converted: bool = False
+    as_coded: bool = False
     warnings: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """Render: a picture and its color to the bytes of the finished file."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -9,11 +10,13 @@ import numpy as np
 from archive_colorizer.color.blend import ChromaField, blend_planes, blended
 from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.color.space import Plane
-from archive_colorizer.errors import SourceError
+from archive_colorizer.errors import SourceError, UnsupportedPicture
 from archive_colorizer.media import jpeg, stills
 from archive_colorizer.media.draft import Content, drafted
 from archive_colorizer.media.formats import target_name
+from archive_colorizer.media.jpeg_carried import carry_scan
 from archive_colorizer.media.jpeg_lossless import encode_lossless
+from archive_colorizer.media.jpeg_segments import with_metadata
 from archive_colorizer.media.jpeg_turn import as_stored, stored_orientation
 from archive_colorizer.media.mark import TOO_SMALL, mark_box, with_mark
 from archive_colorizer.media.raster import Format, Metadata, Raster
@@ -48,8 +51,8 @@ def render(
 ) -> Rendering:
     """Blend and encode as `kind`; a large file is made in the folder `work`, if that is not "".
 
-    From JPEG to JPEG, the source's luma coefficients are carried over when the recipe asks
-    for that and the file allows it.
+    From JPEG to JPEG, the source's coded luma is carried over where the file allows that; where
+    the recipe asks for it, more is done for it, and a file that does not allow it is named.
     """
     raster = original.raster
     said: tuple[str, ...] = ()
@@ -64,8 +67,12 @@ def render(
         picture = blended(raster.luma, field)
         write = partial(stills.write, picture, raster, metadata, kind)
         return Rendering(drafted(write, picture.nbytes, work), raster.luma, said)
-    if recipe.luma == "lossless":
-        refused = _why_not_lossless(raster, recipe)
+    refused = _why_not_lossless(raster, recipe)
+    is_lossless = recipe.luma == "lossless"
+    if raster.as_coded and not refused and (is_lossless or not recipe.jpeg_quality):
+        with suppress(UnsupportedPicture):
+            return Rendering(_carried(original, field, metadata), raster.luma, said)
+    if is_lossless:
         if not refused:
             try:
                 return Rendering(_lossless(original, field, metadata), raster.luma, said)
@@ -108,6 +115,11 @@ def _why_not_lossless(raster: Raster, recipe: Recipe) -> str:
     if recipe.mark != "none":
         return "the visible mark changes it"
     return "its colors were converted to sRGB" if raster.converted else ""
+
+
+def _carried(original: Original, field: ChromaField, metadata: Metadata) -> bytes:
+    cb, cr = blend_planes(np.asarray(original.raster.luma, dtype=np.uint8), field)
+    return with_metadata(carry_scan(original.content, cb, cr, "the source"), metadata)
 
 
 def _lossless(original: Original, field: ChromaField, metadata: Metadata) -> bytes:

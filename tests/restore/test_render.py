@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import simplejpeg
 import tifffile
 from PIL import Image
 
@@ -17,6 +18,13 @@ from archive_colorizer.restore.render import placed
 from tests.model.networks import constant_model
 from tests.photographs import at_16_bits, photograph
 from tests.restore.studio import grey, luma_error
+
+
+def exif_turned():
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    return turned
+
 
 PILLOW = {"tiff": "TIFF", "png": "PNG", "jpeg": "JPEG", "webp": "WEBP", "jp2": "JPEG2000"}
 
@@ -167,7 +175,55 @@ def test_what_is_read_back_is_sound(studio, name):
     assert studio.files() >= {name}
 
 
-@pytest.mark.parametrize("settings", [{"luma": "lossless"}, {"jpeg_quality": 20}])
+def luma_in(path):
+    with Image.open(path) as opened:
+        opened.draft("L", None)
+        return np.asarray(opened).astype(int)
+
+
+def test_the_luma_of_a_grey_jpeg_is_carried_over_as_it_is(studio):
+    studio.put("a.jpg", grey("coffee"), quality=85)
+    outcome = studio.restore("a.jpg", paranoid=True)
+    assert (outcome.state, outcome.warnings) == (State.DONE, ())
+    assert np.array_equal(luma_in(studio.output / "a.jpg"), luma_in(studio.scans / "a.jpg"))
+    source, result = (place / "a.jpg" for place in (studio.scans, studio.output))
+    assert result.stat().st_size < 1.6 * source.stat().st_size
+    assert np.ptp(studio.result("a.jpg").astype(int), axis=2).mean() > 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "how"),
+    [
+        ({"jpeg_quality": 100}, {}),
+        ({"sharpen": 1.5}, {}),
+        ({"mark": "corner"}, {}),
+        ({}, {"progressive": True}),
+        ({}, {"exif": exif_turned()}),
+    ],
+    ids=["quality", "sharpened", "marked", "progressive", "turned"],
+)
+def test_other_luma_is_encoded_again(studio, settings, how):
+    studio.put("a.jpg", grey("coffee"), quality=60, **how)
+    outcome = studio.restore("a.jpg", paranoid=True, **settings)
+    assert outcome.state is State.DONE, outcome.message
+    # At the quality that keeps luma it takes more than twice what it took.
+    source, result = (place / "a.jpg" for place in (studio.scans, studio.output))
+    assert result.stat().st_size > 2 * source.stat().st_size
+
+
+def test_a_faulty_scan_is_not_carried_over(studio):
+    """Decoders take it, with a warning: what they made of it becomes a sound file."""
+    studio.put("a.jpg", grey("coffee"), quality=85)
+    source = studio.scans / "a.jpg"
+    whole = source.read_bytes()
+    source.write_bytes(whole[:-2] + b"\0" * 40 + b"\xff\xd9")
+    outcome = studio.restore("a.jpg")
+    assert outcome.state is State.DONE, outcome.message
+    assert any("faulty" in warning for warning in outcome.warnings)
+    simplejpeg.decode_jpeg((studio.output / "a.jpg").read_bytes(), "RGB")
+
+
+@pytest.mark.parametrize("settings", [{}, {"luma": "lossless"}, {"jpeg_quality": 20}])
 def test_every_way_of_a_jpeg_is_read_back(studio, settings):
     studio.put("a.jpg", grey("chelsea"), quality=85)
     outcome = studio.restore("a.jpg", paranoid=True, **settings)
