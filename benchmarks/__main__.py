@@ -59,7 +59,7 @@ def measure(name: str, count: int, work: Path, model: Path, workers: int) -> Fig
         first=took.first,
         parent_mb=took.parent_mb,
         worker_mb=max(took.workers_mb, default=0.0),
-        **{part: floor[part] for part in ("decode", "inference", "encode")},
+        **{part: floor[part] for part in ("decode", "inference", "encode", "carried")},
         peer=peer["cpu"],
         peer_mb=peer["peak_mb"],
     )

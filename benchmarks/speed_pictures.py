@@ -25,7 +25,10 @@ _ROWS: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Sides in pixels, bits of a sample, how many different pictures, and how many in a run."""
+    """Sides in pixels, bits of a sample, how many different pictures, and how many in a run.
+
+    in_color: stored as color without color.
+    """
 
     suffix: str
     width: int
@@ -34,6 +37,7 @@ class Kind:
     different: int
     usual: int
     quick: int
+    in_color: bool = False
 
     @property
     def pixels(self) -> int:
@@ -43,16 +47,15 @@ class Kind:
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "jpeg": Kind(".jpg", 4000, 3000, 8, different=8, usual=200, quick=40),
+        "color-jpeg": Kind(".jpg", 4000, 3000, 8, different=8, usual=200, quick=40, in_color=True),
         "png": Kind(".png", 6000, 4000, 8, different=2, usual=12, quick=2),
         "tiff": Kind(".tif", 8660, 5774, 16, different=1, usual=6, quick=2),
         "frame": Kind(".png", 640, 480, 8, different=8, usual=400, quick=100),
         "huge": Kind(".tif", 16330, 12248, 8, different=1, usual=1, quick=0),
     }
 )
-"""12 MP JPEG, 24 MP PNG, 50 MP 16-bit TIFF, 0.3 MP frame of a film, 200 MP TIFF; all grey.
-
-Every second JPEG is stored as color without color, as most scanners do.
-"""
+"""12 MP JPEG, grey and stored as color, 24 MP PNG, 50 MP 16-bit TIFF, 0.3 MP frame of a film,
+200 MP TIFF; all without color."""
 
 
 def make_pictures(name: str, folder: Path, count: int) -> list[Path]:
@@ -73,8 +76,8 @@ def picture(name: str, at: int) -> bytes:
     kind = KINDS[name]
     plane = grainy(kind, at)
     if kind.suffix == ".jpg":
-        stored = np.repeat(plane[..., None], 3, axis=2) if at % 2 else plane[..., None]
-        space = "RGB" if at % 2 else "GRAY"
+        stored = np.repeat(plane[..., None], 3 if kind.in_color else 1, axis=2)
+        space = "RGB" if kind.in_color else "GRAY"
         return bytes(simplejpeg.encode_jpeg(stored, QUALITY, space, "420"))
     if kind.suffix == ".png":
         image = pyvips.Image.new_from_array(plane)

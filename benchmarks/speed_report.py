@@ -25,7 +25,9 @@ class Figures:
     """What one kind of picture took; times are seconds for each picture, with the start apart.
 
     start, start_cpu: a run over one small picture.  first: seconds to the first result.
-    floor: CPU of decoding, network and encoding.  peer: CPU of the plain way.
+    floor: CPU of decoding, network and encoding.  carried: CPU of writing the result with the
+    source's coded luma, which takes the place of encoding where that is done; or 0.
+    peer: CPU of the plain way.
     """
 
     pictures: int
@@ -43,6 +45,7 @@ class Figures:
     encode: float
     peer: float
     peer_mb: float
+    carried: float = 0.0
 
     @property
     def floor(self) -> float:
@@ -52,6 +55,15 @@ class Figures:
     def over_floor(self) -> float:
         """Wall over that of the floor on as many cores."""
         return self.wall * self.cores / self.floor
+
+    @property
+    def over_least(self) -> float:
+        """Wall over that of the floor on as many cores, with luma carried where it is."""
+        return self.wall * self.cores / (self.decode + self.inference + self.write)
+
+    @property
+    def write(self) -> float:
+        return self.carried or self.encode
 
     @property
     def cpu_over_floor(self) -> float:
@@ -78,6 +90,7 @@ def tables(found: Mapping[str, Figures]) -> Iterator[tuple[str, Table]]:
 def _times(found: Mapping[str, Figures]) -> Table:
     head = ("kind", "MP", "pictures", "floor: decode + network + encode, ms CPU", "run: ms CPU",
             "run: ms wall", "peer: ms CPU", "wall / floor", "CPU / floor",
+            "writing as a run does: ms CPU", "wall / floor with that",
             "peer / run, CPU")  # fmt: skip
     rows = [
         (
@@ -90,6 +103,8 @@ def _times(found: Mapping[str, Figures]) -> Table:
             _ms(one.peer),
             f"{one.over_floor:.2f}",
             f"{one.cpu_over_floor:.2f}",
+            _ms(one.write),
+            f"{one.over_least:.2f}",
             f"{one.over_peer:.1f}",
         )
         for name, one in found.items()
@@ -127,8 +142,8 @@ def _ms(seconds: float) -> str:
     return f"{seconds * 1e3:.0f}" if seconds >= 0.02 else f"{seconds * 1e3:.1f}"
 
 
-COMPARED: Final = ("wall", "cpu", "over_floor", "cpu_over_floor", "over_peer", "start", "first",
-                   "worker_mb", "parent_mb")  # fmt: skip
+COMPARED: Final = ("wall", "cpu", "over_floor", "over_least", "cpu_over_floor", "over_peer",
+                   "start", "first", "worker_mb", "parent_mb")  # fmt: skip
 
 
 def comparison(then: Mapping[str, Figures], now: Mapping[str, Figures]) -> Table:

@@ -64,7 +64,8 @@ def test_pictures_are_the_same_each_time_and_of_their_kind(name, small, tmp_path
 
 
 def test_jpegs_are_stored_grey_and_as_color_without_color(small):
-    assert [frame_of(picture("jpeg", at), "").components for at in (0, 1)] == [1, 3]
+    kinds = ("jpeg", "color-jpeg")
+    assert [frame_of(picture(kind, 0), "").components for kind in kinds] == [1, 3]
 
 
 def test_the_grain_is_that_of_a_fast_film_and_soft(small):
@@ -93,6 +94,8 @@ def test_ratios_are_those_of_the_figures():
     assert SOME.floor == pytest.approx(0.2)
     assert SOME.over_floor == pytest.approx(1.5)
     assert SOME.cpu_over_floor == pytest.approx(1.25)
+    assert SOME.over_least == SOME.over_floor
+    assert replace(SOME, carried=0.02).over_least == pytest.approx(0.3 / 0.12)
     assert SOME.over_peer == pytest.approx(4.0)
     assert SOME.bytes_a_pixel == pytest.approx(5.0)
 
@@ -151,6 +154,6 @@ def test_the_bare_ways_give_parts_and_their_memory(way, small, tmp_path):
         [*words, str(model)], capture_output=True, text=True, cwd=Path(__file__).parents[1]
     )
     said = json.loads(done.stdout)
-    parts = {"floor": {"decode", "inference", "encode"}, "peer": {"whole"}}[way]
-    assert set(said) == {*parts, "cpu", "peak_mb"}
-    assert said["cpu"] == pytest.approx(sum(said[part] for part in parts))
+    parts = {"floor": {"decode", "inference", "encode", "carried"}, "peer": {"cpu"}}[way]
+    assert set(said) == {*parts, "peak_mb"}
+    assert all(said[part] > 0 for part in parts)
