@@ -3,7 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Final
+from typing import BinaryIO, Final
 
 from archive_colorizer.media.jpeg_segments import photoshop_resource
 from archive_colorizer.media.raster import Metadata
@@ -86,13 +86,35 @@ def _inflated(packed: bytes) -> bytes:
     return content
 
 
-def with_metadata(png: bytes, metadata: Metadata) -> Iterator[bytes | memoryview]:
-    """A PNG file with iCCP, pHYs, eXIf and XMP instead of what its encoder put before the pixels.
+class Insertion:
+    """Takes a PNG in pieces and writes it with metadata of ours before its pixels.
 
-    In parts, so that the pixels are not copied.  The encoder of libvips states a resolution of
-    25.4 dpi where none is known.
+    iCCP, pHYs, eXIf, XMP, IPTC and texts stand there instead of what the encoder wrote: that of
+    libvips states a resolution of 25.4 dpi where none is known.
     """
-    parts = [png[:_HEADER_END]]
+
+    def __init__(self, target: BinaryIO, metadata: Metadata) -> None:
+        self._target = target
+        self._metadata = metadata
+        self._before = b""
+        self._is_past = False
+
+    def write(self, piece: bytes) -> int:
+        """Bytes that were taken: all."""
+        if self._is_past:
+            self._target.write(piece)
+            return len(piece)
+        self._before += bytes(piece)
+        at = _pixels_at(self._before)
+        if at is not None:
+            head = self._before[:_HEADER_END] + _chunks_of(self._metadata)
+            self._target.write(head + self._before[at:])
+            self._is_past = True
+        return len(piece)
+
+
+def _chunks_of(metadata: Metadata) -> bytes:
+    parts = []
     if metadata.icc:
         parts.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc, 9)))
     if metadata.dpi:
@@ -105,8 +127,7 @@ def with_metadata(png: bytes, metadata: Metadata) -> Iterator[bytes | memoryview
     if metadata.iptc:
         parts.append(_chunk(b"zTXt", IPTC.encode() + b"\0\0" + _packed_iptc(metadata.iptc)))
     parts.extend(_text_chunk(*comment) for comment in metadata.comments)
-    yield b"".join(parts)
-    yield memoryview(png)[_pixels_at(png) :]
+    return b"".join(parts)
 
 
 def _packed_iptc(records: bytes) -> bytes:
@@ -126,11 +147,14 @@ def _text_chunk(keyword: str, text: str) -> bytes:
         return _chunk(b"iTXt", key + b"\0\0\0\0\0" + said.encode())
 
 
-def _pixels_at(png: bytes) -> int:
+def _pixels_at(png: bytes) -> int | None:
+    """Where the first chunk of pixels begins, if that has come already."""
     at = _HEADER_END
-    while at + 12 <= len(png) and png[at + 4 : at + 8] != b"IDAT":
+    while at + 8 <= len(png):
+        if png[at + 4 : at + 8] == b"IDAT":
+            return at
         at += 12 + int.from_bytes(png[at : at + 4], "big")
-    return at
+    return None
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
