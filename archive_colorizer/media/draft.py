@@ -3,7 +3,7 @@
 import io
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
@@ -60,5 +60,9 @@ def in_memory(content: Content) -> bytes:
 
 
 def size_of(content: Content) -> int:
-    """Bytes."""
-    return len(content) if isinstance(content, bytes) else content.stat().st_size
+    """Bytes; 0 when its file went away, which is found by whoever brings it to its place."""
+    if isinstance(content, bytes):
+        return len(content)
+    with suppress(OSError):
+        return content.stat().st_size
+    return 0

@@ -35,6 +35,12 @@ def test_a_draft_is_what_was_written_wherever_it_waits(tmp_path, size):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_draft_that_went_away_weighs_nothing(tmp_path):
+    content = drafted(write, LARGE, str(tmp_path))
+    content.unlink()
+    assert size_of(content) == 0
+
+
 def test_without_a_folder_all_stay_in_memory():
     assert drafted(write, LARGE, "") == b"headpixels"
 
