@@ -37,13 +37,18 @@ def write_png(picture: Picture, raster: Raster, metadata: Metadata, target: Bina
     source.on_seek(painting.seek)
     sink.on_write(given)
     try:
-        image = library.Image.tiffload_source(source, access="sequential", fail_on="error")
-        image.pngsave_target(sink, compression=_LEVEL, filter="paeth", keep="none")
+        _encode(source, sink)
     except library.Error as error:
         for one in (taken, given):
             if one.failed is not None:
                 raise one.failed from None
         raise ResultUnwritable(f"a PNG cannot be written: {error}") from None
+
+
+def _encode(source: Any, sink: Any) -> None:
+    """The image ends with this, and so before those that it calls."""
+    image = vips.library().Image.tiffload_source(source, access="sequential", fail_on="error")
+    image.pngsave_target(sink, compression=_LEVEL, filter="paeth", keep="none")
 
 
 class _Call:
