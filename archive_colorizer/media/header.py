@@ -34,6 +34,7 @@ class Size:
     """Sides in pixels, samples of a pixel, bytes of a sample.
 
     in_planes: JPEG, which is restored without ever being RGB.
+    codec: bytes a pixel that a codec takes which wants the whole picture at once.
     """
 
     width: int
@@ -41,6 +42,7 @@ class Size:
     samples: int
     depth: int
     in_planes: bool = False
+    codec: int = 0
 
 
 def memory_of(path: Place) -> int:
@@ -65,10 +67,10 @@ def size_of(path: Path) -> Size | None:
 
 
 def _bytes_a_pixel(size: Size) -> int:
-    """Some more than was measured with default settings: 3.5 of JPEG, 11 and 21 of 8 and 16 bit."""
+    """Some more than was measured with default settings; docs/scaling.md has both."""
     if size.in_planes:
         return 6
-    return (12 + 2 * max(size.samples - 3, 0)) * size.depth
+    return (1 + 3 * size.samples) * size.depth + size.codec
 
 
 def _look(read: _Part) -> Size | None:
@@ -96,7 +98,7 @@ def _png(data: bytes) -> Size:
 
 def _bmp(data: bytes) -> Size:
     width, height = struct.unpack_from("<ii", data, 18)
-    return Size(abs(width), abs(height), 3, 1)
+    return Size(abs(width), abs(height), 3, 1, codec=8)
 
 
 def _jp2(data: bytes) -> Size | None:
@@ -106,7 +108,7 @@ def _jp2(data: bytes) -> Size | None:
     right, low, left, top = struct.unpack_from(">IIII", data, at + 6)
     (samples,) = struct.unpack_from(">H", data, at + 38)
     bits = (data[at + 40] & 0x7F) + 1 if len(data) > at + 40 else 8
-    return Size(right - left, low - top, samples, 2 if bits > 8 else 1)
+    return Size(right - left, low - top, samples, 2 if bits > 8 else 1, codec=28)
 
 
 _Reader: TypeAlias = Callable[[bytes], Size | None]
@@ -121,7 +123,7 @@ def _tiff(read: _Part, beginning: bytes) -> Size:
     near = TiffStream(window, stream.order, stream.big, 1)
     page = near.directory(1)
     width, height = near.number(page, 256, 0), near.number(page, 257, 0)
-    depth = 2 if _first_bits(read, near) > 8 else 1
+    depth = max(1, -(-_first_bits(read, near) // 8))  # 4 and 8 of floating point
     samples = 3 if near.number(page, 262, 1) == _PALETTE else near.number(page, 277, 1)
     return Size(width, height, samples, depth)
 
