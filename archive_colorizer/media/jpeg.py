@@ -15,7 +15,14 @@ from archive_colorizer.media.jpeg_carried import can_carry
 from archive_colorizer.media.jpeg_turn import stored_orientation
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found, read_metadata, upright
-from archive_colorizer.media.planes import PREVIEW_SIDE, plan_of, preview_of, raster_of, turned
+from archive_colorizer.media.planes import (
+    PREVIEW_SIDE,
+    is_grey,
+    plan_of,
+    preview_of,
+    raster_of,
+    turned,
+)
 from archive_colorizer.media.raster import Metadata, Raster, Request
 from archive_colorizer.media.xmp import join_extended
 
@@ -146,7 +153,7 @@ def _decode_planes(data: bytes, frame: parts.Frame) -> tuple[Plane8, Plane8 | No
         "min_height": math.ceil(frame.height * share),
     }
     small = preview_of(simplejpeg.decode_jpeg(data, "RGB", **least))
-    return luma, None if np.ptp(small, axis=2).max() == 0 else small
+    return luma, None if is_grey(small) else small
 
 
 def _decode_slowly(data: bytes, found: Found, quality: int, request: Request) -> Raster:

@@ -27,7 +27,7 @@ def raster_of(
     R = G = B everywhere counts as grey: no preview, and that value as luma.  RGB samples may
     be converted in place.
     """
-    if samples.ndim == 3 and _is_grey(samples):
+    if samples.ndim == 3 and is_grey(samples):
         samples = channel(samples, 0)
     plan = plan_of(found, samples.ndim == 3, rule)
     samples = in_working_space(samples, plan)
@@ -136,7 +136,8 @@ def inverted(samples: Plane) -> Plane:
     return turned
 
 
-def _is_grey(rgb: Plane) -> bool:
+def is_grey(rgb: Plane) -> bool:
+    """Whether R = G = B everywhere, of H x W x 3."""
     for row in range(0, rgb.shape[0], _STRIP):
         part = rgb[row : row + _STRIP]
         if not (

@@ -20,6 +20,8 @@ from archive_colorizer.media.raster import Metadata, Raster
 
 _LEVEL: Final = 3
 """Of compression: 6 gives files 3 to 6 percent smaller for two and a half times the work."""
+_FILTERS: Final = {1: "paeth", 2: "sub"}
+"""By bytes of a sample: where the lower byte is noise, guessing from more neighbors adds to it."""
 _STRIP_BYTES: Final = 1 << 18
 _SHORT, _LONG, _LONG8 = (3, "H"), (4, "I"), (16, "Q")
 
