@@ -122,20 +122,24 @@ def estimated_quality(data: bytes, table: int) -> int:
     divisors = parts.quantisation_table(data, table)
     if divisors is None:
         return FAITHFUL
-    for quality in range(1, 101):
-        if np.array_equal(_ijg_table(quality), divisors):
-            return quality
-    return next((q for q in range(1, 101) if np.all(_ijg_table(q) <= divisors)), FAITHFUL)
+    tables = _ijg_tables()
+    for fit in (tables == divisors, tables <= divisors):
+        found = np.flatnonzero(fit.all(axis=1))
+        if found.size:
+            return int(found[0]) + 1
+    return FAITHFUL
 
 
 def coarseness(quality: int) -> int:
     """What a JPEG of this IJG quality divides the mean of each luma block by, times 8."""
-    return int(_ijg_table(quality)[0])
+    return int(_ijg_tables()[quality - 1, 0])
 
 
 @cache
-def _ijg_table(quality: int) -> npt.NDArray[np.int64]:
-    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+def _ijg_tables() -> npt.NDArray[np.int64]:
+    """100 x 64: the luma tables of the qualities 1 to 100, in zigzag order."""
+    quality = np.arange(1, 101)[:, None]
+    scale = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
     return cast(npt.NDArray[np.int64], np.clip((_IJG_LUMA * scale + 50) // 100, 1, 255))
 
 
