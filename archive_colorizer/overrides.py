@@ -15,7 +15,7 @@ from typing import Any, Final
 from archive_colorizer.errors import UsageError
 from archive_colorizer.presets import expanded
 from archive_colorizer.recipe import DEFAULTS, Recipe, check_together
-from archive_colorizer.recipe_file import Layer, read_tables
+from archive_colorizer.recipe_file import Layer, read_tables, without
 from archive_colorizer.records import Own
 from archive_colorizer.settings import Settings, plain_of, reject_unknown
 
@@ -132,8 +132,8 @@ def own_of(recipe: Recipe, overriding: Overriding, layers: Sequence[Layer]) -> O
     effective = recipe
     for origin, given in layers:
         # Before its preset is expanded, which an option may stand in for.
-        chosen = _without(given, overriding.fixed & {"preset"})
-        free = _without(expanded(chosen, DEFAULTS), overriding.fixed)
+        chosen = without(given, overriding.fixed & {"preset"})
+        free = without(expanded(chosen, DEFAULTS), overriding.fixed)
         effective = Settings.changed(effective, free, origin)
     check_together(effective)
     differing = {
@@ -142,10 +142,6 @@ def own_of(recipe: Recipe, overriding: Overriding, layers: Sequence[Layer]) -> O
         if getattr(effective, one.name) != getattr(recipe, one.name)
     }
     return Own(tuple(origin for origin, _ in layers), differing, recipe.digest())
-
-
-def _without(given: Mapping[str, object], names: frozenset[str]) -> dict[str, object]:
-    return {key: value for key, value in given.items() if key not in names}
 
 
 def pattern_of(glob: str) -> re.Pattern[str]:

@@ -2,23 +2,21 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
 
 from archive_colorizer.address import Address, Place
 from archive_colorizer.errors import DependencyError, SourceError, UsageError
 from archive_colorizer.media.buckets import is_object
 from archive_colorizer.media.credentials import check_credentials
 from archive_colorizer.media.discover import walk
-from archive_colorizer.media.header import memory_of
 from archive_colorizer.opening import Tell, open_painter, open_run, tell_nobody
 from archive_colorizer.overrides import NO_OVERRIDES, Overriding
 from archive_colorizer.own_settings import with_own
 from archive_colorizer.recipe import Recipe, check_together
-from archive_colorizer.records import Job, Source, Unfit, Workplace
+from archive_colorizer.records import Source, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
 from archive_colorizer.restore.reference import pinned
 from archive_colorizer.restore.session import anywhere, models_of
@@ -32,12 +30,7 @@ from archive_colorizer.run.plan import Step, plan
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
 from archive_colorizer.run.unrecorded import open_work
-
-_WEIGHED: Final = 1 << 19
-"""Bytes of a file from which on its picture may be large; smaller ones take one share."""
-
-_WEIGHED_THERE: Final = 16 << 20
-"""Likewise of an object, whose header is a request that everything else waits for."""
+from archive_colorizer.weighing import weighed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +141,7 @@ def restore_archive(
         hire = partial(opening.executor, place, order.roots)
         return drive(
             map(
-                _weighed,
+                weighed,
                 plan(
                     filter(loan.wanted if loan else None, _entries(order)),
                     opening.manifest,
@@ -222,25 +215,6 @@ def _found(order: Order) -> Iterator[Source | Unfit]:
             yield from walk(root, prefix)
         else:
             yield from vouched(walk(payload.folder, prefix), payload, prefix)
-
-
-def _weighed(step: Step) -> Step:
-    """A job with the memory that its picture takes, so that large ones get out of each other's way.
-
-    Small files are not opened for it.
-    """
-    if not isinstance(step, Job):
-        return step
-    source = step.source
-    # Flat as masks are, few bytes of them may be many pixels.
-    if source.stamp.size < _WEIGHED and not source.beside:
-        return step
-    place = source.place
-    is_there = isinstance(place, Address)
-    if is_there and source.stamp.size < _WEIGHED_THERE and not source.beside:
-        return step
-    beside = (place.parent / one.name for one in source.beside)
-    return replace(step, memory=sum(memory_of(one) for one in (place, *beside)))
 
 
 def _workplace(order: Order, work: str, threads: int) -> Workplace:

@@ -1,7 +1,7 @@
 """Recipe files, and in which order the settings of files and options count."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ FILM: Final = "film"
 """The table of settings that only films have."""
 
 OPTION: Final = "command line"
+_PRESET: Final = frozenset({"preset"})
 
 Layer: TypeAlias = tuple[str, Mapping[str, object]]
 """Settings and, before them, who gives them."""
@@ -30,14 +31,15 @@ def layers_of(
     chosen = OPTION if "preset" in options else file[0]
     preset = {**file[1], **options}.get("preset")
     lowest: list[Layer] = [] if preset is None else [(chosen, {"preset": preset})]
-    above = [(origin, _without_preset(given)) for origin, given in (file, (OPTION, options))]
+    above = [(origin, without(given, _PRESET)) for origin, given in (file, (OPTION, options))]
     if "preset" in options:
-        between = [(origin, _without_preset(given)) for origin, given in between]
+        between = [(origin, without(given, _PRESET)) for origin, given in between]
     return [*lowest, above[0], *between, above[1]]
 
 
-def _without_preset(given: Mapping[str, object]) -> dict[str, object]:
-    return {key: value for key, value in given.items() if key != "preset"}
+def without(given: Mapping[str, object], names: Collection[str]) -> dict[str, object]:
+    """Settings but for those."""
+    return {key: value for key, value in given.items() if key not in names}
 
 
 def recipe_of(layers: Sequence[Layer]) -> Recipe:

@@ -19,7 +19,7 @@ FLOORS = {
     "store": 24,
     "media": 30, "run": 30,
     "restore": 40, "training": 40,
-    "own_settings": 48, "opening": 49,
+    "own_settings": 48, "weighing": 48, "opening": 49,
     "pipeline": 50, "sample": 50, "film_order": 50, "film_assembly": 51,
     "film_pipeline": 52, "film_preview": 52, "film_compare": 52,
     "inbox": 52, "grid": 50, "evaluation": 51, "film_verification": 50,

@@ -69,8 +69,7 @@ def deliver_file(
 
     For results that are too large for the memory.  The temporary name goes in any case.
     """
-    parcel = Parcel(Path(workplace.work, temporary), job, settled, sidecar)
-    return _only(_bring([parcel], workplace))
+    return deliver(Path(workplace.work, temporary), job, workplace, settled, sidecar)
 
 
 def _only(answers: list[Answer]) -> Outcome:

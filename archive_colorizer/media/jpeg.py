@@ -12,6 +12,7 @@ from archive_colorizer.errors import DamagedPicture, ResultUnwritable, Unsupport
 from archive_colorizer.media import jpeg_segments as parts
 from archive_colorizer.media import vips
 from archive_colorizer.media.jpeg_carried import can_carry
+from archive_colorizer.media.jpeg_keepable import Plane8
 from archive_colorizer.media.jpeg_turn import stored_orientation
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found, read_metadata, upright
@@ -47,8 +48,6 @@ _IJG_LUMA: Final = np.array(
 ).reshape(64)
 """ITU-T T.81, table K.1, in zigzag order."""
 
-Plane8 = npt.NDArray[np.uint8]
-
 
 def decode_jpeg(data: bytes, request: Request) -> Raster:
     """Decode to luma, with a small RGB preview for a file of three components.
@@ -80,8 +79,8 @@ def decode_jpeg(data: bytes, request: Request) -> Raster:
         return _decode_slowly(data, found, quality, request)
     if preview is None:
         grey = raster_of(luma, None, found, "jpeg", request.profile)
-        as_stored = not grey.converted and stored_orientation(data) == 1
-        return replace(grey, quality=quality, as_coded=as_stored and can_carry(frame))
+        as_coded = can_carry(frame) and not grey.converted and stored_orientation(data) == 1
+        return replace(grey, quality=quality, as_coded=as_coded)
     raster = Raster(luma=luma, format="jpeg", preview=preview, quality=quality)
     return turned(raster, read_metadata(found, plan))
 

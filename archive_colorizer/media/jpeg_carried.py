@@ -10,25 +10,22 @@ import struct
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from archive_colorizer.errors import ResultUnwritable, UnsupportedPicture
 from archive_colorizer.media import jpeg_segments as parts
-from archive_colorizer.media.jpeg_keepable import Piece, pieces_of
+from archive_colorizer.media.jpeg_keepable import Piece, Plane8, chroma_step, pieces_of
 
 _QUALITY: Final = 90
 """Of chroma: planes on their own get the finer divisors of luma, and these at 90 are about those
 of color at 95.  Mean errors are 0.2 code values, for a twelfth of a scan's size."""
 
-_BASELINE, _DHT, _DRI = 0xC0, 0xC4, 0xDD
+_BASELINE: Final = 0xC0
 _Y, _CB, _CR = 1, 2, 3
 _TABLES: Final = 6
 """Where the segment of a scan of one component names its tables of means and of the rest."""
 _CODED: Final = 10
 """Where its bits begin."""
 _NO_RESTARTS: Final = b"\0\0"
-
-Plane8 = npt.NDArray[np.uint8]
 
 
 def can_carry(frame: parts.Frame) -> bool:
@@ -52,16 +49,15 @@ def carry_scan(source: bytes, cb: Plane8, cr: Plane8, name: str) -> bytes:
     frames = sum(kind in parts.FRAMES for kind in kinds)
     if not can_carry(frame) or frames != 1 or kinds.count(parts.SOS) != 1 or kinds[-1] != parts.SOS:
         raise UnsupportedPicture(f"{name}: not a grey baseline JPEG in one scan")
-    whole, half = (frame.height, frame.width), ((frame.height + 1) // 2, (frame.width + 1) // 2)
-    if cb.shape != cr.shape or cb.shape not in (whole, half):
-        raise ValueError(f"{name}: chroma of {cb.shape} and {cr.shape} for luma of {whole}")
+    step = chroma_step(cb, cr, frame.height, frame.width, name)
     scan = luma[-1][1]
     blue, red = (_encoded(plane) for plane in (cb, cr))
     # Beside luma's own: not every decoder lets go of a table when another takes its number.
     divisors, codes = 0 if frame.luma_table else 1, 0 if scan[_TABLES] else 1
-    factor = 0x22 if cb.shape == half else 0x11
     sides = struct.pack(">BHHB", frame.precision, frame.height, frame.width, 3)
-    components = bytes((_Y, factor, frame.luma_table, _CB, 0x11, divisors, _CR, 0x11, divisors))
+    components = bytes(
+        (_Y, 0x11 * step, frame.luma_table, _CB, 0x11, divisors, _CR, 0x11, divisors)
+    )
     jfif = next(parts.segments(blue))
     chroma = pieces_of(blue, name)
     return b"".join(
@@ -71,10 +67,10 @@ def carry_scan(source: bytes, cb: Plane8, cr: Plane8, name: str) -> bytes:
             *_of(luma, parts.DQT),
             *_numbered(_of(chroma, parts.DQT), divisors),
             parts.segment(_BASELINE, sides + components),
-            *_of(luma, _DHT, _DRI),
+            *_of(luma, parts.DHT, parts.DRI),
             *_scan_of(_Y, scan[_TABLES], scan),
-            parts.segment(_DRI, _NO_RESTARTS) if _DRI in kinds else b"",
-            *_numbered(_of(chroma, _DHT), codes),
+            parts.segment(parts.DRI, _NO_RESTARTS) if parts.DRI in kinds else b"",
+            *_numbered(_of(chroma, parts.DHT), codes),
             *_scan_of(_CB, 0x11 * codes, chroma[-1][1]),
             *_scan_of(_CR, 0x11 * codes, pieces_of(red, name)[-1][1]),
             b"\xff\xd9",
@@ -106,6 +102,6 @@ def _numbered(tables: list[memoryview], number: int) -> list[bytes]:
 
 def _scan_of(component: int, tables: int, scan: memoryview) -> tuple[bytes, memoryview]:
     """The scan of one component as that of another one, with those Huffman tables."""
-    return bytes((*scan[: _TABLES - 1], component, tables, *scan[_TABLES + 1 : _CODED])), scan[
-        _CODED:
-    ]
+    head = bytearray(scan[:_CODED])
+    head[_TABLES - 1 : _TABLES + 1] = component, tables
+    return bytes(head), scan[_CODED:]

@@ -10,13 +10,13 @@ from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import jpeg_segments as parts
 
 Blocks = npt.NDArray[np.int16]
+Plane8 = npt.NDArray[np.uint8]
 
 Piece: TypeAlias = tuple[int, memoryview]
 """A marker, and its whole segment as it lies in the file; a scan's with the bits that follow."""
 
-_DHT, _DRI = 0xC4, 0xDD
 HUFFMAN_FRAMES: Final = frozenset((0xC0, 0xC1, 0xC2))
-_CARRIED: Final = HUFFMAN_FRAMES | {_DHT, _DRI, parts.DQT}
+_CARRIED: Final = HUFFMAN_FRAMES | {parts.DHT, parts.DRI, parts.DQT}
 _DROPPED: Final = frozenset((*range(0xE0, 0xF0), 0xFE))
 _MARKER: Final = re.compile(rb"\xff+([\x01-\xfe])")
 _AFTER_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -74,6 +74,17 @@ def keepable_sides(source: bytes, bare: bytes, name: str) -> tuple[int, int]:
     if factors[0] != (max(across for across, _ in factors), max(down for _, down in factors)):
         raise UnsupportedPicture(f"{name}: luma of less than full size cannot be kept")
     return height, width
+
+
+def chroma_step(cb: Plane8, cr: Plane8, height: int, width: int, name: str) -> int:
+    """How many samples of luma there are to one of chroma, across and down: 1 or 2.
+
+    Raises ValueError for planes that are neither ceil(H/2) x ceil(W/2) nor H x W.
+    """
+    whole, half = (height, width), ((height + 1) // 2, (width + 1) // 2)
+    if cb.shape != cr.shape or cb.shape not in (whole, half):
+        raise ValueError(f"{name}: chroma of {cb.shape} and {cr.shape} for luma of {whole}")
+    return 1 if cb.shape == whole else 2
 
 
 def check_range(blocks: Blocks, name: str) -> None:

@@ -26,8 +26,10 @@ from archive_colorizer.media.jpeg_carried import can_carry, carry_scan
 from archive_colorizer.media.jpeg_keepable import (
     HUFFMAN_FRAMES,
     Blocks,
+    Plane8,
     bare_picture,
     check_range,
+    chroma_step,
     keepable_sides,
 )
 from archive_colorizer.media.jpeg_turn import stored_orientation, tagged
@@ -42,7 +44,6 @@ _IJG_CHROMA[:4, :4] = ((17, 18, 24, 47), (18, 21, 26, 66), (24, 26, 56, 99), (47
 
 _BLOCK_ROWS: Final = 32
 
-Plane8 = npt.NDArray[np.uint8]
 Divisors = npt.NDArray[np.uint16]
 
 
@@ -94,14 +95,11 @@ def _with_coefficients(
 ) -> tuple[Plane8, bytes]:
     """The luma that the source shows, and a file with its coefficients and chroma from planes."""
     seen, luma = _open(source, name)
-    whole, half = (luma.height, luma.width), ((luma.height + 1) // 2, (luma.width + 1) // 2)
-    if {plane.shape for plane in planes} not in ({whole}, {half}):
-        shapes = " and ".join(str(plane.shape) for plane in planes)
-        raise ValueError(f"{name}: chroma of {shapes} for luma of {whole}")
+    step = chroma_step(*planes, luma.height, luma.width, name)
     divisors = _chroma_divisors(_QUALITY)
     chroma = tuple(_quantised(plane, divisors) for plane in planes)
     try:
-        return seen, _written(luma, chroma, divisors, 1 if planes[0].shape == whole else 2)
+        return seen, _written(luma, chroma, divisors, step)
     except OSError as error:
         raise _said(error, name) from None
 

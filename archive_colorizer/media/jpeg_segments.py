@@ -10,7 +10,7 @@ from archive_colorizer.errors import DamagedPicture
 from archive_colorizer.media.raster import Metadata
 
 APP0, APP1, APP2, APP13 = 0xE0, 0xE1, 0xE2, 0xED
-COM, DQT, SOS, EOI = 0xFE, 0xDB, 0xDA, 0xD9
+COM, DHT, DQT, DRI, SOS, EOI = 0xFE, 0xC4, 0xDB, 0xDD, 0xDA, 0xD9
 APPLICATIONS: Final = frozenset(range(0xE0, 0xF0))
 REPLACED: Final = (b"JFIF\0", b"JFXX\0", b"Adobe")
 """Segments that tell of the coding, or hold a thumbnail: the result has its own."""
