@@ -175,6 +175,7 @@ def test_the_commands_that_are_scheduled_can_be_parsed(path):
     found = list(commands_in(path.read_text()))
     assert found
     for words in found:
+        words = [one for one in words if one != "$@"]
         number = [one if "$" not in one or "CPU" not in one else "4" for one in words]
         context = click.Context(program, info_name="archive-colorize")
         program.get_command(context, number[0]).make_context(number[0], number[1:])
@@ -233,14 +234,14 @@ def stubs(tmp_path):
 @pytest.mark.parametrize("code", [0, 7, 8, 9, 143])
 def test_the_slurm_job_goes_on_when_its_time_is_over(tmp_path, stubs, code):
     run = subprocess.run(
-        ["bash", WORKFLOWS / "slurm.sbatch", "/a b/scans", "/out"],
+        ["bash", WORKFLOWS / "slurm.sbatch", "/a b/scans", "/out", "--recipe", "/c d.toml"],
         env={**stubs, "CODE": str(code)},
         capture_output=True,
         text=True,
     )
     assert run.returncode == code
     assert "/a b/scans --output /out" in (tmp_path / "given").read_text()
-    assert "--workers 3" in (tmp_path / "given").read_text()
+    assert "--workers 3 --quiet --recipe /c d.toml" in (tmp_path / "given").read_text()
     assert (tmp_path / "requeued").exists() == (code in (9, 143))
     assert ("some files failed" in run.stdout) == (code == 7)
 
@@ -321,6 +322,9 @@ class AnyCluster:
     def wait_for_workers(self, count):
         self.asked.append(("wait", count))
 
+    def sync(self, *_):
+        self.asked.append(("sync", None))
+
     def __enter__(self):
         return self
 
@@ -329,8 +333,9 @@ class AnyCluster:
 
 
 @pytest.fixture
-def script(monkeypatch, stubs):
+def script(monkeypatch, stubs, tmp_path):
     """A script of clusters/ as a module, with AnyCluster in place of the library's."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
 
     def load(name, library, kind):
         if library not in sys.modules and importlib.util.find_spec(library) is None:
@@ -357,11 +362,12 @@ def test_a_cluster_is_begun_as_its_library_wants_and_ends_with_the_run(
     script, tmp_path, name, library, kind
 ):
     module, theirs = script(name, library, kind)
-    before = signal.getsignal(signal.SIGINT)
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         assert module.main(["/a b/scans", "--output", "/out"]) == 7
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, kept in before.items():
+            signal.signal(number, kept)
     given = (tmp_path / "given").read_text().strip()
     assert given == "run /a b/scans --output /out --scheduler tcp://host:8786"
     assert AnyCluster.asked[-1] == ("close", None)
@@ -371,23 +377,21 @@ def test_a_cluster_is_begun_as_its_library_wants_and_ends_with_the_run(
 
 @pytest.fixture
 def dask_stub(tmp_path, stubs):
-    """A `dask` that writes the scheduler file and stays, as scheduler and workers do."""
+    """A `dask` that stays, and whose workers write the file of the scheduler, so that both began."""
     (tmp_path / "dask").write_text(
         "#!/bin/sh\n"
         f'echo "$@" >> {tmp_path}/dask-given\n'
-        'while [ "$1" != --scheduler-file ]; do shift; done\n'
-        'echo "{}" > "$2"; exec sleep 60\n'
+        '[ "$1" = scheduler ] || echo "{}" > "$4"\n'
+        "exec sleep 60\n"
     )
     (tmp_path / "dask").chmod(0o755)
-    # As one who has all of a node, srun begins what it is told.
-    (tmp_path / "srun").write_text('#!/bin/sh\nexec "$@"\n')
     return {**stubs, "SLURM_SUBMIT_DIR": str(tmp_path)}
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 def test_nodes_with_gpus_have_a_worker_a_gpu_and_end_with_the_run(tmp_path, dask_stub):
     run = subprocess.run(
-        ["bash", CLUSTERS / "cuda_nodes.sbatch", "/a b/scans", "/out"],
+        ["bash", CLUSTERS / "cuda_nodes.sbatch", "/a b/scans", "/out", "--nice", "3"],
         env={**dask_stub, "CODE": "7"},
         capture_output=True,
         text=True,
@@ -396,7 +400,9 @@ def test_nodes_with_gpus_have_a_worker_a_gpu_and_end_with_the_run(tmp_path, dask
     assert run.returncode == 7, run.stderr
     file = tmp_path / "scheduler-42.json"
     given = (tmp_path / "given").read_text()
-    assert f"run /a b/scans --output /out --scheduler {file} --device cuda" in given
+    assert (
+        f"run /a b/scans --output /out --scheduler {file} --device cuda --quiet --nice 3" in given
+    )
     begun = (tmp_path / "dask-given").read_text()
     assert f"scheduler --scheduler-file {file}" in begun
     assert f"cuda worker --scheduler-file {file}" in begun
@@ -405,7 +411,7 @@ def test_nodes_with_gpus_have_a_worker_a_gpu_and_end_with_the_run(tmp_path, dask
 
 def test_the_commands_on_clusters_can_be_parsed():
     (words,) = commands_in((CLUSTERS / "cuda_nodes.sbatch").read_text())
-    words = words[: words.index("&")]
+    words = words[: words.index("$@")]
     program.get_command(click.Context(program), "run").make_context("run", words[1:])
 
 

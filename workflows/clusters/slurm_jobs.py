@@ -1,16 +1,19 @@
 """Workers as Slurm jobs, for one run; they end with it, or with their time.
 
     pip install dask-jobqueue
-    python slurm_jobs.py /archive/scans --output /scratch/scans-colorized --time-budget 11h
+    PYTHON=/opt/archive-colorizer/bin/python
+    $PYTHON slurm_jobs.py /archive/scans --output /scratch/scans-colorized --time-budget 11h
 
 Start it where jobs can be submitted from and where nodes can connect to, and leave it running
 there, in tmux or as a small job of its own.  The nodes see both folders under the same paths.
 The words after the script are those of `archive-colorize run`.  With GPUs: cuda_nodes.sbatch.
+A job that ends at once has said why in slurm-logs; the script waits on for the others.
 """
 
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from dask_jobqueue import SLURMCluster
 
@@ -20,6 +23,8 @@ JOBS = 8
 
 def main(words: list[str]) -> int:
     """Submit the jobs, run as soon as the first has begun, and cancel what is left of them."""
+    # Jobs that wait in the queue are taken back then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with SLURMCluster(
         queue="standard",
         account="archive",
@@ -28,8 +33,8 @@ def main(words: list[str]) -> int:
         processes=16,
         memory="64GB",
         walltime="12:00:00",
-        # Jobs are taken back before their time is over, so that none is killed at work.
-        worker_extra_args=["--lifetime", "11h45m", "--lifetime-stagger", "10m"],
+        # Workers leave before their time is over, and the run hears of it.  One number, one unit.
+        worker_extra_args=["--lifetime", "705m", "--lifetime-stagger", "10m"],
         interface="ib0",
         local_directory="/tmp",
         log_directory="slurm-logs",
@@ -38,10 +43,12 @@ def main(words: list[str]) -> int:
         cluster.scale(jobs=JOBS)
         # Jobs may wait in the queue for hours; the run would give up after five minutes.
         cluster.wait_for_workers(1)
-        # Ctrl-C reaches the run by itself, which then ends in a way that can be resumed.
+        program = str(Path(sys.executable).with_name("archive-colorize"))
+        run = subprocess.Popen([program, "run", *words, "--scheduler", cluster.scheduler_address])
+        # Ctrl-C reaches the run by itself.  It ends in a way that can be resumed.
         signal.signal(signal.SIGINT, lambda *_: None)
-        run = ["archive-colorize", "run", *words, "--scheduler", cluster.scheduler_address]
-        return subprocess.call(run)
+        signal.signal(signal.SIGTERM, lambda *_: run.terminate())
+        return run.wait()
 
 
 if __name__ == "__main__":

@@ -1,22 +1,27 @@
 """Workers on machines that ssh reaches without a password, for one run; they end with it.
 
     pip install asyncssh
-    python ssh_hosts.py /archive/scans --output /archive/scans-colorized
+    /opt/archive-colorizer/bin/python ssh_hosts.py /archive/scans --output /archive/scans-colorized
 
 Every machine has archive-colorizer of the same version, and sees both folders under the same
-paths.  The words after the script are those of `archive-colorize run`.
+paths.  The words after the script are those of `archive-colorize run`.  What scheduler and workers
+have to say is found in ssh-logs, here.
 """
 
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 from dask.distributed import SSHCluster
 
 HOSTS = ["desk", "desk", "attic", "cellar"]
 """The first has the scheduler; each of the others has workers."""
 
-WORKERS = {"n_workers": 4, "nthreads": 1, "memory_limit": "4GiB"}
+CONNECT = {"username": "colorizer"}
+"""As asyncssh.connect takes it: port, client_keys, known_hosts.  It also reads ~/.ssh/config."""
+
+WORKERS = {"n_workers": 4, "nthreads": 1, "memory_limit": "4GiB", "death_timeout": "60"}
 """Of each host: as many processes as it has cores to spare."""
 
 PYTHON = "/opt/archive-colorizer/bin/python"
@@ -25,17 +30,32 @@ PYTHON = "/opt/archive-colorizer/bin/python"
 
 def main(words: list[str]) -> int:
     """Start the workers, run, and end the workers."""
+    # Ends what has been started by then.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with SSHCluster(
         HOSTS,
-        connect_options={"username": "colorizer"},
+        connect_options=CONNECT,
         worker_options=WORKERS,
-        scheduler_options={"dashboard": False},
+        # When this script is killed nobody ends the others: they do so after hours without work.
+        scheduler_options={"dashboard": False, "idle_timeout": "6h"},
         remote_python=PYTHON,
     ) as cluster:
-        # Ctrl-C reaches the run by itself, which then ends in a way that can be resumed.
+        cluster.sync(keep_logs, cluster)
+        program = str(Path(sys.executable).with_name("archive-colorize"))
+        run = subprocess.Popen([program, "run", *words, "--scheduler", cluster.scheduler_address])
+        # Ctrl-C reaches the run by itself.  It ends in a way that can be resumed.
         signal.signal(signal.SIGINT, lambda *_: None)
-        run = ["archive-colorize", "run", *words, "--scheduler", cluster.scheduler_address]
-        return subprocess.call(run)
+        signal.signal(signal.SIGTERM, lambda *_: run.terminate())
+        return run.wait()
+
+
+async def keep_logs(cluster: SSHCluster) -> None:
+    """Read what the others say: Dask leaves it unread, and after 3 MB of it they stand still."""
+    folder = Path("ssh-logs")
+    folder.mkdir(exist_ok=True)
+    for name, one in [("scheduler", cluster.scheduler), *cluster.workers.items()]:
+        log = (folder / f"{name}.log").open("ab", buffering=0)
+        await one.proc.redirect(stdout=log, stderr=log)
 
 
 if __name__ == "__main__":
