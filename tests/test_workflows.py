@@ -175,8 +175,7 @@ def test_the_commands_that_are_scheduled_can_be_parsed(path):
     found = list(commands_in(path.read_text()))
     assert found
     for words in found:
-        words = [one for one in words if one != "$@"]
-        number = [one if "$" not in one or "CPU" not in one else "4" for one in words]
+        number = [one if "CPU" not in one else "4" for one in words if one != "$@"]
         context = click.Context(program, info_name="archive-colorize")
         program.get_command(context, number[0]).make_context(number[0], number[1:])
 
@@ -377,7 +376,7 @@ def test_a_cluster_is_begun_as_its_library_wants_and_ends_with_the_run(
 
 @pytest.fixture
 def dask_stub(tmp_path, stubs):
-    """A `dask` that stays, and whose workers write the file of the scheduler, so that both began."""
+    """A `dask` that stays; only workers write the scheduler's file, so that both have begun."""
     (tmp_path / "dask").write_text(
         "#!/bin/sh\n"
         f'echo "$@" >> {tmp_path}/dask-given\n'
