@@ -7,6 +7,7 @@ tells of an object are not.
 import hashlib
 import mimetypes
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -131,9 +132,25 @@ class _Gs(_Files):
 class _Az(_Files):
     def put(self, path: str, data: bytes, note: str, new: bool) -> None:
         # Blocks are staged first and appear together.
-        noted = {"is_directory": "false", **({NOTE: note} if note else {})}
-        with self.files.open(path, "xb" if new else "wb", metadata=noted) as stream:
+        told = {
+            "metadata": {"is_directory": "false", **({NOTE: note} if note else {})},
+            "content_settings": {"content_type": _type(path)},
+        }
+        with _causes(), self.files.open(path, "xb" if new else "wb", **told) as stream:
             stream.write(data)
+
+    def remove(self, path: str) -> None:
+        with _causes():
+            super().remove(path)
+
+
+@contextmanager
+def _causes() -> Iterator[None]:
+    """adlfs makes a RuntimeError of what goes wrong while it writes or deletes."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise (error.__cause__ or error) from None
 
 
 def _type(path: str) -> str:

@@ -28,6 +28,8 @@ _SECRETS: Final = re.compile(
     r"\?\S*|//[^/\s@]*@|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\b(?:sig|token|key|secret)=\S+",
     re.IGNORECASE,
 )
+_ASIDE: Final = re.compile(r"\s*RequestId:.*", re.DOTALL)
+"""What Azure says after its first sentence, for its own people."""
 _LONGEST: Final = 300
 
 
@@ -102,13 +104,16 @@ def _told(place: Address) -> Iterator[Store]:
 
 def _error(error: Exception) -> OSError:
     said = str(error.strerror if isinstance(error, OSError) and error.strerror else error)
-    said = _SECRETS.sub("...", " ".join(said.split()))[:_LONGEST] or type(error).__name__
+    said = (
+        _SECRETS.sub("...", " ".join(_ASIDE.sub("", said).split()))[:_LONGEST].removesuffix(".")
+        or type(error).__name__
+    )
     kind = type(error).__name__
     if isinstance(error, FileExistsError) or _is_condition(error):
         return FileExistsError(errno.EEXIST, said)
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(errno.ENOENT, said)
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or getattr(error, "status_code", 0) in (401, 403):
         return PermissionError(errno.EACCES, f"{said}; check credentials and rights")
     if _CREDENTIALS.search(kind) or (isinstance(error, ValueError) and _CREDENTIALS.search(said)):
         return PermissionError(errno.EACCES, f"{said}; see docs/remote.md for where they go")

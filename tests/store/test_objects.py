@@ -120,6 +120,80 @@ def test_errors_say_what_a_person_can_do_and_no_secret(monkeypatch, error, kind,
     assert told.value.__suppress_context__
 
 
+class Refusal(Exception):
+    """As Azure's, which come out of adlfs inside of a RuntimeError when it writes or deletes."""
+
+    def __init__(self, said, status_code):
+        super().__init__(f"{said}\nRequestId:ca27\nTime:2026\nContent: <?xml ...")
+        self.status_code = status_code
+
+
+class Azure:
+    """adlfs, as far as it is asked here; everything is refused while there is a `refusal`."""
+
+    def __init__(self):
+        self.refusal = None
+        self.told = {}
+
+    def open(self, path, mode, **told):
+        self.told = {"mode": mode, **told}
+        return self
+
+    def rm_file(self, path):
+        self._do()
+
+    def __enter__(self):
+        return self
+
+    def write(self, data):
+        pass
+
+    def __exit__(self, *_):
+        self._do()
+
+    def _do(self):
+        if self.refusal is not None:
+            raise RuntimeError("Failed to upload block") from self.refusal
+
+
+@pytest.fixture
+def azure(monkeypatch):
+    azure = Azure()
+    store = filesystems._Az(azure)
+    store.troubles = (Refusal,)
+    monkeypatch.setattr(objects, "store_of", lambda _scheme: store)
+    return azure
+
+
+@pytest.mark.parametrize("do", [lambda place: objects.put(place, b"a"), objects.remove])
+@pytest.mark.parametrize(
+    ("refusal", "kind", "said"),
+    [
+        (Refusal("The container does not exist.", 404), OSError, "The container does not exist"),
+        (
+            Refusal("Server failed to authenticate the request.", 403),
+            PermissionError,
+            "Server failed to authenticate the request; check credentials and rights",
+        ),
+        (Refusal("The connection was reset.", 0), ConnectionError, "The connection was reset"),
+    ],
+)
+def test_azure_says_what_it_refuses(azure, do, refusal, kind, said):
+    azure.refusal = refusal
+    with pytest.raises(kind) as told:
+        do(Address("az", "scans", "a.jpg"))
+    assert told.value.strerror == said
+
+
+def test_azure_is_told_what_it_gets(azure):
+    objects.put(Address("az", "scans", "a.jpg"), b"a", "note", new=True)
+    assert azure.told == {
+        "mode": "xb",
+        "metadata": {"is_directory": "false", "archivecolorizer": "note"},
+        "content_settings": {"content_type": "image/jpeg"},
+    }
+
+
 @pytest.mark.parametrize(("scheme", "library"), [("s3", "s3fs"), ("gs", "gcsfs"), ("az", "adlfs")])
 def test_a_missing_library_names_its_extra(monkeypatch, scheme, library):
     monkeypatch.setattr(filesystems, "find_spec", lambda name: None)
