@@ -92,6 +92,11 @@ def _check_key(place: Address) -> None:
             f"{place} is no name that a store takes ({length} bytes, at most {_LONGEST_KEY}); "
             "rename the scan"
         )
+    # What its library asks for lacks them: another name, under which nobody would look again.
+    if place.scheme == "az" and any(one < " " for one in place.key):
+        raise TargetName(
+            f"{str(place)!r} is no name for Azure (it has a control character); rename the scan"
+        )
 
 
 def _appear(place: Address, data: bytes, job: Job, outcome: Outcome) -> Outcome:

@@ -76,6 +76,15 @@ def test_names_that_no_store_takes(bucket):
     assert bucket.there() == set()
 
 
+def test_a_name_that_azure_would_make_another(bucket):
+    tab = a_job("a\tb.jpg")
+    bring(bucket, b"x", tab)
+    in_azure = Workplace("az://scans/out", "", Recipe(), "m", "s")
+    known = Outcome(key="k", name="a", state=State.DONE, source_stamp=STAMP, source_sha256="c")
+    with pytest.raises(TargetName, match="control character"):
+        deliver(b"x", tab, in_azure, known, None)
+
+
 def test_a_result_is_looked_at_before_and_after(bucket, monkeypatch):
     seen = []
     bring(bucket, b"result", a_job(), check=seen.append)
