@@ -1,15 +1,20 @@
-"""`archive-colorize doctor`: can a run work on this machine, and with what?"""
+"""`archive-colorize doctor`: can a run work on this machine, or on a cluster, and with what?"""
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 import click
 
 from archive_colorizer import __version__
-from archive_colorizer.cli.options import words
+from archive_colorizer.cli.options import cluster_options, words
 from archive_colorizer.errors import ArchiveColorizerError, DependencyError, DeviceError, ExitCode
+
+if TYPE_CHECKING:
+    from archive_colorizer.run.dask_muster import Report
 
 _OPTIONAL = ("torch", "onnx", "scikit-image")
 
@@ -21,16 +26,33 @@ _OPTIONAL = ("torch", "onnx", "scikit-image")
     **words("auto|cpu|cuda|tensorrt"),
     help="Fail unless a session really runs there.",
 )
-def command(device: str) -> int:
+@cluster_options
+def command(
+    device: str,
+    scheduler: str | None,
+    tls_ca: str | None,
+    tls_cert: str | None,
+    tls_key: str | None,
+) -> int:
     """Say what this machine has, and whether a run can work here.
 
-    Ends with 0 when a run works, with 3 when something that it needs is missing.
+    With --scheduler: what each worker of that cluster has.
+
+    Ends with 0 when a run works, with 3 when something that it needs is missing, and with 4
+    when a worker has another model.
     """
     from archive_colorizer.device import parse_device
-    from archive_colorizer.run.threads import cores
 
     parse_device(device)
     _show("archive-colorizer", __version__)
+    if scheduler is None:
+        return _machine(device)
+    return _cluster(device, scheduler, [file or "" for file in (tls_ca, tls_cert, tls_key)])
+
+
+def _machine(device: str) -> int:
+    from archive_colorizer.run.threads import cores
+
     _show("python", f"{platform.python_version()} on {platform.platform()}")
     for name, version in _versions():
         _show(name, version)
@@ -41,6 +63,38 @@ def command(device: str) -> int:
         click.echo(f"trouble: {trouble}", err=True)
     click.echo("a run works here" if not troubles else "a run does not work here as it is")
     return ExitCode.DEPENDENCY if troubles else ExitCode.OK
+
+
+def _cluster(device: str, scheduler: str, tls: Sequence[str]) -> int:
+    """A line for each worker; the exit code is that of a run there."""
+    from archive_colorizer.recipe import Recipe
+    from archive_colorizer.records import Workplace
+    from archive_colorizer.restore.session import models_of, try_models
+    from archive_colorizer.run.cluster import Cluster
+    from archive_colorizer.run.dask_survey import survey
+
+    recipe = Recipe(device=device)
+    trial = partial(try_models, Workplace("", "", recipe, **models_of(recipe)))
+    ca, cert, key = tls
+    asked = Cluster(scheduler=scheduler, ca=ca, cert=cert, key=key, trial=trial)
+    troubles = []
+    for one in survey(asked):
+        if one.trouble is not None:
+            troubles.append(one.trouble)
+            click.echo(f"trouble: {one.trouble}", err=True)
+        elif one.report is None:
+            _show(f"worker {one.address}", "no answer; it is at others' work, or left")
+        else:
+            _show(f"worker {one.report.who}", _told(one.report, one.threads))
+    click.echo("a run works there" if not troubles else "a run does not work there as it is")
+    return troubles[0].exit_code if troubles else ExitCode.OK
+
+
+def _told(report: "Report", threads: int) -> str:
+    return (
+        f"{report.version}, {report.words}, {report.slots} of {threads} threads, "
+        f"{report.memory / 1e9:.1f} GB for each picture"
+    )
 
 
 def _show(what: str, value: str) -> None:

@@ -144,6 +144,17 @@ saying_options: Final = together(
 """What a person or a program is told."""
 
 
+cluster_options: Final = together(
+    click.option(
+        "--scheduler", metavar="ADDRESS|FILE", help="A Dask cluster: tcp:// or tls://HOST:PORT."
+    ),
+    click.option("--tls-ca", metavar="FILE", help="For tls://: the authority, PEM."),
+    click.option("--tls-cert", metavar="FILE", help="For tls://: certificate, PEM."),
+    click.option("--tls-key", metavar="FILE", help="For tls://: its private key, PEM."),
+)
+"""Where a Dask cluster is that is there already."""
+
+
 def running_options(timed: str, colored: str) -> Decorator:
     """How many are restored; `timed` is what --timeout is for, `colored` what --force restores."""
     return together(
@@ -157,12 +168,7 @@ def running_options(timed: str, colored: str) -> Decorator:
         click.option(
             "--executor", **words("dask|serial"), help="How to run many.  [default: dask]"
         ),
-        click.option(
-            "--scheduler", metavar="ADDRESS|FILE", help="A Dask cluster: tcp:// or tls://HOST:PORT."
-        ),
-        click.option("--tls-ca", metavar="FILE", help="For tls://: the authority, PEM."),
-        click.option("--tls-cert", metavar="FILE", help="For tls://: certificate, PEM."),
-        click.option("--tls-key", metavar="FILE", help="For tls://: its private key, PEM."),
+        cluster_options,
         click.option("--force", is_flag=True, default=None, help=f"Restore {colored}, too."),
         click.option("--retry-failed", is_flag=True, help="Try failures of earlier runs again."),
     )
