@@ -76,7 +76,6 @@ def script(connect: dict[str, object], tmp_path: Path) -> Path:
 
 def started(script: Path) -> subprocess.Popen[str]:
     words = [sys.executable, script, "scans", "--output", "out"]
-    # Its name for our processes, among those of all others on this machine.
     pipe = subprocess.PIPE
     return subprocess.Popen(words, cwd=script.parent, stdout=pipe, stderr=pipe, text=True)
 
