@@ -53,8 +53,9 @@ class Tint:
         self.rows = min(max(8, _STRIP // width), height)
         """How many a strip has at most."""
         self._scale = scale
-        self._height = height
         self._wide = _widened(lines, scale, width)
+        self._at = rows_among(len(lines), 0, height, height)
+        self._known = np.arange(len(lines), dtype=np.float32)
         self._buffers = np.empty((5, self.rows, width), np.float32)
 
     def add(
@@ -116,10 +117,9 @@ class Tint:
         known = self._wide.shape[1]
         for begin in range(0, out.shape[1], _TOGETHER):
             rows = out[:, begin : begin + _TOGETHER]
-            at = rows_among(known, top + begin, rows.shape[1], self._height)
-            first, last = int(at[0]), min(int(at[-1]) + 2, known)
-            near = np.arange(first, last, dtype=np.float32)
-            weights = np.maximum(1 - np.abs(at[:, None] - near), 0)
+            at = self._at[top + begin :][: rows.shape[1], None]
+            first, last = int(at[0, 0]), min(int(at[-1, 0]) + 2, known)
+            weights = np.maximum(1 - np.abs(at - self._known[first:last]), 0)
             np.matmul(weights, self._wide[:, first:last], out=rows)
 
 

@@ -36,13 +36,15 @@ Fitted on the true colors of faces of all peoples (FairFace, CC BY 4.0), the med
 
 def strength_of(chroma: FloatArray) -> float:
     """Mean length of chroma: 0 is neutral grey."""
-    return float(_lengths(chroma).mean())
+    return float(cv2.magnitude(*planes_of(chroma)).mean())
 
 
-def one_color_share(chroma: FloatArray) -> float:
-    """How much of all chroma points one way, 0 to 1: 1 is one hue over everything."""
-    total = float(_lengths(chroma).sum())
-    return float(np.hypot(*cv2.sumElems(chroma)[:2])) / total if total > 0 else 0.0
+def one_color_share(chroma: FloatArray, strength: float) -> float:
+    """How much of all chroma points one way, 0 to 1: 1 is one hue over everything.
+
+    strength: that of the chroma (see strength_of).
+    """
+    return float(np.hypot(*cv2.mean(chroma)[:2])) / strength if strength > 0 else 0.0
 
 
 def blotches(chroma: FloatArray, luma: FloatArray) -> float:
@@ -85,10 +87,6 @@ def skin_distance(chroma: FloatArray, faces: Iterable[Box]) -> float | None:
             away = np.median(middle.reshape(-1, 2), axis=0) - np.array(_SKIN)
             worst = max(worst or 0.0, float(np.sqrt(away @ _SKIN_SPREAD @ away)))
     return worst
-
-
-def _lengths(chroma: FloatArray) -> FloatArray:
-    return np.asarray(cv2.magnitude(*planes_of(chroma)), dtype=np.float32)
 
 
 def _blurred_widely(plane: FloatArray, sigma: float) -> FloatArray:

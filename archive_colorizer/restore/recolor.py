@@ -86,9 +86,10 @@ def _measures(mask: FloatArray, corrected: FloatArray, luma: FloatArray) -> Meas
     skin and clipping are judged as they will be seen.
     """
     skin = skin_distance(corrected, find_faces(luma))
+    strength = strength_of(mask)
     return Measures(
-        grey=round(strength_of(mask), _PLACES),
-        one_color=round(one_color_share(mask), _PLACES),
+        grey=round(strength, _PLACES),
+        one_color=round(one_color_share(mask, strength), _PLACES),
         blotches=round(blotches(mask, luma), _PLACES),
         clipped=round(clipped_share(corrected, luma), _PLACES),
         skin=None if skin is None else round(skin, _PLACES),

@@ -29,11 +29,15 @@ def parts(name):
     return rgb @ np.array([0.299, 0.587, 0.114], dtype=np.float32), chroma_of(rgb)
 
 
+def _one_color(chroma):
+    return one_color_share(chroma, strength_of(chroma))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_true_colors_are_not_blamed(name):
     luma, chroma = parts(name)
     assert strength_of(chroma) > USUAL.weak_grey
-    assert one_color_share(chroma) < USUAL.weak_one_color
+    assert _one_color(chroma) < USUAL.weak_one_color
     assert blotches(chroma, luma) < USUAL.weak_blotches
     assert clipped_share(chroma, luma) < USUAL.weak_clipped
 
@@ -48,8 +52,8 @@ def test_faded_to_grey(name):
 def test_one_color_over_everything(name):
     luma, chroma = parts(name)
     wash = np.zeros_like(chroma) + np.array([-0.05, 0.04], dtype=np.float32)
-    assert one_color_share(wash * luma[..., None]) > USUAL.weak_one_color
-    assert one_color_share(wash + 0.05 * chroma) > USUAL.weak_one_color
+    assert _one_color(wash * luma[..., None]) > USUAL.weak_one_color
+    assert _one_color(wash + 0.05 * chroma) > USUAL.weak_one_color
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,9 +90,9 @@ def test_skin_that_is_green_or_blue_is_odd_and_real_skin_is_not():
 @given(st.floats(0.01, 4.0), st.integers(0, 2**32 - 1))
 def test_shares_are_shares_and_do_not_depend_on_strength(factor, seed):
     chroma = np.random.default_rng(seed).uniform(-0.1, 0.1, (32, 48, 2)).astype(np.float32)
-    share = one_color_share(chroma)
+    share = _one_color(chroma)
     assert 0 <= share <= 1 + 1e-6
-    assert one_color_share(chroma * np.float32(factor)) == pytest.approx(share, abs=1e-4)
+    assert _one_color(chroma * np.float32(factor)) == pytest.approx(share, abs=1e-4)
     luma = np.full((32, 48), 0.5, dtype=np.float32)
     assert 0 <= clipped_share(chroma * np.float32(factor), luma) <= 1
 
@@ -96,5 +100,5 @@ def test_shares_are_shares_and_do_not_depend_on_strength(factor, seed):
 @pytest.mark.parametrize("level", [0.0, 1.0])
 def test_black_and_white_pictures_have_figures_too(level):
     luma, chroma = np.full((32, 32), level, np.float32), np.zeros((32, 32, 2), np.float32)
-    assert (strength_of(chroma), one_color_share(chroma)) == (0.0, 0.0)
+    assert (strength_of(chroma), _one_color(chroma)) == (0.0, 0.0)
     assert (blotches(chroma, luma), clipped_share(chroma, luma)) == (0.0, 0.0)
