@@ -15,7 +15,7 @@ MOST_MEMORY: Final = 1 << 30
 SECONDS: Final = 1.0
 """Of work that a batch is meant to be."""
 
-_WARM: Final = 16
+_WARM: Final = 4
 """Jobs that go out before batches grow by one, so that a small archive is shared evenly."""
 _MEMORY: Final = 16
 """Jobs whose pace counts, about: a stretch of other pictures soon has batches of its own size."""
