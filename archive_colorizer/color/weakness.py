@@ -71,7 +71,7 @@ def clipped_share(chroma: FloatArray, luma: FloatArray) -> float:
     if not middle.any():
         return 0.0
     share = gamut_share(luma, chroma * np.float32(_AT_EDGE))
-    return float(np.count_nonzero(share[middle] < 1.0) / np.count_nonzero(middle))
+    return float(np.count_nonzero((share < 1.0) & middle) / np.count_nonzero(middle))
 
 
 def skin_distance(chroma: FloatArray, faces: Iterable[Box]) -> float | None:
