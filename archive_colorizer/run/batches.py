@@ -12,7 +12,7 @@ MOST_BYTES: Final = 48 << 20
 """Bytes of sources; a larger source goes alone.  Only one of them is in memory at a time."""
 MOST_MEMORY: Final = 1 << 30
 """Bytes that a picture may take to be restored beside others of its batch."""
-SECONDS: Final = 1.0
+SECONDS: Final = 2.0
 """Of work that a batch is meant to be."""
 
 _WARM: Final = 4

@@ -75,7 +75,7 @@ def test_a_small_archive_is_shared_evenly_and_a_large_one_in_full_batches() -> N
 def test_photographs_of_megabytes_go_together_when_they_are_quick() -> None:
     batches = in_batches((job(i, JPEG) for i in range(400)), pace_of(0.24, JPEG))
     sizes = taken(batches, 300)
-    assert sizes[-20:] == [4] * 20
+    assert sizes[-20:] == [int(SECONDS / 0.24)] * 20
 
 
 @given(st.integers(0, 300), st.integers(0, 40), st.floats(0.0005, 0.6))
@@ -91,7 +91,7 @@ def test_the_last_batches_are_shared_evenly(count: int, flying: int, seconds: fl
 
 def test_the_end_is_seen_before_the_last_batches_are_sent() -> None:
     sizes = [len(one) for one in in_batches((job(i, JPEG) for i in range(200)), pace_of(0.2, JPEG))]
-    assert max(sizes) == 5
+    assert max(sizes) == MOST_BYTES // JPEG < SECONDS / 0.2
     assert sizes[-4:] == [1] * 4
     assert sizes[-12:] == sorted(sizes[-12:], reverse=True)
 
@@ -139,7 +139,7 @@ def test_a_part_of_a_film_goes_alone() -> None:
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=100))
-def test_a_batch_is_about_a_second_of_work(seconds: list[float]) -> None:
+def test_a_batch_is_no_more_than_its_seconds_of_work(seconds: list[float]) -> None:
     pace = pace_of(seconds[0])
     for one in seconds[1:]:
         pace.note(one, 1000)
@@ -149,7 +149,7 @@ def test_a_batch_is_about_a_second_of_work(seconds: list[float]) -> None:
 
 def test_what_is_much_larger_than_the_latest_goes_alone() -> None:
     sizes = [JPEG] * 200 + [5 * JPEG] * 8 + [JPEG] * 200
-    batches = list(in_batches([job(*one) for one in enumerate(sizes)], pace_of(0.2, JPEG)))
+    batches = list(in_batches([job(*one) for one in enumerate(sizes)], pace_of(0.4, JPEG)))
     large = [batch for batch in batches if any(one.source.stamp.size > JPEG for one in batch)]
     assert [len(batch) for batch in large] == [1] * 8
 
@@ -162,4 +162,4 @@ def test_batches_follow_the_pace() -> None:
         pace.note(0.24, 1000)
     slow = [len(next(batches)) for _ in range(20)]
     assert quick[-1] == MOST_JOBS
-    assert slow[1:] == [4] * 19
+    assert slow[1:] == [int(SECONDS / 0.24)] * 19
