@@ -117,8 +117,8 @@ class _Keeper:
     def check(self) -> None:
         if self._lease.is_lost:
             raise OutputError(
-                f"another run may have taken over {self._output}, since this one was not heard of for "
-                "too long; what was made is there, run again, at the latest when that run has ended"
+                f"another run may have taken over {self._output}, since this one was not heard of "
+                "for too long; what was made is there, run again, or when that run has ended"
             )
         if self._trouble is not None:
             raise self._error(self._trouble)
