@@ -10,9 +10,10 @@ import numpy as np
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import jp2_boxes
+from archive_colorizer.media.gather import raster_of
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
-from archive_colorizer.media.planes import channel, raster_of, straight, widened
+from archive_colorizer.media.planes import channel, straight, widened
 from archive_colorizer.media.raster import Raster, Request
 
 _ENUMERATED_RGB: Final = frozenset((16, 17, 18))

@@ -9,10 +9,10 @@ from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, SourceError, UnsupportedPicture
 from archive_colorizer.media import exif as tiff
 from archive_colorizer.media import tiff_tags
+from archive_colorizer.media.gather import raster_of
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.magic import raw_is_readable
 from archive_colorizer.media.metadata import Found
-from archive_colorizer.media.planes import raster_of
 from archive_colorizer.media.raster import Raster, Request
 
 _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION = 262, 330, 50706

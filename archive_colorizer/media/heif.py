@@ -10,9 +10,10 @@ import numpy as np
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, SourceError, UnsupportedPicture
 from archive_colorizer.media import vips
+from archive_colorizer.media.gather import raster_of
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
-from archive_colorizer.media.planes import channel, raster_of, widened
+from archive_colorizer.media.planes import channel, widened
 from archive_colorizer.media.raster import Format, Raster, Request
 
 _EXIF_HEADER: Final = b"Exif\0\0"

@@ -11,19 +11,14 @@ import numpy.typing as npt
 from archive_colorizer.errors import DamagedPicture, ResultUnwritable, UnsupportedPicture
 from archive_colorizer.media import jpeg_segments as parts
 from archive_colorizer.media import vips
+from archive_colorizer.media.gather import raster_of, raster_of_strips, strips_of
 from archive_colorizer.media.jpeg_carried import can_carry
 from archive_colorizer.media.jpeg_keepable import Plane8
 from archive_colorizer.media.jpeg_turn import stored_orientation
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found, read_metadata, upright
-from archive_colorizer.media.planes import (
-    PREVIEW_SIDE,
-    is_grey,
-    plan_of,
-    preview_of,
-    raster_of,
-    turned,
-)
+from archive_colorizer.media.planes import is_grey, plan_of, turned
+from archive_colorizer.media.preview import PREVIEW_SIDE, preview_of
 from archive_colorizer.media.raster import Metadata, Raster, Request
 from archive_colorizer.media.xmp import join_extended
 
@@ -168,12 +163,12 @@ def _decode_slowly(data: bytes, found: Found, quality: int, request: Request) ->
     if image.bands == 4:
         image, note = vips.cmyk_to_srgb(image, request.name)
         found = replace(found, converted=True, warnings=(*found.warnings, note))
-    samples = vips.pixels(image, request.name)
-    color = samples if samples.shape[2] == 3 else samples[..., 0]
-    raster = replace(raster_of(color, None, found, "jpeg", request.profile), quality=quality)
+    strips = strips_of(image, request.name)
+    raster = raster_of_strips(strips, None, found, "jpeg", request.profile)
+    raster = replace(raster, quality=quality)
     if raster.converted or raster.preview is None:
         return raster
-    stored = _stored_luma(data, samples.shape[:2])
+    stored = _stored_luma(data, (image.height, image.width))
     reading = read_metadata(found, plan_of(found, True, request.profile))
     return raster if stored is None else replace(raster, luma=upright(stored, reading.orientation))
 

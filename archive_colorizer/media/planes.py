@@ -1,42 +1,20 @@
-"""From decoded samples to a Raster: luma, preview and alpha, upright."""
+"""Planes of samples: parted, joined, brought to other depths, and turned upright."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.picture import Picture
-from archive_colorizer.color.space import Plane, luma_of
-from archive_colorizer.media.metadata import Found, Reading, read_metadata, upright
+from archive_colorizer.color.space import Plane
+from archive_colorizer.media.metadata import Found, Reading, upright
 from archive_colorizer.media.profile import srgb
-from archive_colorizer.media.raster import Format, ProfileRule, Raster
-from archive_colorizer.media.working_space import ColorPlan, in_working_space, plan_color
+from archive_colorizer.media.raster import ProfileRule, Raster
+from archive_colorizer.media.working_space import ColorPlan, plan_color
 
-PREVIEW_SIDE: Final = 512
 _STRIP: Final = 256
-
-
-def raster_of(
-    samples: Plane, alpha: Plane | None, found: Found, kind: Format, rule: ProfileRule
-) -> Raster:
-    """A Raster from stored samples: H x W grey values or H x W x 3 in R, G, B order.
-
-    R = G = B everywhere counts as grey: no preview, and that value as luma.  RGB samples may
-    be converted in place.
-    """
-    if samples.ndim == 3 and is_grey(samples):
-        samples = channel(samples, 0)
-    plan = plan_of(found, samples.ndim == 3, rule)
-    samples = in_working_space(samples, plan)
-    luma, preview = samples, None
-    if samples.ndim == 3:
-        luma, preview = luma_of(samples), preview_of(samples)
-    shown = Raster(luma=luma, format=kind, preview=preview, alpha=alpha)
-    shown = replace(shown, converted=plan.source is not None or found.converted)
-    return turned(shown, read_metadata(found, plan))
 
 
 def plan_of(found: Found, color: bool, rule: ProfileRule) -> ColorPlan:
@@ -62,21 +40,6 @@ def turned(raster: Raster, reading: Reading) -> Raster:
 def upright_rgb(rgb: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
     """`upright` for a preview."""
     return upright(rgb, orientation).astype(np.uint8, copy=False)
-
-
-def preview_of(rgb: Plane) -> npt.NDArray[np.uint8]:
-    """H x W x 3 uint8 with a long side of at most 512 pixels, from 8 or 16 bit."""
-    height, width = rgb.shape[:2]
-    scale = PREVIEW_SIDE / max(height, width)
-    if scale >= 1:
-        return _bytes_of(rgb)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    # Area averaging brings out a tint that grain hides.
-    return _bytes_of(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
-
-
-def _bytes_of(samples: Any) -> npt.NDArray[np.uint8]:
-    return np.asarray(samples // 257 if samples.dtype == np.uint16 else samples, dtype=np.uint8)
 
 
 def channel(samples: Plane, index: int) -> Plane:

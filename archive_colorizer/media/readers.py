@@ -10,10 +10,10 @@ import numpy as np
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import png_chunks, tiff_tags, vips
+from archive_colorizer.media.gather import raster_of, raster_of_strips, strips_of
 from archive_colorizer.media.jpeg_segments import iptc_of
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
-from archive_colorizer.media.planes import channel, raster_of
 from archive_colorizer.media.raster import Format, Raster, Request
 from archive_colorizer.media.tiff_rare import is_rare, read_rare
 
@@ -137,11 +137,12 @@ def _raster(image: Any, found: Found, kind: Format, request: Request, named: boo
         raise UnsupportedPicture(
             f"{name}: channels of kind {image.interpretation} are not restored; convert it to RGB"
         )
-    samples = vips.pixels(image, name)
-    color: Plane = samples[..., 0] if colors == 1 else samples[..., :3]
-    # libvips has divided by an alpha that was multiplied in.
-    alpha = channel(samples, colors) if samples.shape[2] > colors and named else None
-    if samples.shape[2] > colors + (alpha is not None):
+    alpha: Plane | None = None
+    if image.bands > colors and named:
+        # libvips has divided by an alpha that was multiplied in.
+        alpha = np.empty((image.height, image.width), vips.depth_of(image, name))
+    if image.bands > colors + (alpha is not None):
         note = "channels of unknown meaning were dropped"
         found = replace(found, warnings=(*found.warnings, note))
-    return raster_of(color, alpha, found, kind, request.profile)
+    strips = strips_of(image, name).parted(colors, alpha)
+    return raster_of_strips(strips, alpha, found, kind, request.profile)

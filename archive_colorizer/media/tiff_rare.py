@@ -10,8 +10,9 @@ import numpy.typing as npt
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import exif as tiff
+from archive_colorizer.media.gather import raster_of
 from archive_colorizer.media.metadata import Found
-from archive_colorizer.media.planes import channel, inverted, raster_of, straight, widened
+from archive_colorizer.media.planes import channel, inverted, straight, widened
 from archive_colorizer.media.raster import Raster, Request
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _ROWS = 258, 259, 262, 277, 278

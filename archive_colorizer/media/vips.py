@@ -6,12 +6,13 @@ to one thread and no cache, since many workers run side by side and no picture c
 
 import logging
 import os
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media.raster import Format
 
@@ -69,19 +70,38 @@ def open_picture(data: bytes, kind: Format, name: str, page: int = 0) -> Any:
         raise _failure(error, name) from None
 
 
-def pixels(image: Any, name: str) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+def pixels(image: Any, name: str) -> Plane:
     """Decode: H x W x C, uint8 or uint16.  Raises UnsupportedPicture or DamagedPicture."""
+    depth = depth_of(image, name)
+    try:
+        memory = image.write_to_memory()
+    except library().Error as error:
+        raise _failure(error, name) from None
+    return np.frombuffer(memory, depth).reshape(image.height, image.width, image.bands)
+
+
+def strips(image: Any, name: str, rows: int) -> Iterator[Plane]:
+    """As `pixels`, in strips of so many rows, of which each is decoded when it is asked for."""
+    depth = depth_of(image, name)
     vips = library()
+    region = vips.Region.new(image)
+    for top in range(0, image.height, rows):
+        count = min(rows, image.height - top)
+        try:
+            memory = region.fetch(0, top, image.width, count)
+        except vips.Error as error:
+            raise _failure(error, name) from None
+        yield np.frombuffer(memory, depth).reshape(count, image.width, image.bands)
+
+
+def depth_of(image: Any, name: str) -> np.dtype[Any]:
+    """uint8 or uint16.  Raises UnsupportedPicture for other samples."""
     depth = _DEPTHS.get(image.format)
     if depth is None:
         raise UnsupportedPicture(
             f"{name}: samples of type {image.format} are not restored; convert it to 8 or 16 bit"
         )
-    try:
-        memory = image.write_to_memory()
-    except vips.Error as error:
-        raise _failure(error, name) from None
-    return np.frombuffer(memory, depth).reshape(image.height, image.width, image.bands)
+    return np.dtype(depth)
 
 
 def cmyk_to_srgb(image: Any, name: str) -> tuple[Any, str]:

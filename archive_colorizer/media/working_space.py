@@ -144,6 +144,7 @@ def is_srgb(icc: bytes) -> bool:
     return away <= (_NEARLY_SAME if "srgb" in description(icc).lower() else _SAME)
 
 
+@lru_cache(maxsize=2)
 def _table(icc: bytes, size: int) -> npt.NDArray[Any] | None:
     """sRGB grey for each grey value of `size` bytes, or None when the profile tints greys."""
     ramp = np.arange(1 << 8 * size, dtype=np.uint16 if size == 2 else np.uint8)[None, :]
