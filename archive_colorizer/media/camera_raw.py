@@ -9,6 +9,7 @@ from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, SourceError, UnsupportedPicture
 from archive_colorizer.media import exif as tiff
 from archive_colorizer.media import tiff_tags
+from archive_colorizer.media.content import Stored
 from archive_colorizer.media.gather import raster_of
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.magic import raw_is_readable
@@ -25,7 +26,7 @@ _RAW_COMPRESSIONS: Final = frozenset((32767, 34713))
 _SRGB_CURVE: Final = (2.4, 12.92)
 
 
-def is_raw(data: bytes) -> bool:
+def is_raw(data: Stored) -> bool:
     """Whether a file that begins like a TIFF is a camera's raw file."""
     if data[8:11] == b"CR\x02":
         return True

@@ -4,21 +4,22 @@ Files are dealt with here, objects in media/buckets.py.
 """
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Final
+from pathlib import Path
+from typing import BinaryIO, Final
 
 from archive_colorizer.address import Address, Place
 from archive_colorizer.errors import FixityMismatch, SourceChanged, SourceError
 from archive_colorizer.media.beside import Folder, settings_beside, with_companions
 from archive_colorizer.media.buckets import check_object, read_object, walk_bucket
 from archive_colorizer.media.companions import Companions, find_companions
+from archive_colorizer.media.content import OnDisk, Stored, digest_of
 from archive_colorizer.media.judge import is_called_photograph, judge
-from archive_colorizer.media.magic import MAGIC_LENGTH
+from archive_colorizer.media.magic import MAGIC_LENGTH, sniff
 from archive_colorizer.records import Source, Stamp, Unfit
 
 _OPEN_READ: Final = (
@@ -29,6 +30,9 @@ _OPEN_READ: Final = (
     | getattr(os, "O_NONBLOCK", 0)
 )
 """No link is followed, and a fifo put in a file's place between two looks does not block."""
+
+_IN_PLACE: Final = 8 << 20
+"""Bytes from which on a file is read where it lies: less is read at once, and held, at no cost."""
 
 
 def walk(root: Place, prefix: str = "") -> Iterator[Source | Unfit]:
@@ -77,24 +81,56 @@ def read_source(path: Place, known: Stamp | None = None) -> tuple[bytes, Stamp]:
     """
     if isinstance(path, Address):
         return read_object(path, known)
-    try:
-        with open(os.open(path, _OPEN_READ), "rb") as file:  # noqa: PTH123 (own flags)
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise SourceError(f"{path} is no regular file")
+    with _opened(path) as file:
+        status = os.fstat(file.fileno())
+        try:
             data = file.read()
-    except OSError as error:
-        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
-        raise SourceError(f"{path} cannot be read: {why}") from None
+        except OSError as error:
+            raise _unreadable(path, error) from None
     if len(data) != status.st_size:
         raise SourceChanged(f"{path} was written to while it was read; run again when it rests")
     return data, Stamp.of(status)
 
 
-def check_fixity(data: bytes, source: Source) -> None:
+@contextmanager
+def open_source(path: Place, known: Stamp) -> Iterator[tuple[Stored, Stamp]]:
+    """As `read_source`, but of a large TIFF or PNG nothing is read before it is asked for.
+
+    Whoever has read it asks `check_unchanged` whether all of it was one content.
+    """
+    if isinstance(path, Address) or known.size < _IN_PLACE:
+        yield read_source(path, known)
+        return
+    with _opened(path) as file:
+        status = os.fstat(file.fileno())
+        content = OnDisk(file.fileno(), status.st_size, str(path))
+        if sniff(content[:MAGIC_LENGTH]) in ("png", "tiff"):
+            yield content, Stamp.of(status)
+            return
+    yield read_source(path, known)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A regular file, open; raises SourceError."""
+    try:
+        file = open(os.open(path, _OPEN_READ), "rb")  # noqa: PTH123, SIM115 (own flags)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise SourceError(f"{path} is no regular file")
+    return file
+
+
+def _unreadable(path: Path, error: OSError) -> SourceError:
+    why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+    return SourceError(f"{path} cannot be read: {why}")
+
+
+def check_fixity(data: Stored, source: Source) -> None:
     """Raise FixityMismatch when the content is not what somebody has vouched for."""
     algorithm, _, digest = source.fixity.partition(":")
-    if digest and hashlib.new(algorithm, data).hexdigest() != digest:
+    if digest and digest_of(data, algorithm) != digest:
         raise FixityMismatch(
             f"{source.name} has not the {algorithm} that its bag gives; look for a better copy"
         )

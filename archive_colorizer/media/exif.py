@@ -5,8 +5,11 @@ is cut gives the entries that are whole, and no chain is followed twice.
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from archive_colorizer.media.content import Stored
 
 ORIENTATION: Final = 274
 EXIF_POINTER: Final = 34665
@@ -20,6 +23,8 @@ _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11
 _SIZES_BIG: Final = {**_SIZES, 13: 4, 16: 8, 17: 8, 18: 8}
 _WHOLE: Final = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _INCH: Final = 2.54
+_ENTRIES: Final = 1024
+"""Of a directory that are read at once."""
 
 
 class BrokenDirectory(ValueError):
@@ -53,24 +58,24 @@ class Directory:
 class TiffStream:
     """A TIFF stream with its byte order; `big` for BigTIFF."""
 
-    data: bytes
+    data: Stored
     order: Literal["<", ">"]
     big: bool
     first: int
 
     @classmethod
-    def open(cls, data: bytes) -> "TiffStream":
+    def open(cls, data: Stored) -> "TiffStream":
         """Raises BrokenDirectory when `data` has no TIFF header."""
         orders: dict[bytes, Literal["<", ">"]] = {b"II": "<", b"MM": ">"}
         order = orders.get(data[:2])
         if order is None or len(data) < 8:
             raise BrokenDirectory("no TIFF header")
-        version = struct.unpack_from(order + "H", data, 2)[0]
+        version = struct.unpack(order + "H", data[2:4])[0]
         if version == 43 and len(data) >= 16:
-            return cls(data, order, True, struct.unpack_from(order + "Q", data, 8)[0])
+            return cls(data, order, True, struct.unpack(order + "Q", data[8:16])[0])
         if version != 42:
             raise BrokenDirectory(f"TIFF version {version}")
-        return cls(data, order, False, struct.unpack_from(order + "I", data, 4)[0])
+        return cls(data, order, False, struct.unpack(order + "I", data[4:8])[0])
 
     def directory(self, at: int) -> Directory:
         """The directory at an offset; entries whose values lie outside are left out.
@@ -81,20 +86,31 @@ class TiffStream:
         start = at + struct.calcsize("=" + counter)
         if at <= 0 or start > len(self.data):
             raise BrokenDirectory(f"directory at {at} of {len(self.data)} bytes")
-        (stated,) = struct.unpack_from(self.order + counter, self.data, at)
+        (stated,) = struct.unpack(self.order + counter, self.data[at:start])
         width = struct.calcsize("=" + entry)
         count = min(stated, (len(self.data) - start) // width)
         entries: dict[int, Entry] = {}
-        for index in range(count):
-            place = start + index * width
-            tag, kind, values, offset = struct.unpack_from(self.order + entry, self.data, place)
+        for place, (tag, kind, values, offset) in self._fields(entry, start, count):
             one = self._entry(kind, values, offset, place)
             if one is not None:
                 entries.setdefault(tag, one)
         end = start + count * width
-        if count < stated or end + struct.calcsize("=" + pointer) > len(self.data):
+        behind = end + struct.calcsize("=" + pointer)
+        if count < stated or behind > len(self.data):
             return Directory(entries, 0, end)
-        return Directory(entries, struct.unpack_from(self.order + pointer, self.data, end)[0], end)
+        (following,) = struct.unpack(self.order + pointer, self.data[end:behind])
+        return Directory(entries, following, end)
+
+    def _fields(
+        self, layout: str, start: int, count: int
+    ) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
+        """The place and the fields of each entry; a directory may state millions of them."""
+        width = struct.calcsize("=" + layout)
+        end = start + count * width
+        for at in range(start, end, width * _ENTRIES):
+            part = self.data[at : min(at + width * _ENTRIES, end)]
+            fields = struct.iter_unpack(self.order + layout, part)
+            yield from zip(range(at, end, width), fields, strict=False)
 
     def _entry(self, kind: int, count: int, offset: int, place: int) -> Entry | None:
         size = _SIZES_BIG.get(kind, 0) * count

@@ -144,5 +144,5 @@ def _parts(samples: Plane) -> Iterator[Plane]:
 
 def _as_rgb(grey: Plane) -> Iterator[Plane]:
     for part in _parts(grey):
-        joined: Plane = np.repeat(part[..., None], 3, axis=2)
+        joined: Any = np.repeat(part[..., None], 3, axis=2)
         yield joined

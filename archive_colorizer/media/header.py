@@ -133,7 +133,7 @@ def _first_bits(read: _Part, stream: TiffStream) -> int:
     start, layout, inline = (9, "HHQQ", 8) if stream.big else (3, "HHII", 4)
     width = struct.calcsize("=" + layout)
     for place in range(start, len(stream.data) - width, width):
-        fields = struct.unpack_from(stream.order + layout, stream.data, place)
+        fields = struct.unpack(stream.order + layout, stream.data[place : place + width])
         tag, kind, count, offset = fields
         if tag == _BITS and kind == _SHORT:
             here = stream.data[place + width - inline : place + width]

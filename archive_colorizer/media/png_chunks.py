@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
+from archive_colorizer.media.content import Stored
 from archive_colorizer.media.jpeg_segments import photoshop_resource
 from archive_colorizer.media.raster import Metadata
 
@@ -19,14 +20,14 @@ _LONGEST_KEYWORD: Final = 79
 _INCH: Final = 0.0254
 
 
-def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and content of each chunk that is whole."""
+def chunks(data: Stored) -> Iterator[tuple[bytes, bytes]]:
+    """Type and content of each chunk that is whole; that of pixels (IDAT) is left out."""
     at = _SIGNATURE
     while at + 12 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
         if at + 12 + size > len(data):
             return
-        yield kind, data[at + 8 : at + 8 + size]
+        yield kind, b"" if kind == b"IDAT" else data[at + 8 : at + 8 + size]
         at += 12 + size
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import png_chunks, tiff_tags, vips
+from archive_colorizer.media.content import Stored
 from archive_colorizer.media.gather import raster_of, raster_of_strips, strips_of
 from archive_colorizer.media.jpeg_segments import iptc_of
 from archive_colorizer.media.limits import check_size
@@ -28,7 +29,7 @@ class Reader(Protocol):
     def __call__(self, data: bytes, request: Request) -> Raster: ...
 
 
-def read_png(data: bytes, request: Request) -> Raster:
+def read_png(data: Stored, request: Request) -> Raster:
     """PNG of any depth and kind; palettes and transparency are expanded by libvips."""
     image = _open(data, "png", request)
     found = _found_in(image)
@@ -81,13 +82,13 @@ def read_webp(data: bytes, request: Request) -> Raster:
     return _raster(image, found, "webp", request)
 
 
-def read_tiff(data: bytes, request: Request) -> Raster:
+def read_tiff(data: Stored, request: Request) -> Raster:
     """A page of a TIFF: 1 to 16 bit and float, grey, RGB, palette, YCbCr, CMYK."""
     page = tiff_tags.open_tiff(data, request)
     stream, directory = page.stream, page.directory
     found = tiff_tags.found_in(page, request)
     if stream.number(directory, tiff_tags.COMPRESSION, 1) == tiff_tags.OLD_JPEG:
-        return _old_jpeg(data, page.at, found, request)
+        return _old_jpeg(data[:], page.at, found, request)
     if is_rare(stream, directory):
         return read_rare(stream, directory, page.at, found, request)
     image = _open(tiff_tags.without_giants(page), "tiff", request, page.at)
@@ -111,7 +112,7 @@ def _old_jpeg(data: bytes, at: int, found: Found, request: Request) -> Raster:
     return raster_of(samples, None, found, "tiff", request.profile)
 
 
-def _open(data: bytes, kind: Format, request: Request, page: int = 0) -> Any:
+def _open(data: Stored, kind: Format, request: Request, page: int = 0) -> Any:
     image = vips.open_picture(data, kind, request.name, page)
     check_size(request.name, image.width, image.height, request.max_pixels)
     return image

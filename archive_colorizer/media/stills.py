@@ -1,6 +1,7 @@
 """Still pictures in and out, one table entry a format."""
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from typing import BinaryIO, Final
 
@@ -11,10 +12,11 @@ from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import NotAPicture, ResultUnwritable, UnsupportedPicture
 from archive_colorizer.media.bitmaps import read_bmp, read_jp2
 from archive_colorizer.media.camera_raw import is_raw, read_raw
+from archive_colorizer.media.content import Stored
 from archive_colorizer.media.formats import EIGHT_BIT
 from archive_colorizer.media.heif import read_avif, read_heif
 from archive_colorizer.media.jpeg import decode_jpeg
-from archive_colorizer.media.magic import foreign, is_foreign_raw, sniff
+from archive_colorizer.media.magic import MAGIC_LENGTH, foreign, is_foreign_raw, sniff
 from archive_colorizer.media.planes import rounded
 from archive_colorizer.media.raster import Format, Metadata, ProfileRule, Raster, Request
 from archive_colorizer.media.readers import Reader, read_png, read_tiff, read_webp
@@ -63,8 +65,15 @@ WRITERS: Final[dict[Format, Writer]] = {
 }
 
 
+_IN_PLACE: Final[dict[Format, Callable[[Stored, Request], Raster]]] = {
+    "png": read_png,
+    "tiff": read_tiff,
+}
+"""Those that take what they need from a file on the disk."""
+
+
 def decode(
-    data: bytes, name: str, max_pixels: int, profile: ProfileRule = "srgb", page: int | None = None
+    data: Stored, name: str, max_pixels: int, profile: ProfileRule = "srgb", page: int | None = None
 ) -> Raster:
     """Decode a picture of any promised format, found by its content; `name` is for messages.
 
@@ -77,10 +86,12 @@ def decode(
     """
     kind = kind_of(data)
     if kind is not None:
-        return READERS[kind](data, Request(name, max_pixels, profile, page))
-    if not data:
+        request = Request(name, max_pixels, profile, page)
+        in_place = _IN_PLACE.get(kind)
+        return in_place(data, request) if in_place else READERS[kind](data[:], request)
+    if not len(data):
         raise NotAPicture(f"{name} is empty")
-    known = foreign(data)
+    known = foreign(data[:MAGIC_LENGTH])
     if known is not None:
         raise UnsupportedPicture(
             f"{name}: {known} is not read by this version; convert it to TIFF or PNG first"
@@ -88,14 +99,15 @@ def decode(
     raise NotAPicture(f"{name} holds no picture of a known format")
 
 
-def kind_of(data: bytes) -> Format | None:
+def kind_of(data: Stored) -> Format | None:
     """The format of a whole file, by its content, or None when it is of no format read here."""
-    kind = sniff(data)
-    is_camera_raw = is_raw(data) if kind == "tiff" else is_foreign_raw(data)
+    beginning = data[:MAGIC_LENGTH]
+    kind = sniff(beginning)
+    is_camera_raw = is_raw(data) if kind == "tiff" else is_foreign_raw(beginning)
     return "raw" if is_camera_raw else kind
 
 
-def pages(data: bytes) -> int:
+def pages(data: Stored) -> int:
     """How many pictures a file holds that can be restored one by one: 1 but for TIFF.
 
     Looks at directories only; a file that is no picture counts as one page.

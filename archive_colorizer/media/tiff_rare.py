@@ -56,7 +56,7 @@ def read_rare(
     to 1 becomes 16 bit.  Raises DamagedPicture and UnsupportedPicture.
     """
     kind = _checked_kind(stream, page, request.name)
-    samples = _decoded(stream.data, at, request.name)
+    samples = _decoded(stream.data[:], at, request.name)
     if samples.shape[:2] != (stream.number(page, 257, 0), stream.number(page, 256, 0)):
         raise DamagedPicture(f"{request.name}: its pixels do not fit its header; it is corrupt")
     whole = _whole_numbers(samples, _bits(stream, page), request.name)

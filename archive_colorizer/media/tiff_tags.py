@@ -7,6 +7,7 @@ from typing import Final
 
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import exif as tiff
+from archive_colorizer.media.content import Stored
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
 from archive_colorizer.media.raster import Request
@@ -55,7 +56,7 @@ class Page:
     count: int
 
 
-def open_tiff(data: bytes, request: Request) -> Page:
+def open_tiff(data: Stored, request: Request) -> Page:
     """The directory of the page asked for, with its size held to the limit.
 
     Raises PictureTooLarge, DamagedPicture, and UnsupportedPicture for a page that is not
@@ -78,7 +79,7 @@ def open_tiff(data: bytes, request: Request) -> Page:
     return Page(stream, directory, at, len(pictures))
 
 
-def count_pages(data: bytes) -> int:
+def count_pages(data: Stored) -> int:
     """How many pictures a TIFF file holds; reduced copies and masks do not count."""
     try:
         stream = tiff.TiffStream.open(data)
@@ -116,7 +117,7 @@ def _check_page(stream: tiff.TiffStream, page: tiff.Directory, request: Request)
     _check_samples(stream, page, request.name)
 
 
-def without_giants(page: Page) -> bytes:
+def without_giants(page: Page) -> Stored:
     """The file, with metadata too large for libtiff made one byte long: it would refuse all."""
     giants = [
         entry
@@ -125,7 +126,7 @@ def without_giants(page: Page) -> bytes:
     ]
     if not giants:
         return page.stream.data
-    patched = bytearray(page.stream.data)
+    patched = bytearray(page.stream.data[:])
     layout = page.stream.order + ("HQ" if page.stream.big else "HI")
     for entry in giants:
         struct.pack_into(layout, patched, entry.place + 2, 1, 1)

@@ -14,6 +14,7 @@ import numpy as np
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
+from archive_colorizer.media.content import Stored
 from archive_colorizer.media.raster import Format
 
 _LOADERS: Final[dict[Format, str]] = {
@@ -50,7 +51,7 @@ def library() -> Any:
     return pyvips
 
 
-def open_picture(data: bytes, kind: Format, name: str, page: int = 0) -> Any:
+def open_picture(data: Stored, kind: Format, name: str, page: int = 0) -> Any:
     """A pyvips image with its header read and its pixels still undecoded.
 
     page: from 0, for formats that have pages.
@@ -60,14 +61,23 @@ def open_picture(data: bytes, kind: Format, name: str, page: int = 0) -> Any:
     try:
         loader = getattr(vips.Image, _LOADERS[kind])
         options = {"page": page} if page else {}
-        # Of plain bytes pyvips makes a copy, which may be as large as the picture.
-        source = vips.Source.new_from_memory(data)
+        source = _source(data)
         image = loader(source, fail_on="error", access="sequential", **options)
         # Else the bytes could go before the pixels are read; pyvips does so with loaders it finds.
         image._references.append(source)
         return image
     except vips.Error as error:
         raise _failure(error, name) from None
+
+
+def _source(data: Stored) -> Any:
+    """Of plain bytes pyvips would make a copy, which may be as large as the picture."""
+    source = library().Source
+    if isinstance(data, bytes):
+        return source.new_from_memory(data)
+    # libvips has a descriptor of its own, which shares this place in the file.
+    os.lseek(data.descriptor, 0, os.SEEK_SET)
+    return source.new_from_descriptor(data.descriptor)
 
 
 def pixels(image: Any, name: str) -> Plane:

@@ -1,6 +1,5 @@
 """One photograph from file to file; this is what a worker runs."""
 
-import hashlib
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,10 +9,12 @@ from pathlib import Path
 from archive_colorizer import __version__
 from archive_colorizer.color.space import Plane
 from archive_colorizer.color.tone import Tone, tone_of
+from archive_colorizer.errors import SourceError
 from archive_colorizer.media import stills
+from archive_colorizer.media.content import Stored, digest_of
 from archive_colorizer.media.credentials import holds_credentials, with_credentials
 from archive_colorizer.media.deliver import deliver
-from archive_colorizer.media.discover import check_fixity, check_unchanged, read_source
+from archive_colorizer.media.discover import check_fixity, check_unchanged, open_source
 from archive_colorizer.media.draft import Content, in_memory, unless_failed
 from archive_colorizer.media.errands import Check, Parcel
 from archive_colorizer.media.formats import result_format
@@ -22,7 +23,7 @@ from archive_colorizer.media.proof import check_result
 from archive_colorizer.media.raster import Format, Raster
 from archive_colorizer.media.sidecar import holds_xmp, sidecar_for
 from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Companion, Job, Outcome, Source, State, Workplace
+from archive_colorizer.records import Companion, Job, Outcome, Source, Stamp, State, Workplace
 from archive_colorizer.restore.aids import check_aids, read_aids
 from archive_colorizer.restore.boundary import settle
 from archive_colorizer.restore.courier import Courier
@@ -72,7 +73,7 @@ class Finished:
     outcome: Outcome
 
 
-def decoded(data: bytes, name: str, recipe: Recipe) -> Raster:
+def decoded(data: Stored, name: str, recipe: Recipe) -> Raster:
     """The picture in a file as the recipe wants it read; raises as `stills.decode` does."""
     page = recipe.page - 1 if recipe.page else None
     return stills.decode(data, name, recipe.max_pixels, recipe.profile, page)
@@ -86,12 +87,8 @@ def finish(
     work: a folder where large files may be made; without one, all are held in memory.
     Raises what is wrong with the source or the network.
     """
-    data, stamp = read_source(source.place, source.stamp)
-    check_fixity(data, source)
-    raster = decoded(data, source.name, recipe)
-    digest = hashlib.sha256(data).hexdigest()
-    if raster.format != "jpeg" and not recipe.c2pa:
-        data = b""  # nobody asks for it any more, and it may be as large as the picture
+    original, stamp, digest = _read(source, recipe)
+    raster = original.raster
     height, width = raster.luma.shape
     aids = read_aids(source, recipe.max_pixels)
     known = replace(
@@ -113,8 +110,8 @@ def finish(
     note = _note(painter, known, recipe)
     metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
     field, measures = recolor(raster.luma, painter, recipe, aids)
-    rendering = render(Original(data, raster), field, metadata, recipe, kind, work)
-    content, unsigned = _signed(rendering.content, kind, data, note, recipe)
+    rendering = render(original, field, metadata, recipe, kind, work)
+    content, unsigned = _signed(rendering.content, kind, original.content, note, recipe)
     beside = recipe.sidecar or not holds_xmp(kind)
     return Finished(
         content=content,
@@ -131,6 +128,24 @@ def finish(
             warnings=(*known.warnings, *losses, *rendering.warnings, *unsigned),
         ),
     )
+
+
+def _read(source: Source, recipe: Recipe) -> tuple[Original, Stamp, str]:
+    """The picture, with its file where somebody asks for that later; stamp and sha256.
+
+    Else the file goes now: it may be as large as the picture.
+    """
+    with open_source(source.place, source.stamp) as (data, stamp):
+        check_fixity(data, source)
+        try:
+            raster = decoded(data, source.name, recipe)
+        except SourceError:
+            if not isinstance(data, bytes):
+                # What was read at two times may be no picture for that alone.
+                check_unchanged(source.place, stamp)
+            raise
+        content = data[:] if raster.format == "jpeg" or recipe.c2pa else b""
+        return Original(content, raster), stamp, digest_of(data)
 
 
 def bring(finished: Finished, job: Job, workplace: Workplace) -> Outcome:

@@ -79,5 +79,5 @@ def read_with_faults(path: Path, known: Stamp | None = None) -> tuple[bytes, Sta
 
 def restore_with_faults(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:
     """In the place of `restore_photos`."""
-    with mock.patch.object(photo, "read_source", read_with_faults):
+    with mock.patch.object(discover, "read_source", read_with_faults):
         return photo.restore_photos(jobs, workplace)
