@@ -49,7 +49,8 @@ def chroma_matrix(kr: float, kb: float) -> FloatArray:
 CHROMA_TO_RGB: Final = chroma_to_rgb(KR, KB)
 """Of BT.601."""
 
-_STRIP = 256
+_AT_A_TIME: Final = 1 << 17
+"""Pixels whose float copy stays in the cache."""
 _Sample = TypeVar("_Sample", np.uint8, np.uint16, np.float32)
 
 
@@ -66,10 +67,11 @@ def luma_of(rgb: Plane) -> Plane:
     """
     weights = np.array([[KR, KG, KB]], dtype=np.float32)
     luma: npt.NDArray[Any] = np.empty(rgb.shape[:2], dtype=rgb.dtype)
-    for top in range(0, rgb.shape[0], _STRIP):
-        strip = rgb[top : top + _STRIP].astype(np.float32)
+    rows = max(1, _AT_A_TIME // max(1, rgb.shape[1]))
+    for top in range(0, rgb.shape[0], rows):
+        strip = rgb[top : top + rows].astype(np.float32)
         exact = cv2.transform(strip, weights).reshape(strip.shape[:2])
-        luma[top : top + _STRIP] = np.rint(exact)
+        luma[top : top + rows] = np.rint(exact)
     return luma
 
 

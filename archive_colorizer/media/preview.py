@@ -10,6 +10,9 @@ from archive_colorizer.color.space import Plane
 
 PREVIEW_SIDE: Final = 512
 
+_AT_A_TIME: Final = 1 << 17
+"""Pixels whose float copy stays in the cache."""
+
 _NUDGE: Final = 1 - 1e-12
 """Keeps OpenCV from adding up whole blocks first, which rounds otherwise; weights stay the same."""
 
@@ -44,8 +47,11 @@ class Preview:
         """The next rows: n x W x 3."""
         if self._is_even:
             self._add_blocks(strip)
-        else:
-            self._put(_averaged(strip.astype(np.float32), self._rows.shape[1], len(strip)))
+            return
+        rows = max(1, _AT_A_TIME // strip.shape[1])
+        for top in range(0, len(strip), rows):
+            part = strip[top : top + rows].astype(np.float32)
+            self._put(_averaged(part, self._rows.shape[1], len(part)))
 
     def made(self) -> npt.NDArray[np.uint8]:
         """The preview, when all rows are there."""
