@@ -15,8 +15,9 @@ from archive_colorizer.media.preview import Preview
 from archive_colorizer.media.raster import Format, ProfileRule, Raster
 from archive_colorizer.media.working_space import ColorPlan, in_working_space
 
-_STRIP_BYTES: Final = 1 << 20
-"""Of a channel: enough to forget the making of a color transform, little beside a picture."""
+_PIXELS: Final = {1: 1 << 20, 2: 1 << 18}
+"""Of a strip, by bytes of a sample: little beside a picture, and enough to forget the making of a
+color transform, which is dearer at 8 bit, where more is computed beforehand."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +60,7 @@ def strips_of(image: Any, name: str) -> Strips:
 
 def rows_of(width: int, depth: np.dtype[Any]) -> int:
     """How many rows make a strip."""
-    return max(1, _STRIP_BYTES // max(1, width * depth.itemsize))
+    return max(1, _PIXELS[depth.itemsize] // max(1, width))
 
 
 def raster_of(
