@@ -1,9 +1,10 @@
 """The content of a file: its bytes, or a file that stays on the disk and is read piece by piece."""
 
 import hashlib
+import io
 import os
 from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import BinaryIO, Final, TypeAlias
 
 from archive_colorizer.errors import SourceChanged, SourceError
 
@@ -46,6 +47,14 @@ class OnDisk:
 
 Stored: TypeAlias = bytes | OnDisk
 """Sliced alike; `content[:]` is all of it as bytes."""
+
+
+def opened(content: Stored) -> BinaryIO:
+    """A file to read from, at its beginning; of one on the disk there is one at a time."""
+    if isinstance(content, bytes):
+        return io.BytesIO(content)
+    os.lseek(content.descriptor, 0, os.SEEK_SET)
+    return open(os.dup(content.descriptor), "rb")
 
 
 def digest_of(content: Stored, algorithm: str = "sha256") -> str:

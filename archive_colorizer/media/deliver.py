@@ -7,7 +7,6 @@ in the journal.  Several results take each step together, so that small ones sha
 a folder's fsync.  Results that go to a store: media/put.py.
 """
 
-import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -17,10 +16,10 @@ from pathlib import Path
 
 from archive_colorizer.address import Address, place_of
 from archive_colorizer.errors import ArchiveColorizerError, ResultUnsound, TargetExists
+from archive_colorizer.media.content import OnDisk, Stored, digest_of
 from archive_colorizer.media.draft import Content
 from archive_colorizer.media.errands import Answer, Check, Errand, Errands, Parcel
 from archive_colorizer.media.places import (
-    Made,
     Move,
     add_notes,
     new_file,
@@ -28,6 +27,7 @@ from archive_colorizer.media.places import (
     open_folder,
     open_journal,
     read_again,
+    sha256_again,
     sha256_of,
     written_file,
 )
@@ -114,7 +114,7 @@ def _to_disk(errand: Errand) -> None:
 def _settle(errand: Errand) -> None:
     parcel, made, beside = errand.parcel, errand.made, errand.beside
     if parcel.check is not None:
-        parcel.check(_proven(made, parcel.job))
+        parcel.check(_proven(errand))
     errand.outcome = replace(
         parcel.settled,
         target=parcel.job.target,
@@ -123,11 +123,19 @@ def _settle(errand: Errand) -> None:
     )
 
 
-def _proven(made: Made, job: Job) -> bytes:
-    again = read_again(made)
-    if hashlib.sha256(again).hexdigest() != made.sha256:
+def _proven(errand: Errand) -> Stored:
+    """What the disk gives back; a file that was drafted there stays there."""
+    made, name = errand.made, errand.parcel.job.name
+    again: Stored
+    if isinstance(errand.parcel.content, Path):
+        digest = sha256_again(made)
+        again = OnDisk(made.descriptor, os.fstat(made.descriptor).st_size, name)
+    else:
+        again = read_again(made)
+        digest = digest_of(again)
+    if digest != made.sha256:
         raise ResultUnsound(
-            f"{job.name}: the disk gave back other bytes than were written; nothing was kept, "
+            f"{name}: the disk gave back other bytes than were written; nothing was kept, "
             "check the disk"
         )
     return again

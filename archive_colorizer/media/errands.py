@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from archive_colorizer.errors import ArchiveColorizerError, OutputError, TargetExists, TargetName
+from archive_colorizer.media.content import Stored
 from archive_colorizer.media.draft import Content, size_of
 from archive_colorizer.media.places import Made, open_target_folder
 from archive_colorizer.records import Job, Outcome, Workplace
 
-Check: TypeAlias = Callable[[bytes], None]
+Check: TypeAlias = Callable[[Stored], None]
 """Raises what is wrong with a finished file."""
 
 Answer: TypeAlias = Outcome | ArchiveColorizerError

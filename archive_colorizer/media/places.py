@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from archive_colorizer.record_text import to_line
@@ -92,11 +93,21 @@ def new_file(work: int, data: bytes) -> Iterator[Made]:
 
 def read_again(made: Made) -> bytes:
     """A finished file's content, from the disk itself where the system can be asked for that."""
+    with _opened_again(made) as stream:
+        return stream.read()
+
+
+def sha256_again(made: Made) -> str:
+    """Likewise its sha256, of a file that is not to be held in memory."""
+    with _opened_again(made) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _opened_again(made: Made) -> BufferedReader:
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(made.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    with open(made.descriptor, "rb", closefd=False) as stream:
-        stream.seek(0)
-        return stream.read()
+    os.lseek(made.descriptor, 0, os.SEEK_SET)
+    return open(made.descriptor, "rb", closefd=False)
 
 
 @contextmanager

@@ -1,21 +1,27 @@
 """Proof: a finished file decoded again, by libraries that had no part in its making.
 
 OpenCV decodes what libvips, Pillow, libjpeg-turbo, OpenJPEG and we ourselves have encoded;
-TIFF, which tifffile encodes, is left to libvips, since OpenCV multiplies colors by alpha.
+TIFF, which tifffile encodes, is left to libvips, since OpenCV multiplies colors by alpha, and
+PNG with plain filters, which libvips encodes, to zlib.  These two give strips.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import cv2
 import numpy as np
 
 from archive_colorizer.color.space import Plane, luma_of
-from archive_colorizer.errors import ResultUnsound, SourceError
+from archive_colorizer.errors import DamagedPicture, ResultUnsound, SourceError
 from archive_colorizer.media import vips
+from archive_colorizer.media.content import Stored
+from archive_colorizer.media.gather import Strips, strips_of
 from archive_colorizer.media.jpeg import coarseness
-from archive_colorizer.media.likeness import luma_likeness
+from archive_colorizer.media.likeness import Likeness, likeness_of_parts, luma_likeness, unlike
 from archive_colorizer.media.planes import rounded
+from archive_colorizer.media.png_rows import BrokenPng, OtherPng, strips_of_png
 from archive_colorizer.media.raster import Format
 
 _BLOCK = 8
@@ -24,20 +30,25 @@ _ALLOWED_JPEG = 2
 """Code values; see `jpeg.FAITHFUL` for the second."""
 
 
-def check_result(content: bytes, kind: Format, luma: Plane, name: str, quality: int = 0) -> None:
+def check_result(content: Stored, kind: Format, luma: Plane, name: str, quality: int = 0) -> None:
     """Raise ResultUnsound unless `content` shows a picture of this luma, upright.
 
     luma: H x W, what was to be written, at its own depth; compared in 8 bit where the file
     holds 8.  quality: of a JPEG whose quality was chosen, which is compared block by block
     then, to within what such a JPEG loses; 0 for results that keep luma.
     """
-    shown = _luma_in(content, kind, name)
-    meant = rounded(luma) if shown.dtype == np.uint8 and luma.dtype == np.uint16 else luma
     allowed = _ALLOWED_JPEG if kind == "jpeg" else _ALLOWED
-    if quality and shown.shape == meant.shape:
-        shown, meant = _in_blocks(shown), _in_blocks(meant)
-        allowed = math.ceil(coarseness(quality) / _BLOCK) + _BLOCK
-    likeness = luma_likeness(meant, shown, None)
+    try:
+        if quality:
+            allowed = math.ceil(coarseness(quality) / _BLOCK) + _BLOCK
+            likeness = _likeness_in_blocks(_by_opencv(content, cv2.IMREAD_GRAYSCALE), luma)
+        else:
+            likeness = _likeness(content, kind, luma, name)
+    except (SourceError, BrokenPng, cv2.error) as error:
+        raise ResultUnsound(
+            f"{name}: its result cannot be read back ({error}); nothing was kept, run again and, "
+            "if that helps, check memory and disk"
+        ) from None
     if likeness.difference > allowed:
         raise ResultUnsound(
             f"{name}: its result does not show what was to be written ({likeness.said}); "
@@ -45,27 +56,54 @@ def check_result(content: bytes, kind: Format, luma: Plane, name: str, quality: 
         )
 
 
-def _luma_in(content: bytes, kind: Format, name: str) -> Plane:
+def _likeness(content: Stored, kind: Format, luma: Plane, name: str) -> Likeness:
+    """Of what the file shows: of TIFF and plain PNG strip by strip."""
     if kind == "tiff":
-        try:
-            return _luma_of(vips.pixels(vips.open_picture(content, kind, name), name))
-        except SourceError as error:
-            raise _unreadable(name, str(error)) from None
+        return _likeness_to(strips_of(vips.open_picture(content, kind, name), name), luma)
+    if kind == "png":
+        with suppress(OtherPng):
+            return _likeness_to(strips_of_png(content), luma)
     # A JPEG's luma is stored as such, and turned as its EXIF says when it is read like this.
     how = cv2.IMREAD_GRAYSCALE if kind == "jpeg" else cv2.IMREAD_UNCHANGED
-    try:
-        picture: Any = cv2.imdecode(np.frombuffer(content, np.uint8), how)
-    except cv2.error as error:
-        raise _unreadable(name, str(error)) from None
-    if picture is None:
-        raise _unreadable(name, "it is no picture")
-    return picture if picture.ndim == 2 else _luma_of(picture[..., 2::-1])
+    picture = _by_opencv(content, how)
+    samples = picture[..., None] if picture.ndim == 2 else picture[..., 2::-1]
+    return _likeness_to(Strips.of(samples), luma)
+
+
+def _likeness_to(shown: Strips, luma: Plane) -> Likeness:
+    is_reduced = shown.dtype == np.uint8 and luma.dtype == np.uint16
+    depth = shown.dtype if is_reduced else luma.dtype
+    if (shown.shape, shown.dtype) != (luma.shape, depth):
+        return unlike(luma.shape, depth, shown.shape, shown.dtype)
+
+    def pairs() -> Iterator[tuple[Plane, Plane]]:
+        top = 0
+        for strip in shown.each:
+            meant = luma[top : top + len(strip)]
+            yield rounded(meant) if is_reduced else meant, _luma_of(strip)
+            top += len(strip)
+
+    return likeness_of_parts(pairs())
 
 
 def _luma_of(samples: Any) -> Plane:
     if samples.shape[2] < 3:
         return np.ascontiguousarray(samples[..., 0])
-    return luma_of(np.ascontiguousarray(samples[..., :3]))
+    return luma_of(samples[..., :3])
+
+
+def _by_opencv(content: Stored, how: int) -> Any:
+    """H x W or H x W x C in the order B, G, R; raises DamagedPicture and cv2.error."""
+    picture = cv2.imdecode(np.frombuffer(content[:], np.uint8), how)
+    if picture is None:
+        raise DamagedPicture("it is no picture")
+    return picture
+
+
+def _likeness_in_blocks(shown: Plane, luma: Plane) -> Likeness:
+    if shown.shape != luma.shape or shown.dtype != luma.dtype:
+        return unlike(luma.shape, luma.dtype, shown.shape, shown.dtype)
+    return luma_likeness(_in_blocks(luma), _in_blocks(shown))
 
 
 def _in_blocks(luma: Plane) -> Plane:
@@ -74,10 +112,3 @@ def _in_blocks(luma: Plane) -> Plane:
     inner = luma[: height * _BLOCK, : width * _BLOCK]
     means: Any = cv2.resize(inner, (width, height), interpolation=cv2.INTER_AREA)
     return np.asarray(means, dtype=np.uint8)
-
-
-def _unreadable(name: str, why: str) -> ResultUnsound:
-    return ResultUnsound(
-        f"{name}: its result cannot be read back ({why}); nothing was kept, run again and, "
-        "if that helps, check memory and disk"
-    )

@@ -21,6 +21,8 @@ def environment(threads: int) -> dict[str, str]:
         # it zeroed again takes as long as the picture.  Only large pieces go back at once.
         "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
         "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+        # Else each thread of libvips has a store of its own for what others have given back.
+        "MALLOC_ARENA_MAX": str(threads),
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
