@@ -121,7 +121,7 @@ class DaskExecutor:
         self._settings.close()
 
     def _start(self, task: Task) -> None:
-        variables = environment(self._threads)
+        variables = environment(self._threads, self._team.hands)
         self._settings.enter_context(_environment_with(variables))
         with signals_held_back():
             prepare_origin(["distributed", _module_of(task)])

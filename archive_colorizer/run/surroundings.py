@@ -14,15 +14,18 @@ ORIGIN: Final = "forkserver" if sys.platform == "linux" else "spawn"
 """How processes are begun.  Elsewhere, libraries of the system do not bear forking."""
 
 
-def environment(threads: int) -> dict[str, str]:
-    """Set before a worker's first instruction: later, the libraries would not look."""
+def environment(threads: int, hands: int = 1) -> dict[str, str]:
+    """Set before a worker's first instruction: later, the libraries would not look.
+
+    hands: pictures that it works on at once, with so many threads each.
+    """
     return {
         # What a picture took is kept for the next one: giving it back to the system and having
         # it zeroed again takes as long as the picture.  Only large pieces go back at once.
         "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
         "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
         # Else each thread of libvips has a store of its own for what others have given back.
-        "MALLOC_ARENA_MAX": str(threads),
+        "MALLOC_ARENA_MAX": str(threads * hands),
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
