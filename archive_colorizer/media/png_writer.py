@@ -39,7 +39,7 @@ def write_png(picture: Picture, raster: Raster, metadata: Metadata, target: Bina
     source.on_seek(painting.seek)
     sink.on_write(given)
     try:
-        _encode(source, sink)
+        _encode(source, sink, _FILTERS[picture.dtype.itemsize])
     except library.Error as error:
         for one in (taken, given):
             if one.failed is not None:
@@ -47,10 +47,10 @@ def write_png(picture: Picture, raster: Raster, metadata: Metadata, target: Bina
         raise ResultUnwritable(f"a PNG cannot be written: {error}") from None
 
 
-def _encode(source: Any, sink: Any) -> None:
+def _encode(source: Any, sink: Any, how: str) -> None:
     """The image ends with this, and so before those that it calls."""
     image = vips.library().Image.tiffload_source(source, access="sequential", fail_on="error")
-    image.pngsave_target(sink, compression=_LEVEL, filter="paeth", keep="none")
+    image.pngsave_target(sink, compression=_LEVEL, filter=how, keep="none")
 
 
 class _Call:
