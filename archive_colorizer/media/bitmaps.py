@@ -1,16 +1,17 @@
 """Readers of BMP and JPEG 2000, which the libvips at hand does not read."""
 
-import io
 import struct
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import jp2_boxes
-from archive_colorizer.media.gather import raster_of
+from archive_colorizer.media.content import Stored, opened
+from archive_colorizer.media.gather import Strips, raster_of, raster_of_strips, rows_of
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
 from archive_colorizer.media.planes import channel, straight, widened
@@ -20,7 +21,7 @@ _ENUMERATED_RGB: Final = frozenset((16, 17, 18))
 """sRGB, grey and sYCC; the decoder brings the last to RGB."""
 
 
-def read_bmp(data: bytes, request: Request) -> Raster:
+def read_bmp(data: Stored, request: Request) -> Raster:
     """BMP of 1 to 32 bit with or without palette or run lengths."""
     name = request.name
     check_size(name, *_bmp_size(data, name), request.max_pixels)
@@ -28,18 +29,18 @@ def read_bmp(data: bytes, request: Request) -> Raster:
 
     try:
         # The plugin and not Image.open, whose own limit on pixels is not ours.
-        with BmpImagePlugin.BmpImageFile(io.BytesIO(data)) as image:
+        with opened(data) as file, BmpImagePlugin.BmpImageFile(file) as image:
             image.load()
-            dpi = image.info.get("dpi")
-            mode = "RGBA" if image.mode == "RGBA" else "RGB"
-            samples = np.asarray(image.convert(mode))
     except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error) as error:
         if str(error).startswith("Unsupported"):
             raise UnsupportedPicture(f"{name}: {error}; convert it to TIFF") from None
         raise DamagedPicture(f"{name}: cut, corrupt or of a rare kind ({error})") from None
-    alpha = channel(samples, 3) if mode == "RGBA" else None
+    dpi = image.info.get("dpi")
     found = Found(dpi=dpi if dpi and all(side > 0 for side in dpi) else None)
-    return raster_of(samples[..., :3], alpha, found, "bmp", request.profile)
+    shape = image.height, image.width
+    alpha: Plane | None = np.empty(shape, np.uint8) if image.mode == "RGBA" else None
+    strips = Strips(shape, np.dtype(np.uint8), _strips(image)).parted(3, alpha)
+    return raster_of_strips(strips, alpha, found, "bmp", request.profile)
 
 
 def read_jp2(data: bytes, request: Request) -> Raster:
@@ -71,11 +72,19 @@ def read_jp2(data: bytes, request: Request) -> Raster:
     return raster_of(color, alpha, found, "jp2", request.profile)
 
 
-def _bmp_size(data: bytes, name: str) -> tuple[int, int]:
+def _strips(image: Any) -> Iterator[Plane]:
+    """RGB or RGBA; Pillow holds four bytes a pixel of the first, too."""
+    rows = rows_of(image.width, np.dtype(np.uint8))
+    for top in range(0, image.height, rows):
+        part = image.crop((0, top, image.width, min(top + rows, image.height)))
+        yield np.asarray(part if part.mode == "RGBA" else part.convert("RGB"))
+
+
+def _bmp_size(data: Stored, name: str) -> tuple[int, int]:
     if len(data) < 26:
         raise DamagedPicture(f"{name}: a BMP without a header; it is cut")
     layout = "<HH" if int.from_bytes(data[14:18], "little") == 12 else "<ii"
-    width, height = struct.unpack_from(layout, data, 18)
+    width, height = struct.unpack(layout, data[18 : 18 + struct.calcsize(layout)])
     return width, abs(height)
 
 

@@ -94,7 +94,7 @@ def read_source(path: Place, known: Stamp | None = None) -> tuple[bytes, Stamp]:
 
 @contextmanager
 def open_source(path: Place, known: Stamp) -> Iterator[tuple[Stored, Stamp]]:
-    """As `read_source`, but of a large TIFF or PNG nothing is read before it is asked for.
+    """As `read_source`, but of a large TIFF, PNG or BMP nothing is read before it is asked for.
 
     Whoever has read it asks `check_unchanged` whether all of it was one content.
     """
@@ -104,7 +104,7 @@ def open_source(path: Place, known: Stamp) -> Iterator[tuple[Stored, Stamp]]:
     with _opened(path) as file:
         status = os.fstat(file.fileno())
         content = OnDisk(file.fileno(), status.st_size, str(path))
-        if sniff(content[:MAGIC_LENGTH]) in ("png", "tiff"):
+        if sniff(content[:MAGIC_LENGTH]) in ("png", "tiff", "bmp"):
             yield content, Stamp.of(status)
             return
     yield read_source(path, known)

@@ -68,6 +68,7 @@ WRITERS: Final[dict[Format, Writer]] = {
 _IN_PLACE: Final[dict[Format, Callable[[Stored, Request], Raster]]] = {
     "png": read_png,
     "tiff": read_tiff,
+    "bmp": read_bmp,
 }
 """Those that take what they need from a file on the disk."""
 

@@ -84,12 +84,8 @@ def write_bmp(picture: Picture, raster: Raster, metadata: Metadata, target: Bina
     height, width, _ = picture.shape
     bands = 3 if raster.alpha is None else 4
     stride = (width * bands + 3) // 4 * 4
-    rows = np.zeros((height, stride), np.uint8)
-    body = rows[:, : width * bands].reshape(height, width, bands)
-    body[..., 2::-1] = picture.whole()[::-1]
     extra = b""
     if raster.alpha is not None:
-        body[..., 3] = raster.alpha[::-1]
         masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
         extra = masks + b"BGRs" + b"\0" * 48
     dots = [round(side * _METER) for side in metadata.dpi or (0, 0)]
@@ -97,7 +93,7 @@ def write_bmp(picture: Picture, raster: Raster, metadata: Metadata, target: Bina
     header = struct.pack(
         "<2sIIIIiiHHIIiiII",
         b"BM",
-        14 + size + rows.nbytes,
+        14 + size + stride * height,
         0,
         14 + size,
         size,
@@ -106,13 +102,22 @@ def write_bmp(picture: Picture, raster: Raster, metadata: Metadata, target: Bina
         1,
         8 * bands,
         3 if extra else 0,
-        rows.nbytes,
+        stride * height,
         *dots,
         0,
         0,
     )
     target.write(header + extra)
-    target.write(rows.data)
+    below = 14 + size + stride * height
+    # The lowest row is the first one in the file.
+    for strip in with_alpha(picture, raster.alpha).rows(_STRIP):
+        rows = np.zeros((len(strip), stride), np.uint8)
+        body = rows[:, : width * bands].reshape(len(strip), width, bands)
+        body[..., 2::-1] = strip[::-1, :, :3]
+        body[..., 3:] = strip[::-1, :, 3:]
+        below -= rows.nbytes
+        target.seek(below)
+        target.write(rows.data)
 
 
 def write_jp2(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
