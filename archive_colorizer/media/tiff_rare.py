@@ -1,6 +1,5 @@
 """TIFF that libvips does not read: odd depths, floating point, separate planes in tiles."""
 
-import io
 import struct
 from typing import Any, Final, cast
 
@@ -10,6 +9,7 @@ import numpy.typing as npt
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import exif as tiff
+from archive_colorizer.media.content import Stored, opened
 from archive_colorizer.media.gather import raster_of
 from archive_colorizer.media.metadata import Found
 from archive_colorizer.media.planes import channel, inverted, straight, widened
@@ -56,7 +56,7 @@ def read_rare(
     to 1 becomes 16 bit.  Raises DamagedPicture and UnsupportedPicture.
     """
     kind = _checked_kind(stream, page, request.name)
-    samples = _decoded(stream.data[:], at, request.name)
+    samples = _decoded(stream.data, at, request.name)
     if samples.shape[:2] != (stream.number(page, 257, 0), stream.number(page, 256, 0)):
         raise DamagedPicture(f"{request.name}: its pixels do not fit its header; it is corrupt")
     whole = _whole_numbers(samples, _bits(stream, page), request.name)
@@ -109,12 +109,12 @@ def _check_segments(stream: tiff.TiffStream, page: tiff.Directory, name: str) ->
         raise DamagedPicture(f"{name}: cut or corrupt, too few bytes for its pixels")
 
 
-def _decoded(data: bytes, at: int, name: str) -> npt.NDArray[Any]:
+def _decoded(data: Stored, at: int, name: str) -> npt.NDArray[Any]:
     """H x W x samples at the file's own type."""
     import tifffile
 
     try:
-        with tifffile.TiffFile(io.BytesIO(data), _multifile=False) as file:
+        with opened(data) as stream, tifffile.TiffFile(stream, name=name, _multifile=False) as file:
             page: Any = file.pages[at]
             samples = np.asarray(page.asarray(maxworkers=1))
             planar = page.planarconfig == 2 and samples.ndim == 3
