@@ -20,6 +20,7 @@ _BEGINNING: Final = 1 << 18
 """Bytes that hold the header of all formats but TIFF, behind a JPEG's metadata, too."""
 _WINDOW: Final = 1 << 16
 _BITS, _SHORT, _PALETTE = 258, 3, 3
+_PLANES, _TILE_WIDTH, _FLOAT = 2, 322, 3
 _OPEN_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _Part: TypeAlias = Callable[[int, int], bytes]
@@ -34,7 +35,7 @@ class Size:
     """Sides in pixels, samples of a pixel, bytes of a sample.
 
     in_planes: JPEG, which is restored without ever being RGB.
-    codec: bytes a pixel that a codec takes which wants the whole picture at once.
+    codec: bytes a pixel that a decoder or encoder takes which wants the whole picture at once.
     """
 
     width: int
@@ -50,8 +51,18 @@ def memory_of(path: Place) -> int:
 
     Never raises: what is wrong with a file is found by whoever reads it.
     """
-    size = _look(partial(read_part, path)) if isinstance(path, Address) else size_of(path)
-    return 0 if size is None else _ALWAYS + _bytes_a_pixel(size) * size.width * size.height
+    if not isinstance(path, Address):
+        return _memory_of(size_of(path))
+    size = _look(partial(read_part, path))
+    # An object is in memory while it is decoded, where a file is read from the disk.
+    return _memory_of(size, 0 if size is None or size.in_planes else size.samples * size.depth)
+
+
+def _memory_of(size: Size | None, held: int = 0) -> int:
+    """held: bytes a pixel of the source."""
+    if size is None:
+        return 0
+    return _ALWAYS + (_bytes_a_pixel(size) + held) * size.width * size.height
 
 
 def size_of(path: Path) -> Size | None:
@@ -67,10 +78,11 @@ def size_of(path: Path) -> Size | None:
 
 
 def _bytes_a_pixel(size: Size) -> int:
-    """Some more than was measured with default settings; docs/scaling.md has both."""
+    """Some more than was measured, with --paranoid, too; docs/scaling.md has both."""
     if size.in_planes:
         return 6
-    return (1 + 3 * size.samples) * size.depth + size.codec
+    planes = 2 if size.samples in (2, 4) else 1  # luma and alpha
+    return 4 + 2 * planes * size.depth + size.codec
 
 
 def _look(read: _Part) -> Size | None:
@@ -91,14 +103,15 @@ def _jpeg(data: bytes) -> Size:
 
 
 def _png(data: bytes) -> Size:
-    width, height, bits, kind = struct.unpack_from(">IIBB", data, 16)
+    width, height, bits, kind, _, _, laced = struct.unpack_from(">IIBBBBB", data, 16)
     samples = {0: 1, 2: 3, 3: 3, 4: 2}.get(kind, 4)  # palettes become RGB
-    return Size(width, height, samples, 2 if bits > 8 else 1)
+    depth = 2 if bits > 8 else 1
+    return Size(width, height, samples, depth, codec=samples * depth if laced else 0)
 
 
 def _bmp(data: bytes) -> Size:
     width, height = struct.unpack_from("<ii", data, 18)
-    return Size(abs(width), abs(height), 3, 1, codec=8)
+    return Size(abs(width), abs(height), 3, 1, codec=4)
 
 
 def _jp2(data: bytes) -> Size | None:
@@ -108,7 +121,8 @@ def _jp2(data: bytes) -> Size | None:
     right, low, left, top = struct.unpack_from(">IIII", data, at + 6)
     (samples,) = struct.unpack_from(">H", data, at + 38)
     bits = (data[at + 40] & 0x7F) + 1 if len(data) > at + 40 else 8
-    return Size(right - left, low - top, samples, 2 if bits > 8 else 1, codec=28)
+    depth = 2 if bits > 8 else 1
+    return Size(right - left, low - top, samples, depth, codec=22 + 3 * samples * depth)
 
 
 _Reader: TypeAlias = Callable[[bytes], Size | None]
@@ -123,9 +137,12 @@ def _tiff(read: _Part, beginning: bytes) -> Size:
     near = TiffStream(window, stream.order, stream.big, 1)
     page = near.directory(1)
     width, height = near.number(page, 256, 0), near.number(page, 257, 0)
-    depth = max(1, -(-_first_bits(read, near) // 8))  # 4 and 8 of floating point
+    bits = _first_bits(read, near)
+    depth = max(1, -(-bits // 8))  # 4 and 8 of floating point
     samples = 3 if near.number(page, 262, 1) == _PALETTE else near.number(page, 277, 1)
-    return Size(width, height, samples, depth)
+    tiled_planes = near.number(page, 284, 1) == _PLANES and _TILE_WIDTH in page.entries
+    is_rare = bits not in (1, 2, 4, 8, 16) or tiled_planes or near.number(page, 339, 1) == _FLOAT
+    return Size(width, height, samples, depth, codec=2 * samples * depth if is_rare else 0)
 
 
 def _first_bits(read: _Part, stream: TiffStream) -> int:

@@ -35,6 +35,11 @@ def opencv(samples: np.ndarray, extension: str) -> bytes:
     return cv2.imencode(extension, samples)[1].tobytes()
 
 
+def laced(png: bytes) -> bytes:
+    """With the header of an interlaced one."""
+    return png[:28] + b"\1" + png[29:]
+
+
 FILES = {
     "grey JPEG": (pillow(GREY, "L", "jpeg"), 1, 1),
     "JPEG": (pillow(RGB, "RGB", "jpeg"), 3, 1),
@@ -72,12 +77,41 @@ def test_the_header_tells(tmp_path: Path, content: bytes, samples: int, depth: i
 def test_more_pixels_and_deeper_ones_take_more(tmp_path: Path) -> None:
     taken = []
     deep = RGB.astype(np.uint16)
-    for content in (FILES["JPEG"][0], tiff(RGB), tiff(deep), tiff(np.repeat(deep, 2, axis=0))):
+    for content in (tiff(RGB), tiff(deep), tiff(np.repeat(deep, 2, axis=0))):
         path = tmp_path / f"{len(taken)}"
         path.write_bytes(content)
         taken.append(memory_of(path))
     assert taken == sorted(taken)
     assert len(set(taken)) == len(taken)
+
+
+@pytest.mark.parametrize(
+    ("plain", "dearer"),
+    [
+        (tiff(GREY, photometric="minisblack"), tiff(np.dstack([GREY] * 4), photometric="rgb")),
+        (pillow(RGB, "RGB", "png"), opencv(RGB, ".bmp")),
+        (opencv(RGB, ".bmp"), opencv(RGB, ".jp2")),
+        (tiff(RGB, photometric="rgb"), tiff(RGB.astype(np.float32), photometric="rgb")),
+        (
+            tiff(np.zeros((3, 37, 53), np.uint16), photometric="rgb", planarconfig="separate"),
+            tiff(
+                np.zeros((3, 37, 53), np.uint16),
+                photometric="rgb",
+                planarconfig="separate",
+                tile=(16, 16),
+            ),
+        ),
+        (FILES["16-bit PNG"][0], laced(FILES["16-bit PNG"][0])),
+    ],
+    ids=["alpha", "BMP", "JPEG 2000", "float", "planes in tiles", "interlaced"],
+)
+def test_what_a_decoder_holds_whole_takes_more(tmp_path: Path, plain: bytes, dearer: bytes) -> None:
+    taken = []
+    for content in (plain, dearer):
+        path = tmp_path / f"{len(taken)}"
+        path.write_bytes(content)
+        taken.append(memory_of(path))
+    assert taken[0] < taken[1]
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\xff\xd8\xff", b"II*\0\xff\xff\xff\xff"])

@@ -1,4 +1,5 @@
-"""How much memory one photograph takes: `python -m tests.restore.peak SMALL LARGE MODEL OUTPUT`.
+"""How much memory one photograph takes: `python -m tests.restore.peak SMALL LARGE MODEL OUTPUT`,
+and `paranoid` after that where results are to be looked at.
 
 Prints the peak while LARGE is restored, in bytes above what the process holds after SMALL.
 """
@@ -20,24 +21,25 @@ def status(field: str) -> int:
     raise LookupError(field)
 
 
-def restore(photo: Path, model: Path, output: Path) -> Outcome:
+def restore(photo: Path, model: Path, output: Path, recipe: Recipe) -> Outcome:
     """One photograph, as a worker does it."""
     work = output / ".work"
     work.mkdir(parents=True, exist_ok=True)
-    place = Workplace(str(output), str(work), Recipe(), str(model), digest(model))
+    place = Workplace(str(output), str(work), recipe, str(model), digest(model))
     source = Source(str(photo.parent), photo.name, Stamp.of(photo.lstat()))
     made = restore_photo(Job("0" * 64, source, photo.name), place)
     assert made.state is State.DONE, made.message
     return made
 
 
-def main(small: Path, large: Path, model: Path, output: Path) -> int:
+def main(small: Path, large: Path, model: Path, output: Path, *words: Path) -> int:
     """Bytes."""
-    restore(small, model, output)
+    recipe = Recipe(force=True, paranoid=bool(words))
+    restore(small, model, output, recipe)
     held = status("VmRSS")
     # The highest mark begins anew.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    restore(large, model, output)
+    restore(large, model, output, recipe)
     return status("VmHWM") - held
 
 

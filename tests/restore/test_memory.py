@@ -19,8 +19,20 @@ ALWAYS = 50 << 20
 """Bytes that do not grow with the picture, or not as its pixels do."""
 
 
-def scan(depth):
-    """A grey photograph made large, with grain, without which a result would be small."""
+def scan(depth, channels=1):
+    """A photograph made large, with grain, without which a result would be small.
+
+    channels: 1 grey, 3 toned, 4 with alpha.
+    """
+    plane = grey_scan(depth)
+    return (
+        plane
+        if channels == 1
+        else np.dstack([plane, plane - plane // 16, plane // 2, plane][:channels])
+    )
+
+
+def grey_scan(depth):
     grey = photograph("astronaut")[..., 1:2]
     grey = (grey if depth == np.uint8 else at_16_bits(grey))[..., 0]
     tiles = -(-HEIGHT // 512), -(-WIDTH // 512)
@@ -30,27 +42,49 @@ def scan(depth):
 
 def write(path, samples):
     if path.suffix == ".tif":
-        tifffile.imwrite(path, samples, photometric="minisblack", rowsperstrip=64)
-    else:
-        pyvips.Image.new_from_array(samples).pngsave(str(path), compression=1)
+        kind = "minisblack" if samples.ndim == 2 else "rgb"
+        extra = ["unassalpha"] if samples.shape[2:] == (4,) else None
+        tifffile.imwrite(path, samples, photometric=kind, extrasamples=extra, rowsperstrip=64)
+        return
+    image = pyvips.Image.new_from_array(samples)
+    kind = "rgb" if samples.ndim == 3 else "grey" if samples.itemsize == 2 else "b-w"
+    kind += "16" if samples.itemsize == 2 else ""
+    image.copy(interpretation="srgb" if kind == "rgb" else kind).pngsave(str(path), compression=1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak and forgets it")
 @pytest.mark.parametrize(
-    ("suffix", "depth", "most"),
-    [("tif", np.uint16, 4.5), ("tif", np.uint8, 2.5), ("png", np.uint8, 3)],
+    ("suffix", "depth", "channels", "paranoid", "most"),
+    [
+        ("tif", np.uint16, 1, False, 1),
+        ("tif", np.uint8, 1, False, 0.5),
+        ("png", np.uint8, 1, False, 1),
+        ("tif", np.uint16, 3, False, 3),
+        ("png", np.uint16, 3, False, 3),
+        ("tif", np.uint16, 4, False, 5),
+        ("tif", np.uint16, 1, True, 1.5),
+        ("png", np.uint16, 1, True, 2),
+        ("png", np.uint8, 1, True, 4.5),
+    ],
 )
-def test_a_worker_needs_few_bytes_a_pixel(tmp_path, suffix, depth, most):
-    large = scan(depth)
+def test_a_worker_needs_few_bytes_a_pixel(tmp_path, suffix, depth, channels, paranoid, most):
+    large = scan(depth, channels)
     write(tmp_path / f"small.{suffix}", large[:300, :400])
     write(tmp_path / f"large.{suffix}", large)
     model = constant_model(tmp_path / "m.onnx")
     names = [f"small.{suffix}", f"large.{suffix}", model.name, "out"]
+    words = [str(tmp_path / name) for name in names] + ["paranoid"] * paranoid
     told = subprocess.run(
-        [sys.executable, "-m", "tests.restore.peak", *(str(tmp_path / name) for name in names)],
+        [
+            sys.executable,
+            "-m",
+            "tests.restore.peak",
+            *(str(tmp_path / name) for name in names),
+            *words,
+        ],
         env={**os.environ, **environment(1)},
         cwd=Path(__file__).parents[2],
         check=True,
         stdout=subprocess.PIPE,
     )
-    assert int(told.stdout) - ALWAYS <= most * large.size
+    assert int(told.stdout) - ALWAYS <= most * HEIGHT * WIDTH
