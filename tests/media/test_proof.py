@@ -1,14 +1,17 @@
 """A finished file is decoded by other libraries, and refused when it is not what was meant."""
 
 import io
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import ResultUnsound
 from archive_colorizer.media import stills
+from archive_colorizer.media.content import OnDisk
 from archive_colorizer.media.jpeg import encode_jpeg
 from archive_colorizer.media.planes import rounded
 from archive_colorizer.media.proof import check_result
@@ -25,12 +28,23 @@ def written(kind, depth=8, alpha=False):
     return stills.encode(rgb, raster, Metadata(), kind), luma
 
 
+@contextmanager
+def on_disk(content, folder):
+    """The content as that of a result which was drafted on the disk."""
+    path = folder / "draft"
+    path.write_bytes(content)
+    with path.open("rb") as file:
+        yield OnDisk(file.fileno(), len(content), "a.x")
+
+
 @pytest.mark.parametrize("kind", list(stills.WRITERS))
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("alpha", [False, True])
-def test_every_sound_result_passes(kind, depth, alpha):
+def test_every_sound_result_passes(kind, depth, alpha, tmp_path):
     content, luma = written(kind, depth, alpha)
     check_result(content, kind, luma, "a.x")
+    with on_disk(content, tmp_path) as there:
+        check_result(there, kind, luma, "a.x")
 
 
 @pytest.mark.parametrize("kind", list(stills.WRITERS))
@@ -42,11 +56,38 @@ def test_another_picture_or_size_is_refused(kind):
 
 
 @pytest.mark.parametrize("kind", list(stills.WRITERS))
-def test_a_result_that_was_cut_is_refused(kind):
-    content, luma = written(kind)
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_result_that_was_cut_is_refused(kind, depth, tmp_path):
+    content, luma = written(kind, depth)
     for share in (0.0, 0.01, 0.5, 0.9):
+        cut = content[: int(len(content) * share)]
         with pytest.raises(ResultUnsound, match=r"cannot be read back|does not show"):
-            check_result(content[: int(len(content) * share)], kind, luma, "a.x")
+            check_result(cut, kind, luma, "a.x")
+        with (
+            on_disk(cut, tmp_path) as there,
+            pytest.raises(ResultUnsound, match=r"cannot be read back|does not show"),
+        ):
+            check_result(there, kind, luma, "a.x")
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_bit_that_fell_over_in_a_png_is_found(depth):
+    """By checksums, wherever it stands: what was filtered spreads over all that follows."""
+    content, luma = written("png", depth)
+    for at in np.linspace(len(content) // 9, len(content) - 20, 25).astype(int):
+        with pytest.raises(ResultUnsound):
+            check_result(
+                content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :], "png", luma, "a"
+            )
+
+
+@pytest.mark.parametrize("name", ["sub", "up", "none", "paeth", "avg"])
+def test_sixteen_bits_are_read_back_whatever_the_filter(name):
+    _, luma = written("png", 16)
+    image = pyvips.Image.new_from_array(luma).copy(interpretation="grey16")
+    check_result(image.pngsave_buffer(filter=name), "png", luma, "a.png")
+    with pytest.raises(ResultUnsound, match="does not show"):
+        check_result(image.pngsave_buffer(filter=name), "png", luma ^ 8, "a.png")
 
 
 @pytest.mark.parametrize("quality", [1, 10, 60, 95])
