@@ -10,8 +10,10 @@ from PIL import Image, ImageCms
 
 from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.color.space import luma_of
+from archive_colorizer.errors import DamagedPicture
 from archive_colorizer.recipe import Recipe
 from archive_colorizer.records import Stamp, State
+from archive_colorizer.restore import photo
 from archive_colorizer.restore.photo import restore_photo, restore_photos
 from tests.model.networks import CONTRACT, constant_model, digest, speaking
 from tests.photographs import NAMES, at_16_bits, photograph
@@ -366,3 +368,27 @@ def test_no_sharpening_no_word_of_it(studio):
     written = (studio.output / "a.png").read_bytes()
     assert b"sharpened" not in written
     assert b"are the photograph's." in written
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_scan_that_is_written_to_while_it_is_read_in_place_has_changed(
+    studio, monkeypatch, whole
+):
+    """Whether its pieces still make a picture or not."""
+    monkeypatch.setattr("archive_colorizer.media.discover._IN_PLACE", 0)
+    studio.put("a.tif", grey("coffee"))
+    path = studio.scans / "a.tif"
+    real = photo.decoded
+
+    def written_to(*args):
+        raster = real(*args)
+        with path.open("ab") as file:
+            file.write(b"more")
+        if not whole:
+            raise DamagedPicture("a.tif: cut or corrupt")
+        return raster
+
+    monkeypatch.setattr(photo, "decoded", written_to)
+    outcome = studio.restore("a.tif")
+    assert (outcome.state, outcome.reason) == (State.FAILED, "source-changed")
+    assert not (studio.output / "a.tif").exists()
