@@ -1,9 +1,8 @@
 """Readers of BMP and JPEG 2000, which the libvips at hand does not read."""
 
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.media import jp2_boxes
 from archive_colorizer.media.content import Stored, opened
-from archive_colorizer.media.gather import Strips, raster_of, raster_of_strips, rows_of
+from archive_colorizer.media.gather import raster_of, raster_of_strips, strips_of_image
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
 from archive_colorizer.media.planes import channel, straight, widened
@@ -37,9 +36,10 @@ def read_bmp(data: Stored, request: Request) -> Raster:
         raise DamagedPicture(f"{name}: cut, corrupt or of a rare kind ({error})") from None
     dpi = image.info.get("dpi")
     found = Found(dpi=dpi if dpi and all(side > 0 for side in dpi) else None)
-    shape = image.height, image.width
-    alpha: Plane | None = np.empty(shape, np.uint8) if image.mode == "RGBA" else None
-    strips = Strips(shape, np.dtype(np.uint8), _strips(image)).parted(3, alpha)
+    alpha: Plane | None = None
+    if image.mode == "RGBA":
+        alpha = np.empty((image.height, image.width), np.uint8)
+    strips = strips_of_image(image).parted(3, alpha)
     return raster_of_strips(strips, alpha, found, "bmp", request.profile)
 
 
@@ -70,14 +70,6 @@ def read_jp2(data: bytes, request: Request) -> Raster:
         samples = widened(samples, depth)
     color, alpha = _parted(samples, header, name)
     return raster_of(color, alpha, found, "jp2", request.profile)
-
-
-def _strips(image: Any) -> Iterator[Plane]:
-    """RGB or RGBA; Pillow holds four bytes a pixel of the first, too."""
-    rows = rows_of(image.width, np.dtype(np.uint8))
-    for top in range(0, image.height, rows):
-        part = image.crop((0, top, image.width, min(top + rows, image.height)))
-        yield np.asarray(part if part.mode == "RGBA" else part.convert("RGB"))
 
 
 def _bmp_size(data: Stored, name: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 from archive_colorizer.color.space import Plane, luma_of
 from archive_colorizer.media import vips
 from archive_colorizer.media.metadata import Found, read_metadata
-from archive_colorizer.media.planes import is_grey, plan_of, turned
+from archive_colorizer.media.planes import is_grey, plan_of, room_for, turned
 from archive_colorizer.media.preview import Preview
 from archive_colorizer.media.raster import Format, ProfileRule, Raster
 from archive_colorizer.media.working_space import ColorPlan, in_working_space
@@ -58,6 +58,19 @@ def strips_of(image: Any, name: str) -> Strips:
     return Strips((image.height, image.width), depth, each)
 
 
+def strips_of_image(image: Any) -> Strips:
+    """Of a Pillow image of 8 bit, which is RGBA or becomes RGB."""
+    depth = np.dtype(np.uint8)
+    rows = rows_of(image.width, depth)
+
+    def each() -> Iterator[Plane]:
+        for top in range(0, image.height, rows):
+            part = image.crop((0, top, image.width, min(top + rows, image.height)))
+            yield np.array(part if part.mode == "RGBA" else part.convert("RGB"))
+
+    return Strips((image.height, image.width), depth, each())
+
+
 def rows_of(width: int, depth: np.dtype[Any]) -> int:
     """How many rows make a strip."""
     return max(1, _PIXELS[depth.itemsize] // max(1, width))
@@ -80,7 +93,7 @@ def raster_of_strips(
     strips: Strips, alpha: Plane | None, found: Found, kind: Format, rule: ProfileRule
 ) -> Raster:
     """As `raster_of`, of strips with 1 or 3 channels; alpha need not be there before the last."""
-    luma: Plane = np.empty(strips.shape, strips.dtype)
+    luma = room_for(strips.shape, strips.dtype, found)
     each = iter(strips.each)
     top, first = _take_grey(each, luma)
     if first is None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from archive_colorizer.color.picture import Picture
 from archive_colorizer.color.space import Plane
-from archive_colorizer.media.metadata import Found, Reading, upright
+from archive_colorizer.media.metadata import Found, Reading, read_metadata, upright
 from archive_colorizer.media.profile import srgb
 from archive_colorizer.media.raster import ProfileRule, Raster
 from archive_colorizer.media.working_space import ColorPlan, plan_color
@@ -35,6 +35,21 @@ def turned(raster: Raster, reading: Reading) -> Raster:
         metadata=reading.metadata,
         warnings=raster.warnings + reading.warnings,
     )
+
+
+def room_for(shape: tuple[int, int], depth: np.dtype[Any], found: Found) -> Plane:
+    """An empty plane for samples as they are stored, which is upright in memory.
+
+    So `turned` has nothing to copy.
+    """
+    turn = read_metadata(found, ColorPlan(None, None)).orientation
+    plane: Any = np.empty(shape[::-1] if turn >= 5 else shape, depth)
+    if turn in (2, 3, 6, 7):
+        plane = plane[:, ::-1]
+    if turn in (3, 4, 7, 8):
+        plane = plane[::-1]
+    stored: Plane = plane.swapaxes(0, 1) if turn >= 5 else plane
+    return stored
 
 
 def upright_rgb(rgb: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,6 @@
-"""PNG read strip by strip, by none of the libraries that write it: a second opinion.
+"""16-bit PNG read strip by strip, by zlib and what the definition says: a second opinion.
 
-8 bit by Pillow, which holds the picture; 16, which Pillow does not hold, by zlib and what the
-definition says of filters that look at one neighbor.
+It understands the filters that look at one neighbor, as results of 16 bit have them.
 """
 
 import struct
@@ -13,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.media.content import Stored, opened
+from archive_colorizer.media.content import Stored
 from archive_colorizer.media.gather import Strips
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -29,7 +28,7 @@ class BrokenPng(ValueError):
 
 
 class OtherPng(ValueError):
-    """Of a kind that is not read here: interlaced, with a palette, or 16 bit filtered otherwise."""
+    """Of a kind that is not read here: not of 16 bit, interlaced, or filtered otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class _Header:
 
 
 def strips_of_png(content: Stored) -> Strips:
-    """Strips at the file's depth.
+    """Strips of a 16-bit PNG.
 
     Here and while strips are taken, raises OtherPng, and BrokenPng, at the end at the latest, for
     damage: all checksums are verified.
@@ -56,28 +55,10 @@ def strips_of_png(content: Stored) -> Strips:
     if beginning[:8] != _SIGNATURE or len(beginning) < _HEADER_END:
         raise BrokenPng("no PNG header")
     width, height, bits, kind, _, _, interlaced = struct.unpack(">IIBBBBB", beginning[16:29])
-    if bits not in (8, 16) or kind not in _CHANNELS or interlaced:
+    if bits != 16 or kind not in _CHANNELS or interlaced:
         raise OtherPng
     header = _Header(width, height, _CHANNELS[kind])
-    if bits == 8:
-        return Strips((height, width), np.dtype(np.uint8), _by_pillow(content, header))
     return Strips((height, width), np.dtype(np.uint16), _by_zlib(content, header))
-
-
-def _by_pillow(content: Stored, header: _Header) -> Iterator[Plane]:
-    from PIL import PngImagePlugin
-
-    rows = max(1, _AT_A_TIME // max(1, header.width))
-    try:
-        # The plugin and not Image.open, whose own limit on pixels is not ours.
-        with opened(content) as file, PngImagePlugin.PngImageFile(file) as image:
-            image.load()
-            for top in range(0, header.height, rows):
-                below = min(top + rows, header.height)
-                part = np.asarray(image.crop((0, top, header.width, below)))
-                yield part.reshape(below - top, header.width, -1)
-    except (OSError, SyntaxError, ValueError, LookupError, struct.error, zlib.error) as error:
-        raise BrokenPng(str(error)) from None
 
 
 def _by_zlib(content: Stored, header: _Header) -> Iterator[Plane]:

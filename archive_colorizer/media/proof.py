@@ -2,13 +2,15 @@
 
 OpenCV decodes what libvips, Pillow, libjpeg-turbo, OpenJPEG and we ourselves have encoded;
 TIFF, which tifffile encodes, is left to libvips, since OpenCV multiplies colors by alpha, and
-PNG with plain filters, which libvips encodes, to zlib.  These two give strips.
+PNG, which libvips encodes, to zlib at 16 bit, and to Pillow at 8, as is BMP.
 """
 
 import math
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -16,8 +18,8 @@ import numpy as np
 from archive_colorizer.color.space import Plane, luma_of
 from archive_colorizer.errors import DamagedPicture, ResultUnsound, SourceError
 from archive_colorizer.media import vips
-from archive_colorizer.media.content import Stored
-from archive_colorizer.media.gather import Strips, strips_of
+from archive_colorizer.media.content import Stored, opened
+from archive_colorizer.media.gather import Strips, strips_of, strips_of_image
 from archive_colorizer.media.jpeg import coarseness
 from archive_colorizer.media.likeness import Likeness, likeness_of_parts, luma_likeness, unlike
 from archive_colorizer.media.planes import rounded
@@ -25,6 +27,8 @@ from archive_colorizer.media.png_rows import BrokenPng, OtherPng, strips_of_png
 from archive_colorizer.media.raster import Format
 
 _BLOCK = 8
+_BIT_DEPTH = 24
+"""Where a PNG says it."""
 _ALLOWED = 1
 _ALLOWED_JPEG = 2
 """Code values; see `jpeg.FAITHFUL` for the second."""
@@ -63,6 +67,9 @@ def _likeness(content: Stored, kind: Format, luma: Plane, name: str) -> Likeness
     if kind == "png":
         with suppress(OtherPng):
             return _likeness_to(strips_of_png(content), luma)
+    if kind == "bmp" or (kind == "png" and content[_BIT_DEPTH : _BIT_DEPTH + 1] == b"\x08"):
+        with opened(content) as file, _by_pillow(file, kind) as image:
+            return _likeness_to(strips_of_image(image), luma)
     # A JPEG's luma is stored as such, and turned as its EXIF says when it is read like this.
     how = cv2.IMREAD_GRAYSCALE if kind == "jpeg" else cv2.IMREAD_UNCHANGED
     picture = _by_opencv(content, how)
@@ -90,6 +97,20 @@ def _luma_of(samples: Any) -> Plane:
     if samples.shape[2] < 3:
         return np.ascontiguousarray(samples[..., 0])
     return luma_of(samples[..., :3])
+
+
+def _by_pillow(file: BinaryIO, kind: Format) -> Any:
+    """A Pillow image, loaded: RGB or RGBA of 8 bit, for which OpenCV takes twelve bytes a pixel."""
+    from PIL import BmpImagePlugin, PngImagePlugin
+
+    # The plugins and not Image.open, whose own limit on pixels is not ours.
+    plugin: Any = BmpImagePlugin.BmpImageFile if kind == "bmp" else PngImagePlugin.PngImageFile
+    try:
+        image = plugin(file)
+        image.load()
+    except (OSError, SyntaxError, ValueError, LookupError, struct.error, zlib.error) as error:
+        raise DamagedPicture(str(error)) from None
+    return image
 
 
 def _by_opencv(content: Stored, how: int) -> Any:

@@ -15,6 +15,7 @@ from archive_colorizer.media.gather import raster_of, raster_of_strips, strips_o
 from archive_colorizer.media.jpeg_segments import iptc_of
 from archive_colorizer.media.limits import check_size
 from archive_colorizer.media.metadata import Found
+from archive_colorizer.media.planes import room_for
 from archive_colorizer.media.raster import Format, Raster, Request
 from archive_colorizer.media.tiff_rare import is_rare, read_rare
 
@@ -141,7 +142,7 @@ def _raster(image: Any, found: Found, kind: Format, request: Request, named: boo
     alpha: Plane | None = None
     if image.bands > colors and named:
         # libvips has divided by an alpha that was multiplied in.
-        alpha = np.empty((image.height, image.width), vips.depth_of(image, name))
+        alpha = room_for((image.height, image.width), vips.depth_of(image, name), found)
     if image.bands > colors + (alpha is not None):
         note = "channels of unknown meaning were dropped"
         found = replace(found, warnings=(*found.warnings, note))

@@ -5,7 +5,8 @@ import pytest
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.media.gather import Strips, raster_of, raster_of_strips
-from archive_colorizer.media.metadata import Found
+from archive_colorizer.media.metadata import Found, upright
+from archive_colorizer.media.planes import room_for
 from archive_colorizer.media.preview import Preview, preview_of
 from archive_colorizer.media.working_space import to_srgb
 from tests.media.files import deep, small
@@ -72,6 +73,19 @@ def test_where_the_color_begins_does_not_matter(icc, deepened, colored):
         assert once.warnings == whole.warnings and once.metadata == whole.metadata
         if colored:
             assert np.array_equal(once.preview, whole.preview)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_picture_that_lies_is_upright_and_was_not_copied(turn):
+    found = Found(orientation=turn)
+    stored = room_for((30, 50), np.dtype(np.uint16), found)
+    stored[:] = noise(30, 50, np.uint16)[..., 0]
+    shown = upright(stored, turn)
+    assert np.array_equal(shown, upright(stored.copy(), turn))
+    assert shown.flags.c_contiguous and np.shares_memory(shown, stored)
+    samples = noise(300, 500, np.uint16)
+    raster = gathered(samples, 7, found)
+    assert np.array_equal(raster.luma, upright(luma_of(samples), turn))
 
 
 def test_alpha_is_what_stands_behind_the_colors():
