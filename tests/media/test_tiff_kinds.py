@@ -129,6 +129,13 @@ def test_compressions_agree_with_pillow(compression, tile):
     assert off <= (2 if name == "jpeg" else 0)
 
 
+def test_a_strip_that_is_a_whole_master():
+    grain = np.random.default_rng(1).integers(0, 65536, (5500, 5500), dtype=np.uint16)
+    data = tiff(grain, photometric="minisblack", compression="zlib", rowsperstrip=5500)
+    assert len(data) > 50_000_000
+    assert np.array_equal(stills.decode(data, "x", grain.size).luma, grain)
+
+
 def album(**first):
     """Three pages of different pictures and depths."""
     target = io.BytesIO()
