@@ -26,8 +26,8 @@ _LOADERS: Final[dict[Format, str]] = {
     "heif": "heifload_source",
 }
 _LIMITS: Final[dict[Format, dict[str, bool]]] = {"tiff": {"unlimited": True}}
-"""Off, where libvips has some of its own: a strip of more than 50 MB is no fault in a master that has
-only one.  Sides are looked at before pixels are read, and a worker has its memory."""
+"""Off, where libvips has some of its own: a strip of more than 50 MB is no fault in a master
+that has only one.  Sides are looked at before pixels are read, and a worker has its memory."""
 _UNSUPPORTED: Final = (
     "nsupported",
     "not configured",
