@@ -336,7 +336,7 @@ def test_8_another_run_holds_the_output(command, scans, model):
 
 def test_9_the_time_is_used_up_and_the_next_run_goes_on(command, scans, model):
     arguments = ("run", scans, "--model", model, "--executor", "serial")
-    run = command(*arguments, "--time-budget", "0.01s", "--json")
+    run = command(*arguments, "--time-budget", "0.00001s", "--json")
     assert run.returncode == 9
     assert "the same command goes on" in run.stderr
     said = json.loads(run.stdout)
