@@ -117,7 +117,8 @@ class Tint:
         known = self._wide.shape[1]
         for begin in range(0, out.shape[1], _TOGETHER):
             rows = out[:, begin : begin + _TOGETHER]
-            at = self._at[top + begin :][: rows.shape[1], None]
+            above = top + begin
+            at = self._at[above : above + rows.shape[1], None]
             first, last = int(at[0, 0]), min(int(at[-1, 0]) + 2, known)
             weights = np.maximum(1 - np.abs(at - self._known[first:last]), 0)
             np.matmul(weights, self._wide[:, first:last], out=rows)

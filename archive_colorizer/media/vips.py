@@ -25,7 +25,7 @@ _LOADERS: Final[dict[Format, str]] = {
     "avif": "heifload_source",
     "heif": "heifload_source",
 }
-_LIMITS: Final[dict[Format, dict[str, bool]]] = {"tiff": {"unlimited": True}}
+_LIMITS: Final[dict[Format, dict[str, int]]] = {"tiff": {"unlimited": True}}
 """Off, where libvips has some of its own: a strip of more than 50 MB is no fault in a master
 that has only one.  Sides are looked at before pixels are read, and a worker has its memory."""
 _UNSUPPORTED: Final = (
@@ -63,7 +63,7 @@ def open_picture(data: Stored, kind: Format, name: str, page: int = 0) -> Any:
     vips = library()
     try:
         loader = getattr(vips.Image, _LOADERS[kind])
-        options = {"page": page, **_LIMITS.get(kind, {})} if page else _LIMITS.get(kind, {})
+        options = _LIMITS.get(kind, {}) | ({"page": page} if page else {})
         source = _source(data)
         image = loader(source, fail_on="error", access="sequential", **options)
         # Else the bytes could go before the pixels are read; pyvips does so with loaders it finds.

@@ -118,7 +118,7 @@ class _Keeper:
         if self._lease.is_lost:
             raise OutputError(
                 f"another run may have taken over {self._output}, since this one was not heard of "
-                "for too long; what was made is there, run again, or when that run has ended"
+                "for too long; what was made is there, run again when no other run is at work"
             )
         if self._trouble is not None:
             raise self._error(self._trouble)
