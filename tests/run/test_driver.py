@@ -164,8 +164,7 @@ def test_only_the_guilty_one_is_failed(place: Place) -> None:
     assert summary.failures == {"worker-lost": 1}
     assert executor.closed
     tries = [batch for batch in executor.tries if guilty in [job.source.name for job in batch]]
-    assert len(tries) == 2
-    assert len(tries[1]) == 1
+    assert [len(batch) for batch in tries] == [4, 1]
     outcome = place.newest(guilty)
     assert outcome is not None
     assert (outcome.state, outcome.reason) == (State.FAILED, "worker-lost")
@@ -333,12 +332,10 @@ def test_an_output_that_fails_ends_the_run_and_blames_no_file(place: Place) -> N
 
     with pytest.raises(OutputError, match="No space left on device"):
         place.run(wrap=wrap)
-    made = len(place.results())
-    assert 5 <= made < 30
-    assert place.lines() == 1 + made
+    assert place.lines() == 7
     assert b"failed" not in (place.output / "manifest.jsonl").read_bytes()
     summary = place.run()
-    assert (summary.done, summary.unchanged[State.DONE]) == (30 - made, made)
+    assert (summary.done, summary.unchanged[State.DONE]) == (24, 6)
 
 
 def test_a_strangers_file_fails_only_its_own_source(place: Place) -> None:
