@@ -14,27 +14,35 @@ Luma stays what it was, to within one code value:
 True
 """
 
+import importlib
 from typing import TYPE_CHECKING
+
+from archive_colorizer._version import __version__
 
 if TYPE_CHECKING:
     from archive_colorizer.api import Model, load_model, restore_archive, restore_photo
-    from archive_colorizer.recipe import Recipe
+    from archive_colorizer.recipe.files import load_recipe
+    from archive_colorizer.recipe.recipe import Recipe
 
-__version__ = "0.1.0"
+__all__ = [
+    "Model",
+    "Recipe",
+    "__version__",
+    "load_model",
+    "load_recipe",
+    "restore_archive",
+    "restore_photo",
+]
 
-__all__ = ["Model", "Recipe", "load_model", "restore_archive", "restore_photo"]
+_HOMES = {"Recipe": "recipe.recipe", "load_recipe": "recipe.files"}
+"""The modules of names that are not of the api."""
 
 
 def __getattr__(name: str) -> object:
     """Late, so that a command that asks for its help need not load NumPy and OpenCV first."""
-    if name == "Recipe":
-        from archive_colorizer import recipe
-
-        return recipe.Recipe
     if name in __all__:
-        from archive_colorizer import api
-
-        return getattr(api, name)
+        module = importlib.import_module(f"archive_colorizer.{_HOMES.get(name, 'api')}")
+        return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

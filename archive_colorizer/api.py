@@ -13,11 +13,10 @@ from typing import cast, overload
 
 import numpy as np
 
-from archive_colorizer import pipeline
-from archive_colorizer.address import given_place
+from archive_colorizer.color.analysis.tone import Tone, tone_of
 from archive_colorizer.color.blend import blend_rgb
 from archive_colorizer.color.space import Plane, luma_of
-from archive_colorizer.color.tone import Tone, tone_of
+from archive_colorizer.discovery.walk import accompanied, read_source
 from archive_colorizer.errors import (
     OutputError,
     ResultUnwritable,
@@ -25,26 +24,19 @@ from archive_colorizer.errors import (
     UnsupportedPicture,
     UsageError,
 )
-from archive_colorizer.loaded import (
-    Model,
-    Name,
-    file_of,
-    load_model,
-    opened,
-    painter_of,
-    place_in,
-)
-from archive_colorizer.media.discover import accompanied, read_source
-from archive_colorizer.media.formats import EXTENSIONS, Wanted
-from archive_colorizer.media.raster import Format
-from archive_colorizer.opening import Tell, tell_nobody
-from archive_colorizer.overrides import Overriding
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Outcome, Source, Stamp, State
-from archive_colorizer.restore.aids import NO_AIDS, Aids, read_aids
-from archive_colorizer.restore.painter import Painter
+from archive_colorizer.image.formats import EXTENSIONS, Wanted
+from archive_colorizer.image.raster import Format
+from archive_colorizer.loaded import Model, Name, file_of, load_model, opened, painter_of, place_in
+from archive_colorizer.location import given_place
+from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.pipeline import photos as pipeline
+from archive_colorizer.pipeline.run_session import Tell, tell_nobody
+from archive_colorizer.recipe.overrides import Overriding
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Job, Outcome, Source, Stamp, State
+from archive_colorizer.restore.colorize import recolor
+from archive_colorizer.restore.guides import NO_AIDS, Aids, read_aids
 from archive_colorizer.restore.photo import bring, decoded, finish
-from archive_colorizer.restore.recolor import recolor
 from archive_colorizer.restore.reference import pinned
 from archive_colorizer.restore.render import luma_shown
 from archive_colorizer.run.driver import Watch, watch_nothing

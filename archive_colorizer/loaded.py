@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from archive_colorizer.executors.threads import cores
 from archive_colorizer.model.colorizer import Colorizer, digest_of_model, open_colorizer
-from archive_colorizer.model.shelf import find_model
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Workplace
-from archive_colorizer.restore.painter import Painter, painter_with
-from archive_colorizer.run.threads import cores
+from archive_colorizer.model.ensemble import Painter, painter_with
+from archive_colorizer.model.registry import find_model
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Workplace
 
 Name: TypeAlias = str | os.PathLike[str]
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from archive_colorizer.records import Outcome, Provenance
+from archive_colorizer.records.jobs import Outcome, Provenance
 
 
 def to_line(record: Outcome | Provenance) -> bytes:

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from archive_colorizer.model.shelf import find_model
-from archive_colorizer.run.threads import cores
+from archive_colorizer.executors.threads import cores
+from archive_colorizer.model.registry import find_model
 from benchmarks.speed_pictures import KINDS, make_pictures
 from benchmarks.speed_report import (
     Figures,

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps
 
-from archive_colorizer.color.sizes import enlarge, shrink
+from archive_colorizer.color.resample import enlarge, shrink
 from archive_colorizer.color.space import FloatArray, Plane, lab_of, luma_of, rgb_of, rgb_of_lab
-from archive_colorizer.model.adapt import pack, unpack, working_size
+from archive_colorizer.model.color_spaces import pack, unpack, working_size
 from archive_colorizer.model.colorizer import Colorizer
 from archive_colorizer.model.contract import (
     METADATA_KEY,

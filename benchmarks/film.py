@@ -20,15 +20,15 @@ import numpy as np
 from skimage import data
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from archive_colorizer.color.sizes import fit_within
+from archive_colorizer.color.resample import fit_within
 from archive_colorizer.color.space import chroma_of, luma_of, rgb_of
-from archive_colorizer.media.film import Codes, FilmFacts, Frame, Layout
+from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.model.colorizer import open_colorizer
-from archive_colorizer.model.shelf import find_model
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Part, Shot
-from archive_colorizer.restore.film import restore_part
-from archive_colorizer.restore.painter import Painter
+from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.model.registry import find_model
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Part, Shot
+from archive_colorizer.video.film import Codes, FilmFacts, Frame, Layout
 
 HEAD = ("", "flicker", "of frame by frame", "its excess over the truth's", "CDC x 1000",
         "CIEDE2000", "against frame by frame")  # fmt: skip

@@ -23,17 +23,17 @@ from typing import Final
 import numpy as np
 
 from archive_colorizer.adoption.adopt import adopt
-from archive_colorizer.adoption.halve import halve
+from archive_colorizer.adoption.fp16 import halve
 from archive_colorizer.device import ask_driver, parse_device
 from archive_colorizer.errors import ModelError
-from archive_colorizer.model.adapt import pack, working_size
-from archive_colorizer.model.bound import Bound
+from archive_colorizer.executors.threads import cores
+from archive_colorizer.model.batching import Joiner
+from archive_colorizer.model.color_spaces import pack, working_size
 from archive_colorizer.model.colorizer import Colorizer, joined, open_colorizer
 from archive_colorizer.model.fitted import SIZES, Fitted
-from archive_colorizer.model.joiner import Joiner
+from archive_colorizer.model.io_binding import Bound
+from archive_colorizer.model.registry import find_model
 from archive_colorizer.model.runtime import PROVIDERS
-from archive_colorizer.model.shelf import find_model
-from archive_colorizer.run.threads import cores
 from benchmarks.foreign_network import large_network
 from benchmarks.speed_pictures import KINDS, make_pictures
 from benchmarks.speed_run import restore

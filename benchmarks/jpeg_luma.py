@@ -23,11 +23,11 @@ from PIL import Image
 from skimage import data
 
 from archive_colorizer.color.blend import ChromaField, blend_planes
-from archive_colorizer.media.jpeg import encode_jpeg
-from archive_colorizer.media.jpeg_carried import can_carry, carry_scan
-from archive_colorizer.media.jpeg_lossless import encode_lossless, read_luma
-from archive_colorizer.media.jpeg_segments import frame_of, with_metadata
-from archive_colorizer.media.raster import Metadata
+from archive_colorizer.image.codecs.jpeg.codec import encode_jpeg
+from archive_colorizer.image.codecs.jpeg.lossless import encode_lossless, read_luma
+from archive_colorizer.image.codecs.jpeg.scan_transfer import can_carry, carry_scan
+from archive_colorizer.image.codecs.jpeg.segments import frame_of, with_metadata
+from archive_colorizer.image.raster import Metadata
 
 HEAD = (
     "source", "kept by being", "encoded / source", "kept / source", "encoded: luma error",

@@ -25,12 +25,12 @@ from pathlib import Path
 
 import psutil
 
-from archive_colorizer.media.discover import walk
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Outcome, Source, State, Workplace
+from archive_colorizer.discovery.walk import walk
+from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Outcome, Source, State, Workplace
+from archive_colorizer.restore.model_cache import models_of, painter_of
 from archive_colorizer.restore.photo import finish
-from archive_colorizer.restore.session import models_of, painter_of
-from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import plan
 from benchmarks.scale_tree import lay_out
 from benchmarks.speed_run import Seen, has_result, look_at

@@ -23,15 +23,16 @@ import numpy as np
 import simplejpeg
 
 from archive_colorizer.color.blend import blend_planes, blend_rgb
-from archive_colorizer.color.sizes import shrink
-from archive_colorizer.media import jpeg, stills
-from archive_colorizer.media.jpeg_carried import carry_scan
-from archive_colorizer.media.raster import Metadata, Raster
-from archive_colorizer.model.adapt import working_size
+from archive_colorizer.color.resample import shrink
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.codecs.jpeg import codec as jpeg
+from archive_colorizer.image.codecs.jpeg.scan_transfer import carry_scan
+from archive_colorizer.image.raster import Metadata, Raster
+from archive_colorizer.model.color_spaces import working_size
 from archive_colorizer.model.colorizer import Colorizer, open_colorizer
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.restore.painter import Painter
-from archive_colorizer.restore.recolor import field_of
+from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.restore.colorize import field_of
 from benchmarks.fidelity_peers import ddcolor_way
 
 Times = dict[str, float]

@@ -21,11 +21,11 @@ import psutil
 import simplejpeg
 from skimage import data
 
-from archive_colorizer.training.data import Crops
-from archive_colorizer.training.recipe import TrainingRecipe
-from archive_colorizer.training.scan import index_photos
-from archive_colorizer.training.store import Photos
-from archive_colorizer.training.stream import Stream
+from archive_colorizer.training.config import TrainingRecipe
+from archive_colorizer.training.data.crops import Crops
+from archive_colorizer.training.data.loader import Stream
+from archive_colorizer.training.data.scan import index_photos
+from archive_colorizer.training.data.store import Photos
 
 _COUNTS = (2_000, 20_000, 200_000)
 _BATCH, _SIZE, _SECONDS = 16, 128, 8.0

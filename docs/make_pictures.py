@@ -12,18 +12,18 @@ import numpy.typing as npt
 from skimage import data
 
 from archive_colorizer.color.blend import blend_rgb
+from archive_colorizer.color.resample import shrink
 from archive_colorizer.color.sharpen import sharpened
-from archive_colorizer.color.sizes import shrink
 from archive_colorizer.color.space import luma_of
-from archive_colorizer.model.adapt import pack, working_size
+from archive_colorizer.model.color_spaces import pack, working_size
 from archive_colorizer.model.colorizer import open_colorizer
-from archive_colorizer.model.shelf import find_model
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.restore.aids import NO_AIDS, Aids
+from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.model.ensemble import painter_with as painter_with_recipe
+from archive_colorizer.model.registry import find_model
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.restore.colorize import recolor
 from archive_colorizer.restore.contact_sheet import Sheet, Tile
-from archive_colorizer.restore.painter import Painter
-from archive_colorizer.restore.painter import painter_with as painter_with_recipe
-from archive_colorizer.restore.recolor import recolor
+from archive_colorizer.restore.guides import NO_AIDS, Aids
 from archive_colorizer.restore.render import sharpening_of
 
 PICTURES = Path(__file__).parent / "pictures"

@@ -10,11 +10,16 @@ from typing import Any
 
 import cv2
 
-from archive_colorizer import film_pipeline
-from archive_colorizer.film_order import FilmOrder, place_film_order
-from archive_colorizer.media import deliver, frame_folder, join
-from archive_colorizer.recipe import FilmRecipe, Recipe
-from archive_colorizer.restore import cuts, film_join, film_task, film_writer
+from archive_colorizer.film import join as film_join
+from archive_colorizer.film import pipeline as film_pipeline
+from archive_colorizer.film import scene_cuts as cuts
+from archive_colorizer.film import segments as film_writer
+from archive_colorizer.film import tasks as film_task
+from archive_colorizer.film.request import FilmOrder, place_film_order
+from archive_colorizer.output import deliver
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
+from archive_colorizer.video import muxer as join
+from archive_colorizer.video.sequence import folder as frame_folder
 
 
 def die(*_: object, **__: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from archive_colorizer.address import Address
+from archive_colorizer.location import Address
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def bucket(s3_server, monkeypatch, request):
     import boto3
     from s3fs import S3FileSystem
 
-    from archive_colorizer.run.listing import forget
-    from archive_colorizer.store.filesystems import store_of
+    from archive_colorizer.storage.filesystems import store_of
+    from archive_colorizer.storage.listing_cache import forget
 
     for name in [one for one in os.environ if one.startswith("AWS_")]:
         monkeypatch.delenv(name)

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.address import Address, given_place, is_address, on_disk, place_of
 from archive_colorizer.errors import UsageError
+from archive_colorizer.location import Address, given_place, is_address, on_disk, place_of
 
 PART = st.text(st.characters(codec="utf-8", exclude_characters="/?#\0"), min_size=1, max_size=9)
 

@@ -30,7 +30,7 @@ from archive_colorizer.errors import (
     UnsupportedPicture,
     UsageError,
 )
-from archive_colorizer.records import State
+from archive_colorizer.records.jobs import State
 from tests.model.networks import constant_model
 from tests.photographs import NAMES, at_16_bits, photograph
 from tests.restore.studio import grey, luma_error

@@ -150,7 +150,7 @@ def test_nobody_prints_and_names_say_something(module):
     ("what", "absent"),
     [
         (
-            "import archive_colorizer.pipeline",
+            "import archive_colorizer.pipeline.photos",
             ["torch", "click", "skimage", "distributed", "fsspec", "s3fs"],
         ),
         ("import archive_colorizer.restore.photo", ["torch", "onnxruntime", "dask", "click"]),

@@ -10,20 +10,20 @@ import pytest
 import tifffile
 from PIL import Image
 
-from archive_colorizer import opening
 from archive_colorizer.device import Device
-from archive_colorizer.media.film import Layout
+from archive_colorizer.executors.allocation import Share, Team
+from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.model.colorizer import joined, open_colorizer
+from archive_colorizer.model.ensemble import Painter
 from archive_colorizer.model.fitted import SIZES
-from archive_colorizer.model.shelf import find_model
-from archive_colorizer.pipeline import place_order, restore_archive
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Part, Shot, State
+from archive_colorizer.model.registry import find_model
+from archive_colorizer.pipeline import run_session as opening
+from archive_colorizer.pipeline.photos import place_order, restore_archive
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Job, Part, Shot, State
 from archive_colorizer.restore import photo
-from archive_colorizer.restore.film import restore_part
-from archive_colorizer.restore.painter import Painter
-from archive_colorizer.restore.session import models_of
-from archive_colorizer.run.team import Share, Team
+from archive_colorizer.restore.model_cache import models_of
+from archive_colorizer.video.film import Layout
 from tests.model.test_devices import Short
 from tests.photographs import NAMES
 from tests.restore.films import LIMITED, MemoryFilm, pan

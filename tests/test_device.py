@@ -5,7 +5,7 @@ import pytest
 from archive_colorizer import device
 from archive_colorizer.device import VISIBLE, Device, parse_device, visible_cards
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe import Recipe
+from archive_colorizer.recipe.recipe import Recipe
 
 
 @pytest.mark.parametrize(

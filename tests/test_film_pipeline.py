@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from archive_colorizer.errors import OutputError, UsageError
-from archive_colorizer.film_order import FilmOrder, place_film_order
-from archive_colorizer.film_pipeline import restore_films
-from archive_colorizer.recipe_shots import ShotSettings
-from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.film.pipeline import restore_films
+from archive_colorizer.film.request import FilmOrder, place_film_order
+from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.recipe.film_shots import ShotSettings
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.span import span_of
-from archive_colorizer.verification import verify_output
+from archive_colorizer.verification.verify import verify_output
 from tests.film_samples import CUT, FRAMES, checked, decoded, lumas, pixels, sequence, video
 from tests.killed_film import order_of, run_and_die
 from tests.model.networks import constant_model

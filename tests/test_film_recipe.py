@@ -7,11 +7,11 @@ from fractions import Fraction
 import pytest
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe import FilmRecipe, Recipe
-from archive_colorizer.recipe_file import load_recipe, load_recipes
-from archive_colorizer.recipe_shots import ShotSettings, load_shots
-from archive_colorizer.recipe_text import as_toml, faults_of, trace
-from archive_colorizer.records import Workplace
+from archive_colorizer.recipe.explain import as_toml, faults_of, trace
+from archive_colorizer.recipe.files import load_recipe, load_recipes
+from archive_colorizer.recipe.film_shots import ShotSettings, load_shots
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
+from archive_colorizer.records.jobs import Workplace
 
 PIXELS = {"smoothing": 0.2, "codec": "ffv1", "rate": "25"}
 RUNNING = {"shortest": 30, "longest": 100, "allow_missing": True}

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archive_colorizer.film_pipeline import restore_films
-from archive_colorizer.restore import film_join, film_task
+from archive_colorizer.film import join as film_join
+from archive_colorizer.film import tasks as film_task
+from archive_colorizer.film.pipeline import restore_films
 from archive_colorizer.run.span import span_of
-from archive_colorizer.verification import verify_output
+from archive_colorizer.verification.verify import verify_output
 from tests.film_samples import FRAMES, sequence, video
 from tests.killed_film import order_of
 from tests.model.networks import constant_model

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer import grid
 from archive_colorizer.errors import UsageError
-from archive_colorizer.grid import Axis, GridOrder, parse_axis, write_grid
+from archive_colorizer.pipeline import settings_grid as grid
+from archive_colorizer.pipeline.settings_grid import Axis, GridOrder, parse_axis, write_grid
 from tests.model.networks import constant_model
 from tests.restore.studio import grey
 

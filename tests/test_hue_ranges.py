@@ -5,11 +5,11 @@ import pytest
 
 from archive_colorizer.color.hue_bands import HueBand
 from archive_colorizer.errors import UsageError
-from archive_colorizer.hue_ranges import NAMED, HueRange
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.recipe_file import load_recipe
-from archive_colorizer.recipe_schema import descriptions, schema
-from archive_colorizer.recipe_text import as_toml, faults_of, trace
+from archive_colorizer.recipe.explain import as_toml, faults_of, trace
+from archive_colorizer.recipe.files import load_recipe
+from archive_colorizer.recipe.hue_ranges import NAMED, HueRange
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.recipe.schema import descriptions, schema
 
 WRITTEN = """
 strength = 0.5

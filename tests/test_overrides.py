@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.overrides import (
+from archive_colorizer.recipe.explain import faults_of
+from archive_colorizer.recipe.files import load_recipe
+from archive_colorizer.recipe.overrides import (
     LARGEST,
     Overriding,
     glob_overrides,
@@ -16,11 +18,9 @@ from archive_colorizer.overrides import (
     parse_override,
     pattern_of,
 )
-from archive_colorizer.presets import PRESETS
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.recipe_file import load_recipe
-from archive_colorizer.recipe_schema import schema
-from archive_colorizer.recipe_text import faults_of
+from archive_colorizer.recipe.presets import PRESETS
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.recipe.schema import schema
 
 FREE = Overriding()
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.presets import PRESETS
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.recipe_file import load_recipe
-from archive_colorizer.settings import plain_of
+from archive_colorizer.recipe.fields import plain_of
+from archive_colorizer.recipe.files import load_recipe
+from archive_colorizer.recipe.presets import PRESETS
+from archive_colorizer.recipe.recipe import Recipe
 
 PIXELS = {
     "strength": 0.5,

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe import FilmRecipe, Recipe
-from archive_colorizer.recipe_file import load_recipes
-from archive_colorizer.recipe_schema import descriptions, schema
-from archive_colorizer.recipe_text import Traced, as_toml, faults_of, trace
+from archive_colorizer.recipe.explain import Traced, as_toml, faults_of, trace
+from archive_colorizer.recipe.files import load_recipes
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
+from archive_colorizer.recipe.schema import descriptions, schema
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 

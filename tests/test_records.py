@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Source, Stamp, Unfit, Workplace
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Job, Source, Stamp, Unfit, Workplace
 from archive_colorizer.restore.photo import restore_photos
 
 SOURCE = Source("/archive/scans", "box 17/" + "n" * 200 + ".tif", Stamp(1, 2, 3, 4))

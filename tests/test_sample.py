@@ -6,10 +6,10 @@ from PIL import Image
 
 from archive_colorizer import sample
 from archive_colorizer.color.space import luma_of
+from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import DamagedPicture, DependencyError, OutputError, UsageError
-from archive_colorizer.media import stills
-from archive_colorizer.media.discover import walk
-from archive_colorizer.records import Source
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.records.jobs import Source
 from tests.photographs import photograph
 
 

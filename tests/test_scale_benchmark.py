@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("skimage.data", reason="photographs come with scikit-image")
 
-from archive_colorizer.media.discover import walk
-from archive_colorizer.records import Source
+from archive_colorizer.discovery.walk import walk
+from archive_colorizer.records.jobs import Source
 from benchmarks.scale import HEAD, list_and_plan, main
 from benchmarks.scale_tree import lay_out
 

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.settings import Settings, pixels
+from archive_colorizer.recipe.fields import Settings, pixels
+from archive_colorizer.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

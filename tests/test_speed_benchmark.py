@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("skimage.data", reason="photographs come with scikit-image")
 
-from archive_colorizer.media import stills
-from archive_colorizer.media.header import size_of
-from archive_colorizer.media.jpeg_segments import frame_of
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.codecs.header import size_of
+from archive_colorizer.image.codecs.jpeg.segments import frame_of
 from benchmarks import speed_pictures
 from benchmarks.__main__ import _options, counts_of, main
 from benchmarks.speed_pictures import KINDS, make_pictures, picture

@@ -20,10 +20,10 @@ import pytest
 from PIL import Image
 
 from archive_colorizer.cli import program
-from archive_colorizer.recipe import FilmRecipe, Recipe
-from archive_colorizer.recipe_file import load_recipes
-from archive_colorizer.recipe_schema import schema
-from archive_colorizer.recipe_text import faults_of
+from archive_colorizer.recipe.explain import faults_of
+from archive_colorizer.recipe.files import load_recipes
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
+from archive_colorizer.recipe.schema import schema
 from archive_colorizer.sample import lay_out_sample
 from tests.cli.test_watch import awaited
 from tests.photographs import photograph
@@ -52,8 +52,8 @@ def test_every_workflow_is_a_recipe_that_says_something(path):
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.name)
 def test_every_training_workflow_is_a_training_recipe_with_a_known_network(path):
     pytest.importorskip("torch", reason="training needs the train extra")
-    from archive_colorizer.training.network import build_network
-    from archive_colorizer.training.recipe import TrainingRecipe, load_training_recipe
+    from archive_colorizer.training.config import TrainingRecipe, load_training_recipe
+    from archive_colorizer.training.networks.network import build_network
 
     recipe = load_training_recipe(path)
     assert recipe != TrainingRecipe()

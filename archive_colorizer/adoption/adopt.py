@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from archive_colorizer.adoption.families import CUSTOM, FAMILIES
-from archive_colorizer.adoption.graph import Interface, examine, newest_opset
-from archive_colorizer.adoption.trial import Findings, try_out
+from archive_colorizer.adoption.onnx_graph import Interface, examine, newest_opset
+from archive_colorizer.adoption.probe import Findings, try_out
 from archive_colorizer.errors import ModelError, UsageError
 from archive_colorizer.model.colorizer import Colorizer, read_model, try_model
 from archive_colorizer.model.contract import (
@@ -18,7 +18,7 @@ from archive_colorizer.model.contract import (
     ModelContract,
     OutputContract,
 )
-from archive_colorizer.model.stamp import drafted, read_metadata, stamped
+from archive_colorizer.model.onnx_metadata import drafted, read_metadata, stamped
 
 
 @dataclass(frozen=True, slots=True)

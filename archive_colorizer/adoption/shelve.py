@@ -7,8 +7,8 @@ from pathlib import Path
 
 from archive_colorizer.errors import ModelError, UsageError
 from archive_colorizer.model.contract import METADATA_KEY, ModelContract
-from archive_colorizer.model.shelf import adopted_folder, models_at_hand, shipped_models
-from archive_colorizer.model.stamp import read_metadata
+from archive_colorizer.model.onnx_metadata import read_metadata
+from archive_colorizer.model.registry import adopted_folder, models_at_hand, shipped_models
 
 
 def place_on_shelf(name: str) -> Path:

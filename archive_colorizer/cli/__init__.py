@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from archive_colorizer import __version__
+from archive_colorizer._version import __version__
 from archive_colorizer.errors import ArchiveColorizerError, ExitCode
 
 COMMANDS = {
@@ -31,15 +31,19 @@ COMMANDS = {
 class LateGroup(click.Group):
     """A group whose commands are imported when they are called, so that --help is quick.
 
-    late: a sentence by name; `prefix` stands before the name of each one's module.
+    late: a sentence by name; package: the dotted name of the package that holds a module for each.
     """
 
     def __init__(
-        self, *args: Any, late: Mapping[str, str], prefix: str = "", **settings: Any
+        self,
+        *args: Any,
+        late: Mapping[str, str],
+        package: str = "archive_colorizer.cli.commands",
+        **settings: Any,
     ) -> None:
         super().__init__(*args, **settings)
         self._late = late
-        self._prefix = prefix
+        self._package = package
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._late)
@@ -47,7 +51,7 @@ class LateGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._late:
             return None
-        module = importlib.import_module(f"archive_colorizer.cli.{self._prefix}{cmd_name}")
+        module = importlib.import_module(f"{self._package}.{cmd_name}")
         command: click.Command = module.command
         return command
 

@@ -20,7 +20,7 @@ def show_grid(
 
     --grid takes one axis; further ones may follow it like arguments.
     """
-    from archive_colorizer.grid import GridOrder, parse_axis, write_grid
+    from archive_colorizer.pipeline.settings_grid import GridOrder, parse_axis, write_grid
 
     axes = [one for text in grid for one in text.split()]
     axes += [str(one) for one in words if _is_axis(one)]

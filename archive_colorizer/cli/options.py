@@ -6,9 +6,9 @@ from typing import Any, Final, TypeAlias, cast
 
 import click
 
-from archive_colorizer.address import given_place, is_address
 from archive_colorizer.errors import UsageError
-from archive_colorizer.hue_ranges import HueRange
+from archive_colorizer.location import given_place, is_address
+from archive_colorizer.recipe.hue_ranges import HueRange
 
 Decorator: TypeAlias = Callable[[Any], Any]
 

@@ -18,8 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.color.picture import Picture
-from archive_colorizer.color.share import share_rows
+from archive_colorizer.color.gamut import Scale, Tint
 from archive_colorizer.color.space import (
     CHROMA_TO_RGB,
     KB,
@@ -29,7 +28,8 @@ from archive_colorizer.color.space import (
     chroma_matrix,
     planes_of,
 )
-from archive_colorizer.color.tint import Scale, Tint
+from archive_colorizer.color.spatial_mask import share_rows
+from archive_colorizer.color.strip_image import Picture
 
 _SMOOTHNESS = 1e-3
 """Variance of luma (its square root: 8 of 255) below which an edge is taken for grain."""

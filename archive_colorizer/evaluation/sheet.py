@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from archive_colorizer.evaluation.figures import Picture
+from archive_colorizer.evaluation.metrics import Picture
 
 _SIDE = 192
 _GAP = 4

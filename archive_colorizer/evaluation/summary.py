@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.evaluation.figures import PhotoFigures
-from archive_colorizer.evaluation.subjects import Subject
-from archive_colorizer.evaluation.trial import GREY
+from archive_colorizer.evaluation.dataset import Subject
+from archive_colorizer.evaluation.metrics import PhotoFigures
+from archive_colorizer.evaluation.runner import GREY
 
 Floats = npt.NDArray[np.float64]
 

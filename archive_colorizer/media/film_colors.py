@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
-from archive_colorizer.media.film import FilmFacts
-from archive_colorizer.media.film_source import frame_paths
-from archive_colorizer.media.video_decode import pictures
-from archive_colorizer.media.video_scan import FrameIndex
+from archive_colorizer.video.decoder import pictures
+from archive_colorizer.video.film import FilmFacts
+from archive_colorizer.video.packet_index import FrameIndex
+from archive_colorizer.video.sequence.source import frame_paths
 
 
 def color_frames(path: Path, facts: FilmFacts, span: range) -> Iterator[npt.NDArray[np.uint8]]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from fractions import Fraction
 from typing import Any
 
-from archive_colorizer.media.film import Codes, ColorTags, FilmFacts
+from archive_colorizer.video.film import Codes, ColorTags, FilmFacts
 
 
 def facts_as_text(facts: FilmFacts) -> str:

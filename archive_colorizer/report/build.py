@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from archive_colorizer.address import Place, place_of
+from archive_colorizer.executors.threads import in_threads
+from archive_colorizer.location import Place, place_of
+from archive_colorizer.manifest.reader import Account, Entry
 from archive_colorizer.report.files import PAGE, open_folder
 from archive_colorizer.report.page import write_page
 from archive_colorizer.report.thumbs import FOLDER, Darkroom, Pair
-from archive_colorizer.run.account import Account, Entry
-from archive_colorizer.run.apart import real
-from archive_colorizer.run.threads import in_threads
-from archive_colorizer.run.whole import unwritable, write_whole
-from archive_colorizer.verification import roots_of
+from archive_colorizer.storage.atomic import unwritable, write_whole
+from archive_colorizer.storage.overlap import real
+from archive_colorizer.verification.verify import roots_of
 
 _MAX_PIXELS: Final = 300_000_000
 

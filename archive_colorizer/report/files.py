@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from archive_colorizer.address import Place
 from archive_colorizer.errors import TargetExists, UsageError
-from archive_colorizer.run.apart import check_apart
-from archive_colorizer.run.whole import unwritable
+from archive_colorizer.location import Place
+from archive_colorizer.storage.atomic import unwritable
+from archive_colorizer.storage.overlap import check_apart
 
 PAGE: Final = "index.html"
 MARKS: Final = "marked.json"

@@ -12,10 +12,10 @@ from dataclasses import asdict
 from importlib.resources import files
 from typing import BinaryIO, Final
 
-from archive_colorizer.records import Provenance
+from archive_colorizer.manifest.reader import Account, Entry
+from archive_colorizer.records.jobs import Provenance
 from archive_colorizer.report.files import OPENING
 from archive_colorizer.report.thumbs import Pair
-from archive_colorizer.run.account import Account, Entry
 
 ON_DISK: Final = b"connect-src 'none'"
 """The part of the policy that keeps a page from talking to anybody."""

@@ -19,9 +19,9 @@ from typing import Final
 
 from archive_colorizer.errors import OutputError
 from archive_colorizer.report.files import MARKS, PAGE
+from archive_colorizer.report.marks import LARGEST, marks_of
 from archive_colorizer.report.page import ON_DISK
-from archive_colorizer.run.marks import LARGEST, marks_of
-from archive_colorizer.run.whole import write_whole
+from archive_colorizer.storage.atomic import write_whole
 
 _HOST: Final = "127.0.0.1"
 _PICTURE: Final = re.compile(r"thumbs/[0-9a-f]{64}(-[0-9]{1,9})?\.jpg\Z")

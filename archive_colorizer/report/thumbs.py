@@ -11,16 +11,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.address import Place
 from archive_colorizer.color.space import white_of
+from archive_colorizer.discovery.walk import read_source
 from archive_colorizer.errors import ArchiveColorizerError, SourceError
-from archive_colorizer.media import stills
-from archive_colorizer.media.discover import read_source
-from archive_colorizer.media.raster import Raster
-from archive_colorizer.run.account import Entry
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.raster import Raster
+from archive_colorizer.location import Place
+from archive_colorizer.manifest.reader import Entry
 from archive_colorizer.run.findings import Finding
-from archive_colorizer.run.whole import write_whole
-from archive_colorizer.verification import Roots, find_source, page_of
+from archive_colorizer.storage.atomic import write_whole
+from archive_colorizer.verification.verify import Roots, find_source, page_of
 
 FOLDER: Final = "thumbs"
 _LONG_SIDE: Final = 512

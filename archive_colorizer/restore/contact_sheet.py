@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.space import chroma_to_rgb
-from archive_colorizer.media.film import Codes, ColorFrame, FilmFacts
+from archive_colorizer.video.film import Codes, ColorFrame, FilmFacts
 
 Rgb: TypeAlias = npt.NDArray[np.uint8]
 

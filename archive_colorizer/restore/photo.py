@@ -6,31 +6,31 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from archive_colorizer import __version__
+from archive_colorizer._version import __version__
+from archive_colorizer.color.analysis.tone import Tone, tone_of
 from archive_colorizer.color.space import Plane
-from archive_colorizer.color.tone import Tone, tone_of
+from archive_colorizer.discovery.walk import check_fixity, check_unchanged, open_source
 from archive_colorizer.errors import SourceError
-from archive_colorizer.media import stills
-from archive_colorizer.media.content import Stored, digest_of
-from archive_colorizer.media.credentials import holds_credentials, with_credentials
-from archive_colorizer.media.deliver import deliver
-from archive_colorizer.media.discover import check_fixity, check_unchanged, open_source
-from archive_colorizer.media.draft import Content, in_memory, unless_failed
-from archive_colorizer.media.errands import Check, Parcel
-from archive_colorizer.media.formats import result_format
-from archive_colorizer.media.metadata import ProvenanceNote, with_provenance
-from archive_colorizer.media.proof import check_result
-from archive_colorizer.media.raster import Format, Raster
-from archive_colorizer.media.sidecar import holds_xmp, sidecar_for
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Companion, Job, Outcome, Source, Stamp, State, Workplace
-from archive_colorizer.restore.aids import check_aids, read_aids
-from archive_colorizer.restore.boundary import settle
-from archive_colorizer.restore.courier import Courier
-from archive_colorizer.restore.painter import Painter
-from archive_colorizer.restore.recolor import flags_of, recolor
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.formats import result_format
+from archive_colorizer.image.metadata.c2pa import holds_credentials, with_credentials
+from archive_colorizer.image.metadata.model import ProvenanceNote, with_provenance
+from archive_colorizer.image.metadata.sidecar import holds_xmp, sidecar_for
+from archive_colorizer.image.raster import Format, Raster
+from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.output.deliver import deliver
+from archive_colorizer.output.deliveries import Check, Parcel
+from archive_colorizer.output.staging import Content, in_memory, unless_failed
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Companion, Job, Outcome, Source, Stamp, State, Workplace
+from archive_colorizer.restore.colorize import flags_of, recolor
+from archive_colorizer.restore.delivery_queue import Courier
+from archive_colorizer.restore.guides import check_aids, read_aids
+from archive_colorizer.restore.model_cache import painter_of
+from archive_colorizer.restore.outcome_boundary import settle
+from archive_colorizer.restore.readback import check_result
 from archive_colorizer.restore.render import Original, placed, render, sharpening_of
-from archive_colorizer.restore.session import painter_of
+from archive_colorizer.storage.file_view import Stored, digest_of
 
 
 def restore_photos(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from archive_colorizer.color.analysis.tone import Tone, tone_of
 from archive_colorizer.color.palette import Palette, palette_of
-from archive_colorizer.color.tone import Tone, tone_of
+from archive_colorizer.discovery.walk import read_source
 from archive_colorizer.errors import SourceError, UsageError
-from archive_colorizer.media import stills
-from archive_colorizer.media.discover import read_source
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Stamp
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Stamp
 
 
 def pinned(recipe: Recipe) -> Recipe:

@@ -11,17 +11,18 @@ from archive_colorizer.color.blend import ChromaField, blend_planes, blended
 from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import SourceError, UnsupportedPicture
-from archive_colorizer.media import jpeg, stills
-from archive_colorizer.media.draft import Content, drafted
-from archive_colorizer.media.formats import target_name
-from archive_colorizer.media.jpeg_carried import carry_scan
-from archive_colorizer.media.jpeg_lossless import encode_lossless
-from archive_colorizer.media.jpeg_segments import with_metadata
-from archive_colorizer.media.jpeg_turn import as_stored, stored_orientation
-from archive_colorizer.media.mark import TOO_SMALL, mark_box, with_mark
-from archive_colorizer.media.raster import Format, Metadata, Raster
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.codecs.jpeg import codec as jpeg
+from archive_colorizer.image.codecs.jpeg.lossless import encode_lossless
+from archive_colorizer.image.codecs.jpeg.orientation import as_stored, stored_orientation
+from archive_colorizer.image.codecs.jpeg.scan_transfer import carry_scan
+from archive_colorizer.image.codecs.jpeg.segments import with_metadata
+from archive_colorizer.image.formats import target_name
+from archive_colorizer.image.raster import Format, Metadata, Raster
+from archive_colorizer.image.watermark import TOO_SMALL, mark_box, with_mark
+from archive_colorizer.output.staging import Content, drafted
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Job
 
 
 @dataclass(frozen=True, slots=True, eq=False)

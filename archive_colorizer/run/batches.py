@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from archive_colorizer.records import Job
-from archive_colorizer.run.executor import Batch
+from archive_colorizer.executors.executor import Batch
+from archive_colorizer.records.jobs import Job
 
 MOST_JOBS: Final = 64
 MOST_BYTES: Final = 48 << 20

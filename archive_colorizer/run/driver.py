@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from archive_colorizer.errors import ArchiveColorizerError, OutputError
-from archive_colorizer.records import Job, Outcome, Provenance, State
+from archive_colorizer.executors.executor import Batch, Executor, Lost, Task
+from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.manifest.recorder import Recorder
+from archive_colorizer.output.journal import Work
+from archive_colorizer.records.jobs import Job, Outcome, Provenance, State
 from archive_colorizer.run.batches import Pace, in_batches
-from archive_colorizer.run.executor import Batch, Executor, Lost, Task
-from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.run.circuit_breaker import Streak
 from archive_colorizer.run.plan import Settled, Step, failed
-from archive_colorizer.run.recorder import Recorder
 from archive_colorizer.run.signals import Stop
-from archive_colorizer.run.streak import Streak
 from archive_colorizer.run.summary import Summary, Tally
-from archive_colorizer.run.workfolder import Work
 
 Watch: TypeAlias = Callable[[Outcome, bool], None]
 """Called with each outcome; True says that an earlier run had settled it."""

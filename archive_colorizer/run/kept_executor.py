@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Self
 
-from archive_colorizer.records import Outcome
-from archive_colorizer.run.executor import Batch, Executor, Lost, Task
+from archive_colorizer.executors.executor import Batch, Executor, Lost, Task
+from archive_colorizer.records.jobs import Outcome
 
 
 class KeptExecutor:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from archive_colorizer.run.ending import Ending
+from archive_colorizer.run.result import Ending
 
 _PREFIX = "archive_colorizer"
 

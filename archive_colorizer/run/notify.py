@@ -8,9 +8,9 @@ import urllib.error
 import urllib.request
 from typing import Final
 
-from archive_colorizer import __version__
+from archive_colorizer._version import __version__
 from archive_colorizer.errors import UsageError
-from archive_colorizer.run.ending import Ending
+from archive_colorizer.run.result import Ending
 
 _SECONDS: Final = 30.0
 """That the program or the address has."""

@@ -4,8 +4,8 @@ from itertools import islice
 from typing import Any, BinaryIO, Final
 
 from archive_colorizer.errors import DependencyError
-from archive_colorizer.run.account import Account
-from archive_colorizer.run.rows import COLUMNS, Cell, row_of
+from archive_colorizer.export.table import COLUMNS, Cell, row_of
+from archive_colorizer.manifest.reader import Account
 
 _ROWS: Final = 16384
 """Of a row group; no more are in memory at once."""

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from archive_colorizer.address import Address, place_of
-from archive_colorizer.records import (
+from archive_colorizer.location import Address, place_of
+from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.manifest.target_names import choose_target, short_of
+from archive_colorizer.output.recovery import unrecorded
+from archive_colorizer.records.jobs import (
     Companion,
     Job,
     Outcome,
@@ -17,10 +20,7 @@ from archive_colorizer.records import (
     Workplace,
     sidecar_of,
 )
-from archive_colorizer.run.fixity import is_there, read_stamp, refreshed
-from archive_colorizer.run.manifest import Manifest
-from archive_colorizer.run.names import choose_target, short_of
-from archive_colorizer.run.unrecorded import unrecorded
+from archive_colorizer.storage.fixity import is_there, read_stamp, refreshed
 
 RETRIED = frozenset(
     {

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from archive_colorizer.address import Address
 from archive_colorizer.errors import SourceError
+from archive_colorizer.location import Address
+from archive_colorizer.manifest.target_names import MANIFEST, WORK
+from archive_colorizer.output.recovery import outcome_at
 from archive_colorizer.run.findings import Finding, Kind
-from archive_colorizer.run.names import MANIFEST, WORK
-from archive_colorizer.run.unrecorded import outcome_at
 
 
 def missing_object(place: Address, path: str) -> Finding:
     """What is wrong with an object that could not be hashed."""
-    from archive_colorizer.store import objects
+    from archive_colorizer.storage import objects
 
     try:
         objects.look(place)
@@ -25,7 +25,7 @@ def unexpected_objects(output: Address, expected: set[str]) -> Iterator[Finding]
 
     Raises SourceError when it cannot be listed.
     """
-    from archive_colorizer.store import objects
+    from archive_colorizer.storage import objects
 
     folders = [""]
     while folders:

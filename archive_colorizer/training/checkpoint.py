@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from archive_colorizer.errors import ModelError, OutputError
-from archive_colorizer.training.network import build_network
+from archive_colorizer.training.networks.network import build_network
 
 NAME = "checkpoint.pt"
 

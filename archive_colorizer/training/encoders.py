@@ -1,8 +1,8 @@
 """The encoders by name: those of `PLANS`, and timm's."""
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.training.encoder import PLANS, Encoder, InvertedEncoder
-from archive_colorizer.training.timm_encoder import TimmEncoder
+from archive_colorizer.training.networks.encoder import PLANS, Encoder, InvertedEncoder
+from archive_colorizer.training.networks.timm_encoder import TimmEncoder
 
 
 def build_encoder(name: str) -> Encoder:

@@ -13,28 +13,28 @@ import torch
 from torch import nn
 
 from archive_colorizer.errors import OutputError, UsageError
-from archive_colorizer.training.board import Board
 from archive_colorizer.training.checkpoint import (
     NAME,
     current_commit,
     load_checkpoint,
     restore_network,
 )
-from archive_colorizer.training.data import Batch, Crops, Photo, split_photos
-from archive_colorizer.training.ledger import Ledger, Report
-from archive_colorizer.training.measure import Validation, choose_validation
-from archive_colorizer.training.network import (
+from archive_colorizer.training.config import TrainingRecipe
+from archive_colorizer.training.data.crops import Batch, Crops, Photo, split_photos
+from archive_colorizer.training.data.loader import Stream
+from archive_colorizer.training.distributed import Peers, join_peers
+from archive_colorizer.training.export.initial_weights import load_initial, settle_norms
+from archive_colorizer.training.networks.network import (
     build_network,
     choose_encoder,
     load_encoder_weights,
 )
-from archive_colorizer.training.optimize import freeze, make_optimizer, rate_at
-from archive_colorizer.training.peers import Peers, join_peers
-from archive_colorizer.training.recipe import TrainingRecipe
-from archive_colorizer.training.shipped import load_initial, settle_norms
+from archive_colorizer.training.optimizer import freeze, make_optimizer, rate_at
+from archive_colorizer.training.progress import Ledger, Report
 from archive_colorizer.training.state import Run
 from archive_colorizer.training.step import choose_dtype, take_step
-from archive_colorizer.training.stream import Stream
+from archive_colorizer.training.tensorboard import Board
+from archive_colorizer.training.validation import Validation, choose_validation
 
 _SETTLING = 48  # crops that show the norms of a model file what features look like
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archive_colorizer.training.perceived import chroma_of, ciede2000, to_lab, to_srgb
-from archive_colorizer.training.recipe import TrainingRecipe
+from archive_colorizer.training.config import TrainingRecipe
+from archive_colorizer.training.perceptual import chroma_of, ciede2000, to_lab, to_srgb
 
 Objective = Callable[[Tensor, Tensor, Tensor, TrainingRecipe], Tensor]
 """(predicted, luma, chroma, recipe) to a scalar.

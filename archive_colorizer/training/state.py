@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archive_colorizer.training.recipe import TrainingRecipe
+from archive_colorizer.training.config import TrainingRecipe
 
 
 @dataclass(slots=True)

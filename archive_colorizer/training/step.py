@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from archive_colorizer.training.data import Batch
-from archive_colorizer.training.network import space_of
+from archive_colorizer.training.config import TrainingRecipe
+from archive_colorizer.training.data.crops import Batch
+from archive_colorizer.training.distributed import Peers
+from archive_colorizer.training.networks.network import space_of
 from archive_colorizer.training.objective import OBJECTIVES
-from archive_colorizer.training.peers import Peers
-from archive_colorizer.training.recipe import TrainingRecipe
 from archive_colorizer.training.state import Run
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

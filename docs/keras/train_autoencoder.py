@@ -26,8 +26,8 @@ from archive_colorizer.model.contract import (
     ModelContract,
     OutputContract,
 )
-from archive_colorizer.training.data import Crops, read_photos
-from archive_colorizer.training.recipe import TrainingRecipe
+from archive_colorizer.training.config import TrainingRecipe
+from archive_colorizer.training.data.crops import Crops, read_photos
 
 # The pipeline's tensors are N x C x H x W.
 keras.config.set_image_data_format("channels_first")

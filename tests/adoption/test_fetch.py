@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
-from archive_colorizer.adoption.addresses import read_addresses
+from archive_colorizer.adoption.catalog import read_addresses
+from archive_colorizer.adoption.download import fetch
 from archive_colorizer.adoption.families import FAMILIES
-from archive_colorizer.adoption.fetch import fetch
 from archive_colorizer.cli import run_program
 from archive_colorizer.errors import DependencyError, ModelError, UsageError
 from archive_colorizer.model.colorizer import open_colorizer
-from archive_colorizer.model.shelf import find_model
+from archive_colorizer.model.registry import find_model
 from tests.adoption.foreign import foreign
 from tests.model.networks import constant_model, digest
 

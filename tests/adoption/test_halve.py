@@ -7,11 +7,11 @@ import pytest
 
 pytest.importorskip("onnx", reason="halving a model needs onnx")
 
-from archive_colorizer.adoption.halve import MOST, halve
+from archive_colorizer.adoption.fp16 import MOST, halve
 from archive_colorizer.errors import ModelError, UsageError
 from archive_colorizer.model.colorizer import open_colorizer
+from archive_colorizer.model.registry import find_model
 from archive_colorizer.model.seal import check_seal
-from archive_colorizer.model.shelf import find_model
 from tests.model.networks import CONTRACT, constant_model, digest
 
 

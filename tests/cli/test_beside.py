@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.run.lines import outcome_of
+from archive_colorizer.records.json_lines import outcome_of
 from tests.photographs import photograph
 
 

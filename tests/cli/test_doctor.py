@@ -30,7 +30,7 @@ def test_doctor_tells_of_cards(tmp_path, monkeypatch):
     from click.testing import CliRunner
 
     from archive_colorizer import device
-    from archive_colorizer.cli.doctor import command
+    from archive_colorizer.cli.commands.doctor import command
 
     program = tmp_path / "nvidia-smi"
     program.write_text(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.media.footage import open_film
+from archive_colorizer.video.open import open_film
 from tests.media import clips
 
 pytest.importorskip("scenedetect", reason="film needs PySceneDetect")

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from archive_colorizer.cli import run_program
-from archive_colorizer.model.shelf import models_at_hand
+from archive_colorizer.model.registry import models_at_hand
 from tests.adoption.foreign import foreign
 from tests.model.networks import digest
 

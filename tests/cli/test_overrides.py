@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.run.marks import KIND
+from archive_colorizer.report.marks import KIND
 from tests.photographs import photograph
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.run.lock import hold_output
+from archive_colorizer.output.lock import hold_output
 from tests.photographs import photograph
 
 
@@ -207,7 +207,7 @@ def test_a_recipe_file_is_overruled_by_options(command, scans, model, tmp_path):
 
 def test_1_a_bug_says_so(command, scans, model, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
-        "import archive_colorizer.pipeline as p\n"
+        "import archive_colorizer.pipeline.photos as p\n"
         "def trip(*a, **k): raise ZeroDivisionError\n"
         "p.place_order = trip\n"
     )
@@ -349,9 +349,9 @@ def test_9_the_time_is_used_up_and_the_next_run_goes_on(command, scans, model):
 NICENESS = """
 import os, sys
 from pathlib import Path
-from archive_colorizer.opening import open_run, tell_nobody
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Workplace
+from archive_colorizer.pipeline.run_session import (open_run, tell_nobody)
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Workplace
 def niceness(batch):
     return [os.nice(0)]
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.run.lock import hold_output
+from archive_colorizer.output.lock import hold_output
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from archive_colorizer.run.lock import hold_output
+from archive_colorizer.output.lock import hold_output
 from tests.cli.test_run import outcomes_of, pictures_below
 
 AT_MOST = 120.0

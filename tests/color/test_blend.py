@@ -11,10 +11,10 @@ from archive_colorizer.color.blend import (
     blend_rgb,
     fit_chroma,
 )
-from archive_colorizer.color.sizes import shrink
+from archive_colorizer.color.gamut import Scale, Tint
+from archive_colorizer.color.resample import shrink
 from archive_colorizer.color.space import KB, KR, chroma_of, chroma_to_rgb, luma_of
-from archive_colorizer.color.tint import Scale, Tint
-from archive_colorizer.media.film import Codes
+from archive_colorizer.video.film import Codes
 from tests.photographs import NAMES, at_16_bits, photograph
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive_colorizer.color.borders import find_content
+from archive_colorizer.color.analysis.borders import find_content
 from archive_colorizer.color.space import luma_of
 from tests.photographs import NAMES, photograph
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from archive_colorizer.color.faces import find_faces
+from archive_colorizer.color.analysis.faces import find_faces
 from archive_colorizer.color.space import luma_of
 from tests.photographs import photograph
 

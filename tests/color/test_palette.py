@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from archive_colorizer.color.correct import gamut_share
 from archive_colorizer.color.palette import moved, palette_of, tones_of
-from archive_colorizer.color.sizes import shrink
+from archive_colorizer.color.resample import shrink
 from archive_colorizer.color.space import chroma_of, lab_of, rgb_of
 from tests.photographs import NAMES, photograph
 

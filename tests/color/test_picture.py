@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.color.picture import Picture
+from archive_colorizer.color.strip_image import Picture
 
 HEIGHT = 23
 SAMPLES = np.arange(HEIGHT * 5 * 3, dtype=np.uint16).reshape(HEIGHT, 5, 3)

@@ -10,11 +10,11 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from archive_colorizer.color.blend import ChromaField, blend_coded, blend_planes, blend_rgb
-from archive_colorizer.color.share import share_of, share_rows
 from archive_colorizer.color.space import luma_of
-from archive_colorizer.media.film import Codes
-from archive_colorizer.media.jpeg import encode_jpeg
-from archive_colorizer.media.raster import Metadata
+from archive_colorizer.color.spatial_mask import share_of, share_rows
+from archive_colorizer.image.codecs.jpeg.codec import encode_jpeg
+from archive_colorizer.image.raster import Metadata
+from archive_colorizer.video.film import Codes
 from tests.photographs import photograph
 
 PLANES = arrays.arrays(

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from archive_colorizer.color.sizes import enlarge, fit_within, shrink
+from archive_colorizer.color.resample import enlarge, fit_within, shrink
 from archive_colorizer.color.space import luma_of
 from tests.photographs import photograph
 

@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive_colorizer.color.smooth import (
+from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.temporal import (
     LARGEST_ERROR,
     glimpse,
     reach,
     steady,
     with_surroundings,
 )
-from archive_colorizer.color.space import luma_of
 from tests.photographs import photograph
 
 RED, BLUE = np.float32([-0.1, 0.3]), np.float32([0.3, -0.1])

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive_colorizer.color.sizes import shrink
+from archive_colorizer.color.propagate import spread
+from archive_colorizer.color.resample import shrink
 from archive_colorizer.color.space import chroma_of, luma_of
-from archive_colorizer.color.spread import spread
 from tests.photographs import photograph
 
 RED, BLUE = (-0.1, 0.25), (0.25, -0.08)

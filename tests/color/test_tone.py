@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from archive_colorizer.color.analysis.tone import Tone, tone_of
 from archive_colorizer.color.space import luma_of
-from archive_colorizer.color.tone import Tone, tone_of
 from tests.photographs import NAMES, photograph
 
 SEPIA = np.array([1.0, 0.86, 0.66])

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.color.space import chroma_of
-from archive_colorizer.color.weakness import (
+from archive_colorizer.color.analysis.quality import (
     blotches,
     clipped_share,
     one_color_share,
     skin_distance,
     strength_of,
 )
-from archive_colorizer.recipe import Recipe
+from archive_colorizer.color.space import chroma_of
+from archive_colorizer.recipe.recipe import Recipe
 from tests.photographs import photograph
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from archive_colorizer.color.space import luma_of
-from archive_colorizer.evaluation.figures import colorfulness, compare
+from archive_colorizer.evaluation.metrics import colorfulness, compare
 from tests.photographs import photograph
 
 color = pytest.importorskip("skimage.color")

@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.evaluation.subjects import groups_of, index_beside, load_subjects
+from archive_colorizer.evaluation.dataset import groups_of, index_beside, load_subjects
 from tests.photographs import photograph
 from tests.training.conftest import jpeg_of, write_tar
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archive_colorizer.evaluation.figures import PhotoFigures
-from archive_colorizer.evaluation.subjects import Subject
+from archive_colorizer.evaluation.dataset import Subject
+from archive_colorizer.evaluation.metrics import PhotoFigures
+from archive_colorizer.evaluation.runner import GREY
 from archive_colorizer.evaluation.summary import rows, write_figures, write_summary
-from archive_colorizer.evaluation.trial import GREY
 
 pytest.importorskip("scipy")
 

@@ -5,12 +5,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from archive_colorizer.cli.evaluate import command
+from archive_colorizer.cli.commands.evaluate import command
 from archive_colorizer.color.space import chroma_of
-from archive_colorizer.evaluation.subjects import groups_of, load_subjects
+from archive_colorizer.evaluation.dataset import groups_of, load_subjects
+from archive_colorizer.evaluation.runner import GREY, measure, restore_subjects
 from archive_colorizer.evaluation.summary import rows
-from archive_colorizer.evaluation.trial import GREY, measure, restore_subjects
-from archive_colorizer.recipe import Recipe
+from archive_colorizer.recipe.recipe import Recipe
 from tests.model.networks import constant_model
 from tests.photographs import photograph
 

@@ -22,4 +22,4 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sources do what their names say (see injected.py)."""
     from tests.faults.injected import restore_with_faults
 
-    monkeypatch.setattr("archive_colorizer.pipeline.restore_photos", restore_with_faults)
+    monkeypatch.setattr("archive_colorizer.pipeline.photos.restore_photos", restore_with_faults)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from archive_colorizer.media import discover
-from archive_colorizer.records import Job, Outcome, Stamp, Workplace
+from archive_colorizer.discovery import walk as discover
+from archive_colorizer.records.jobs import Job, Outcome, Stamp, Workplace
 from archive_colorizer.restore import photo
 
 _read = discover.read_source

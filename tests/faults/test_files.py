@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from archive_colorizer.records import State, Workplace
+from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.records.jobs import State, Workplace
 from archive_colorizer.restore import photo
-from archive_colorizer.restore.painter import Painter
 from tests.faults.archive import Archive
 
 
@@ -39,7 +39,7 @@ def test_it_is_tried_again_when_the_fault_has_gone(
 
     archive.put("a", "eio")
     with monkeypatch.context() as patch:
-        patch.setattr("archive_colorizer.pipeline.restore_photos", restore_with_faults)
+        patch.setattr("archive_colorizer.pipeline.photos.restore_photos", restore_with_faults)
         archive.run()
     made = archive.results()
     summary = archive.run()

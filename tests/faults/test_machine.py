@@ -3,7 +3,7 @@
 import pytest
 
 from archive_colorizer.errors import SourceError
-from archive_colorizer.run.streak import MOST
+from archive_colorizer.run.circuit_breaker import MOST
 from tests.faults.archive import Archive
 
 
@@ -15,7 +15,7 @@ def test_a_disk_that_is_lost_stops_the_run(
     lost = [f"eio-{number:02}" for number in range(MOST + 5)]
     archive.put("a", *lost, "z")
     with monkeypatch.context() as patch:
-        patch.setattr("archive_colorizer.pipeline.restore_photos", restore_with_faults)
+        patch.setattr("archive_colorizer.pipeline.photos.restore_photos", restore_with_faults)
         with pytest.raises(SourceError, match=f"{MOST} failures in a row.*Input/output error"):
             archive.run()
         words = archive.reasons()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from archive_colorizer.records import Outcome
-from archive_colorizer.run.executor import Batch, Lost, open_executor
-from archive_colorizer.run.limits import Limits
+from archive_colorizer.executors.executor import Batch, Lost, open_executor
+from archive_colorizer.executors.limits import Limits
+from archive_colorizer.records.jobs import Outcome
 from tests.faults.archive import Archive
 from tests.run.tasks import scans
 from tests.run.test_driver import Dying, Place

@@ -11,11 +11,11 @@ import tifffile
 from PIL import Image
 
 from archive_colorizer.errors import ArchiveColorizerError
-from archive_colorizer.media import stills
-from archive_colorizer.media.raster import Metadata, Raster
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.raster import Metadata, Raster
 from archive_colorizer.model.seal import sealed
 from archive_colorizer.record_text import to_line
-from archive_colorizer.records import Outcome, Provenance, Stamp, State
+from archive_colorizer.records.jobs import Outcome, Provenance, Stamp, State
 from tests.media import files
 from tests.model.networks import CONTRACT
 

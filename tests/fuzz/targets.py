@@ -10,26 +10,32 @@ from pathlib import Path
 import numpy as np
 
 from archive_colorizer.color.blend import ChromaField
+from archive_colorizer.discovery.bagit import read_bag, vouched
+from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import ModelError, ResultUnwritable, SourceError, UsageError
-from archive_colorizer.media import magic, stills
-from archive_colorizer.media.discover import walk
-from archive_colorizer.media.formats import planned_name, result_format
-from archive_colorizer.media.likeness import luma_likeness
-from archive_colorizer.media.metadata import Found, ProvenanceNote, read_metadata, with_provenance
-from archive_colorizer.media.planes import plan_of
-from archive_colorizer.media.raster import Raster
-from archive_colorizer.media.sidecar import sidecar_for
-from archive_colorizer.media.xmp import is_sound, join_extended
+from archive_colorizer.image import signatures as magic
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.codecs.planes import plan_of
+from archive_colorizer.image.formats import planned_name, result_format
+from archive_colorizer.image.luma_difference import luma_likeness
+from archive_colorizer.image.metadata.model import (
+    Found,
+    ProvenanceNote,
+    read_metadata,
+    with_provenance,
+)
+from archive_colorizer.image.metadata.sidecar import sidecar_for
+from archive_colorizer.image.metadata.xmp import is_sound, join_extended
+from archive_colorizer.image.raster import Raster
+from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.model.contract import ModelContract
 from archive_colorizer.model.seal import check_seal
-from archive_colorizer.recipe import FilmRecipe, Recipe
-from archive_colorizer.recipe_file import load_recipes
-from archive_colorizer.recipe_text import faults_of
+from archive_colorizer.recipe.explain import faults_of
+from archive_colorizer.recipe.files import load_recipes
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 from archive_colorizer.record_text import to_line
+from archive_colorizer.records.json_lines import lines_of, outcome_of
 from archive_colorizer.restore.render import Original, render
-from archive_colorizer.run.bag import read_bag, vouched
-from archive_colorizer.run.lines import lines_of, outcome_of
-from archive_colorizer.run.manifest import Manifest
 
 PIXELS = 1_000_000
 _NEUTRAL = ChromaField(np.zeros((4, 4, 4), np.float32))

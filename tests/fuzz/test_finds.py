@@ -3,7 +3,7 @@
 import pytest
 
 from archive_colorizer.errors import SourceError
-from archive_colorizer.media import stills
+from archive_colorizer.image.codecs import registry as stills
 from tests.fuzz.targets import PIXELS
 from tests.media import files
 

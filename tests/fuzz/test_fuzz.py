@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.media import stills
+from archive_colorizer.image.codecs import registry as stills
 from tests.fuzz import child, targets
 from tests.fuzz.campaign import EDITS, Reader, edited, search
 from tests.fuzz.seeds import SEEDS, jpegs, pictures

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 from skimage.data import astronaut
 
-from archive_colorizer.media.dpx import write_dpx
+from archive_colorizer.video.sequence.dpx import write_dpx
 
 av = pytest.importorskip("av", reason="needs the extra 'film'")
 

@@ -1,12 +1,12 @@
 import pytest
 
-from archive_colorizer.address import Address
+from archive_colorizer.discovery.bucket import is_object
+from archive_colorizer.discovery.walk import check_unchanged, read_source, walk
 from archive_colorizer.errors import SourceChanged, SourceError, StoreUnreachable, UsageError
-from archive_colorizer.media.buckets import is_object
-from archive_colorizer.media.discover import check_unchanged, read_source, walk
-from archive_colorizer.media.header import memory_of
-from archive_colorizer.records import Source
-from archive_colorizer.store import objects
+from archive_colorizer.image.codecs.header import memory_of
+from archive_colorizer.location import Address
+from archive_colorizer.records.jobs import Source
+from archive_colorizer.storage import objects
 from tests.photographs import photograph
 
 

@@ -7,11 +7,13 @@ import pytest
 import tifffile
 
 from archive_colorizer.color.space import luma_of
+from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import DamagedPicture, PictureTooLarge, UnsupportedPicture
-from archive_colorizer.media import camera_raw, magic, stills
-from archive_colorizer.media.discover import walk
-from archive_colorizer.media.profile import srgb
-from archive_colorizer.records import Source, Unfit
+from archive_colorizer.image import signatures as magic
+from archive_colorizer.image.codecs import camera_raw
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.metadata.icc import srgb
+from archive_colorizer.records.jobs import Source, Unfit
 from tests.media.files import LIMIT, deep, saved, small, small_grey, tiff
 
 _FROM_XYZ = (3.24045, -1.53714, -0.49853, -0.96927, 1.87601, 0.04156, 0.05564, -0.20403, 1.05723)

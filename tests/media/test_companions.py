@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from archive_colorizer.media.companions import find_companions
-from archive_colorizer.media.discover import accompanied, walk
-from archive_colorizer.records import Source, Stamp, Unfit
+from archive_colorizer.discovery.companions import find_companions
+from archive_colorizer.discovery.walk import accompanied, walk
+from archive_colorizer.records.jobs import Source, Stamp, Unfit
 
 
 def is_photograph(name):

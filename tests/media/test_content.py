@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import tifffile
 
+from archive_colorizer.discovery import walk as discover
+from archive_colorizer.discovery.walk import open_source, read_source
 from archive_colorizer.errors import ArchiveColorizerError, SourceChanged, SourceError
-from archive_colorizer.media import discover, stills
-from archive_colorizer.media.content import OnDisk, digest_of, opened
-from archive_colorizer.media.discover import open_source, read_source
-from archive_colorizer.records import Stamp
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.records.jobs import Stamp
+from archive_colorizer.storage.file_view import OnDisk, digest_of, opened
 from tests.media.files import LIMIT, deep, saved, small, tiff
 
 FILES = {

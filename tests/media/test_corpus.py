@@ -14,11 +14,11 @@ from PIL import Image, ImageCms, ImageOps
 from archive_colorizer.color.blend import ChromaField, blend_planes, blend_rgb
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import SourceError
-from archive_colorizer.media import stills
-from archive_colorizer.media.formats import result_format
-from archive_colorizer.media.jpeg import encode_jpeg
-from archive_colorizer.media.raster import Format
-from archive_colorizer.media.stills import encode
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.codecs.jpeg.codec import encode_jpeg
+from archive_colorizer.image.codecs.registry import encode
+from archive_colorizer.image.formats import result_format
+from archive_colorizer.image.raster import Format
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
 LIMIT = 300_000_000

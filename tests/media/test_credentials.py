@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from archive_colorizer.errors import CredentialsError, DependencyError
-from archive_colorizer.media import credentials
-from archive_colorizer.media.credentials import (
+from archive_colorizer.image.metadata import c2pa as credentials
+from archive_colorizer.image.metadata.c2pa import (
     check_credentials,
     holds_credentials,
     read_credentials,
     with_credentials,
 )
-from archive_colorizer.media.xmp import SOURCE_TYPE, SOURCE_TYPES, ProvenanceNote
+from archive_colorizer.image.metadata.xmp import SOURCE_TYPE, SOURCE_TYPES, ProvenanceNote
 from tests.photographs import photograph
 
 pytest.importorskip("c2pa", reason="the extra c2pa is not installed")

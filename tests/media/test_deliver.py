@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from archive_colorizer.errors import OutputError, TargetExists, TargetName
-from archive_colorizer.media.deliver import deliver, deliver_all, deliver_file
-from archive_colorizer.media.errands import Parcel
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
-from archive_colorizer.run.lines import outcome_of
+from archive_colorizer.output.deliver import deliver, deliver_all, deliver_file
+from archive_colorizer.output.deliveries import Parcel
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Job, Outcome, Source, Stamp, State, Workplace
+from archive_colorizer.records.json_lines import outcome_of
 
 DATA = b"a picture" * 1000
 

@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
+from archive_colorizer.discovery import walk as discover
+from archive_colorizer.discovery.walk import check_unchanged, read_source, walk
 from archive_colorizer.errors import SourceChanged, SourceError
-from archive_colorizer.media import discover
-from archive_colorizer.media.discover import check_unchanged, read_source, walk
-from archive_colorizer.records import Source, Stamp, Unfit
+from archive_colorizer.records.jobs import Source, Stamp, Unfit
 from tests.media.files import saved, small_grey
 
 JPEG = b"\xff\xd8\xff\xe0 as good as a picture here"

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from archive_colorizer.errors import OutputError
-from archive_colorizer.media.draft import drafted, in_memory, size_of, unless_failed
+from archive_colorizer.output.staging import drafted, in_memory, size_of, unless_failed
 
 LARGE = 1 << 30
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archive_colorizer.media import stills
-from archive_colorizer.media.formats import EXTENSIONS
-from archive_colorizer.media.metadata import with_provenance
-from archive_colorizer.media.raster import Raster
-from archive_colorizer.media.xmp import ProvenanceNote
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.formats import EXTENSIONS
+from archive_colorizer.image.metadata.model import with_provenance
+from archive_colorizer.image.metadata.xmp import ProvenanceNote
+from archive_colorizer.image.raster import Raster
 from tests.media.files import LIMIT, MAKER_NOTE, XMP, deep, exif, saved, small, small_grey, tiff
 
 pytestmark = pytest.mark.skipif(

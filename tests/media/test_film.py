@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import SourceError, UsageError
-from archive_colorizer.media.film import Codes, Layout
 from archive_colorizer.media.film_facts import facts_as_text, facts_from_text
-from archive_colorizer.media.footage import READERS, Viewing, open_film
+from archive_colorizer.video.film import Codes, Layout
+from archive_colorizer.video.open import READERS, Viewing, open_film
 from tests.media import clips
 
 UNEVEN = [sum((33, 40, 77)[one % 3] for one in range(at)) for at in range(24)]
@@ -128,8 +128,8 @@ def test_other_text_is_no_facts():
 def test_known_facts_spare_the_scan(film, monkeypatch):
     film, _name = film
     path = film._files[0].path.parent if film.facts.kind == "sequence" else film._path
-    monkeypatch.setattr("archive_colorizer.media.video_reader.scan", None)
-    monkeypatch.setattr("archive_colorizer.media.frames._header", None)
+    monkeypatch.setattr("archive_colorizer.video.reader.scan", None)
+    monkeypatch.setattr("archive_colorizer.video.sequence.reader._header", None)
     with open_film(path, known=film.facts) as again:
         assert next(iter(again.frames(5, 6))).index == 5
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import OutputError
-from archive_colorizer.media import stills
-from archive_colorizer.media.formats import (
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.formats import (
     EXTENSIONS,
     WANTED,
     metadata_losses,
@@ -21,7 +21,7 @@ from archive_colorizer.media.formats import (
     result_format,
     target_name,
 )
-from archive_colorizer.media.raster import Metadata, Raster
+from archive_colorizer.image.raster import Metadata, Raster
 from tests.media.files import IPTC, LIMIT, XMP, deep, exif, saved, small, small_grey, srgb_profile
 
 CHOICES = [one for one in WANTED if one != "same"]

@@ -9,9 +9,9 @@ import pytest
 
 from archive_colorizer.checksums import list_of, read_list
 from archive_colorizer.errors import OutputError, TargetExists
-from archive_colorizer.media.frame_folder import bring_folder, gather_frames
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Workplace
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.video.sequence.folder import bring_folder, gather_frames
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from archive_colorizer.errors import DamagedPicture, SourceError
-from archive_colorizer.media.film import ColorFrame
-from archive_colorizer.media.film_stills import write_still
-from archive_colorizer.media.footage import Viewing, open_film
-from archive_colorizer.media.layouts import layout_of
-from archive_colorizer.media.metadata import ProvenanceNote
+from archive_colorizer.image.metadata.model import ProvenanceNote
+from archive_colorizer.video.film import ColorFrame
+from archive_colorizer.video.layouts import layout_of
+from archive_colorizer.video.open import Viewing, open_film
+from archive_colorizer.video.sequence.encoder import write_still
 from tests.media import clips
 
 NOTE = ProvenanceNote("archive-colorizer 1", "m", "0" * 64, "s", "n", "1" * 64, "2026-01-01")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from archive_colorizer.color.space import luma_of
-from archive_colorizer.media.gather import Strips, raster_of, raster_of_strips
-from archive_colorizer.media.metadata import Found, upright
-from archive_colorizer.media.planes import room_for
-from archive_colorizer.media.preview import Preview, preview_of
-from archive_colorizer.media.working_space import to_srgb
+from archive_colorizer.image.codecs.planes import room_for
+from archive_colorizer.image.codecs.preview import Preview, preview_of
+from archive_colorizer.image.codecs.strips import Strips, raster_of, raster_of_strips
+from archive_colorizer.image.metadata.color_space import to_srgb
+from archive_colorizer.image.metadata.model import Found, upright
 from tests.media.files import deep, small
 from tests.media.profiles import GREY, RGB
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from archive_colorizer.errors import GuideError, UsageError
-from archive_colorizer.media.guides import read_mask, read_strokes, with_points
-from archive_colorizer.recipe import Recipe
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.restore.guide_files import read_mask, read_strokes, with_points
 
 MOST = 1_000_000
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from archive_colorizer.media.header import Size, memory_of, size_of
+from archive_colorizer.image.codecs.header import Size, memory_of, size_of
 
 HEIGHT, WIDTH = 37, 53
 GREY = np.full((HEIGHT, WIDTH), 90, np.uint8)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import DamagedPicture, PictureTooLarge, UnsupportedPicture
-from archive_colorizer.media import stills
-from archive_colorizer.media.profile import srgb
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.metadata.icc import srgb
 from tests.media.files import LIMIT, XMP, deep, exif, saved, small, small_grey
 from tests.media.profiles import RGB
 

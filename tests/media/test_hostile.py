@@ -12,10 +12,10 @@ import tifffile
 from PIL import Image
 
 from archive_colorizer.errors import PictureTooLarge, SourceError
-from archive_colorizer.media import exif as directories
-from archive_colorizer.media import stills
-from archive_colorizer.media.profile import srgb
-from archive_colorizer.media.xmp import ProvenanceNote, with_provenance
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.metadata import exif as directories
+from archive_colorizer.image.metadata.icc import srgb
+from archive_colorizer.image.metadata.xmp import ProvenanceNote, with_provenance
 from tests.media.files import IPTC, LIMIT, XMP, exif, saved, small, small_grey, tiff
 from tests.media.profiles import RGB
 

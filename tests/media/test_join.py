@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from archive_colorizer.errors import OutputError
-from archive_colorizer.media.film import ColorFrame
-from archive_colorizer.media.footage import open_film
-from archive_colorizer.media.join import join_segments
-from archive_colorizer.media.layouts import container_for, layout_of
-from archive_colorizer.media.video_writer import write_segment
+from archive_colorizer.video.film import ColorFrame
+from archive_colorizer.video.layouts import container_for, layout_of
+from archive_colorizer.video.muxer import join_segments
+from archive_colorizer.video.open import open_film
+from archive_colorizer.video.writer import write_segment
 from tests.media import clips
 
 NOTE = {"comment": "The color was made by an algorithm", "colorizer_model": "m1"}

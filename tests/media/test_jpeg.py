@@ -11,10 +11,10 @@ from PIL import Image
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import DamagedPicture, OutputError, UnsupportedPicture
-from archive_colorizer.media import jpeg_segments
-from archive_colorizer.media.jpeg import decode_jpeg, encode_jpeg, estimated_quality
-from archive_colorizer.media.profile import srgb
-from archive_colorizer.media.raster import Metadata, Raster, Request
+from archive_colorizer.image.codecs.jpeg import segments as jpeg_segments
+from archive_colorizer.image.codecs.jpeg.codec import decode_jpeg, encode_jpeg, estimated_quality
+from archive_colorizer.image.metadata.icc import srgb
+from archive_colorizer.image.raster import Metadata, Raster, Request
 from tests.media.files import (
     IPTC,
     LIMIT,

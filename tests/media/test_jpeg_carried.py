@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from archive_colorizer.errors import UnsupportedPicture
-from archive_colorizer.media import jpeg_segments as parts
-from archive_colorizer.media.jpeg_carried import can_carry, carry_scan
-from archive_colorizer.media.raster import Metadata
+from archive_colorizer.image.codecs.jpeg import segments as parts
+from archive_colorizer.image.codecs.jpeg.scan_transfer import can_carry, carry_scan
+from archive_colorizer.image.raster import Metadata
 from tests.media.files import IPTC, XMP, exif, saved, small, small_grey, srgb_profile
 from tests.photographs import NAMES, photograph
 

@@ -23,12 +23,12 @@ from archive_colorizer.errors import (
     SourceError,
     UnsupportedPicture,
 )
-from archive_colorizer.media import jpeg_lossless
-from archive_colorizer.media.jpeg_keepable import check_range
-from archive_colorizer.media.jpeg_lossless import encode_lossless, read_luma
-from archive_colorizer.media.jpeg_turn import as_stored, stored_orientation, tagged
-from archive_colorizer.media.metadata import upright
-from archive_colorizer.media.raster import Metadata
+from archive_colorizer.image.codecs.jpeg import lossless as jpeg_lossless
+from archive_colorizer.image.codecs.jpeg.coefficients import check_range
+from archive_colorizer.image.codecs.jpeg.lossless import encode_lossless, read_luma
+from archive_colorizer.image.codecs.jpeg.orientation import as_stored, stored_orientation, tagged
+from archive_colorizer.image.metadata.model import upright
+from archive_colorizer.image.raster import Metadata
 from tests.media.files import IPTC, MAKER_NOTE, XMP, exif, saved, small, small_grey, srgb_profile
 from tests.photographs import NAMES, photograph
 

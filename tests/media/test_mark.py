@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.color.space import luma_of
-from archive_colorizer.media.likeness import luma_likeness
-from archive_colorizer.media.mark import SMALLEST, mark_box, with_mark
+from archive_colorizer.image.luma_difference import luma_likeness
+from archive_colorizer.image.watermark import SMALLEST, mark_box, with_mark
 from tests.photographs import at_16_bits, photograph
 
 

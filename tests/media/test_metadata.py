@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 
-from archive_colorizer.media import exif as directories
-from archive_colorizer.media import stills
-from archive_colorizer.media.metadata import Found, read_metadata, upright
-from archive_colorizer.media.raster import Metadata, Raster
-from archive_colorizer.media.working_space import ColorPlan
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.metadata import exif as directories
+from archive_colorizer.image.metadata.color_space import ColorPlan
+from archive_colorizer.image.metadata.model import Found, read_metadata, upright
+from archive_colorizer.image.raster import Metadata, Raster
 from tests.media.files import (
     IPTC,
     LIMIT,

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.color.picture import Picture
-from archive_colorizer.media import stills
-from archive_colorizer.media.png_writer import write_png
-from archive_colorizer.media.raster import Metadata, Raster
+from archive_colorizer.color.strip_image import Picture
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.codecs.png.writer import write_png
+from archive_colorizer.image.raster import Metadata, Raster
 from tests.media.files import deep, small
 
 RASTER = Raster(small()[..., 1], "png")
@@ -79,7 +79,7 @@ def test_several_threads_read_the_picture_in_its_order():
         "import numpy as np, io\n"
         "from PIL import Image\n"
         "from archive_colorizer.media import stills\n"
-        "from archive_colorizer.media.raster import Metadata, Raster\n"
+        "from archive_colorizer.image.raster import Metadata, Raster\n"
         "samples = np.random.default_rng(0).integers(0, 255, (1500, 1300, 3), np.uint8)\n"
         "data = stills.encode(samples, Raster(samples[..., 1], 'png'), Metadata())\n"
         "assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), samples)\n"

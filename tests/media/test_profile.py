@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from archive_colorizer.media.profile import description, for_rgb, rgb_from_grey, srgb
+from archive_colorizer.image.metadata.icc import description, for_rgb, rgb_from_grey, srgb
 from tests.media.files import srgb_profile
 from tests.media.profiles import GREY, gamma, grey_profile
 

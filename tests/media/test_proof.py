@@ -10,12 +10,12 @@ from PIL import Image
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import ResultUnsound
-from archive_colorizer.media import stills
-from archive_colorizer.media.content import OnDisk
-from archive_colorizer.media.jpeg import encode_jpeg
-from archive_colorizer.media.planes import rounded
-from archive_colorizer.media.proof import check_result
-from archive_colorizer.media.raster import Metadata, Raster
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.codecs.jpeg.codec import encode_jpeg
+from archive_colorizer.image.codecs.planes import rounded
+from archive_colorizer.image.raster import Metadata, Raster
+from archive_colorizer.restore.readback import check_result
+from archive_colorizer.storage.file_view import OnDisk
 from tests.photographs import at_16_bits, photograph
 
 

@@ -9,11 +9,11 @@ from archive_colorizer.errors import (
     TargetExists,
     TargetName,
 )
-from archive_colorizer.media.deliver import deliver
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
-from archive_colorizer.run.unrecorded import StoreWork, outcome_at, unrecorded
-from archive_colorizer.store import objects
+from archive_colorizer.output.deliver import deliver
+from archive_colorizer.output.recovery import StoreWork, outcome_at, unrecorded
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Job, Outcome, Source, Stamp, State, Workplace
+from archive_colorizer.storage import objects
 
 STAMP = Stamp(1, 2, 0, 3)
 

@@ -7,13 +7,13 @@ import pytest
 from lxml import etree
 
 from archive_colorizer.errors import OutputError, TargetExists
-from archive_colorizer.media import deliver as module
-from archive_colorizer.media.deliver import deliver
-from archive_colorizer.media.sidecar import holds_xmp, sidecar_for, sidecar_of
-from archive_colorizer.media.xmp import SOURCE_TYPE, ProvenanceNote, with_provenance
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
-from archive_colorizer.run.lines import outcome_of
+from archive_colorizer.image.metadata.sidecar import holds_xmp, sidecar_for, sidecar_of
+from archive_colorizer.image.metadata.xmp import SOURCE_TYPE, ProvenanceNote, with_provenance
+from archive_colorizer.output import deliver as module
+from archive_colorizer.output.deliver import deliver
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Job, Outcome, Source, Stamp, State, Workplace
+from archive_colorizer.records.json_lines import outcome_of
 
 NOTE = ProvenanceNote(
     software="archive-colorizer 0.1.0",

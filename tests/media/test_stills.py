@@ -7,8 +7,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from archive_colorizer.color.picture import Picture
 from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.strip_image import Picture
 from archive_colorizer.errors import (
     DamagedPicture,
     NotAPicture,
@@ -16,8 +16,8 @@ from archive_colorizer.errors import (
     SourceError,
     UnsupportedPicture,
 )
-from archive_colorizer.media import stills
-from archive_colorizer.media.raster import Metadata, Raster
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.raster import Metadata, Raster
 from tests.media.files import (
     IPTC,
     LIMIT,

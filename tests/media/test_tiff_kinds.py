@@ -9,7 +9,7 @@ from PIL import Image
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import DamagedPicture, PictureTooLarge, UnsupportedPicture
-from archive_colorizer.media import stills
+from archive_colorizer.image.codecs import registry as stills
 from tests.media.files import LIMIT, deep, saved, small, small_grey, tiff
 
 

@@ -12,9 +12,9 @@ from archive_colorizer.errors import (
     SourceError,
     UnsupportedPicture,
 )
-from archive_colorizer.media import video
-from archive_colorizer.media.footage import open_film
-from archive_colorizer.media.video_scan import FrameIndex
+from archive_colorizer.video import pyav as video
+from archive_colorizer.video.open import open_film
+from archive_colorizer.video.packet_index import FrameIndex
 from tests.media import clips
 
 
@@ -108,7 +108,7 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
 
 
 def test_film_is_read_without_starting_the_library_early():
-    said = "import archive_colorizer.media.footage, sys; print('av' in sys.modules)"
+    said = "import archive_colorizer.video.open, sys; print('av' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
 

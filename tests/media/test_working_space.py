@@ -7,17 +7,18 @@ import pytest
 from PIL import Image, ImageCms
 
 from archive_colorizer.color.space import luma_of
-from archive_colorizer.media import exif as directories
-from archive_colorizer.media import stills, vips
-from archive_colorizer.media.profile import srgb
-from archive_colorizer.media.raster import Metadata, Raster
-from archive_colorizer.media.working_space import (
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.codecs import vips
+from archive_colorizer.image.metadata import exif as directories
+from archive_colorizer.image.metadata.color_space import (
     ColorPlan,
     in_working_space,
     is_srgb,
     plan_color,
     to_srgb,
 )
+from archive_colorizer.image.metadata.icc import srgb
+from archive_colorizer.image.raster import Metadata, Raster
 from tests.media.files import LIMIT, deep, exif, saved, small, small_grey, srgb_profile, tiff
 from tests.media.profiles import D65, GREY, RGB, gamma, grey_profile, rgb_profile
 
@@ -295,7 +296,7 @@ def test_a_grey_profile_on_a_colored_picture_is_dropped():
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_strips_join_without_a_seam(depth, monkeypatch):
-    monkeypatch.setattr("archive_colorizer.media.working_space._AT_A_TIME", 1000)
+    monkeypatch.setattr("archive_colorizer.image.metadata.color_space._AT_A_TIME", 1000)
     samples = small() if depth is np.uint8 else deep(small())
     expected, fixed = to_srgb(samples, RGB["eci rgb"]), samples.copy()
     fixed.setflags(write=False)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from archive_colorizer.media.xmp import ProvenanceNote, is_sound, with_provenance
+from archive_colorizer.image.metadata.xmp import ProvenanceNote, is_sound, with_provenance
 from tests.media.files import XMP
 
 NOTE = ProvenanceNote(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.color.space import chroma_of
-from archive_colorizer.model.adapt import PACK, RANGES, UNPACK, pack, unpack, working_size
+from archive_colorizer.model.color_spaces import PACK, RANGES, UNPACK, pack, unpack, working_size
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.contract import CHANNELS, InputContract, OutputContract
 from tests.model.networks import CONTRACT, constant_model, speaking

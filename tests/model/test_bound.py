@@ -5,8 +5,8 @@ import pytest
 
 from archive_colorizer.device import Device
 from archive_colorizer.errors import ModelError
-from archive_colorizer.model.bound import Bound
 from archive_colorizer.model.colorizer import open_colorizer
+from archive_colorizer.model.io_binding import Bound
 from tests.model.networks import constant_model
 
 BATCH = np.zeros((2, 1, 32, 64), dtype=np.float32)

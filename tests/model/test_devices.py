@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archive_colorizer.color.sizes import shrink
+from archive_colorizer.color.resample import shrink
 from archive_colorizer.device import KINDS, Device
 from archive_colorizer.errors import DeviceError, ModelError, ModelOutputError
 from archive_colorizer.model import runtime
-from archive_colorizer.model.adapt import pack, working_size
+from archive_colorizer.model.color_spaces import pack, working_size
 from archive_colorizer.model.colorizer import joined, open_colorizer
 from archive_colorizer.model.fitted import SIZES
-from archive_colorizer.model.shelf import find_model
+from archive_colorizer.model.registry import find_model
 from tests.model.networks import CONTRACT, constant_model
 from tests.photographs import photograph
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from archive_colorizer.device import Device
 from archive_colorizer.errors import DeviceError
-from archive_colorizer.model import engines
-from archive_colorizer.model.adapt import working_size
-from archive_colorizer.model.engines import engine_folder, most_in_engine, open_engine, profile
+from archive_colorizer.model import tensorrt as engines
+from archive_colorizer.model.color_spaces import working_size
 from archive_colorizer.model.fitted import SIZES
+from archive_colorizer.model.tensorrt import engine_folder, most_in_engine, open_engine, profile
 from tests.model.networks import CONTRACT, constant_model
 
 SIDES = st.integers(1, 60_000)

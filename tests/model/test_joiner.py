@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from archive_colorizer.errors import ModelError
-from archive_colorizer.model.joiner import Joiner
+from archive_colorizer.model.batching import Joiner
 
 PATIENCE = 20
 

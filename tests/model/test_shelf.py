@@ -4,13 +4,13 @@ import pytest
 
 from archive_colorizer.adoption.shelve import place_on_shelf
 from archive_colorizer.errors import ModelError, UsageError
-from archive_colorizer.model.seal import check_seal
-from archive_colorizer.model.shelf import (
+from archive_colorizer.model.registry import (
     adopted_folder,
     find_model,
     models_at_hand,
     shipped_models,
 )
+from archive_colorizer.model.seal import check_seal
 
 
 def test_a_file_is_found_by_its_path(tmp_path, monkeypatch):

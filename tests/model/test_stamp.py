@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from archive_colorizer.errors import ModelError, OutputError
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.contract import METADATA_KEY
+from archive_colorizer.model.onnx_metadata import drafted, read_metadata, stamped
+from archive_colorizer.model.registry import find_model
 from archive_colorizer.model.seal import SEAL_KEY
-from archive_colorizer.model.shelf import find_model
-from archive_colorizer.model.stamp import drafted, read_metadata, stamped
 from tests.model.networks import CONTRACT, constant_model
 
 

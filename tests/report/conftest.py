@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.records import Measures, Own
+from archive_colorizer.records.jobs import Measures, Own
 from archive_colorizer.report.build import build_report
 from tests.run.records_of_a_run import EVIL_NAMES, done, failed, opening, skipped, written
 

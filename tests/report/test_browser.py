@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from archive_colorizer.report.build import build_report
+from archive_colorizer.report.marks import read_marks
 from archive_colorizer.report.serve import Server
-from archive_colorizer.run.marks import read_marks
 from tests.run.records_of_a_run import EVIL_NAMES, done, opening, written
 
 

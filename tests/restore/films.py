@@ -6,7 +6,7 @@ import numpy as np
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import DamagedPicture
-from archive_colorizer.media.film import Codes, FilmFacts, Frame
+from archive_colorizer.video.film import Codes, FilmFacts, Frame
 from tests.photographs import photograph
 
 LIMITED = Codes(8, False, "bt601")

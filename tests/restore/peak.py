@@ -7,8 +7,8 @@ Prints the peak while LARGE is restored, in bytes above what the process holds a
 import sys
 from pathlib import Path
 
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Job, Outcome, Source, Stamp, State, Workplace
 from archive_colorizer.restore.photo import restore_photo
 from tests.model.networks import digest
 

@@ -7,8 +7,8 @@ import tifffile
 from PIL import Image
 
 from archive_colorizer.color.space import luma_of
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Source, Stamp, Workplace
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Job, Source, Stamp, Workplace
 from archive_colorizer.restore.photo import restore_photo
 from tests.model.networks import CONTRACT, constant_model, digest
 from tests.photographs import photograph

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from archive_colorizer.color.space import lab_of
+from archive_colorizer.discovery.walk import accompanied
 from archive_colorizer.errors import UsageError
-from archive_colorizer.media.discover import accompanied
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import State
-from archive_colorizer.restore.aids import read_aids
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import State
+from archive_colorizer.restore.guides import read_aids
 from archive_colorizer.restore.photo import restore_photo
 from archive_colorizer.restore.reference import palette_for, pinned
 from tests.model.networks import constant_model

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import pytest
 
 from archive_colorizer.errors import OutputError
-from archive_colorizer.media.deliver import deliver_all
-from archive_colorizer.media.errands import Answer, Parcel
-from archive_colorizer.records import State, Workplace
-from archive_colorizer.restore import courier, photo
+from archive_colorizer.executors.worker_guard import ran_out_of_time
+from archive_colorizer.output.deliver import deliver_all
+from archive_colorizer.output.deliveries import Answer, Parcel
+from archive_colorizer.records.jobs import State, Workplace
+from archive_colorizer.restore import delivery_queue as courier
+from archive_colorizer.restore import photo
 from archive_colorizer.restore.photo import restore_photos
-from archive_colorizer.run.guard import ran_out_of_time
 from tests.model.networks import constant_model, digest
 from tests.restore.studio import grey
 
@@ -186,11 +187,12 @@ def test_an_interrupt_leaves_nothing_half_way(studio, seen, monkeypatch):
 
 HANGS = """
 import sys, time
-from archive_colorizer.records import Job, Source, Stamp, Workplace
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.restore import courier, photo
-from archive_colorizer.run.guard import guarded
-from archive_colorizer.run.limits import Limits
+from archive_colorizer.records.jobs import (Job, Source, Stamp, Workplace)
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.restore import delivery_queue as courier
+from archive_colorizer.restore import photo
+from archive_colorizer.executors.worker_guard import guarded
+from archive_colorizer.executors.limits import Limits
 note, names, hangs = sys.argv[1], sys.argv[2].split(), sys.argv[3]
 def deliver(parcels, place):
     if parcels[0].job.target == hangs:

@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 
 from archive_colorizer.color.blend import blend_planes
-from archive_colorizer.color.smooth import LARGEST_ERROR, reach
 from archive_colorizer.color.space import chroma_matrix, chroma_to_rgb
+from archive_colorizer.color.temporal import LARGEST_ERROR, reach
 from archive_colorizer.errors import DamagedPicture
-from archive_colorizer.media.film import Codes, Layout
+from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.model.colorizer import Colorizer
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Part, Shot
-from archive_colorizer.restore.film import restore_part
-from archive_colorizer.restore.painter import Painter
-from archive_colorizer.restore.recolor import recolor
+from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Part, Shot
+from archive_colorizer.restore.colorize import recolor
+from archive_colorizer.video.film import Codes, Layout
 from tests.model.networks import CONTRACT
 from tests.restore.films import LIMITED, MemoryFilm, lit, pan
 

@@ -10,7 +10,7 @@ import pytest
 import pyvips
 import tifffile
 
-from archive_colorizer.run.surroundings import environment
+from archive_colorizer.executors.environment import environment
 from tests.model.networks import constant_model
 from tests.photographs import at_16_bits, photograph
 

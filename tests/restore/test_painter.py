@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from archive_colorizer.color.space import chroma_of
-from archive_colorizer.media.film import Layout
+from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.model.colorizer import open_colorizer
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Part, Shot, State
-from archive_colorizer.restore.film import restore_part
-from archive_colorizer.restore.painter import Painter
+from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Part, Shot, State
+from archive_colorizer.restore.model_cache import models_of, painter_of
 from archive_colorizer.restore.photo import restore_photo
-from archive_colorizer.restore.session import models_of, painter_of
+from archive_colorizer.video.film import Layout
 from tests.model.networks import CONTRACT, constant_model, digest, speaking
 from tests.restore.films import LIMITED, MemoryFilm, pan
 from tests.restore.studio import Studio, grey, luma_error

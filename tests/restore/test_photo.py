@@ -11,8 +11,8 @@ from PIL import Image, ImageCms
 from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import DamagedPicture
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Stamp, State
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Stamp, State
 from archive_colorizer.restore import photo
 from archive_colorizer.restore.photo import restore_photo, restore_photos
 from tests.model.networks import CONTRACT, constant_model, digest, speaking
@@ -208,7 +208,7 @@ def test_a_large_result_is_written_as_a_small_one_is(studio, monkeypatch, suffix
     assert studio.restore(name, **settings).state is State.DONE
     small = studio.result(name)
     (studio.output / name).unlink()
-    monkeypatch.setattr("archive_colorizer.media.draft._IN_MEMORY", 0)
+    monkeypatch.setattr("archive_colorizer.output.staging._IN_MEMORY", 0)
     outcome = studio.restore(name, **settings)
     assert outcome.state is State.DONE, outcome.message
     assert np.array_equal(studio.result(name), small)
@@ -220,7 +220,7 @@ def test_a_large_result_is_written_as_a_small_one_is(studio, monkeypatch, suffix
 def test_a_source_that_changes_meanwhile_fails(studio, monkeypatch, in_memory):
     from archive_colorizer.restore import photo
 
-    monkeypatch.setattr("archive_colorizer.media.draft._IN_MEMORY", in_memory)
+    monkeypatch.setattr("archive_colorizer.output.staging._IN_MEMORY", in_memory)
     studio.put("a.png", grey("rocket"))
     plain = photo.recolor
 
@@ -375,7 +375,7 @@ def test_a_scan_that_is_written_to_while_it_is_read_in_place_has_changed(
     studio, monkeypatch, whole
 ):
     """Whether its pieces still make a picture or not."""
-    monkeypatch.setattr("archive_colorizer.media.discover._IN_PLACE", 0)
+    monkeypatch.setattr("archive_colorizer.discovery.walk._IN_PLACE", 0)
     studio.put("a.tif", grey("coffee"))
     path = studio.scans / "a.tif"
     real = photo.decoded

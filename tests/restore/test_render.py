@@ -10,9 +10,9 @@ from PIL import Image
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import ResultUnwritable
-from archive_colorizer.media import stills
-from archive_colorizer.media.places import read_again
-from archive_colorizer.records import Job, Source, Stamp, State
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.output.local import read_again
+from archive_colorizer.records.jobs import Job, Source, Stamp, State
 from archive_colorizer.restore.photo import restore_photo
 from archive_colorizer.restore.render import placed
 from tests.model.networks import constant_model
@@ -120,7 +120,7 @@ def test_a_result_that_cannot_be_written_fails_alone(studio, monkeypatch):
 
     studio.put("a.png", grey("rocket"))
     place = studio.workplace(constant_model(studio.models / "m.onnx"))
-    monkeypatch.setattr("archive_colorizer.media.stills.write", refuse)
+    monkeypatch.setattr("archive_colorizer.image.codecs.registry.write", refuse)
     outcome = restore_photo(replace(studio.job("a.png")), place)
     assert (outcome.state, outcome.reason) == (State.FAILED, "unwritable")
     assert studio.files() == set()
@@ -128,7 +128,7 @@ def test_a_result_that_cannot_be_written_fails_alone(studio, monkeypatch):
 
 def test_a_result_is_signed_when_asked_for(studio, tmp_path):
     pytest.importorskip("c2pa", reason="Content Credentials need the extra 'c2pa'")
-    from archive_colorizer.media.credentials import read_credentials
+    from archive_colorizer.image.metadata.c2pa import read_credentials
     from tests.media.test_credentials import pair
 
     certificate, key = pair(tmp_path)
@@ -146,10 +146,10 @@ def test_a_result_is_signed_when_asked_for(studio, tmp_path):
 
 def test_a_large_result_is_signed_too(studio, tmp_path, monkeypatch):
     pytest.importorskip("c2pa", reason="Content Credentials need the extra 'c2pa'")
-    from archive_colorizer.media.credentials import read_credentials
+    from archive_colorizer.image.metadata.c2pa import read_credentials
     from tests.media.test_credentials import pair
 
-    monkeypatch.setattr("archive_colorizer.media.draft._IN_MEMORY", 0)
+    monkeypatch.setattr("archive_colorizer.output.staging._IN_MEMORY", 0)
     certificate, key = pair(tmp_path)
     studio.put("a.tif", grey("coffee"))
     outcome = studio.restore("a.tif", c2pa=True, cert=str(certificate), key=str(key))
@@ -236,7 +236,7 @@ def test_a_result_that_went_wrong_never_gets_its_name(studio, monkeypatch):
         target.truncate(target.tell() - 2000)
 
     studio.put("a.png", grey("rocket"))
-    monkeypatch.setattr("archive_colorizer.media.stills.write", cut)
+    monkeypatch.setattr("archive_colorizer.image.codecs.registry.write", cut)
     assert studio.restore("a.png").state is State.DONE, "or there is nothing to notice"
     (studio.output / "a.png").unlink()
     outcome = studio.restore("a.png", paranoid=True)
@@ -249,7 +249,7 @@ def test_a_disk_that_gives_back_other_bytes_is_noticed(studio, monkeypatch):
         return b"x" + read_again(made)[1:]
 
     studio.put("a.png", grey("rocket"))
-    monkeypatch.setattr("archive_colorizer.media.deliver.read_again", changed)
+    monkeypatch.setattr("archive_colorizer.output.deliver.read_again", changed)
     outcome = studio.restore("a.png", paranoid=True)
     assert (outcome.state, outcome.reason) == (State.FAILED, "unsound")
     assert "other bytes than were written" in outcome.message

@@ -6,10 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Shot
-from archive_colorizer.restore.cuts import Cut
-from archive_colorizer.restore.shots import (
+from archive_colorizer.film.scene_cuts import Cut
+from archive_colorizer.film.shots import (
     COLUMNS,
     find_shots,
     join_short,
@@ -18,6 +16,8 @@ from archive_colorizer.restore.shots import (
     parts_of,
     read_list,
 )
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Shot
 from tests.restore.films import MemoryFilm, pan
 
 SHOTS = (

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from archive_colorizer.manifest.reader import Account
 from archive_colorizer.record_text import to_line
-from archive_colorizer.records import Outcome, Provenance, Stamp, State
-from archive_colorizer.run.account import Account
+from archive_colorizer.records.jobs import Outcome, Provenance, Stamp, State
 
 EVIL_NAMES = (
     "=cmd|' /C calc'!A0.png",

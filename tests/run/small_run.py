@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 from archive_colorizer.errors import ArchiveColorizerError
+from archive_colorizer.executors.executor import open_executor
+from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.output.journal import WorkFolder, sweep
+from archive_colorizer.output.lock import hold_output
 from archive_colorizer.run.driver import Run, drive
-from archive_colorizer.run.executor import open_executor
-from archive_colorizer.run.lock import hold_output
-from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import plan
 from archive_colorizer.run.signals import stop_on_signals
-from archive_colorizer.run.workfolder import WorkFolder, sweep
 from tests.run.tasks import Copy, sources, workplace
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archive_colorizer.errors import ArchiveColorizerError
-from archive_colorizer.media.deliver import deliver
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Job, Outcome, Source, Stamp, State, Workplace
-from archive_colorizer.run.fixity import read_fixity
+from archive_colorizer.output.deliver import deliver
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Job, Outcome, Source, Stamp, State, Workplace
 from archive_colorizer.run.plan import failed
+from archive_colorizer.storage.fixity import read_fixity
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from archive_colorizer.errors import SourceError
+from archive_colorizer.manifest.reader import Account
 from archive_colorizer.record_text import to_line
-from archive_colorizer.records import Outcome, Provenance, State
-from archive_colorizer.run.account import Account
+from archive_colorizer.records.jobs import Outcome, Provenance, State
 
 
 def opening(run: str, settings: str = "s", model: str = "m") -> Provenance:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from archive_colorizer.discovery.bagit import read_bag, vouched
+from archive_colorizer.discovery.walk import check_fixity, walk
 from archive_colorizer.errors import FixityMismatch, SourceError
-from archive_colorizer.media.discover import check_fixity, walk
-from archive_colorizer.records import Source, Unfit
-from archive_colorizer.run.bag import read_bag, vouched
+from archive_colorizer.records.jobs import Source, Unfit
 
 bagit = pytest.importorskip("bagit")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from archive_colorizer.errors import OutputBusy, OutputError, TargetExists
-from archive_colorizer.run import bag_writer
-from archive_colorizer.run.bag_writer import write_bag
+from archive_colorizer.export import bagit as bag_writer
+from archive_colorizer.export.bagit import write_bag
+from archive_colorizer.output.lock import hold_output
 from archive_colorizer.run.findings import Kind
-from archive_colorizer.run.lock import hold_output
 from tests.run.records_of_a_run import done, opening, written
 
 bagit = pytest.importorskip("bagit")

@@ -6,7 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.records import Job, Part, Shot, Source, Stamp
+from archive_colorizer.executors.executor import Batch
+from archive_colorizer.records.jobs import Job, Part, Shot, Source, Stamp
 from archive_colorizer.run.batches import (
     MOST_BYTES,
     MOST_JOBS,
@@ -15,7 +16,6 @@ from archive_colorizer.run.batches import (
     Pace,
     in_batches,
 )
-from archive_colorizer.run.executor import Batch
 
 JPEG = 6 << 20
 """Bytes of a photograph of 12 megapixels."""

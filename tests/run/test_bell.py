@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from archive_colorizer.run.bell import Bell
+from archive_colorizer.pipeline.file_events import Bell
 from archive_colorizer.run.signals import Stop
 
 AT_MOST = 30.0

@@ -23,14 +23,14 @@ from archive_colorizer.errors import (
     OutputError,
     SourceError,
 )
-from archive_colorizer.model.shelf import find_model
-from archive_colorizer.recipe import Recipe
-from archive_colorizer.records import Outcome, Workplace
-from archive_colorizer.restore.session import models_of, try_models
-from archive_colorizer.run.cluster import Cluster
-from archive_colorizer.run.dask_link import Link
-from archive_colorizer.run.executor import Batch, Executor, Lost, open_executor
-from archive_colorizer.run.limits import NO_LIMITS, Limits
+from archive_colorizer.executors.cluster.client import Link
+from archive_colorizer.executors.cluster.config import Cluster
+from archive_colorizer.executors.executor import Batch, Executor, Lost, open_executor
+from archive_colorizer.executors.limits import NO_LIMITS, Limits
+from archive_colorizer.model.registry import find_model
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Outcome, Workplace
+from archive_colorizer.restore.model_cache import models_of, try_models
 from tests.photographs import NAMES, photograph
 from tests.run.foreign_cluster import REPOSITORY, ForeignCluster, lay_other_package, wait_until
 from tests.run.test_executor import (
@@ -103,7 +103,7 @@ def test_a_worker_with_another_version_is_told_by_name(
     foreign: ForeignCluster, also: Callable[..., None], tmp_path: Path
 ) -> None:
     shutil.copytree(REPOSITORY / "archive_colorizer", tmp_path / "archive_colorizer")
-    face = tmp_path / "archive_colorizer" / "__init__.py"
+    face = tmp_path / "archive_colorizer" / "_version.py"
     face.write_text(face.read_text().replace("__version__ = ", '__version__ = "0.0.9" or '))
     also("carol", path=tmp_path)
     error = complaint(hired(foreign))

@@ -13,14 +13,20 @@ from typing import Any
 import pytest
 
 from archive_colorizer.errors import ModelError, OutputError
-from archive_colorizer.records import Job, Outcome, Provenance, State, Unfit
+from archive_colorizer.executors.executor import (
+    Batch,
+    Executor,
+    Lost,
+    SerialExecutor,
+    open_executor,
+)
+from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.output.journal import WorkFolder, sweep
+from archive_colorizer.records.jobs import Job, Outcome, Provenance, State, Unfit
 from archive_colorizer.run.driver import Run, drive
-from archive_colorizer.run.executor import Batch, Executor, Lost, SerialExecutor, open_executor
-from archive_colorizer.run.manifest import Manifest
 from archive_colorizer.run.plan import failed, plan
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
-from archive_colorizer.run.workfolder import WorkFolder, sweep
 from tests.run.tasks import Copy, scans, sources, workplace
 from tests.run.test_manifest import PROVENANCE
 
@@ -360,7 +366,7 @@ def test_a_manifest_that_cannot_grow_loses_no_result(
 
     with monkeypatch.context() as patch:
         patch.setattr(Manifest, "append", full)
-        patch.setattr("archive_colorizer.run.recorder._SECONDS", 0.0)
+        patch.setattr("archive_colorizer.manifest.recorder._SECONDS", 0.0)
         with pytest.raises(OutputError, match="No space"):
             place.run()
     made = len(place.results())
@@ -403,7 +409,7 @@ def test_it_feeds_lazily(place: Place) -> None:
 
 
 def test_outcomes_are_recorded_soon(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archive_colorizer.run.recorder._SECONDS", 0.0)
+    monkeypatch.setattr("archive_colorizer.manifest.recorder._SECONDS", 0.0)
     seen: list[int] = []
 
     def wrap(copy: Copy) -> Any:

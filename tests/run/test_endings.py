@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import OutputBusy, UsageError
-from archive_colorizer.records import State
-from archive_colorizer.run.ending import Ending
+from archive_colorizer.records.jobs import State
 from archive_colorizer.run.metrics import as_text, write_metrics
 from archive_colorizer.run.notify import check_target, notify
+from archive_colorizer.run.result import Ending
 from archive_colorizer.run.summary import FailedSource, Summary
 
 HOSTILE = "$(touch owned); `id` {json} \"'\n\x1b[31m \udcff"

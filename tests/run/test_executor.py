@@ -17,13 +17,13 @@ import pytest
 
 from archive_colorizer.device import VISIBLE
 from archive_colorizer.errors import DependencyError, ModelError, UsageError
-from archive_colorizer.records import Job, Outcome, Source, Stamp, State
-from archive_colorizer.run.cluster import Cluster
-from archive_colorizer.run.executor import EXECUTORS, Batch, Executor, Lost, open_executor
-from archive_colorizer.run.guard import can_refuse_memory
-from archive_colorizer.run.limits import Limits
-from archive_colorizer.run.surroundings import ORIGIN
-from archive_colorizer.run.team import ALONE, Team
+from archive_colorizer.executors.allocation import ALONE, Team
+from archive_colorizer.executors.cluster.config import Cluster
+from archive_colorizer.executors.environment import ORIGIN
+from archive_colorizer.executors.executor import EXECUTORS, Batch, Executor, Lost, open_executor
+from archive_colorizer.executors.limits import Limits
+from archive_colorizer.executors.worker_guard import can_refuse_memory
+from archive_colorizer.records.jobs import Job, Outcome, Source, Stamp, State
 
 WORKERS = 2
 
@@ -163,7 +163,7 @@ def test_unknown() -> None:
 
 
 def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
-    from archive_colorizer.run import dask_executor
+    from archive_colorizer.executors import local as dask_executor
 
     monkeypatch.setattr(dask_executor, "find_spec", lambda _: None)
     with pytest.raises(DependencyError, match="serial"):
@@ -174,7 +174,7 @@ def test_serial_needs_no_dask() -> None:
     import subprocess
 
     code = (
-        "import sys; from archive_colorizer.run.executor import open_executor;"
+        "import sys; from archive_colorizer.executors.executor import open_executor;"
         "open_executor('serial', 1, 1); print('distributed' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -239,7 +239,7 @@ def test_whatever_fetching_an_answer_raises_the_batch_is_lost(status: str, failu
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
 
-    from archive_colorizer.run.dask_answers import answer_of
+    from archive_colorizer.executors.dask_results import answer_of
 
     failures = {
         "KilledWorker": lambda: KilledWorker("task", None, 1),
@@ -253,7 +253,7 @@ def test_whatever_fetching_an_answer_raises_the_batch_is_lost(status: str, failu
 
 
 def test_what_the_task_raises_on_purpose_is_raised() -> None:
-    from archive_colorizer.run.dask_answers import answer_of
+    from archive_colorizer.executors.dask_results import answer_of
 
     with pytest.raises(ModelError):
         answer_of(DeadFuture("error", ModelError("gone")), next(batches(1)))
@@ -492,7 +492,7 @@ def test_what_is_set_of_dask_is_what_it_knows() -> None:
     import dask
     import distributed  # noqa: F401 (brings the settings and their defaults)
 
-    from archive_colorizer.run.dask_calm import settings
+    from archive_colorizer.executors.dask_config import settings
 
     unknown = [
         one for one in settings(refused=True) if dask.config.get(one, "unknown") == "unknown"
@@ -509,7 +509,7 @@ def tell_heartbeat(batch: Batch) -> list[Outcome]:
 
 
 def test_workers_report_as_seldom_as_they_are_asked_to() -> None:
-    from archive_colorizer.run.dask_calm import HEARTBEAT
+    from archive_colorizer.executors.dask_config import HEARTBEAT
 
     with open_executor("dask", 1, 1) as executor:
         (answer,) = executor.map(tell_heartbeat, batches(1))

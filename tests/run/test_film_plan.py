@@ -10,18 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe import FilmRecipe, Recipe
-from archive_colorizer.records import (
-    Job,
-    Outcome,
-    Part,
-    Shot,
-    Source,
-    Stamp,
-    State,
-    Workplace,
-)
-from archive_colorizer.run.film_plan import (
+from archive_colorizer.film.plan import (
     Assembly,
     film_job,
     film_step,
@@ -31,11 +20,13 @@ from archive_colorizer.run.film_plan import (
     person_list,
     retired,
 )
-from archive_colorizer.run.fixity import read_fixity
-from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
+from archive_colorizer.records.jobs import Job, Outcome, Part, Shot, Source, Stamp, State, Workplace
 from archive_colorizer.run.plan import Settled
 from archive_colorizer.run.span import Span, clock, seconds_of, span_of
 from archive_colorizer.run.summary import Summary, together
+from archive_colorizer.storage.fixity import read_fixity
 
 SHOT = Shot(0, 100)
 PARTS = (Part(SHOT, 0, 50), Part(SHOT, 50, 100), Part(Shot(100, 120), 100, 120))

@@ -3,10 +3,10 @@ import time
 import pytest
 
 from archive_colorizer.errors import OutputBusy, OutputError
-from archive_colorizer.records import Outcome, State
-from archive_colorizer.run import held as module
-from archive_colorizer.run.held import hold, manifest_of
-from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.output import ownership as module
+from archive_colorizer.output.ownership import hold, manifest_of
+from archive_colorizer.records.jobs import Outcome, State
 
 KEPT = "out/manifest.jsonl"
 
@@ -73,7 +73,7 @@ def test_a_store_that_refuses_the_manifest_stops_the_run(bucket, output, monkeyp
     monkeypatch.setattr(module, "EVERY", 0.05)
     with pytest.raises(OutputError, match=r"Access Denied.*finds the results"):  # noqa: SIM117
         with hold(output) as held, held.keeping(), Manifest.open(held.folder, held.check) as one:
-            monkeypatch.setattr("archive_colorizer.store.objects.send", refuse)
+            monkeypatch.setattr("archive_colorizer.storage.objects.send", refuse)
             record(one, "a")
             end = time.monotonic() + 60
             while True:

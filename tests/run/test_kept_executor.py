@@ -2,7 +2,7 @@
 
 import pytest
 
-from archive_colorizer.run.executor import SerialExecutor
+from archive_colorizer.executors.executor import SerialExecutor
 from archive_colorizer.run.kept_executor import KeptExecutor
 
 

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from archive_colorizer.errors import ModelError
-from archive_colorizer.records import Outcome
-from archive_colorizer.run.guard import can_refuse_memory, guarded
-from archive_colorizer.run.lane import Broken, Terms, end_lanes, work_in_lane
-from archive_colorizer.run.limits import Limits
+from archive_colorizer.executors.cluster.sandbox import Broken, Terms, end_lanes, work_in_lane
+from archive_colorizer.executors.limits import Limits
+from archive_colorizer.executors.worker_guard import can_refuse_memory, guarded
+from archive_colorizer.records.jobs import Outcome
 from tests.run.foreign_cluster import wait_until
 from tests.run.test_limits import batch
 
@@ -131,7 +131,7 @@ def test_a_run_that_has_ended_gets_no_process_more(run: str) -> None:
 
 HOST = """
 import pickle, sys
-from archive_colorizer.run.lane import Terms, work_in_lane
+from archive_colorizer.executors.cluster.sandbox import (Terms, work_in_lane)
 from tests.run import test_lane
 print(pickle.loads(work_in_lane("run", pickle.dumps(test_lane.tell), Terms()))["pid"], flush=True)
 work_in_lane("run", pickle.dumps(test_lane.sleep), Terms())
@@ -151,7 +151,7 @@ def test_it_ends_with_a_host_that_is_killed_while_it_works() -> None:
 
 IDLES = """
 import sys
-from archive_colorizer.run import lane_process
+from archive_colorizer.executors.cluster import sandbox_process as lane_process
 lane_process._IDLE = 0.2
 lane_process.serve(int(sys.argv[1]), "", 0)
 """

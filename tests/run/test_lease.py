@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from archive_colorizer.errors import OutputBusy
-from archive_colorizer.run import lease as module
-from archive_colorizer.run.lease import Lease
-from archive_colorizer.run.lock import holder_of
+from archive_colorizer.output import lease as module
+from archive_colorizer.output.lease import Lease
+from archive_colorizer.output.lock import holder_of
 
 LOCK = "out/.work/lock.json"
 
@@ -39,8 +39,8 @@ def test_one_run_holds_an_output_and_the_next_comes_after_it(bucket, output):
 
 
 def test_a_run_of_this_machine_that_died_is_followed_at_once(bucket, output):
-    said = "from archive_colorizer.address import Address as A; from sys import argv; "
-    said += "from archive_colorizer.run.lease import Lease; Lease.take(A('s3', argv[1], 'out'))"
+    said = "from archive_colorizer.location import Address as A; from sys import argv; "
+    said += "from archive_colorizer.output.lease import Lease; Lease.take(A('s3', argv[1], 'out'))"
     subprocess.run([sys.executable, "-c", said, bucket.name], check=True)
     assert bucket.there() == {LOCK}
     Lease.take(output).give_back()

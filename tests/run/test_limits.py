@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.device import has_driver
-from archive_colorizer.records import Job, Part, Shot, Source, Stamp
-from archive_colorizer.run.executor import Batch
-from archive_colorizer.run.guard import guarded, ran_out_of_time
-from archive_colorizer.run.limits import NO_LIMITS, Limits, has_room
+from archive_colorizer.executors.executor import Batch
+from archive_colorizer.executors.limits import NO_LIMITS, Limits, has_room
+from archive_colorizer.executors.worker_guard import guarded, ran_out_of_time
+from archive_colorizer.records.jobs import Job, Part, Shot, Source, Stamp
 
 
 def batch(count: int, frames: int = 0) -> Batch:
@@ -93,8 +93,8 @@ def test_a_note_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
 
 HANGS = """
 import ctypes, sys
-from archive_colorizer.run.guard import guarded
-from archive_colorizer.run.limits import Limits
+from archive_colorizer.executors.worker_guard import guarded
+from archive_colorizer.executors.limits import Limits
 from tests.run.test_limits import batch
 # PyDLL keeps the interpreter's lock: no other thread of Python can run meanwhile.
 guarded(batch(1), lambda _: ctypes.PyDLL(None).sleep(100), Limits(0.2), sys.argv[1])
@@ -110,8 +110,8 @@ def test_code_that_hangs_with_the_interpreters_lock_is_ended(tmp_path: Path) -> 
 
 SEVERAL = """
 import sys, threading, time
-from archive_colorizer.run.guard import guarded
-from archive_colorizer.run.limits import Limits
+from archive_colorizer.executors.worker_guard import guarded
+from archive_colorizer.executors.limits import Limits
 from tests.run.test_limits import batch
 times = {"short": (0.3, 0.0), "hangs": (1.0, 60.0), "long": (30.0, 60.0), "later": (30.0, 0.5)}
 def work(name):
@@ -136,8 +136,8 @@ def test_of_several_threads_only_the_one_whose_time_is_over_is_told_of(tmp_path:
 
 HANGS_LATE = """
 import sys, time
-from archive_colorizer.run.guard import guarded
-from archive_colorizer.run.limits import Limits
+from archive_colorizer.executors.worker_guard import guarded
+from archive_colorizer.executors.limits import Limits
 from tests.run.test_limits import batch
 def task(jobs):
     for number, _ in enumerate(jobs):
@@ -159,8 +159,8 @@ def test_each_file_of_a_batch_has_its_own_time(tmp_path: Path) -> None:
 
 EATS = """
 import sys
-from archive_colorizer.run.guard import guarded
-from archive_colorizer.run.limits import Limits
+from archive_colorizer.executors.worker_guard import guarded
+from archive_colorizer.executors.limits import Limits
 from tests.run.test_limits import batch
 def eat(_):
     try:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive_colorizer.manifest.target_names import is_name, is_target
 from archive_colorizer.record_text import to_line
-from archive_colorizer.records import Measures, Outcome, Stamp, State
-from archive_colorizer.run.lines import LONGEST_LINE, lines_of, outcome_of
-from archive_colorizer.run.names import is_name, is_target
+from archive_colorizer.records.jobs import Measures, Outcome, Stamp, State
+from archive_colorizer.records.json_lines import LONGEST_LINE, lines_of, outcome_of
 
 NAMES = st.binary(min_size=1, max_size=40).map(os.fsdecode).filter(is_name)
 WHOLE = st.integers(-(2**63), 2**63)

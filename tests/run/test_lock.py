@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from archive_colorizer.errors import OutputBusy, OutputError
-from archive_colorizer.run.lock import hold_output
+from archive_colorizer.output.lock import hold_output
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from archive_colorizer.run.lock import hold_output
+from archive_colorizer.output.lock import hold_output
 with hold_output(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

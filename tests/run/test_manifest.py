@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import OutputError
+from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.record_text import to_line
-from archive_colorizer.records import Outcome, Provenance, State
-from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.records.jobs import Outcome, Provenance, State
 
 PROVENANCE = Provenance(
     run="r",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.run.marks import KIND, Mark, marks_of, read_marks
+from archive_colorizer.report.marks import KIND, Mark, marks_of, read_marks
 
 
 def written(*marks, **changed):

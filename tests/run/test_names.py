@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.run.names import LONGEST, choose_target, fold, is_target
+from archive_colorizer.manifest.target_names import LONGEST, choose_target, fold, is_target
 
 PARTS = st.binary(min_size=1, max_size=255).map(lambda b: os.fsdecode(b.replace(b"/", b"_")))
 NAMES = st.lists(PARTS, min_size=1, max_size=3).map("/".join).filter(is_target)

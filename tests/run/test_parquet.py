@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from archive_colorizer.errors import DependencyError
+from archive_colorizer.export.table import COLUMNS, row_of
 from archive_colorizer.run import parquet
-from archive_colorizer.run.rows import COLUMNS, row_of
 from tests.run.records_of_a_run import done, evil, opening, written
 
 

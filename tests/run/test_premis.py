@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from archive_colorizer.errors import SourceError
-from archive_colorizer.records import State
-from archive_colorizer.run.premis import write_premis
+from archive_colorizer.export.premis import write_premis
+from archive_colorizer.records.jobs import State
 from tests.run.records_of_a_run import EVIL_NAMES, done, evil, failed, opening, written
 
 etree = pytest.importorskip("lxml.etree")

@@ -6,9 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.media.discover import walk
-from archive_colorizer.records import Stamp, Unfit
-from archive_colorizer.run.resting import Resting, files_below, is_in_transit, may_be_restored
+from archive_colorizer.discovery.walk import walk
+from archive_colorizer.pipeline.settled_files import (
+    Resting,
+    files_below,
+    is_in_transit,
+    may_be_restored,
+)
+from archive_colorizer.records.jobs import Stamp, Unfit
 
 A, B = Stamp(1, 1, 1, 1), Stamp(2, 2, 2, 1)
 

@@ -4,8 +4,8 @@ import csv
 import io
 import json
 
-from archive_colorizer.records import Measures
-from archive_colorizer.run.rows import COLUMNS, row_of, write_csv, write_json
+from archive_colorizer.export.table import COLUMNS, row_of, write_csv, write_json
+from archive_colorizer.records.jobs import Measures
 from tests.run.records_of_a_run import EVIL_NAMES, done, evil, opening, skipped, written
 
 

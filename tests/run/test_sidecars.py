@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from archive_colorizer.media import deliver as delivery
-from archive_colorizer.media.deliver import deliver
-from archive_colorizer.records import Job, Outcome, State
-from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.output import deliver as delivery
+from archive_colorizer.output.deliver import deliver
+from archive_colorizer.output.journal import WorkFolder, sweep
+from archive_colorizer.records.jobs import Job, Outcome, State
 from archive_colorizer.run.plan import Settled, plan
-from archive_colorizer.run.workfolder import WorkFolder, sweep
-from archive_colorizer.verification import verify_output
+from archive_colorizer.verification.verify import verify_output
 from tests.run.tasks import scans, sources, workplace
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from archive_colorizer.errors import ArchiveColorizerError, ExitCode
-from archive_colorizer.records import Outcome, State
-from archive_colorizer.run.manifest import Manifest
-from archive_colorizer.run.streak import MOST, Streak
+from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.records.jobs import Outcome, State
+from archive_colorizer.run.circuit_breaker import MOST, Streak
 
 DONE = Outcome(key="k", name="fine.jpg", state=State.DONE)
 

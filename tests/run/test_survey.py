@@ -11,10 +11,10 @@ import pytest
 
 from archive_colorizer import __version__
 from archive_colorizer.errors import ClusterError
-from archive_colorizer.run import dask_survey
-from archive_colorizer.run.cluster import Cluster
-from archive_colorizer.run.dask_link import Link
-from archive_colorizer.run.dask_survey import survey
+from archive_colorizer.executors.cluster import survey as dask_survey
+from archive_colorizer.executors.cluster.client import Link
+from archive_colorizer.executors.cluster.config import Cluster
+from archive_colorizer.executors.cluster.survey import survey
 from tests.run.foreign_cluster import ForeignCluster, lay_other_package, wait_until
 from tests.run.test_dask_cluster import also, credentials
 

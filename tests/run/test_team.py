@@ -3,8 +3,15 @@
 import pytest
 
 from archive_colorizer.device import VISIBLE, Device
-from archive_colorizer.run import team
-from archive_colorizer.run.team import ALONE, MOST_HANDS, Share, Team, share_cards, share_cores
+from archive_colorizer.executors import allocation as team
+from archive_colorizer.executors.allocation import (
+    ALONE,
+    MOST_HANDS,
+    Share,
+    Team,
+    share_cards,
+    share_cores,
+)
 
 
 @pytest.fixture(params=[2, 8, 64])

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from archive_colorizer.run.threads import in_threads
+from archive_colorizer.executors.threads import in_threads
 
 
 def test_answers_come_in_order():

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from archive_colorizer.errors import OutputBusy, OutputError
-from archive_colorizer.records import Job, Outcome, Stamp
-from archive_colorizer.run import workfolder
-from archive_colorizer.run.manifest import Manifest
+from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.output import journal as workfolder
+from archive_colorizer.output.journal import WorkFolder, sweep
+from archive_colorizer.records.jobs import Job, Outcome, Stamp
 from archive_colorizer.run.plan import Settled, plan
-from archive_colorizer.run.workfolder import WorkFolder, sweep
 from tests.run.tasks import Copy, scans, sources, workplace
 
 

@@ -5,9 +5,9 @@ import zlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.records import Measures, Outcome, Stamp, State
-from archive_colorizer.run.lines import outcome_of
-from archive_colorizer.store.notes import facts_of, line_of, note_of
+from archive_colorizer.records.jobs import Measures, Outcome, Stamp, State
+from archive_colorizer.records.json_lines import outcome_of
+from archive_colorizer.storage.object_metadata import facts_of, line_of, note_of
 
 DIGEST = "0123456789abcdef" * 4
 

@@ -1,8 +1,8 @@
 import pytest
 
-from archive_colorizer.address import Address
 from archive_colorizer.errors import DependencyError
-from archive_colorizer.store import filesystems, objects
+from archive_colorizer.location import Address
+from archive_colorizer.storage import filesystems, objects
 
 botocore = pytest.importorskip("botocore.exceptions", reason="needs s3fs, of the s3 extra")
 

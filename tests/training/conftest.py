@@ -46,7 +46,7 @@ def tar(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def photos(tar):
-    from archive_colorizer.training.data import read_photos
+    from archive_colorizer.training.data.crops import read_photos
 
     return read_photos([tar])
 
@@ -54,7 +54,7 @@ def photos(tar):
 @pytest.fixture(scope="session")
 def tiny():
     """A recipe of three steps."""
-    from archive_colorizer.training.recipe import Phase, TrainingRecipe
+    from archive_colorizer.training.config import Phase, TrainingRecipe
 
     return TrainingRecipe(
         network="unet",

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive_colorizer.training.augment import (
+from archive_colorizer.training.config import Aging
+from archive_colorizer.training.data.augment import (
     age,
     blur,
     compress,
@@ -14,8 +15,7 @@ from archive_colorizer.training.augment import (
     respond,
     tone,
 )
-from archive_colorizer.training.data import to_planes
-from archive_colorizer.training.recipe import Aging
+from archive_colorizer.training.data.crops import to_planes
 from tests.photographs import photograph
 
 SHARES = [f.name for f in fields(Aging) if f.name.endswith("share")]

@@ -8,12 +8,12 @@ pytest.importorskip("onnxscript", reason="export needs the train extra")
 
 from archive_colorizer.errors import ModelError, UsageError  # noqa: E402
 from archive_colorizer.model.colorizer import open_colorizer  # noqa: E402
-from archive_colorizer.model.shelf import find_model  # noqa: E402
-from archive_colorizer.training.average import Other, average_with  # noqa: E402
+from archive_colorizer.model.registry import find_model  # noqa: E402
 from archive_colorizer.training.checkpoint import save_checkpoint  # noqa: E402
-from archive_colorizer.training.export import export_checkpoint  # noqa: E402
-from archive_colorizer.training.network import build_network  # noqa: E402
-from archive_colorizer.training.shipped import load_initial  # noqa: E402
+from archive_colorizer.training.export.average import Other, average_with  # noqa: E402
+from archive_colorizer.training.export.export import export_checkpoint  # noqa: E402
+from archive_colorizer.training.export.initial_weights import load_initial  # noqa: E402
+from archive_colorizer.training.networks.network import build_network  # noqa: E402
 
 
 def checkpoint(path, network="unet", kwargs=None, value=1.0):

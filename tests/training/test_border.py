@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive_colorizer.training.border import border
-from archive_colorizer.training.data import to_planes
+from archive_colorizer.training.data.border import border
+from archive_colorizer.training.data.crops import to_planes
 from tests.photographs import photograph
 
 SEEDS = st.integers(0, 2**32)

@@ -5,8 +5,8 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from archive_colorizer.cli import export as export_command
-from archive_colorizer.cli import train as train_command
+from archive_colorizer.cli.commands import export as export_command
+from archive_colorizer.cli.commands import train as train_command
 from archive_colorizer.errors import DependencyError, UsageError
 
 RECIPE = """

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive_colorizer.training.damage import dust, scratch, screen, stain
-from archive_colorizer.training.data import to_planes
+from archive_colorizer.training.data.crops import to_planes
+from archive_colorizer.training.data.damage import dust, scratch, screen, stain
 from tests.photographs import photograph
 
 SEEDS = st.integers(0, 2**32)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from archive_colorizer.errors import SourceError, UsageError
-from archive_colorizer.training.data import (
+from archive_colorizer.training.config import Aging, TrainingRecipe
+from archive_colorizer.training.data.crops import (
     Crops,
     Photo,
     decode,
@@ -14,7 +15,6 @@ from archive_colorizer.training.data import (
     split_photos,
     to_planes,
 )
-from archive_colorizer.training.recipe import Aging, TrainingRecipe
 from tests.photographs import photograph
 from tests.training.conftest import jpeg_of, write_tar
 

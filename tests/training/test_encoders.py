@@ -10,9 +10,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the train extra")
 
 from archive_colorizer.errors import DependencyError, ModelError, UsageError  # noqa: E402
-from archive_colorizer.training import encoder, encoders, network, timm_encoder  # noqa: E402
-from archive_colorizer.training.data import to_planes  # noqa: E402
-from archive_colorizer.training.encoder_weights import PACKAGES, read_weights  # noqa: E402
+from archive_colorizer.training import encoders  # noqa: E402
+from archive_colorizer.training.data.crops import to_planes  # noqa: E402
+from archive_colorizer.training.networks import encoder, network, timm_encoder  # noqa: E402
+from archive_colorizer.training.networks.encoder_weights import PACKAGES, read_weights  # noqa: E402
 from tests.photographs import photograph  # noqa: E402
 
 CATS = range(281, 286)  # ImageNet's domestic cats

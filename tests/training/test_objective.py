@@ -8,9 +8,9 @@ pytest.importorskip("skimage", reason="photographs come with scikit-image")
 
 from skimage import data  # noqa: E402
 
-from archive_colorizer.training.data import to_planes  # noqa: E402
+from archive_colorizer.training.config import TrainingRecipe  # noqa: E402
+from archive_colorizer.training.data.crops import to_planes  # noqa: E402
 from archive_colorizer.training.objective import OBJECTIVES  # noqa: E402
-from archive_colorizer.training.recipe import TrainingRecipe  # noqa: E402
 
 
 @pytest.fixture(scope="module")

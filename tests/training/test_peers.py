@@ -7,11 +7,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the train extra")
 
 from archive_colorizer.training.checkpoint import load_checkpoint  # noqa: E402
-from archive_colorizer.training.peers import Peers, join_peers  # noqa: E402
+from archive_colorizer.training.distributed import Peers, join_peers  # noqa: E402
 
 _EACH = """
 import sys, torch
-from archive_colorizer.training.peers import join_peers
+from archive_colorizer.training.distributed import join_peers
 peers = join_peers()
 weight = torch.nn.Parameter(torch.full((3,), float(peers.rank)))
 idle = torch.nn.Parameter(torch.ones(2))

@@ -7,13 +7,8 @@ pytest.importorskip("skimage", reason="the reference is scikit-image's")
 from skimage import data  # noqa: E402
 from skimage.color import deltaE_ciede2000, rgb2lab  # noqa: E402
 
-from archive_colorizer.training.data import to_planes  # noqa: E402
-from archive_colorizer.training.perceived import (  # noqa: E402
-    chroma_of,
-    ciede2000,
-    to_lab,
-    to_srgb,
-)
+from archive_colorizer.training.data.crops import to_planes  # noqa: E402
+from archive_colorizer.training.perceptual import chroma_of, ciede2000, to_lab, to_srgb  # noqa: E402
 
 
 def planes_of(name):

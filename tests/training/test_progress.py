@@ -13,11 +13,13 @@ from click.testing import CliRunner
 torch = pytest.importorskip("torch", reason="training needs the train extra")
 pytest.importorskip("skimage", reason="figures need scikit-image")
 
-from archive_colorizer.cli import train  # noqa: E402
+from archive_colorizer.cli.commands import train  # noqa: E402
 from archive_colorizer.errors import DependencyError, UsageError  # noqa: E402
-from archive_colorizer.training import board, ledger, loop, step  # noqa: E402
+from archive_colorizer.training import loop, step  # noqa: E402
+from archive_colorizer.training import progress as ledger  # noqa: E402
+from archive_colorizer.training import tensorboard as board  # noqa: E402
 from archive_colorizer.training.checkpoint import load_checkpoint  # noqa: E402
-from archive_colorizer.training.data import index_photos  # noqa: E402
+from archive_colorizer.training.data.crops import index_photos  # noqa: E402
 
 
 def weights_of(path):

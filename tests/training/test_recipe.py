@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.training.recipe import Aging, Phase, TrainingRecipe, load_training_recipe
+from archive_colorizer.training.config import Aging, Phase, TrainingRecipe, load_training_recipe
 
 SHIPPED = Path(__file__).parents[2] / "models" / "default.toml"
 

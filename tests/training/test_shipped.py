@@ -12,14 +12,11 @@ pytest.importorskip("skimage", reason="photographs come with scikit-image")
 
 from archive_colorizer.errors import ModelError  # noqa: E402
 from archive_colorizer.model.colorizer import open_colorizer  # noqa: E402
-from archive_colorizer.training import export, network  # noqa: E402
-from archive_colorizer.training.checkpoint import (  # noqa: E402
-    load_checkpoint,
-    restore_network,
-    save_checkpoint,
-)
-from archive_colorizer.training.data import to_planes  # noqa: E402
-from archive_colorizer.training.shipped import load_initial, settle_norms  # noqa: E402
+from archive_colorizer.training.checkpoint import load_checkpoint, restore_network, save_checkpoint  # noqa: E402
+from archive_colorizer.training.data.crops import to_planes  # noqa: E402
+from archive_colorizer.training.export import export  # noqa: E402
+from archive_colorizer.training.export.initial_weights import load_initial, settle_norms  # noqa: E402
+from archive_colorizer.training.networks import network  # noqa: E402
 from tests.model.networks import constant_model  # noqa: E402
 from tests.photographs import photograph  # noqa: E402
 

@@ -7,8 +7,8 @@ import pickle
 import pytest
 
 from archive_colorizer.errors import SourceError, UsageError
-from archive_colorizer.training.data import index_photos, read_photos, split_photos
-from archive_colorizer.training.store import Part, Photos, Span
+from archive_colorizer.training.data.crops import index_photos, read_photos, split_photos
+from archive_colorizer.training.data.store import Part, Photos, Span
 from tests.photographs import photograph
 from tests.training.conftest import jpeg_of, write_tar
 

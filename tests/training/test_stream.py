@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from archive_colorizer.errors import SourceError
-from archive_colorizer.training import stream as stream_module
-from archive_colorizer.training.data import Crops, index_photos, read_photos
-from archive_colorizer.training.recipe import TrainingRecipe
-from archive_colorizer.training.stream import Stream
+from archive_colorizer.training.config import TrainingRecipe
+from archive_colorizer.training.data import loader as stream_module
+from archive_colorizer.training.data.crops import Crops, index_photos, read_photos
+from archive_colorizer.training.data.loader import Stream
 
 ASKED = [(0, 3, 32), (3, 2, 64), (5, 3, 32), (100, 2, 32)]
 
@@ -108,9 +108,9 @@ def test_an_error_in_a_reader_comes_here_and_leaves_nobody(tmp_path, tar):
 _KILLED = """
 import sys, time
 from pathlib import Path
-from archive_colorizer.training.data import Crops, index_photos
-from archive_colorizer.training.recipe import TrainingRecipe
-from archive_colorizer.training.stream import Stream
+from archive_colorizer.training.data.crops import (Crops, index_photos)
+from archive_colorizer.training.config import TrainingRecipe
+from archive_colorizer.training.data.loader import Stream
 
 if __name__ == "__main__":
     with Stream(Crops(index_photos([Path(sys.argv[1])]), TrainingRecipe()), 2) as stream:

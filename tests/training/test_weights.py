@@ -3,7 +3,7 @@ import pytest
 
 onnx = pytest.importorskip("onnx", reason="export needs the train extra")
 
-from archive_colorizer.training.weights import STORAGES, read_weights  # noqa: E402
+from archive_colorizer.training.export.weight_storage import STORAGES, read_weights  # noqa: E402
 
 SHAPES = {"large": (64, 64, 3, 3), "depthwise": (64, 1, 3, 3), "bias": (64,)}
 

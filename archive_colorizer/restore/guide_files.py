@@ -1,0 +1,121 @@
+"""What a person gives beside a photograph, decoded: a mask, and strokes and points of known
+colors.  Errors name the file.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from archive_colorizer.color.space import FloatArray, Plane, white_of
+from archive_colorizer.errors import GuideError, SourceError
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.codecs import vips
+from archive_colorizer.image.codecs.planes import channel, inverted
+from archive_colorizer.image.codecs.png import chunks as png_chunks
+from archive_colorizer.media.limits import check_size
+from archive_colorizer.recipe.color_hints import HintPoint
+
+_PAINTED: Final = 0.02
+"""Of a small pixel: less paint is none."""
+_BLACK: Final = 1 / 16
+"""Of white: paint below this is black."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strokes:
+    """Known colors at a small size: h x w x 3 sRGB (0..1), and h x w, 1 where one is known."""
+
+    rgb: FloatArray
+    held: FloatArray
+
+
+def read_mask(data: bytes, name: str, max_pixels: int) -> Plane:
+    """The mask in a picture file, upright: white for all of the color, black for grey.
+
+    Its luma, where it is opaque.  Else its alpha, with one exception: where all paint is black,
+    paint is what stays grey.  Raises GuideError.
+    """
+    try:
+        raster = stills.decode(data, name, max_pixels)
+    except SourceError as error:
+        raise GuideError(f"{error}") from None
+    alpha = raster.alpha
+    if alpha is None or int(alpha.min()) == white_of(alpha):
+        return raster.luma
+    painted = raster.luma[alpha > white_of(alpha) // 2]
+    if painted.size and int(painted.max()) <= white_of(raster.luma) * _BLACK:
+        return inverted(alpha)
+    return alpha
+
+
+def read_strokes(data: bytes, name: str, max_pixels: int, size: tuple[int, int]) -> Strokes:
+    """The strokes of a PNG that is transparent elsewhere, at a small height x width.
+
+    Colors are taken for sRGB, and averaged where strokes meet.  Raises GuideError.
+    """
+    try:
+        samples = _samples(data, name, max_pixels)
+    except SourceError as error:
+        raise GuideError(f"{error}") from None
+    if samples.shape[2] not in (2, 4):
+        raise GuideError(f"{name} is opaque; paint the known colors on a transparent layer")
+    alpha = channel(samples, samples.shape[2] - 1)
+    rows, columns = np.nonzero(alpha)
+    if rows.size == alpha.size and int(alpha.min()) == white_of(alpha):
+        raise GuideError(f"{name} is opaque; paint the known colors on a transparent layer")
+    height, width = size
+    cells = (rows * height // alpha.shape[0]) * width + columns * width // alpha.shape[1]
+    paint = alpha[rows, columns] / np.float64(white_of(alpha))
+    amount = np.bincount(cells, paint, height * width)
+    colors = [samples[rows, columns, at % (samples.shape[2] - 1)] for at in range(3)]
+    total = [np.bincount(cells, paint * one, height * width) for one in colors]
+    rgb = np.stack(total, axis=1) / np.maximum(amount, 1e-9)[:, None] / white_of(alpha)
+    # A picture that is smaller than the cells leaves gaps between them, which stay open.
+    held = amount > _PAINTED * max(alpha.size / (height * width), 1)
+    return Strokes(
+        np.asarray(rgb.reshape(height, width, 3), dtype=np.float32),
+        np.asarray(held.reshape(height, width), dtype=np.float32),
+    )
+
+
+def _samples(data: bytes, name: str, max_pixels: int) -> Plane:
+    if stills.kind_of(data) != "png":
+        raise GuideError(f"{name} is no PNG; save it as one")
+    image = vips.open_picture(data, "png", name)
+    check_size(name, image.width, image.height, max_pixels)
+    if all(kind != b"IEND" for kind, _ in png_chunks.chunks(data)):
+        raise GuideError(f"{name}: cut before its end; save it again")
+    return vips.pixels(image, name)
+
+
+def with_points(
+    strokes: Strokes | None,
+    points: tuple[HintPoint, ...],
+    whole: tuple[int, int],
+    size: tuple[int, int],
+) -> Strokes | None:
+    """The strokes, with points of a photograph of `whole` height x width painted over them.
+
+    Raises GuideError for a point outside.
+    """
+    if not points:
+        return strokes
+    height, width = size
+    rgb = np.zeros((height, width, 3), np.float32) if strokes is None else strokes.rgb.copy()
+    held = np.zeros(size, np.float32) if strokes is None else strokes.held.copy()
+    down, across = height / whole[0], width / whole[1]
+    for point in points:
+        x, y = point.at
+        if x >= whole[1] or y >= whole[0]:
+            raise GuideError(
+                f"the hint at [{x:g}, {y:g}] lies outside of the picture, "
+                f"which has {whole[1]} x {whole[0]} pixels"
+            )
+        radius = point.radius or min(whole) / 100
+        axes = max(round(radius * across), 1), max(round(radius * down), 1)
+        center = int(x * across), int(y * down)
+        dot = cv2.ellipse(np.zeros(size, np.uint8), center, axes, 0, 0, 360, 1, -1) > 0
+        rgb[dot], held[dot] = point.rgb, 1.0
+    return Strokes(rgb, held)
