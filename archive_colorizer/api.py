@@ -16,7 +16,7 @@ import numpy as np
 from archive_colorizer.color.analysis.tone import Tone, tone_of
 from archive_colorizer.color.blend import blend_rgb
 from archive_colorizer.color.space import Plane, luma_of
-from archive_colorizer.discovery.walk import accompanied, read_source
+from archive_colorizer.discovery.walk import accompanied
 from archive_colorizer.errors import (
     OutputError,
     ResultUnwritable,
@@ -26,22 +26,33 @@ from archive_colorizer.errors import (
 )
 from archive_colorizer.image.formats import EXTENSIONS, Wanted
 from archive_colorizer.image.raster import Format
-from archive_colorizer.loaded import Model, Name, file_of, load_model, opened, painter_of, place_in
 from archive_colorizer.location import given_place
 from archive_colorizer.model.ensemble import Painter
 from archive_colorizer.pipeline import photos as pipeline
+from archive_colorizer.pipeline.request import place_order
 from archive_colorizer.pipeline.run_session import Tell, tell_nobody
 from archive_colorizer.recipe.overrides import Overriding
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Outcome, Source, Stamp, State
+from archive_colorizer.records.jobs import Job, Source, Stamp
+from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.restore.colorize import recolor
 from archive_colorizer.restore.guides import NO_AIDS, Aids, read_aids
+from archive_colorizer.restore.loaded_model import (
+    Model,
+    Name,
+    file_of,
+    load_model,
+    opened,
+    painter_of,
+    place_in,
+)
 from archive_colorizer.restore.photo import bring, decoded, finish
 from archive_colorizer.restore.reference import pinned
 from archive_colorizer.restore.render import luma_shown
 from archive_colorizer.run.driver import Watch, watch_nothing
 from archive_colorizer.run.plan import job_key
 from archive_colorizer.run.summary import Summary
+from archive_colorizer.storage.reading import read_source
 
 __all__ = ["Model", "load_model", "restore_archive", "restore_photo"]
 
@@ -136,7 +147,7 @@ def restore_archive(
     if model is not None:
         chosen = replace(chosen, model=str(file_of(model)))
     roots = [scans] if isinstance(scans, str | os.PathLike) else list(scans)
-    order = pipeline.place_order(
+    order = place_order(
         [given_place(os.fspath(root)) for root in roots],
         None if output is None else given_place(os.fspath(output)),
         chosen,

@@ -20,9 +20,10 @@ import cv2
 from archive_colorizer.errors import ModelError
 from archive_colorizer.model.colorizer import Colorizer, open_colorizer
 from archive_colorizer.model.registry import find_model
-from archive_colorizer.pipeline.photos import place_order, restore_archive
+from archive_colorizer.pipeline.photos import restore_archive
+from archive_colorizer.pipeline.request import place_order
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Outcome
+from archive_colorizer.records.outcomes import Outcome
 from benchmarks.fidelity_files import make_files
 from benchmarks.fidelity_judge import UNREADABLE, Shown, Verdict, judge, look
 from benchmarks.fidelity_peers import PEERS, Way, stand_in

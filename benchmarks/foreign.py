@@ -28,11 +28,14 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from archive_colorizer.adoption.adopt import adopt
 from archive_colorizer.color.space import KB, KG, KR, luma_of
 from archive_colorizer.model.ensemble import Painter
-from archive_colorizer.pipeline.photos import place_order, restore_archive
+from archive_colorizer.pipeline.photos import restore_archive
+from archive_colorizer.pipeline.request import place_order
+from archive_colorizer.pipeline.run_session import models_of
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Source, Stamp, State, Workplace
+from archive_colorizer.records.jobs import Job, Source, Stamp, Workplace
+from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore import photo
-from archive_colorizer.restore.model_cache import models_of, painter_of
+from archive_colorizer.restore.model_cache import painter_of
 from benchmarks.foreign_network import knowing_network, large_network
 
 Picture = npt.NDArray[np.uint8]

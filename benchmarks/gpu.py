@@ -27,10 +27,9 @@ from archive_colorizer.adoption.fp16 import halve
 from archive_colorizer.device import ask_driver, parse_device
 from archive_colorizer.errors import ModelError
 from archive_colorizer.executors.threads import cores
-from archive_colorizer.model.batching import Joiner
+from archive_colorizer.model.batching import SIZES, Fitted, Joiner
 from archive_colorizer.model.color_spaces import pack, working_size
 from archive_colorizer.model.colorizer import Colorizer, joined, open_colorizer
-from archive_colorizer.model.fitted import SIZES, Fitted
 from archive_colorizer.model.io_binding import Bound
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.model.runtime import PROVIDERS

@@ -27,9 +27,11 @@ import psutil
 
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.pipeline.run_session import models_of
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Outcome, Source, State, Workplace
-from archive_colorizer.restore.model_cache import models_of, painter_of
+from archive_colorizer.records.jobs import Source, Workplace
+from archive_colorizer.records.outcomes import Outcome, State
+from archive_colorizer.restore.model_cache import painter_of
 from archive_colorizer.restore.photo import finish
 from archive_colorizer.run.plan import plan
 from benchmarks.scale_tree import lay_out

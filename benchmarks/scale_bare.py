@@ -10,17 +10,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from archive_colorizer.discovery.walk import check_unchanged, read_source, walk
+from archive_colorizer.discovery.walk import walk
 from archive_colorizer.output.deliver import deliver_all
 from archive_colorizer.output.deliveries import Parcel
 from archive_colorizer.output.journal import WorkFolder
-from archive_colorizer.pipeline.run_session import open_run, tell_nobody
+from archive_colorizer.pipeline.run_session import models_of, open_run, tell_nobody
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Measures, Outcome, State, Workplace
-from archive_colorizer.restore.model_cache import models_of
+from archive_colorizer.records.jobs import Job, Workplace
+from archive_colorizer.records.outcomes import Measures, Outcome, State
 from archive_colorizer.restore.outcome_boundary import settle
 from archive_colorizer.run.driver import Run, drive
 from archive_colorizer.run.plan import plan
+from archive_colorizer.storage.reading import check_unchanged, read_source
 
 _MEASURES = Measures(grey=0.04123, one_color=0.51234, blotches=0.00412, clipped=0.01234)
 

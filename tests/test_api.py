@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,12 +29,13 @@ from archive_colorizer.errors import (
     UnsupportedPicture,
     UsageError,
 )
-from archive_colorizer.records.jobs import State
+from archive_colorizer.records.outcomes import State
+from tests.locations import REPOSITORY_ROOT
 from tests.model.networks import constant_model
 from tests.photographs import NAMES, at_16_bits, photograph
 from tests.restore.studio import grey, luma_error
 
-ROOT = Path(__file__).parent.parent
+ROOT = REPOSITORY_ROOT
 
 
 @pytest.fixture(scope="module")

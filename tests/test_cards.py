@@ -13,20 +13,22 @@ from PIL import Image
 from archive_colorizer.device import Device
 from archive_colorizer.executors.allocation import Share, Team
 from archive_colorizer.film.colorize import restore_part
+from archive_colorizer.model.batching import SIZES
 from archive_colorizer.model.colorizer import joined, open_colorizer
 from archive_colorizer.model.ensemble import Painter
-from archive_colorizer.model.fitted import SIZES
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.pipeline import run_session as opening
-from archive_colorizer.pipeline.photos import place_order, restore_archive
+from archive_colorizer.pipeline.photos import restore_archive
+from archive_colorizer.pipeline.request import place_order
+from archive_colorizer.pipeline.run_session import models_of
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Part, Shot, State
+from archive_colorizer.records.jobs import Job, Part, Shot
+from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore import photo
-from archive_colorizer.restore.model_cache import models_of
 from archive_colorizer.video.film import Layout
-from tests.model.test_devices import Short
+from tests.film.restored_films import LIMITED, MemoryFilm, pan
+from tests.model.test_runtime import Short
 from tests.photographs import NAMES
-from tests.restore.films import LIMITED, MemoryFilm, pan
 from tests.restore.studio import Studio, grey, luma_error
 
 KINDS = ("jpg", "png", "tif", "webp")

@@ -5,14 +5,14 @@ import re
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
 
 from archive_colorizer import errors
 from archive_colorizer.errors import ArchiveColorizerError
+from tests.locations import REPOSITORY_ROOT
 
-ROOT = Path(__file__).parent.parent
+ROOT = REPOSITORY_ROOT
 DOCS = ROOT / "docs"
 GAP = "…"
 

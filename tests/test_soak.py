@@ -3,9 +3,10 @@
 import random
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from tests.locations import REPOSITORY_ROOT
 
 pytest.importorskip("skimage.data", reason="the sample comes with scikit-image")
 
@@ -49,6 +50,6 @@ def test_a_short_one_runs_to_its_end(tmp_path):
     pytest.importorskip("onnx", reason="making a model file needs onnx")
     model = constant_model(tmp_path / "model.onnx")
     words = [sys.executable, "-m", "benchmarks.soak", "--minutes", "0.5", "--model", str(model)]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    done = subprocess.run(words, capture_output=True, text=True, cwd=REPOSITORY_ROOT)
     assert "files accounted for in 0.5 minutes; ended with 143" in done.stdout
     assert done.stdout.count("| worker ") == 2

@@ -25,10 +25,11 @@ from archive_colorizer.recipe.files import load_recipes
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 from archive_colorizer.recipe.schema import schema
 from archive_colorizer.sample import lay_out_sample
-from tests.cli.test_watch import awaited
+from tests.cli.commands.test_watch import awaited
+from tests.locations import REPOSITORY_ROOT
 from tests.photographs import photograph
 
-WORKFLOWS = Path(__file__).parent.parent / "workflows"
+WORKFLOWS = REPOSITORY_ROOT / "workflows"
 TRAINING = sorted(WORKFLOWS.glob("train-*.toml"))
 RUNS = sorted(set(WORKFLOWS.glob("*.toml")) - set(TRAINING))
 UNITS = sorted((WORKFLOWS / "systemd").iterdir())

@@ -1,1 +1,1 @@
-"""Networks of others: what is known of their families, their trial, their place on the shelf."""
+"""Adopt networks of others: their families, a probe, the registry."""

@@ -11,12 +11,11 @@ from typing import Any, Final
 
 from archive_colorizer.adoption.adopt import adopt
 from archive_colorizer.adoption.catalog import Address
-from archive_colorizer.adoption.shelve import place_on_shelf
 from archive_colorizer.errors import DependencyError, ModelError, OutputError
 from archive_colorizer.model.colorizer import read_model
 from archive_colorizer.model.contract import METADATA_KEY, ModelContract
 from archive_colorizer.model.onnx_metadata import drafted, read_metadata
-from archive_colorizer.model.registry import adopted_folder
+from archive_colorizer.model.registry import adopted_folder, place_on_shelf
 
 Watch = Callable[[int, int], None]
 """Takes the bytes that are there, and those that there will be; 0 where that is not known."""

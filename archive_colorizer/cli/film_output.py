@@ -14,8 +14,8 @@ from archive_colorizer.errors import ExitCode
 from archive_colorizer.film.assembly import frames_of
 from archive_colorizer.film.pipeline import restore_films
 from archive_colorizer.film.plan import SHOTS
-from archive_colorizer.records.jobs import Outcome, State
-from archive_colorizer.run.span import clock
+from archive_colorizer.film.request import clock
+from archive_colorizer.records.outcomes import Outcome, State
 
 if TYPE_CHECKING:
     from archive_colorizer.film.request import FilmOrder

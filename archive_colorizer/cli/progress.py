@@ -23,7 +23,7 @@ from rich.table import Table
 
 from archive_colorizer.cli import printable
 from archive_colorizer.pipeline.run_session import Tell, tell_nobody
-from archive_colorizer.records.jobs import Outcome, State
+from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.driver import Watch, watch_nothing
 from archive_colorizer.run.summary import Summary
 

@@ -1,1 +1,1 @@
-"""Arithmetic on arrays: color spaces, the blend, the corrections."""
+"""Compute with arrays of color: spaces, the blend, corrections."""

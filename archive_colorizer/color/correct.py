@@ -11,8 +11,7 @@ from typing import Final, Literal, TypeAlias
 import cv2
 import numpy as np
 
-from archive_colorizer.color.hue_bands import HueBand, banded
-from archive_colorizer.color.soft_light import soft_light_chroma
+from archive_colorizer.color.hue_bands import HueBand, banded, smoothstep
 from archive_colorizer.color.space import (
     B_FROM_CB,
     G_FROM_CB,
@@ -23,12 +22,14 @@ from archive_colorizer.color.space import (
     planes_of,
     rgb_of,
 )
-from archive_colorizer.color.steps import smoothstep
 
 Blend: TypeAlias = Literal["luma", "soft-light"]
 
+
 _SHADOWS: Final = (0.35, 0.1)
 """Luma at which shadows begin, and at which they are all shadow."""
+
+
 _HIGHLIGHTS: Final = (0.65, 0.9)
 
 
@@ -129,3 +130,23 @@ def gamut_share(luma: FloatArray, chroma: FloatArray) -> FloatArray:
 def _times(chroma: FloatArray, share: np.float32 | FloatArray) -> FloatArray:
     """Chroma times one number or each pixel's share."""
     return np.asarray(cv2.merge([plane * share for plane in planes_of(chroma)]), dtype=np.float32)
+
+
+def soft_light(backdrop: FloatArray, source: FloatArray) -> FloatArray:
+    """The blend of a source layer over a backdrop, both in 0..1 and of shapes that fit."""
+    soft = np.where(
+        backdrop <= 0.25, ((16 * backdrop - 12) * backdrop + 4) * backdrop, np.sqrt(backdrop)
+    )
+    darker = backdrop - (1 - 2 * source) * backdrop * (1 - backdrop)
+    lighter = backdrop + (2 * source - 1) * (soft - backdrop)
+    return np.asarray(np.where(source <= 0.5, darker, lighter), dtype=np.float32)
+
+
+def soft_light_chroma(chroma: FloatArray, luma: FloatArray) -> FloatArray:
+    """The chroma (H x W x 2) that a mask gives as a soft-light layer over its grey picture.
+
+    The layer is the mask as a picture: chroma on luma (H x W, 0..1).  Only the color of the
+    blend is taken; its luma is not, since the original's own is attached later.
+    """
+    layer = np.clip(rgb_of(luma, chroma), 0, 1)
+    return chroma_of(soft_light(luma[..., None], np.asarray(layer, dtype=np.float32)))

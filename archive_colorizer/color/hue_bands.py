@@ -8,12 +8,12 @@ order does not matter.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from archive_colorizer.color.space import FloatArray
-from archive_colorizer.color.steps import smoothstep
 
 _HARD: Final = 1e-3
 """Degrees of softness below which an edge is hard; float32 tells no finer hues apart."""
@@ -67,3 +67,9 @@ def banded(hue: FloatArray, bands: Sequence[HueBand]) -> tuple[FloatArray, Float
         saturation += weight * np.float32(band.saturation - 1)
         value += weight * np.float32(band.value - 1)
     return shift, np.maximum(saturation, 0), np.maximum(value, 0)
+
+
+def smoothstep(position: npt.NDArray[np.floating[Any]]) -> FloatArray:
+    """0 up to 0, 1 from 1 on, and between them a cubic that begins and ends level."""
+    share = np.clip(position, 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), dtype=np.float32)

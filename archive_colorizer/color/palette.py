@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.correct import in_gamut
-from archive_colorizer.color.lab import chroma_of_ab, lightness_of
-from archive_colorizer.color.space import FloatArray, lab_of, rgb_of
+from archive_colorizer.color.space import FloatArray, chroma_of_ab, lab_of, lightness_of, rgb_of
 
 Tone: TypeAlias = tuple[float, float, float, float, float, float]
 """Share of the picture; means of a* and b*; variance of a*, covariance, variance of b*."""

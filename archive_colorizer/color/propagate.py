@@ -13,9 +13,9 @@ from typing import Final
 import cv2
 import numpy as np
 
+from archive_colorizer.color.hue_bands import smoothstep
 from archive_colorizer.color.resample import enlarge
 from archive_colorizer.color.space import FloatArray
-from archive_colorizer.color.steps import smoothstep
 
 _LUMA_ALIKE: Final = 0.016
 _COLOR_ALIKE: Final = 0.03

@@ -1,1 +1,1 @@
-"""Discovery."""
+"""Find what lies below the roots: walk, classify, companions, overrides, bags."""

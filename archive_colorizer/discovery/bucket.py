@@ -10,12 +10,13 @@ from typing import Final
 from archive_colorizer.discovery.classify import is_called_photograph, judge, unreadable
 from archive_colorizer.discovery.companions import Companions, find_companions
 from archive_colorizer.discovery.folder import Folder, settings_beside
-from archive_colorizer.errors import SourceChanged, SourceError, StoreUnreachable, UsageError
+from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.image.signatures import MAGIC_LENGTH
 from archive_colorizer.location import Address
-from archive_colorizer.records.jobs import NO_STAMP, Source, Stamp, Unfit
+from archive_colorizer.records.jobs import NO_STAMP, Source, Unfit
 from archive_colorizer.storage import objects
 from archive_colorizer.storage.filesystems import Found
+from archive_colorizer.storage.reading import source_error
 
 _NO_PARTS: Final = frozenset(("", ".", ".."))
 
@@ -42,54 +43,6 @@ def walk_bucket(root: Address, prefix: str = "") -> Iterator[Source | Unfit]:
             f"{root} is a bag, whose checksums are not read in a store; copy it to a disk first"
         )
     yield from _visit(root, _Listed(Folder("", _names(found), ()), found), prefix)
-
-
-def read_object(place: Address, known: Stamp | None = None) -> tuple[bytes, Stamp]:
-    """An object's whole content and its stamp.
-
-    known: the stamp that it had when it was listed, which saves a request; `check_object`
-    must ask afterwards whether it still has it.  Raises SourceError, StoreUnreachable, and
-    SourceChanged when the size is another.
-    """
-    try:
-        stamp = known or objects.look(place).stamp or NO_STAMP
-        data = objects.read(place)
-    except OSError as error:
-        raise source_error(place, error) from None
-    if len(data) != stamp.size:
-        raise SourceChanged(f"{place} was written to while it was read; run again when it rests")
-    return data, stamp
-
-
-def is_object(place: Address) -> bool:
-    """Whether there is an object of exactly this key; raises SourceError."""
-    try:
-        return bool(place.key) and objects.look(place).stamp is not None
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise source_error(place, error) from None
-
-
-def check_object(place: Address, stamp: Stamp) -> None:
-    """Raise SourceChanged when the object is not what it was at `stamp`."""
-    try:
-        now = objects.look(place).stamp
-    except FileNotFoundError:
-        raise SourceChanged(f"{place} went away during its restoration") from None
-    except OSError as error:
-        raise source_error(place, error) from None
-    if now != stamp:
-        raise SourceChanged(f"{place} was written to since it was listed; run again")
-
-
-def source_error(place: Address, error: OSError) -> SourceError:
-    """What to say when an object or a folder of them cannot be read."""
-    if isinstance(error, ConnectionError):
-        return StoreUnreachable(
-            f"{place} cannot be read: {error.strerror}; check the network and run again"
-        )
-    return SourceError(f"{place} cannot be read: {error.strerror}")
 
 
 def _visit(root: Address, first: "_Listed", prefix: str) -> Iterator[Source | Unfit]:

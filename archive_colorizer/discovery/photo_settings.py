@@ -7,13 +7,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from archive_colorizer.discovery.walk import read_source
 from archive_colorizer.errors import ArchiveColorizerError, SourceError, UsageError
 from archive_colorizer.location import place_of
 from archive_colorizer.recipe.files import Layer
 from archive_colorizer.recipe.overrides import SETTINGS, Overriding, own_of, parse_override
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import NO_STAMP, Source, Unfit
+from archive_colorizer.storage.reading import read_source
 
 _Found: TypeAlias = dict[str, Any] | UsageError
 _Read: TypeAlias = Callable[[str, str], _Found]

@@ -3,36 +3,23 @@
 Files are dealt with here, objects in media/buckets.py.
 """
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from typing import BinaryIO, Final
 
-from archive_colorizer.discovery.bucket import check_object, read_object, walk_bucket
+from archive_colorizer.discovery.bucket import walk_bucket
 from archive_colorizer.discovery.classify import is_called_photograph, judge
 from archive_colorizer.discovery.companions import Companions, find_companions
 from archive_colorizer.discovery.folder import Folder, settings_beside, with_companions
-from archive_colorizer.errors import FixityMismatch, SourceChanged, SourceError
-from archive_colorizer.image.signatures import MAGIC_LENGTH, sniff
+from archive_colorizer.errors import SourceError
+from archive_colorizer.image.signatures import MAGIC_LENGTH
 from archive_colorizer.location import Address, Place
 from archive_colorizer.records.jobs import Source, Stamp, Unfit
-from archive_colorizer.storage.file_view import OnDisk, Stored, digest_of
-
-_OPEN_READ: Final = (
-    os.O_RDONLY
-    | getattr(os, "O_BINARY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
+from archive_colorizer.storage.reading import (
+    _OPEN_READ,
 )
-"""No link is followed, and a fifo put in a file's place between two looks does not block."""
-
-_IN_PLACE: Final = 8 << 20
-"""Bytes from which on a file is read where it lies: less is read at once, and held, at no cost."""
 
 
 def walk(root: Place, prefix: str = "") -> Iterator[Source | Unfit]:
@@ -71,82 +58,6 @@ def accompanied(source: Source) -> Source:
     folder, name = str(source.path.parent), source.path.name
     found = _beside_one(folder, name)
     return with_companions(source, found, name, partial(_stamp_at, folder))
-
-
-def read_source(path: Place, known: Stamp | None = None) -> tuple[bytes, Stamp]:
-    """A file's or an object's whole content and its stamp, from one opening.
-
-    known: of an object, see `read_object`.  Raises SourceError when it cannot be read or is
-    no regular file, SourceChanged when it grew or shrank meanwhile.
-    """
-    if isinstance(path, Address):
-        return read_object(path, known)
-    with _opened(path) as file:
-        status = os.fstat(file.fileno())
-        try:
-            data = file.read()
-        except OSError as error:
-            raise _unreadable(path, error) from None
-    if len(data) != status.st_size:
-        raise SourceChanged(f"{path} was written to while it was read; run again when it rests")
-    return data, Stamp.of(status)
-
-
-@contextmanager
-def open_source(path: Place, known: Stamp) -> Iterator[tuple[Stored, Stamp]]:
-    """As `read_source`, but of a large TIFF, PNG or BMP nothing is read before it is asked for.
-
-    Whoever has read it asks `check_unchanged` whether all of it was one content.
-    """
-    if isinstance(path, Address) or known.size < _IN_PLACE:
-        yield read_source(path, known)
-        return
-    with _opened(path) as file:
-        status = os.fstat(file.fileno())
-        content = OnDisk(file.fileno(), status.st_size, str(path))
-        if sniff(content[:MAGIC_LENGTH]) in ("png", "tiff", "bmp"):
-            yield content, Stamp.of(status)
-            return
-    yield read_source(path, known)
-
-
-def _opened(path: Path) -> BinaryIO:
-    """A regular file, open; raises SourceError."""
-    try:
-        file = open(os.open(path, _OPEN_READ), "rb")  # noqa: PTH123, SIM115 (own flags)
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise SourceError(f"{path} is no regular file")
-    return file
-
-
-def _unreadable(path: Path, error: OSError) -> SourceError:
-    why = "it is a link" if error.errno == errno.ELOOP else error.strerror
-    return SourceError(f"{path} cannot be read: {why}")
-
-
-def check_fixity(data: Stored, source: Source) -> None:
-    """Raise FixityMismatch when the content is not what somebody has vouched for."""
-    algorithm, _, digest = source.fixity.partition(":")
-    if digest and digest_of(data, algorithm) != digest:
-        raise FixityMismatch(
-            f"{source.name} has not the {algorithm} that its bag gives; look for a better copy"
-        )
-
-
-def check_unchanged(path: Place, stamp: Stamp) -> None:
-    """Raise SourceChanged when what is at `path` is not what it was at `stamp`."""
-    if isinstance(path, Address):
-        check_object(path, stamp)
-        return
-    try:
-        now = Stamp.of(os.lstat(path))
-    except OSError as error:
-        raise SourceChanged(f"{path} went away during its restoration: {error.strerror}") from None
-    if now != stamp:
-        raise SourceChanged(f"{path} was written to during its restoration; run again")
 
 
 def _visit(top: str, first: Folder, prefix: str) -> Iterator[Source | Unfit]:

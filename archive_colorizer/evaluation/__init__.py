@@ -1,1 +1,1 @@
-"""How good a model is: color photographs made grey, restored by a real run, compared."""
+"""Measure a model: color photographs made grey, restored by a run, compared."""

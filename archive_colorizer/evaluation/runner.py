@@ -13,7 +13,8 @@ from archive_colorizer.evaluation.dataset import Subject
 from archive_colorizer.evaluation.metrics import PhotoFigures, Picture, compare, need_metrics
 from archive_colorizer.model import timing as pace
 from archive_colorizer.model.registry import find_model
-from archive_colorizer.pipeline.photos import place_order, restore_archive
+from archive_colorizer.pipeline.photos import restore_archive
+from archive_colorizer.pipeline.request import place_order
 from archive_colorizer.recipe.recipe import Recipe
 
 GREY = "grey"

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from archive_colorizer.errors import ArchiveColorizerError, DependencyError
 from archive_colorizer.executors.executor import Batch, Lost
-from archive_colorizer.records.jobs import Outcome
+from archive_colorizer.records.outcomes import Outcome
 
 _FETCHING = (CancelledError, OSError, RuntimeError, LookupError, ValueError, TypeError)
 """What fetching an answer from a dead worker was seen or is documented to raise."""

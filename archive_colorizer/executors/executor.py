@@ -9,9 +9,12 @@ from archive_colorizer.errors import UsageError
 from archive_colorizer.executors.allocation import ALONE, Team
 from archive_colorizer.executors.cluster.config import Cluster
 from archive_colorizer.executors.limits import NO_LIMITS, Limits
-from archive_colorizer.records.jobs import Job, Outcome
+from archive_colorizer.records.jobs import Job
+from archive_colorizer.records.outcomes import Outcome
 
 Batch: TypeAlias = tuple[Job, ...]
+
+
 Task: TypeAlias = Callable[[Batch], list[Outcome]]
 
 
@@ -108,3 +111,32 @@ def open_executor(
     module, _, kind = EXECUTORS[name].partition(":")
     make = getattr(importlib.import_module(module), kind)
     return cast(Executor, make(workers, threads, limits, team))
+
+
+class KeptExecutor:
+    """Another executor, whose processes stay when a run has nothing in flight at its end."""
+
+    def __init__(self, inner: Executor) -> None:
+        self._inner = inner
+        self._flying = False
+
+    def map(self, task: Task, batches: Iterable[Batch]) -> Iterator[list[Outcome] | Lost]:
+        self._flying = True
+        yield from self._inner.map(task, batches)
+        self._flying = False
+
+    def close(self) -> None:
+        """End the processes only when they are at work that nobody waits for any more."""
+        if self._flying:
+            self.end()
+
+    def end(self) -> None:
+        """End the processes; a later `map` starts others."""
+        self._inner.close()
+        self._flying = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()

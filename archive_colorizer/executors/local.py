@@ -27,7 +27,7 @@ from archive_colorizer.executors.environment import (
 from archive_colorizer.executors.executor import Batch, Lost, Task, out_of_time
 from archive_colorizer.executors.limits import NO_LIMITS, Limits, has_room
 from archive_colorizer.executors.worker_guard import can_refuse_memory, guarded, ran_out_of_time
-from archive_colorizer.records.jobs import Outcome
+from archive_colorizer.records.outcomes import Outcome
 
 _AHEAD = 2
 """Batches in flight beyond one for each hand, so that none waits for its next."""

@@ -14,7 +14,8 @@ from typing import Final, Self, TextIO
 from archive_colorizer.device import has_driver
 from archive_colorizer.executors.executor import Batch, Task
 from archive_colorizer.executors.limits import Limits
-from archive_colorizer.records.jobs import Job, Outcome
+from archive_colorizer.records.jobs import Job
+from archive_colorizer.records.outcomes import Outcome
 
 _MARGIN = 0.9
 """Share of a worker's memory at which it is refused more; its nanny ends it a little later."""

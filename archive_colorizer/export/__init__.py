@@ -1,1 +1,1 @@
-"""Export."""
+"""Write the manifest in other forms: JSON, CSV, Parquet, PREMIS, BagIt."""

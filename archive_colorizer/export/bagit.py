@@ -19,13 +19,12 @@ from archive_colorizer.discovery.bagit import open_bag
 from archive_colorizer.errors import OutputBusy, OutputError, TargetExists
 from archive_colorizer.executors.threads import in_threads
 from archive_colorizer.manifest.reader import Account
-from archive_colorizer.manifest.target_names import MANIFEST
 from archive_colorizer.output.lock import holder_of
-from archive_colorizer.records.jobs import Outcome
-from archive_colorizer.run.findings import Finding, Kind
+from archive_colorizer.records.outcomes import Outcome
+from archive_colorizer.records.paths import MANIFEST
 from archive_colorizer.storage.fixity import read_stamp
 from archive_colorizer.storage.overlap import check_apart
-from archive_colorizer.verification.files import files_of
+from archive_colorizer.verification.files import Finding, Kind, files_of
 
 _DESCRIPTION: Final = (
     "Photographs whose color was added by an algorithm: the colors are a machine's guess, the "

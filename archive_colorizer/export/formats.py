@@ -9,12 +9,16 @@ from typing import BinaryIO, Final, TypeAlias
 
 from archive_colorizer.errors import TargetExists
 from archive_colorizer.export.premis import write_premis
-from archive_colorizer.export.table import write_csv, write_json
+from archive_colorizer.export.table import (
+    write_csv,
+    write_json,
+    write_parquet,
+)
 from archive_colorizer.manifest.reader import Account
-from archive_colorizer.run.parquet import write_parquet
 from archive_colorizer.storage.atomic import write_whole
 
 Export: TypeAlias = Callable[[Account, BinaryIO], None]
+
 
 EXPORTS: Final[dict[str, Export]] = {
     "json": write_json,

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from archive_colorizer.errors import SourceError
 from archive_colorizer.export.table import shown
 from archive_colorizer.manifest.reader import Account, Entry
-from archive_colorizer.records.jobs import Outcome, State
+from archive_colorizer.records.outcomes import Outcome, State
 
 _PREMIS: Final = "http://www.loc.gov/premis/v3"
 _XSI_TYPE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"

@@ -1,1 +1,1 @@
-"""Film."""
+"""Restore a film: shots, cuts, segments, and the join into one file."""

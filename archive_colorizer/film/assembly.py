@@ -12,11 +12,13 @@ from archive_colorizer.film.segments import endings_of
 from archive_colorizer.film.shots import around_damage, parts_of
 from archive_colorizer.film.tasks import ListOrder, facts_of, open_again, shots_listed
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.manifest.target_names import choose_target, fold
+from archive_colorizer.manifest.target_names import choose_target
 from archive_colorizer.model.colorizer import digest_of_model
 from archive_colorizer.model.registry import find_model
-from archive_colorizer.records.jobs import Outcome, Part, ShotModel, Source, Workplace
-from archive_colorizer.restore.model_cache import anywhere, models_of
+from archive_colorizer.pipeline.run_session import anywhere, models_of
+from archive_colorizer.records.jobs import Part, ShotModel, Source, Workplace
+from archive_colorizer.records.outcomes import Outcome
+from archive_colorizer.records.paths import fold
 from archive_colorizer.run.plan import Step
 from archive_colorizer.storage.fixity import read_fixity
 

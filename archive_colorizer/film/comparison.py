@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from archive_colorizer.errors import UsageError
+from archive_colorizer.film.request import Span
 from archive_colorizer.film.tasks import frames_in
-from archive_colorizer.media.film_colors import color_frames
 from archive_colorizer.recipe.recipe import FilmRecipe
 from archive_colorizer.restore.contact_sheet import COMPARISONS, Rgb, upright
-from archive_colorizer.run.span import Span
+from archive_colorizer.video.decoder import color_frames
 from archive_colorizer.video.film import Codes, ColorFrame, ColorTags, FilmFacts, Layout
 from archive_colorizer.video.layouts import Container
 from archive_colorizer.video.muxer import join_segments

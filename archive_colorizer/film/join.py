@@ -9,18 +9,19 @@ from typing import Final, cast
 
 import numpy as np
 
-from archive_colorizer.checksums import list_of
 from archive_colorizer.errors import DamagedPicture
 from archive_colorizer.film.plan import Assembly
+from archive_colorizer.film.request import Span, clock
 from archive_colorizer.film.segments import Errand, codec_of, deliver_folder, note_of
 from archive_colorizer.film.tasks import frames_in, open_again
 from archive_colorizer.image.metadata.model import ProvenanceNote, with_provenance
 from archive_colorizer.image.metadata.sidecar import sidecar_for
 from archive_colorizer.output.deliver import deliver_file
 from archive_colorizer.recipe.recipe import FilmRecipe
-from archive_colorizer.records.jobs import Job, Outcome, Part, State, Workplace
+from archive_colorizer.records.jobs import Job, Part, Workplace
+from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.restore.outcome_boundary import settle
-from archive_colorizer.run.span import Span, clock
+from archive_colorizer.storage.fixity import list_of
 from archive_colorizer.video.film import ColorFrame, Film, Frame, Layout
 from archive_colorizer.video.layouts import Container, layout_of
 from archive_colorizer.video.muxer import join_segments

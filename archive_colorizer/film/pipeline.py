@@ -27,7 +27,8 @@ from archive_colorizer.film.request import FilmOrder
 from archive_colorizer.film.tasks import ListOrder, Look, make_lists, restore_parts
 from archive_colorizer.output.journal import WorkFolder
 from archive_colorizer.pipeline.run_session import Opening, Tell, open_run, tell_nobody
-from archive_colorizer.records.jobs import Job, Outcome, Provenance, Source, State, Workplace
+from archive_colorizer.records.jobs import Job, Source, Workplace
+from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
 from archive_colorizer.run.plan import Step
 from archive_colorizer.run.summary import Summary, together, without

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from archive_colorizer.checksums import LIST
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.records.jobs import Job, Outcome, Part, Source, State, Workplace
+from archive_colorizer.records.jobs import Job, Part, Source, Workplace
+from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.plan import Settled, Step, failed, job_key, step_of
-from archive_colorizer.storage.fixity import read_fixity
+from archive_colorizer.storage.fixity import LIST, read_fixity
 
 SHOTS: Final = "shots"
 SEGMENTS: Final = "segments"

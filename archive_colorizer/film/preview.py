@@ -13,7 +13,7 @@ from archive_colorizer.executors.allocation import share_cores
 from archive_colorizer.film.assembly import list_order, workplace_of
 from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.film.plan import list_name
-from archive_colorizer.film.request import FilmOrder
+from archive_colorizer.film.request import FilmOrder, clock
 from archive_colorizer.film.shots import find_shots, own_recipe, with_settings
 from archive_colorizer.film.tasks import frames_in, open_again, place_for, shots_in
 from archive_colorizer.manifest.manifest import Manifest
@@ -21,7 +21,6 @@ from archive_colorizer.records.jobs import Part, Shot, Source, Workplace
 from archive_colorizer.restore.contact_sheet import Tile, contact_sheet, shown
 from archive_colorizer.restore.model_cache import painter_of
 from archive_colorizer.run.plan import Settled
-from archive_colorizer.run.span import clock
 from archive_colorizer.video.film import Film, FilmFacts, Layout
 from archive_colorizer.video.sequence.source import find_film
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer._version import __version__
-from archive_colorizer.checksums import LIST, list_of
 from archive_colorizer.errors import UsageError
 from archive_colorizer.film.plan import remove_segment
 from archive_colorizer.image.metadata.model import ProvenanceNote
 from archive_colorizer.output.deliver import deliver, deliver_file
 from archive_colorizer.recipe.recipe import FilmRecipe
-from archive_colorizer.records.jobs import Job, Outcome, Source, Workplace
+from archive_colorizer.records.jobs import Job, Source, Workplace
+from archive_colorizer.records.outcomes import Outcome
+from archive_colorizer.storage.fixity import LIST, list_of
 from archive_colorizer.video.film import Codec, ColorFrame, FilmFacts, Layout
 from archive_colorizer.video.layouts import Container, container_for
 from archive_colorizer.video.sequence.folder import NamedFrame, bring_folder, write_frames

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.film.colorize import restore_part
+from archive_colorizer.film.request import Span
 from archive_colorizer.film.segments import Errand, codec_of, note_of, write_part
 from archive_colorizer.film.shots import find_shots, list_of, own_recipe, read_list, with_settings
 from archive_colorizer.model.colorizer import digest_of_model
@@ -15,11 +16,11 @@ from archive_colorizer.model.registry import find_model
 from archive_colorizer.output.deliver import deliver
 from archive_colorizer.recipe.film_shots import ShotSettings
 from archive_colorizer.recipe.recipe import FilmRecipe
-from archive_colorizer.records.jobs import Job, Outcome, Shot, Source, State, Workplace
+from archive_colorizer.records.jobs import Job, Shot, Source, Workplace
+from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.restore.model_cache import painter_of
 from archive_colorizer.restore.outcome_boundary import settle
 from archive_colorizer.run.plan import ALREADY_COLOR
-from archive_colorizer.run.span import Span
 from archive_colorizer.video.film import Film, FilmFacts
 from archive_colorizer.video.layouts import layout_of
 from archive_colorizer.video.open import Viewing, open_film

@@ -1,1 +1,1 @@
-"""Image."""
+"""Hold one picture: samples, metadata, formats."""

@@ -7,9 +7,23 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.space import Plane
+from archive_colorizer.errors import DamagedPicture, PictureTooLarge
+
+
+def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
+    """Raise PictureTooLarge above `max_pixels`, DamagedPicture for a picture without pixels."""
+    if width <= 0 or height <= 0:
+        raise DamagedPicture(f"{name}: its header says {width} x {height} pixels; it is corrupt")
+    if width * height > max_pixels:
+        raise PictureTooLarge(
+            f"{name}: {width} x {height} pixels are more than the limit of "
+            f"{max_pixels / 1e6:g} megapixels; raise it with --max-megapixels"
+        )
+
 
 Format: TypeAlias = Literal["jpeg", "png", "tiff", "webp", "bmp", "jp2", "avif", "heif", "raw"]
 """The last three are read and not written."""
+
 
 ProfileRule: TypeAlias = Literal["srgb", "keep"]
 """Whether the source's color space is converted to sRGB or kept.

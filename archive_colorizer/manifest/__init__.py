@@ -1,1 +1,1 @@
-"""Manifest."""
+"""Account for every file: write the manifest, read it, choose the names of results."""

@@ -15,11 +15,11 @@ from typing import Self
 
 from archive_colorizer.errors import OutputError
 from archive_colorizer.location import Place
-from archive_colorizer.manifest.target_names import MANIFEST, short_of
-from archive_colorizer.output.ownership import manifest_of
-from archive_colorizer.record_text import to_line
-from archive_colorizer.records.jobs import Outcome, State
-from archive_colorizer.records.json_lines import LONGEST_LINE, Record, lines_of, outcome_of
+from archive_colorizer.manifest.location import manifest_of
+from archive_colorizer.manifest.target_names import short_of
+from archive_colorizer.records.json_lines import LONGEST_LINE, Record, lines_of, outcome_of, to_line
+from archive_colorizer.records.outcomes import Outcome, State
+from archive_colorizer.records.paths import MANIFEST
 
 _PAGE = 4096
 _OPENING = b'{"kind": '

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 
 from archive_colorizer.errors import SourceError
 from archive_colorizer.location import Place
-from archive_colorizer.manifest.target_names import MANIFEST
-from archive_colorizer.output.ownership import manifest_of
-from archive_colorizer.records.jobs import Outcome, Provenance, State
+from archive_colorizer.manifest.location import manifest_of
 from archive_colorizer.records.json_lines import lines_of, outcome_of
+from archive_colorizer.records.outcomes import Outcome, Provenance, State
+from archive_colorizer.records.paths import MANIFEST
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 import time
 
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.records.jobs import Outcome, Provenance
 from archive_colorizer.records.json_lines import Record
+from archive_colorizer.records.outcomes import Outcome, Provenance
 
 _MOST = 64
 _SECONDS = 0.5

@@ -2,50 +2,16 @@
 
 import hashlib
 import os
-import unicodedata
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
-MANIFEST = "manifest.jsonl"
-WORK = ".work"
-LONGEST = 255
-"""Bytes that one part of a path may have on the usual file systems."""
-
-_RESERVED = frozenset({MANIFEST, WORK})
-
-
-def fold(path: str) -> str:
-    """What a file system that ignores case and normalises Unicode would take `path` for."""
-    composed = unicodedata.normalize("NFC", path).casefold()
-    return unicodedata.normalize("NFC", composed)
+from archive_colorizer.records.paths import _RESERVED, LONGEST, fold
 
 
 def short_of(target: str) -> int:
     """Eight bytes instead of a path; two that meet by chance only cost a suffix."""
     folded = os.fsencode(fold(target))
     return int.from_bytes(hashlib.blake2b(folded, digest_size=8).digest())
-
-
-def is_target(path: str) -> bool:
-    """Whether `path` is a place below the output that a result may have.
-
-    Absolute paths, paths with `..`, and the run's own files are none.
-    """
-    parts = path.split("/")
-    if "\0" in path or any(part in ("", ".", "..") for part in parts):
-        return False
-    if os.sep != "/" and (os.sep in path or ":" in path):
-        return False
-    return is_name(path) and fold(parts[0]) not in _RESERVED
-
-
-def is_name(path: str) -> bool:
-    """Whether `path` can be the name of a file here: surrogate escapes can, others cannot."""
-    try:
-        os.fsencode(path)
-    except UnicodeEncodeError:
-        return False
-    return bool(path) and "\0" not in path
 
 
 def choose_target(name: str, taken: Callable[[str], bool]) -> str:

@@ -1,1 +1,1 @@
-"""The network as a file: its contract, its spaces, its session, its shelf."""
+"""Hold the network as a file: its contract, its session, the registry."""

@@ -10,9 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from archive_colorizer.color.lab import chroma_of_ab, lightness_of
 from archive_colorizer.color.resample import enlarge
-from archive_colorizer.color.space import FloatArray, chroma_of
+from archive_colorizer.color.space import FloatArray, chroma_of, chroma_of_ab, lightness_of
 from archive_colorizer.model.contract import (
     Channels,
     InputContract,

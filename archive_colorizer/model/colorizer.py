@@ -12,12 +12,11 @@ import numpy.typing as npt
 from archive_colorizer.device import Device, has_driver, parse_device
 from archive_colorizer.errors import DeviceError, ModelError, ModelOutputError, UsageError
 from archive_colorizer.model import runtime
-from archive_colorizer.model.batching import Joiner
+from archive_colorizer.model.batching import SIZES, Fitted, Joiner
 from archive_colorizer.model.contract import CHANNELS, METADATA_KEY, ModelContract, sized
-from archive_colorizer.model.fitted import SIZES, Fitted
 from archive_colorizer.model.io_binding import Bound
+from archive_colorizer.model.onnx_metadata import check_seal
 from archive_colorizer.model.runtime import CPU, CUDA, PROVIDERS, Network, Tensor
-from archive_colorizer.model.seal import check_seal
 from archive_colorizer.model.tensorrt import most_in_engine, open_engine
 
 FloatArray = npt.NDArray[np.float32]

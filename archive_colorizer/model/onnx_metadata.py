@@ -4,8 +4,10 @@ An ONNX file is a ModelProto of Protocol Buffers.  Its metadata are entries of t
 top level, so that they can be found by skipping the graph, and added by writing them at the end.
 """
 
+import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,11 +15,61 @@ from typing import BinaryIO, Final
 
 from archive_colorizer.errors import ModelError, OutputError
 from archive_colorizer.model.contract import METADATA_KEY, ModelContract
-from archive_colorizer.model.seal import sealed
+
+SEAL_KEY: Final = "archive_colorizer.seal"
+
+
+_DIGITS: Final = hashlib.sha256().digest_size * 2
+
+
+_KEY: Final = SEAL_KEY.encode()
+
+
+_INNER: Final = b"\x0a" + bytes([len(_KEY)]) + _KEY + b"\x12" + bytes([_DIGITS])
+
+
+_ENTRY: Final = b"\x72" + bytes([len(_INNER) + _DIGITS]) + _INNER
+"""ModelProto.metadata_props (field 14) holding a StringStringEntryProto of key and value.
+
+Protocol Buffers read a repeated field that stands at the end as one more entry of it.
+"""
+
+
+_SEAL: Final = re.compile(re.escape(_ENTRY) + rb"([0-9a-f]{%d})" % _DIGITS)
+
+
+def sealed(model: bytes) -> bytes:
+    """The bytes of an ONNX model with a seal at their end, in the place of any older one."""
+    bare = _SEAL.sub(b"", model)
+    return bare + _ENTRY + hashlib.sha256(bare).hexdigest().encode()
+
+
+def check_seal(model: bytes, origin: str) -> bool:
+    """Whether these bytes of an ONNX model are sealed; `origin` names the model in errors.
+
+    Raises ModelError when they are not what was sealed.  Files without a seal are older
+    than seals, or from elsewhere.
+    """
+    if _KEY not in model:
+        return False
+    # Without copies: a model can have a gigabyte.
+    end = len(model) - len(_ENTRY) - _DIGITS
+    digest = hashlib.sha256(memoryview(model)[: max(end, 0)]).hexdigest().encode()
+    if model.find(_ENTRY) != end or model[-_DIGITS:] != digest:
+        raise ModelError(
+            f"{origin}: is not what its seal says: a damaged copy, or edited after it was "
+            "sealed; fetch, export or adopt it again"
+        )
+    return True
+
 
 _METADATA: Final = 14
 """ModelProto.metadata_props: StringStringEntryProto with key (1) and value (2)."""
+
+
 _VARINT, _EIGHT_BYTES, _DELIMITED, _FOUR_BYTES = 0, 1, 2, 5
+
+
 _LARGEST: Final = 2**24
 """Bytes that an entry may have."""
 

@@ -12,9 +12,9 @@ from platformdirs import user_cache_path
 
 from archive_colorizer.device import Device
 from archive_colorizer.errors import DeviceError
+from archive_colorizer.model.batching import SIZES
 from archive_colorizer.model.color_spaces import working_bounds, working_size
 from archive_colorizer.model.contract import CHANNELS, METADATA_KEY, ModelContract, sized
-from archive_colorizer.model.fitted import SIZES
 from archive_colorizer.model.onnx_metadata import metadata_in
 from archive_colorizer.model.runtime import open_session
 

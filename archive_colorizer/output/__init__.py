@@ -1,1 +1,1 @@
-"""Output."""
+"""Bring results to their place, and see that only one run does so."""

@@ -31,7 +31,9 @@ from archive_colorizer.output.local import (
 )
 from archive_colorizer.output.object_store import put_all
 from archive_colorizer.output.staging import Content
-from archive_colorizer.records.jobs import Job, Outcome, Stamp, Workplace, sidecar_of
+from archive_colorizer.records.jobs import Job, Stamp, Workplace
+from archive_colorizer.records.outcomes import Outcome
+from archive_colorizer.records.paths import sidecar_of
 from archive_colorizer.storage.file_view import OnDisk, Stored, digest_of
 
 

@@ -11,7 +11,8 @@ from typing import TypeAlias
 from archive_colorizer.errors import ArchiveColorizerError, OutputError, TargetExists, TargetName
 from archive_colorizer.output.local import Made, open_target_folder
 from archive_colorizer.output.staging import Content, size_of
-from archive_colorizer.records.jobs import Job, Outcome, Workplace
+from archive_colorizer.records.jobs import Job, Workplace
+from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.storage.file_view import Stored
 
 Check: TypeAlias = Callable[[Stored], None]

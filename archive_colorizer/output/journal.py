@@ -19,9 +19,10 @@ from typing import BinaryIO, Protocol
 
 from archive_colorizer.errors import OutputBusy, OutputError
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.manifest.target_names import WORK
-from archive_colorizer.records.jobs import Job, Outcome, State, sidecar_of
+from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.json_lines import lines_of, outcome_of
+from archive_colorizer.records.outcomes import Outcome, State
+from archive_colorizer.records.paths import WORK, sidecar_of
 from archive_colorizer.storage.fixity import read_fixity
 
 _JOURNAL = ".jsonl"

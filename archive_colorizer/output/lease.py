@@ -17,9 +17,9 @@ from typing import Final
 
 from archive_colorizer.errors import OutputBusy
 from archive_colorizer.location import Address
-from archive_colorizer.manifest.target_names import WORK
 from archive_colorizer.output.holder import Holder, holder_in, is_alive
 from archive_colorizer.records.jobs import Stamp
+from archive_colorizer.records.paths import WORK
 from archive_colorizer.storage import objects
 
 SECONDS: Final = 300

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-from archive_colorizer.record_text import to_line
-from archive_colorizer.records.jobs import Job, Outcome
+from archive_colorizer.records.jobs import Job
+from archive_colorizer.records.json_lines import to_line
+from archive_colorizer.records.outcomes import Outcome
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC

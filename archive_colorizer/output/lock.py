@@ -12,8 +12,8 @@ from pathlib import Path
 
 from archive_colorizer.errors import OutputBusy, OutputError
 from archive_colorizer.location import Address, Place
-from archive_colorizer.manifest.target_names import WORK
 from archive_colorizer.output.holder import LONGEST_NOTE, Holder, holder_in, is_alive
+from archive_colorizer.records.paths import WORK
 
 _LOCK = "lock"
 _HOLDER = "holder.json"

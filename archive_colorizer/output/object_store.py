@@ -23,7 +23,9 @@ from archive_colorizer.errors import (
 from archive_colorizer.location import Address
 from archive_colorizer.output.deliveries import AT_ONCE, Answer, Parcel
 from archive_colorizer.output.staging import in_memory
-from archive_colorizer.records.jobs import Job, Outcome, sidecar_of
+from archive_colorizer.records.jobs import Job
+from archive_colorizer.records.outcomes import Outcome
+from archive_colorizer.records.paths import sidecar_of
 from archive_colorizer.storage import objects
 from archive_colorizer.storage.object_metadata import facts_of, note_of
 

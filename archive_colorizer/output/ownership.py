@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from archive_colorizer.errors import OutputError
 from archive_colorizer.location import Address, Place
-from archive_colorizer.manifest.target_names import MANIFEST, WORK
 from archive_colorizer.output.lock import hold_output
+from archive_colorizer.records.paths import MANIFEST, WORK
 from archive_colorizer.storage.listing_cache import forget
 
 if TYPE_CHECKING:
@@ -66,23 +66,6 @@ def hold(output: Place) -> Iterator[Held]:
         keeper = _Keeper(output, Path(folder), lease)
         warning = None if lease.is_kept else _UNKEPT.format(output)
         yield Held(Path(folder), keeper.check, keeper.keeping, warning)
-
-
-@contextmanager
-def manifest_of(output: Place) -> Iterator[Path]:
-    """A folder that holds the output's manifest as it is now, if there is one, for reading.
-
-    Raises FileNotFoundError and other OSErrors where a store cannot give it.
-    """
-    if isinstance(output, Path):
-        yield output
-        return
-    from archive_colorizer.storage import objects
-
-    forget()
-    with tempfile.TemporaryDirectory(prefix="colorizer-") as folder:
-        objects.fetch(output / MANIFEST, Path(folder, MANIFEST))
-        yield Path(folder)
 
 
 @contextmanager

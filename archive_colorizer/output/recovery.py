@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from archive_colorizer.location import Address, Place
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.output.journal import Work, WorkFolder
-from archive_colorizer.records.jobs import Job, Outcome, State
+from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.json_lines import outcome_of
+from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.storage.listing_cache import stamp_of
 
 

@@ -3,12 +3,12 @@
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 from uuid import uuid4
 
 from archive_colorizer._version import __version__
@@ -20,19 +20,22 @@ from archive_colorizer.executors.executor import Executor, open_executor
 from archive_colorizer.executors.limits import Limits
 from archive_colorizer.location import Place, place_of
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.model.colorizer import open_colorizer
+from archive_colorizer.model.colorizer import digest_of_model, open_colorizer
 from archive_colorizer.model.ensemble import Painter, painter_with
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.model.runtime import CPU
 from archive_colorizer.output.journal import sweep
 from archive_colorizer.output.ownership import hold
+from archive_colorizer.pipeline.request import Order
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Provenance, Workplace
+from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.records.outcomes import Provenance
 from archive_colorizer.restore.model_cache import try_models
 from archive_colorizer.run.signals import Stop, stop_on_signals
 
 Tell = Callable[[str], None]
 """Takes sentences about the run itself."""
+
 
 _LIBRARIES: Final = (
     "numpy opencv-python-headless onnxruntime-gpu onnxruntime dask "
@@ -189,3 +192,43 @@ def _versions() -> Iterator[tuple[str, str]]:
             yield name, metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+
+
+def _workplace(order: Order, work: str, threads: int) -> Workplace:
+    return Workplace(
+        output=str(order.output),
+        work=work,
+        recipe=anywhere(order.recipe),
+        threads=threads,
+        **models_of(order.recipe),
+    )
+
+
+class Models(TypedDict):
+    """The fields of a Workplace that say which networks it has."""
+
+    model: str
+    model_sha256: str
+    merge: str
+    merge_sha256: str
+
+
+def models_of(recipe: Recipe) -> Models:
+    """The files that a recipe asks for, and their digests; raises ModelError."""
+    model = find_model(recipe.model)
+    merge = find_model(recipe.merge) if recipe.merge else None
+    return Models(
+        model=str(model),
+        model_sha256=digest_of_model(model),
+        merge=str(merge) if merge else "",
+        merge_sha256=digest_of_model(merge) if merge else "",
+    )
+
+
+def anywhere(recipe: Recipe) -> Recipe:
+    """The same for any working directory, as that of a worker on another machine."""
+    return replace(recipe, cert=_absolute(recipe.cert), key=_absolute(recipe.key))
+
+
+def _absolute(file: str) -> str:
+    return str(Path(file).absolute()) if file else ""

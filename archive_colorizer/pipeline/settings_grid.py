@@ -16,7 +16,7 @@ import numpy.typing as npt
 from archive_colorizer.color.blend import blend_rgb
 from archive_colorizer.color.space import FloatArray, Plane
 from archive_colorizer.discovery.photo_settings import layers_beside
-from archive_colorizer.discovery.walk import accompanied, read_source
+from archive_colorizer.discovery.walk import accompanied
 from archive_colorizer.errors import UsageError
 from archive_colorizer.image.codecs.planes import rounded
 from archive_colorizer.pipeline.run_session import Tell, open_painter, tell_nobody
@@ -31,6 +31,7 @@ from archive_colorizer.restore.guides import Aids, read_aids
 from archive_colorizer.restore.photo import decoded
 from archive_colorizer.restore.render import luma_shown
 from archive_colorizer.storage.atomic import write_whole
+from archive_colorizer.storage.reading import read_source
 
 OFFERED: Final = (
     "preset",

@@ -8,15 +8,15 @@ from functools import partial
 from typing import Final
 
 from archive_colorizer.errors import ArchiveColorizerError, OutputBusy, OutputError, SourceError
-from archive_colorizer.executors.executor import Executor
+from archive_colorizer.executors.executor import Executor, KeptExecutor
 from archive_colorizer.location import on_disk
 from archive_colorizer.pipeline.file_events import Bell
-from archive_colorizer.pipeline.photos import Loan, Order, check_ready, restore_archive
+from archive_colorizer.pipeline.photos import Loan, check_ready, restore_archive
+from archive_colorizer.pipeline.request import Order
 from archive_colorizer.pipeline.run_session import Tell
 from archive_colorizer.pipeline.settled_files import Resting, files_below, may_be_restored
 from archive_colorizer.records.jobs import Stamp
 from archive_colorizer.run.driver import Watch
-from archive_colorizer.run.kept_executor import KeptExecutor
 from archive_colorizer.run.signals import Stop, stop_on_signals
 from archive_colorizer.run.summary import Summary
 

@@ -17,23 +17,47 @@ from archive_colorizer.recipe.fields import Settings, plain_of, reject_unknown
 from archive_colorizer.recipe.files import Layer, read_tables, without
 from archive_colorizer.recipe.presets import expanded
 from archive_colorizer.recipe.recipe import DEFAULTS, Recipe, check_together
-from archive_colorizer.records.jobs import Own
 
 TABLE: Final = "[[override]]"
+
+
 SETTINGS: Final = "colorize.toml"
 """The file of settings for a folder; with a photograph's whole name before it, for that one."""
+
+
 LARGEST: Final = 1 << 16
 """Bytes of a file of overrides; nobody writes a longer one by hand."""
 
+
 _OF_PICTURES: Final = frozenset({"preset", "force"})
+
+
 _OF_RUNS: Final = frozenset({"c2pa", "reference_sha256"})
 """What is checked, or found out, once, before a run begins."""
+
 
 OVERRIDABLE: Final = tuple(
     one.name
     for one in fields(Recipe)
     if one.name in _OF_PICTURES or (one.metadata["pixels"] and one.name not in _OF_RUNS)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What one photograph has for itself: settings that are not those of the whole run.
+
+    names: of the overrides that say so, the strongest last.  settings: plain values that
+    differ from the run's recipe, of which `run` is the digest.
+    """
+
+    names: tuple[str, ...]
+    settings: dict[str, object]
+    run: str
+
+    def over(self, recipe: Recipe) -> Recipe:
+        """The photograph's recipe, from that of the run."""
+        return Settings.changed(recipe, self.settings, ", ".join(self.names))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,4 +193,6 @@ def pattern_of(glob: str) -> re.Pattern[str]:
 
 
 _PIECE: Final = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^/\]]+\]")
+
+
 _MEANING: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}

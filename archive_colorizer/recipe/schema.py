@@ -6,8 +6,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from archive_colorizer import device
-from archive_colorizer.duration import PATTERN
-from archive_colorizer.recipe.fields import Settings, key_of, plain_of
+from archive_colorizer.recipe.fields import PATTERN, Settings, key_of, plain_of
 from archive_colorizer.recipe.files import FILM
 from archive_colorizer.recipe.film_shots import OWN
 from archive_colorizer.recipe.hue_ranges import NAMED, HueRange

@@ -1,1 +1,1 @@
-"""Records."""
+"""Hold what travels between processes and into the manifest."""

@@ -1,29 +1,50 @@
 """What was found below a root: sources with what is for each, and what is none."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal, TypeAlias
 
 from archive_colorizer.location import Place, place_of
-from archive_colorizer.recipe.fields import Settings
-from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.stamps import Companion, Stamp
+from archive_colorizer.recipe.overrides import Own
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
-    """What one photograph has for itself: settings that are not those of the whole run.
+class Stamp:
+    """What `stat` tells of a file: equal stamps mean unchanged, unequal ones mean "hash it".
 
-    names: of the overrides that say so, the strongest last.  settings: plain values that
-    differ from the run's recipe, of which `run` is the digest.
+    That of an object has its version (ETag) in the inode's place, and no ctime.
     """
 
-    names: tuple[str, ...]
-    settings: dict[str, object]
-    run: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
 
-    def over(self, recipe: Recipe) -> Recipe:
-        """The photograph's recipe, from that of the run."""
-        return Settings.changed(recipe, self.settings, ", ".join(self.names))
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Stamp":
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+NO_STAMP: Final = Stamp(0, 0, 0, 0)
+"""Of what was not looked at, and of keys that are no objects."""
+
+
+Role: TypeAlias = Literal["mask", "hints"]
+"""What a picture is to the photograph that it lies beside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A picture beside a photograph, of this name, that says more about its color.
+
+    `stamp` is None where it could not be looked at, `sha256` before it was read.
+    """
+
+    role: Role
+    name: str
+    stamp: Stamp | None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

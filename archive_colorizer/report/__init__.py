@@ -1,1 +1,1 @@
-"""The report that people look through: pictures before and after, and marks on them."""
+"""Build the report that people look through: pictures before and after, and marks."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.manifest.target_names import is_name
+from archive_colorizer.records.paths import is_name
 
 KIND: Final = "archive-colorizer marks"
 LARGEST: Final = 64 << 20

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import BinaryIO, Final
 
 from archive_colorizer.manifest.reader import Account, Entry
-from archive_colorizer.records.jobs import Provenance
+from archive_colorizer.records.outcomes import Provenance
 from archive_colorizer.report.files import OPENING
 from archive_colorizer.report.thumbs import Pair
 

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.space import white_of
-from archive_colorizer.discovery.walk import read_source
 from archive_colorizer.errors import ArchiveColorizerError, SourceError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.raster import Raster
 from archive_colorizer.location import Place
 from archive_colorizer.manifest.reader import Entry
-from archive_colorizer.run.findings import Finding
 from archive_colorizer.storage.atomic import write_whole
+from archive_colorizer.storage.reading import read_source
+from archive_colorizer.verification.files import Finding
 from archive_colorizer.verification.verify import Roots, find_source, page_of
 
 FOLDER: Final = "thumbs"

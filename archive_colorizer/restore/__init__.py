@@ -1,1 +1,1 @@
-"""One photograph, on the worker."""
+"""Restore one photograph, on a worker."""

@@ -19,7 +19,7 @@ from archive_colorizer.color.space import FloatArray, Plane
 from archive_colorizer.model.color_spaces import working_size
 from archive_colorizer.model.ensemble import Painter, luma_for
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Measures
+from archive_colorizer.records.outcomes import Measures
 from archive_colorizer.restore.guides import NO_AIDS, Aids
 from archive_colorizer.restore.reference import palette_for
 

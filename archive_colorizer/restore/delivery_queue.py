@@ -8,7 +8,8 @@ from typing import Final, Self
 
 from archive_colorizer.output.deliver import deliver_all
 from archive_colorizer.output.deliveries import Parcel
-from archive_colorizer.records.jobs import Outcome, Workplace
+from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.restore.outcome_boundary import attempt, failure
 
 _ENOUGH: Final = 4 << 20

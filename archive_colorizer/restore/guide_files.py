@@ -14,7 +14,7 @@ from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs import vips
 from archive_colorizer.image.codecs.planes import channel, inverted
 from archive_colorizer.image.codecs.png import chunks as png_chunks
-from archive_colorizer.media.limits import check_size
+from archive_colorizer.image.raster import check_size
 from archive_colorizer.recipe.color_hints import HintPoint
 
 _PAINTED: Final = 0.02

@@ -7,15 +7,14 @@ from typing import Final
 import numpy as np
 
 from archive_colorizer.color.analysis.borders import find_content
-from archive_colorizer.color.lab import chroma_of_ab
 from archive_colorizer.color.propagate import spread
-from archive_colorizer.color.space import FloatArray, Plane, lab_of
+from archive_colorizer.color.space import FloatArray, Plane, chroma_of_ab, lab_of
 from archive_colorizer.color.spatial_mask import share_of
-from archive_colorizer.discovery.walk import check_unchanged, read_source
 from archive_colorizer.location import Place
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Companion, Role, Source
 from archive_colorizer.restore.guide_files import read_mask, read_strokes, with_points
+from archive_colorizer.storage.reading import check_unchanged, read_source
 
 _LOPSIDED: Final = 1.02
 """A mask whose proportions differ by more is stretched visibly."""

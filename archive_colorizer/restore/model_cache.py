@@ -1,51 +1,18 @@
 """The networks of this process, each opened once."""
 
 import threading
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TypedDict
 
 import cv2
 
 from archive_colorizer.errors import ModelError
 from archive_colorizer.model.colorizer import Colorizer, digest_of_model, open_colorizer
 from archive_colorizer.model.ensemble import Painter, painter_with
-from archive_colorizer.model.registry import find_model, find_there
-from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.model.registry import find_there
 from archive_colorizer.records.jobs import Workplace
 
 _opening = threading.Lock()
-
-
-class Models(TypedDict):
-    """The fields of a Workplace that say which networks it has."""
-
-    model: str
-    model_sha256: str
-    merge: str
-    merge_sha256: str
-
-
-def models_of(recipe: Recipe) -> Models:
-    """The files that a recipe asks for, and their digests; raises ModelError."""
-    model = find_model(recipe.model)
-    merge = find_model(recipe.merge) if recipe.merge else None
-    return Models(
-        model=str(model),
-        model_sha256=digest_of_model(model),
-        merge=str(merge) if merge else "",
-        merge_sha256=digest_of_model(merge) if merge else "",
-    )
-
-
-def anywhere(recipe: Recipe) -> Recipe:
-    """The same for any working directory, as that of a worker on another machine."""
-    return replace(recipe, cert=_absolute(recipe.cert), key=_absolute(recipe.key))
-
-
-def _absolute(file: str) -> str:
-    return str(Path(file).absolute()) if file else ""
 
 
 def painter_of(workplace: Workplace) -> Painter:

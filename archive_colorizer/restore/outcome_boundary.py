@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 from archive_colorizer.errors import ArchiveColorizerError
-from archive_colorizer.records.jobs import Job, Outcome, State, Workplace
+from archive_colorizer.records.jobs import Job, Workplace
+from archive_colorizer.records.outcomes import Outcome, State
 
 _Made = TypeVar("_Made")
 _Failed = TypeVar("_Failed")

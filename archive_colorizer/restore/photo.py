@@ -9,7 +9,6 @@ from pathlib import Path
 from archive_colorizer._version import __version__
 from archive_colorizer.color.analysis.tone import Tone, tone_of
 from archive_colorizer.color.space import Plane
-from archive_colorizer.discovery.walk import check_fixity, check_unchanged, open_source
 from archive_colorizer.errors import SourceError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.formats import result_format
@@ -22,7 +21,8 @@ from archive_colorizer.output.deliver import deliver
 from archive_colorizer.output.deliveries import Check, Parcel
 from archive_colorizer.output.staging import Content, in_memory, unless_failed
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Companion, Job, Outcome, Source, Stamp, State, Workplace
+from archive_colorizer.records.jobs import Companion, Job, Source, Stamp, Workplace
+from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.restore.colorize import flags_of, recolor
 from archive_colorizer.restore.delivery_queue import Courier
 from archive_colorizer.restore.guides import check_aids, read_aids
@@ -30,7 +30,9 @@ from archive_colorizer.restore.model_cache import painter_of
 from archive_colorizer.restore.outcome_boundary import settle
 from archive_colorizer.restore.readback import check_result
 from archive_colorizer.restore.render import Original, placed, render, sharpening_of
+from archive_colorizer.restore.source_file import check_fixity, open_source
 from archive_colorizer.storage.file_view import Stored, digest_of
+from archive_colorizer.storage.reading import check_unchanged
 
 
 def restore_photos(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from archive_colorizer.color.analysis.tone import Tone, tone_of
 from archive_colorizer.color.palette import Palette, palette_of
-from archive_colorizer.discovery.walk import read_source
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Stamp
+from archive_colorizer.storage.reading import read_source
 
 
 def pinned(recipe: Recipe) -> Recipe:

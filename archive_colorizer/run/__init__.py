@@ -1,1 +1,1 @@
-"""Many photographs: plan, executors, manifest.  Never sees a pixel."""
+"""Drive the jobs of a run: plan, batches, circuit breaker, signals, summary."""

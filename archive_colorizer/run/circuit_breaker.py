@@ -12,7 +12,7 @@ from archive_colorizer.errors import (
     SourceError,
 )
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.records.jobs import Outcome, State
+from archive_colorizer.records.outcomes import Outcome, State
 
 MOST = 20
 """Failures in a row."""

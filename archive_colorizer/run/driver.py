@@ -11,7 +11,8 @@ from archive_colorizer.executors.executor import Batch, Executor, Lost, Task
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.manifest.recorder import Recorder
 from archive_colorizer.output.journal import Work
-from archive_colorizer.records.jobs import Job, Outcome, Provenance, State
+from archive_colorizer.records.jobs import Job
+from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.run.batches import Pace, in_batches
 from archive_colorizer.run.circuit_breaker import Streak
 from archive_colorizer.run.plan import Settled, Step, failed

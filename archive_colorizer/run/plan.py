@@ -10,16 +10,9 @@ from archive_colorizer.location import Address, place_of
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.manifest.target_names import choose_target, short_of
 from archive_colorizer.output.recovery import unrecorded
-from archive_colorizer.records.jobs import (
-    Companion,
-    Job,
-    Outcome,
-    Source,
-    State,
-    Unfit,
-    Workplace,
-    sidecar_of,
-)
+from archive_colorizer.records.jobs import Companion, Job, Source, Unfit, Workplace
+from archive_colorizer.records.outcomes import Outcome, State
+from archive_colorizer.records.paths import sidecar_of
 from archive_colorizer.storage.fixity import is_there, read_stamp, refreshed
 
 RETRIED = frozenset(

@@ -1,1 +1,1 @@
-"""Storage."""
+"""Reach files and object stores."""

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from archive_colorizer.records.jobs import Outcome
+from archive_colorizer.records.outcomes import Outcome
 
 _LONGEST: Final = 1800
 """Bytes; S3 takes 2,048 of names and values together."""

@@ -1,1 +1,1 @@
-"""From photographs to a model file; the only home of torch."""
+"""Train a network and export it; the only home of torch."""

@@ -1,1 +1,1 @@
-"""Verification."""
+"""Check an output against its manifest and its sources."""

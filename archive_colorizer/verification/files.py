@@ -4,15 +4,36 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
-from archive_colorizer.checksums import LIST, read_list
+from archive_colorizer.errors import SourceError
 from archive_colorizer.location import Address, Place
-from archive_colorizer.manifest.target_names import MANIFEST, WORK
-from archive_colorizer.records.jobs import Outcome, sidecar_of
-from archive_colorizer.run.findings import Finding, Kind
-from archive_colorizer.run.verify_objects import missing_object, unexpected_objects
-from archive_colorizer.storage.fixity import read_fixity
+from archive_colorizer.output.recovery import outcome_at
+from archive_colorizer.records.outcomes import Outcome
+from archive_colorizer.records.paths import MANIFEST, WORK, sidecar_of
+from archive_colorizer.storage.fixity import LIST, read_fixity, read_list
+
+
+class Kind(StrEnum):
+    """What is wrong; the first three are BagIt's words."""
+
+    MISSING = "FileMissing"
+    CHANGED = "ChecksumMismatch"
+    UNEXPECTED = "UnexpectedFile"
+    SOURCE_MISSING = "SourceMissing"
+    SOURCE_CHANGED = "SourceChanged"
+    LUMA = "LumaMismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with one file; `path` is below the output, or a source's name."""
+
+    kind: Kind
+    path: str
+    message: str
 
 
 def files_of(outcome: Outcome, output: Place) -> Iterator[tuple[str, str]]:
@@ -77,3 +98,44 @@ def unexpected_files(output: Place, expected: set[str]) -> Iterator[Finding]:
                 folders.append(path)
             elif path not in expected:
                 yield Finding(Kind.UNEXPECTED, path, "the manifest does not know it")
+
+
+def missing_object(place: Address, path: str) -> Finding:
+    """What is wrong with an object that could not be hashed."""
+    from archive_colorizer.storage import objects
+
+    try:
+        objects.look(place)
+    except OSError as error:
+        return Finding(Kind.MISSING, path, error.strerror or str(error))
+    return Finding(Kind.CHANGED, path, "it cannot be read, or is being written at this moment")
+
+
+def unexpected_objects(output: Address, expected: set[str]) -> Iterator[Finding]:
+    """Whatever lies below the output and is neither in `expected` nor the run's own.
+
+    Raises SourceError when it cannot be listed.
+    """
+    from archive_colorizer.storage import objects
+
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            found = list(objects.list_folder(output / folder if folder else output))
+        except OSError as error:
+            raise SourceError(f"{output} cannot be listed: {error.strerror}") from None
+        for one in found:
+            path = one.path.removeprefix(f"{output.path}/")
+            if path in (MANIFEST, WORK):
+                continue
+            if one.stamp is None:
+                folders.append(path)
+            elif path not in expected:
+                yield Finding(Kind.UNEXPECTED, path, _said(output, path))
+
+
+def _said(output: Address, path: str) -> str:
+    if outcome_at(output, path) is None:
+        return "the manifest does not know it"
+    return "made by a run that was ended before it could record it; run again to take it in"

@@ -7,11 +7,11 @@ from typing import Final
 
 import cv2
 
-from archive_colorizer.checksums import LIST
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.film.plan import SEGMENTS, list_name
-from archive_colorizer.records.jobs import Outcome
-from archive_colorizer.run.findings import Finding, Kind
+from archive_colorizer.records.outcomes import Outcome
+from archive_colorizer.storage.fixity import LIST
+from archive_colorizer.verification.files import Finding, Kind
 from archive_colorizer.video.film import Film, Frame, Layout
 from archive_colorizer.video.open import Viewing, open_film
 from archive_colorizer.video.sequence.source import digest_of_film, find_film

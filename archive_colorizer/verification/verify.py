@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from archive_colorizer.color.sharpen import Sharpening, sharpened
-from archive_colorizer.discovery.walk import read_source
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.executors.threads import in_threads
 from archive_colorizer.image.codecs import registry as stills
@@ -18,11 +17,17 @@ from archive_colorizer.image.raster import ProfileRule
 from archive_colorizer.image.watermark import MARK_SETTING, mark_box
 from archive_colorizer.location import Address, Place, on_disk, place_of
 from archive_colorizer.manifest.reader import Account, Entry
-from archive_colorizer.manifest.target_names import is_target
 from archive_colorizer.output.lock import holder_of
-from archive_colorizer.records.jobs import Outcome
-from archive_colorizer.run.findings import Finding, Kind
-from archive_colorizer.verification.files import check_file, files_of, unexpected_files
+from archive_colorizer.records.outcomes import Outcome
+from archive_colorizer.records.paths import is_target
+from archive_colorizer.storage.reading import read_source
+from archive_colorizer.verification.files import (
+    Finding,
+    Kind,
+    check_file,
+    files_of,
+    unexpected_files,
+)
 from archive_colorizer.verification.film import FilmLikeness, check_film, is_film
 
 _NO_LIMIT: Final = 1 << 40

@@ -1,1 +1,1 @@
-"""Video."""
+"""Read and write films: containers and numbered frames."""

@@ -1,15 +1,34 @@
 """The table of film readers."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from archive_colorizer.errors import SourceError, UsageError
-from archive_colorizer.video.film import Film, FilmFacts
+from archive_colorizer.video.film import Codes, ColorTags, Film, FilmFacts
 from archive_colorizer.video.reader import open_video
 from archive_colorizer.video.sequence.numbering import is_pattern
 from archive_colorizer.video.sequence.reader import open_sequence
+
+
+def facts_as_text(facts: FilmFacts) -> str:
+    """JSON of all that the facts say; fractions as "24000/1001"."""
+    return json.dumps(asdict(facts), default=str)
+
+
+def facts_from_text(text: str) -> FilmFacts:
+    """The facts that `facts_as_text` wrote.  Raises ValueError for any other text."""
+    try:
+        told: dict[str, Any] = json.loads(text)
+        told |= {key: Fraction(told[key]) for key in ("rate", "time_base", "pixel_aspect")}
+        told |= {key: tuple(told[key]) for key in ("times", "keys", "besides", "warnings")}
+        told |= {"codes": Codes(**told["codes"]), "tags": ColorTags(**told["tags"])}
+        return FilmFacts(**{one.name: told[one.name] for one in fields(FilmFacts)})
+    except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+        raise ValueError(f"these are no facts of a film ({error!r})") from None
+
 
 VIDEOS: Final = frozenset(
     ".mp4 .m4v .mov .qt .mkv .webm .avi .mpg .mpeg .vob .ts .m2ts .mts .mxf .dv .nut .wmv .asf "

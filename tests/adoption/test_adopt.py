@@ -7,8 +7,7 @@ from archive_colorizer.adoption.adopt import adopt
 from archive_colorizer.cli import run_program
 from archive_colorizer.errors import ModelError, UsageError
 from archive_colorizer.model.colorizer import open_colorizer
-from archive_colorizer.model.onnx_metadata import read_metadata
-from archive_colorizer.model.seal import check_seal
+from archive_colorizer.model.onnx_metadata import check_seal, read_metadata
 from tests.adoption.foreign import foreign
 from tests.model.networks import digest
 

@@ -8,7 +8,7 @@ from archive_colorizer.adoption.families import FAMILIES
 from archive_colorizer.color.space import chroma_of
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.contract import CHANNELS
-from archive_colorizer.records.jobs import State
+from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore.photo import restore_photo
 from tests.adoption.foreign import foreign
 from tests.restore.studio import Studio, luma_error

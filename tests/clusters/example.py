@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tests.locations import REPOSITORY_ROOT
 from tests.photographs import NAMES, photograph
 
-WORKFLOWS = Path(__file__).parents[2] / "workflows"
+WORKFLOWS = REPOSITORY_ROOT / "workflows"
 
 
 def example(name: str, place: Path, constants: dict[str, str]) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.foreign_cluster import wait_until
+from tests.executors.cluster.foreign_cluster import wait_until
 
 _CONFIG = """
 ClusterName=trial

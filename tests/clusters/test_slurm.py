@@ -10,7 +10,7 @@ import pytest
 
 from tests.clusters.example import WORKFLOWS, example, lay_scans, restored, states
 from tests.clusters.slurm import Slurm, slurm_below
-from tests.run.foreign_cluster import wait_until
+from tests.executors.cluster.foreign_cluster import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.clusters.example import example, lay_scans, restored, states
-from tests.run.foreign_cluster import wait_until
+from tests.executors.cluster.foreign_cluster import wait_until
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 ROOM = Path("/run/sshd")

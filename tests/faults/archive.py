@@ -8,9 +8,10 @@ from PIL import Image
 
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.pipeline.photos import place_order, restore_archive
+from archive_colorizer.pipeline.photos import restore_archive
+from archive_colorizer.pipeline.request import place_order
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Outcome, State
+from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.summary import Summary
 from tests.photographs import photograph
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from archive_colorizer.model.ensemble import Painter
-from archive_colorizer.records.jobs import State, Workplace
+from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore import photo
 from tests.faults.archive import Archive
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from archive_colorizer.errors import ExitCode, OutputError
-from archive_colorizer.records.jobs import State
+from archive_colorizer.records.outcomes import State
 from tests.faults.archive import Archive
 
 NAMES = ("a", "b", "c", "d")

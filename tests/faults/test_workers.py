@@ -9,9 +9,9 @@ import pytest
 
 from archive_colorizer.executors.executor import Batch, Lost, open_executor
 from archive_colorizer.executors.limits import Limits
-from archive_colorizer.records.jobs import Outcome
+from archive_colorizer.records.outcomes import Outcome
+from tests.executors.tasks import scans
 from tests.faults.archive import Archive
-from tests.run.tasks import scans
 from tests.run.test_driver import Dying, Place
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tests.fuzz.campaign import Reader, search
 from tests.fuzz.seeds import SEEDS, from_corpus
+from tests.locations import SHARED
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+CORPUS = SHARED / "corpus"
 _CASES = 200
 """In one go, before the next target has its turn."""
 

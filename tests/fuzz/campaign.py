@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Self
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
+from tests.locations import REPOSITORY_ROOT
 
 _PATIENCE = 300.0
 """Seconds of waiting for an answer; the child itself counts processor time."""
@@ -73,7 +74,7 @@ class Reader:
 
 def _start() -> subprocess.Popen[bytes]:
     words = [sys.executable, "-m", "tests.fuzz.child"]
-    root = Path(__file__).parents[2]
+    root = REPOSITORY_ROOT
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root)
 
 

@@ -13,10 +13,12 @@ from PIL import Image
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.raster import Metadata, Raster
-from archive_colorizer.model.seal import sealed
-from archive_colorizer.record_text import to_line
-from archive_colorizer.records.jobs import Outcome, Provenance, Stamp, State
-from tests.media import files
+from archive_colorizer.model.onnx_metadata import sealed
+from archive_colorizer.records.jobs import Stamp
+from archive_colorizer.records.json_lines import to_line
+from archive_colorizer.records.outcomes import Outcome, Provenance, State
+from tests.image import files
+from tests.locations import REPOSITORY_ROOT
 from tests.model.networks import CONTRACT
 
 _LARGEST = 40_000
@@ -132,7 +134,7 @@ def _opening() -> Provenance:
 def recipes() -> list[bytes]:
     """The ready recipes for runs, and one with a table for films."""
     more = b'strength = 0.5\nmark = "corner"\n[film]\nrate = "24000/1001"\ncodec = "ffv1"\n'
-    folder = Path(__file__).parents[2] / "workflows"
+    folder = REPOSITORY_ROOT / "workflows"
     ready = sorted(one for one in folder.glob("*.toml") if "train" not in one.name)
     return [more, *(one.read_bytes() for one in ready)]
 

@@ -29,12 +29,11 @@ from archive_colorizer.image.metadata.xmp import is_sound, join_extended
 from archive_colorizer.image.raster import Raster
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.model.contract import ModelContract
-from archive_colorizer.model.seal import check_seal
+from archive_colorizer.model.onnx_metadata import check_seal
 from archive_colorizer.recipe.explain import faults_of
 from archive_colorizer.recipe.files import load_recipes
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
-from archive_colorizer.record_text import to_line
-from archive_colorizer.records.json_lines import lines_of, outcome_of
+from archive_colorizer.records.json_lines import lines_of, outcome_of, to_line
 from archive_colorizer.restore.render import Original, render
 
 PIXELS = 1_000_000

@@ -5,7 +5,7 @@ import pytest
 from archive_colorizer.errors import SourceError
 from archive_colorizer.image.codecs import registry as stills
 from tests.fuzz.targets import PIXELS
-from tests.media import files
+from tests.image import files
 
 
 def test_a_box_of_a_version_that_pillow_heif_does_not_know() -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.records.jobs import Measures, Own
+from archive_colorizer.records.jobs import Own
+from archive_colorizer.records.outcomes import Measures
 from archive_colorizer.report.build import build_report
-from tests.run.records_of_a_run import EVIL_NAMES, done, failed, opening, skipped, written
+from tests.manifest.records_of_a_run import EVIL_NAMES, done, failed, opening, skipped, written
 
 MEASURES = Measures(grey=0.001, one_color=0.25, blotches=0.5, clipped=0.125, skin=None)
 FLAGS = (

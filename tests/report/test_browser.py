@@ -8,7 +8,7 @@ import pytest
 from archive_colorizer.report.build import build_report
 from archive_colorizer.report.marks import read_marks
 from archive_colorizer.report.serve import Server
-from tests.run.records_of_a_run import EVIL_NAMES, done, opening, written
+from tests.manifest.records_of_a_run import EVIL_NAMES, done, opening, written
 
 
 def wait(browser, until):

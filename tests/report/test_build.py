@@ -9,8 +9,8 @@ from PIL import Image
 
 from archive_colorizer.errors import SourceError, TargetExists, UsageError
 from archive_colorizer.report.build import build_report
+from tests.manifest.records_of_a_run import EVIL_NAMES, done, opening, written
 from tests.report.conftest import paint
-from tests.run.records_of_a_run import EVIL_NAMES, done, opening, written
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Outcome, Source, Stamp, State, Workplace
+from archive_colorizer.records.jobs import Job, Source, Stamp, Workplace
+from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.restore.photo import restore_photo
 from tests.model.networks import digest
 

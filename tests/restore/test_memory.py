@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import pyvips
 import tifffile
 
 from archive_colorizer.executors.environment import environment
+from tests.locations import REPOSITORY_ROOT
 from tests.model.networks import constant_model
 from tests.photographs import at_16_bits, photograph
 
@@ -82,7 +82,7 @@ def test_a_worker_needs_few_bytes_a_pixel(tmp_path, suffix, depth, channels, par
             *words,
         ],
         env={**os.environ, **environment(1)},
-        cwd=Path(__file__).parents[2],
+        cwd=REPOSITORY_ROOT,
         check=True,
         stdout=subprocess.PIPE,
     )

@@ -12,7 +12,8 @@ from archive_colorizer.color.sharpen import Sharpening, sharpened
 from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import DamagedPicture
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Stamp, State
+from archive_colorizer.records.jobs import Stamp
+from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore import photo
 from archive_colorizer.restore.photo import restore_photo, restore_photos
 from tests.model.networks import CONTRACT, constant_model, digest, speaking
@@ -375,7 +376,7 @@ def test_a_scan_that_is_written_to_while_it_is_read_in_place_has_changed(
     studio, monkeypatch, whole
 ):
     """Whether its pieces still make a picture or not."""
-    monkeypatch.setattr("archive_colorizer.discovery.walk._IN_PLACE", 0)
+    monkeypatch.setattr("archive_colorizer.restore.source_file._IN_PLACE", 0)
     studio.put("a.tif", grey("coffee"))
     path = studio.scans / "a.tif"
     real = photo.decoded

@@ -12,7 +12,8 @@ from archive_colorizer.color.space import luma_of
 from archive_colorizer.errors import ResultUnwritable
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.output.local import read_again
-from archive_colorizer.records.jobs import Job, Source, Stamp, State
+from archive_colorizer.records.jobs import Job, Source, Stamp
+from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore.photo import restore_photo
 from archive_colorizer.restore.render import placed
 from tests.model.networks import constant_model
@@ -129,7 +130,7 @@ def test_a_result_that_cannot_be_written_fails_alone(studio, monkeypatch):
 def test_a_result_is_signed_when_asked_for(studio, tmp_path):
     pytest.importorskip("c2pa", reason="Content Credentials need the extra 'c2pa'")
     from archive_colorizer.image.metadata.c2pa import read_credentials
-    from tests.media.test_credentials import pair
+    from tests.image.metadata.test_c2pa import pair
 
     certificate, key = pair(tmp_path)
     studio.put("a.jpg", grey("coffee"))
@@ -147,7 +148,7 @@ def test_a_result_is_signed_when_asked_for(studio, tmp_path):
 def test_a_large_result_is_signed_too(studio, tmp_path, monkeypatch):
     pytest.importorskip("c2pa", reason="Content Credentials need the extra 'c2pa'")
     from archive_colorizer.image.metadata.c2pa import read_credentials
-    from tests.media.test_credentials import pair
+    from tests.image.metadata.test_c2pa import pair
 
     monkeypatch.setattr("archive_colorizer.output.staging._IN_MEMORY", 0)
     certificate, key = pair(tmp_path)

@@ -15,7 +15,7 @@ from archive_colorizer.output.lock import hold_output
 from archive_colorizer.run.driver import Run, drive
 from archive_colorizer.run.plan import plan
 from archive_colorizer.run.signals import stop_on_signals
-from tests.run.tasks import Copy, sources, workplace
+from tests.executors.tasks import Copy, sources, workplace
 
 
 def main(root: Path, output: Path, executor: str, seconds: float) -> int:

@@ -22,13 +22,14 @@ from archive_colorizer.executors.executor import (
 )
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.output.journal import WorkFolder, sweep
-from archive_colorizer.records.jobs import Job, Outcome, Provenance, State, Unfit
+from archive_colorizer.records.jobs import Job, Unfit
+from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.run.driver import Run, drive
 from archive_colorizer.run.plan import failed, plan
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
-from tests.run.tasks import Copy, scans, sources, workplace
-from tests.run.test_manifest import PROVENANCE
+from tests.executors.tasks import Copy, scans, sources, workplace
+from tests.manifest.test_manifest import PROVENANCE
 
 
 @dataclass

@@ -13,10 +13,11 @@ import psutil
 import pytest
 
 from archive_colorizer.errors import ExitCode
-from tests.run.tasks import scans
+from tests.executors.tasks import scans
+from tests.locations import REPOSITORY_ROOT
 
 COUNT = 40
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = REPOSITORY_ROOT
 
 
 class Archive:

@@ -11,10 +11,11 @@ import pytest
 from archive_colorizer.errors import UsageError
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Companion, Job, Outcome, Source, Stamp, State, Unfit
+from archive_colorizer.records.jobs import Companion, Job, Source, Stamp, Unfit
+from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.plan import RETRIED, Settled, Step, failed, job_key, plan
 from archive_colorizer.storage.overlap import check_apart
-from tests.run.tasks import Copy, scans, sources, workplace
+from tests.executors.tasks import Copy, scans, sources, workplace
 
 
 class Archive:

@@ -1,6 +1,6 @@
 """What a run tells in the end."""
 
-from archive_colorizer.records.jobs import Outcome, State
+from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.summary import Tally
 
 

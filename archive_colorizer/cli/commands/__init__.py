@@ -1,1 +1,1 @@
-"""Commands."""
+"""Define the commands, one module each."""

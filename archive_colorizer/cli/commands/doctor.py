@@ -69,9 +69,10 @@ def _cluster(device: str, scheduler: str, tls: Sequence[str]) -> int:
     """A line for each worker; the exit code is that of a run there."""
     from archive_colorizer.executors.cluster.config import Cluster
     from archive_colorizer.executors.cluster.survey import survey
+    from archive_colorizer.pipeline.run_session import models_of
     from archive_colorizer.recipe.recipe import Recipe
     from archive_colorizer.records.jobs import Workplace
-    from archive_colorizer.restore.model_cache import models_of, try_models
+    from archive_colorizer.restore.model_cache import try_models
 
     recipe = Recipe(device=device)
     trial = partial(try_models, Workplace("", "", recipe, **models_of(recipe)))

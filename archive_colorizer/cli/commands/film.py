@@ -45,7 +45,7 @@ def compare(
 ) -> int:
     """Show a film and its result in one video: SOURCE at the left, RESULT at the right."""
     from archive_colorizer.film.comparison import compare_films
-    from archive_colorizer.run.span import span_of
+    from archive_colorizer.film.request import span_of
 
     settings = FilmRecipe().changed({"rate": rate}, OPTION)
     frames = compare_films(
@@ -119,8 +119,7 @@ def command(
     # Late, so that --help answers at once.
     from archive_colorizer.cli import film_output as film_report
     from archive_colorizer.cli.progress import exit_code_of
-    from archive_colorizer.film.request import FilmOrder, place_film_order
-    from archive_colorizer.run.span import span_of
+    from archive_colorizer.film.request import FilmOrder, place_film_order, span_of
 
     if dry_run and preview is not None:
         raise UsageError("--dry-run and --preview are two things; give one of them")

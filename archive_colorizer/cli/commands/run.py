@@ -29,7 +29,7 @@ from archive_colorizer.recipe.files import load_recipe
 from archive_colorizer.recipe.overrides import load_overriding
 
 if TYPE_CHECKING:
-    from archive_colorizer.pipeline.photos import Order
+    from archive_colorizer.pipeline.request import Order
     from archive_colorizer.run.summary import Summary
 
 
@@ -73,7 +73,7 @@ def command(
     """
     # Late, so that --help answers at once.
     from archive_colorizer.cli.progress import exit_code_of
-    from archive_colorizer.pipeline import photos as pipeline
+    from archive_colorizer.pipeline.request import place_order
 
     if grid:
         sheet = None if output is None else on_disk(output)
@@ -81,7 +81,7 @@ def command(
     with Finish(None, None) if dry_run else Finish(on_finish, metrics) as finish:
         options = chosen(given)
         recipe = load_recipe(recipe_file, options)
-        order = pipeline.place_order(
+        order = place_order(
             scans,
             output,
             recipe,

@@ -15,7 +15,7 @@ from archive_colorizer.errors import ExitCode
 from archive_colorizer.location import Place
 
 if TYPE_CHECKING:
-    from archive_colorizer.run.findings import Finding
+    from archive_colorizer.verification.files import Finding
     from archive_colorizer.verification.verify import Verdict
 
 _WORDS = {

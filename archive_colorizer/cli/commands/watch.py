@@ -26,7 +26,7 @@ from archive_colorizer.recipe.overrides import load_overriding
 if TYPE_CHECKING:
     from archive_colorizer.errors import ArchiveColorizerError
     from archive_colorizer.pipeline.watch import Listener
-    from archive_colorizer.records.jobs import Outcome
+    from archive_colorizer.records.outcomes import Outcome
     from archive_colorizer.run.summary import Summary
 
 _SECONDS = click.FloatRange(0.0)
@@ -83,7 +83,7 @@ def command(
     are those of `run`, which does the same once. With --json, a line for each run.
     """
     # Late, so that --help answers at once.
-    from archive_colorizer.pipeline.photos import place_order
+    from archive_colorizer.pipeline.request import place_order
     from archive_colorizer.pipeline.watch import Inbox, keep_watch
 
     with Finish(on_finish, metrics) as finish:

@@ -1,1 +1,1 @@
-"""Analysis."""
+"""Measure a picture: faces, borders, tone, quality."""

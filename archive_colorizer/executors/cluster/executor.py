@@ -22,7 +22,7 @@ from archive_colorizer.executors.dask_results import fetched
 from archive_colorizer.executors.executor import Batch, Lost, Task, out_of_time
 from archive_colorizer.executors.limits import NO_LIMITS, Limits
 from archive_colorizer.executors.worker_guard import guarded
-from archive_colorizer.records.jobs import Outcome
+from archive_colorizer.records.outcomes import Outcome
 
 _GLANCE: Final = 1.0
 """Seconds after which the crew is looked at, even when nothing arrives."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer.errors import OutputError, SourceError
-from archive_colorizer.manifest.target_names import WORK
+from archive_colorizer.records.paths import WORK
 
 _LANDMARKS: Final = 3
 """Entries of a root that must be there, too: an empty mount point has none of them."""

@@ -1,1 +1,1 @@
-"""Codecs."""
+"""Read and write pictures, one module a format."""

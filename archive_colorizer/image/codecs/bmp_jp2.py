@@ -2,18 +2,18 @@
 
 import struct
 from dataclasses import replace
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
+from archive_colorizer.color.strip_image import Picture
+from archive_colorizer.errors import DamagedPicture, ResultUnwritable, UnsupportedPicture
 from archive_colorizer.image.codecs import jp2_boxes
-from archive_colorizer.image.codecs.planes import channel, straight, widened
+from archive_colorizer.image.codecs.planes import channel, straight, widened, with_alpha
 from archive_colorizer.image.codecs.strips import raster_of, raster_of_strips, strips_of_image
 from archive_colorizer.image.metadata.model import Found
-from archive_colorizer.image.raster import Raster, Request
-from archive_colorizer.media.limits import check_size
+from archive_colorizer.image.raster import Metadata, Raster, Request, check_size
 from archive_colorizer.storage.file_view import Stored, opened
 
 _ENUMERATED_RGB: Final = frozenset((16, 17, 18))
@@ -115,3 +115,68 @@ def _parted(samples: Plane, header: dict[bytes, bytes], name: str) -> tuple[Plan
         return color, None
     alpha = channel(cube, -1)
     return (straight(color, alpha) if meaning == 1 else color), alpha
+
+
+_METER: Final = 1 / 0.0254
+
+
+_STRIP: Final = 256
+
+
+def write_bmp(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
+    """BMP of 24 or (with alpha) 32 bit; of the metadata it holds the resolution.
+
+    Alpha takes a version 4 header, which names the four channels; with the old header
+    readers take it for padding.
+    """
+    height, width, _ = picture.shape
+    bands = 3 if raster.alpha is None else 4
+    stride = (width * bands + 3) // 4 * 4
+    extra = b""
+    if raster.alpha is not None:
+        masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+        extra = masks + b"BGRs" + b"\0" * 48
+    dots = [round(side * _METER) for side in metadata.dpi or (0, 0)]
+    size = 40 + len(extra)
+    header = struct.pack(
+        "<2sIIIIiiHHIIiiII",
+        b"BM",
+        14 + size + stride * height,
+        0,
+        14 + size,
+        size,
+        width,
+        height,
+        1,
+        8 * bands,
+        3 if extra else 0,
+        stride * height,
+        *dots,
+        0,
+        0,
+    )
+    target.write(header + extra)
+    below = 14 + size + stride * height
+    # The lowest row is the first one in the file.
+    for strip in with_alpha(picture, raster.alpha).rows(_STRIP):
+        rows = np.zeros((len(strip), stride), np.uint8)
+        body = rows[:, : width * bands].reshape(len(strip), width, bands)
+        body[..., 2::-1] = strip[::-1, :, :3]
+        body[..., 3:] = strip[::-1, :, 3:]
+        below -= rows.nbytes
+        target.seek(below)
+        target.write(rows.data)
+
+
+def write_jp2(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
+    """Reversible JPEG 2000 of 8 or 16 bit in a JP2 file."""
+    import imagecodecs
+
+    samples = with_alpha(picture, raster.alpha).whole()
+    try:
+        jp2 = imagecodecs.jpeg2k_encode(
+            samples, level=0, codecformat="jp2", reversible=True, numthreads=1
+        )
+    except (imagecodecs.Jpeg2kError, ValueError) as error:
+        raise ResultUnwritable(f"a JPEG 2000 file cannot be written: {error}") from None
+    target.write(jp2_boxes.with_metadata(bytes(jp2), metadata, raster.alpha is not None))

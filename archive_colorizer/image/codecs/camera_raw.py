@@ -11,9 +11,8 @@ from archive_colorizer.image.codecs.strips import raster_of
 from archive_colorizer.image.codecs.tiff import tags as tiff_tags
 from archive_colorizer.image.metadata import exif as tiff
 from archive_colorizer.image.metadata.model import Found
-from archive_colorizer.image.raster import Raster, Request
+from archive_colorizer.image.raster import Raster, Request, check_size
 from archive_colorizer.image.signatures import raw_is_readable
-from archive_colorizer.media.limits import check_size
 from archive_colorizer.storage.file_view import Stored
 
 _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION = 262, 330, 50706

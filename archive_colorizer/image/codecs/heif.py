@@ -13,8 +13,7 @@ from archive_colorizer.image.codecs import vips
 from archive_colorizer.image.codecs.planes import channel, widened
 from archive_colorizer.image.codecs.strips import raster_of
 from archive_colorizer.image.metadata.model import Found
-from archive_colorizer.image.raster import Format, Raster, Request
-from archive_colorizer.media.limits import check_size
+from archive_colorizer.image.raster import Format, Raster, Request, check_size
 
 _EXIF_HEADER: Final = b"Exif\0\0"
 _STATED: Final = b"colrnclx"

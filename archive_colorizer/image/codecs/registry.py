@@ -3,31 +3,36 @@
 import io
 from collections.abc import Callable
 from dataclasses import replace
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 import numpy as np
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.color.strip_image import Picture
-from archive_colorizer.errors import NotAPicture, ResultUnwritable, UnsupportedPicture
-from archive_colorizer.image.codecs.bmp_jp2 import read_bmp, read_jp2
+from archive_colorizer.errors import (
+    NotAPicture,
+    ResultUnwritable,
+    UnsupportedPicture,
+)
+from archive_colorizer.image.codecs.bmp_jp2 import read_bmp, read_jp2, write_bmp, write_jp2
 from archive_colorizer.image.codecs.camera_raw import is_raw, read_raw
 from archive_colorizer.image.codecs.heif import read_avif, read_heif
-from archive_colorizer.image.codecs.jpeg.codec import decode_jpeg
+from archive_colorizer.image.codecs.jpeg.codec import decode_jpeg, write_jpeg
 from archive_colorizer.image.codecs.planes import rounded
+from archive_colorizer.image.codecs.png.reader import read_png
+from archive_colorizer.image.codecs.png.writer import write_png
+from archive_colorizer.image.codecs.tiff.reader import read_tiff
 from archive_colorizer.image.codecs.tiff.tags import count_pages
-from archive_colorizer.image.codecs.vips_reader import Reader, read_png, read_tiff, read_webp
-from archive_colorizer.image.codecs.webp import (
-    Writer,
-    write_bmp,
-    write_jp2,
-    write_jpeg,
-    write_png,
-    write_tiff,
-    write_webp,
-)
+from archive_colorizer.image.codecs.tiff.writer import write_tiff
+from archive_colorizer.image.codecs.webp import read_webp, write_webp
 from archive_colorizer.image.formats import EIGHT_BIT
-from archive_colorizer.image.raster import Format, Metadata, ProfileRule, Raster, Request
+from archive_colorizer.image.raster import (
+    Format,
+    Metadata,
+    ProfileRule,
+    Raster,
+    Request,
+)
 from archive_colorizer.image.signatures import MAGIC_LENGTH, foreign, is_foreign_raw, sniff
 from archive_colorizer.storage.file_view import Stored
 
@@ -44,6 +49,24 @@ __all__ = [
     "write",
 ]
 
+
+class Reader(Protocol):
+    """Decodes one format; raises PictureTooLarge, DamagedPicture or UnsupportedPicture."""
+
+    def __call__(self, data: bytes, request: Request) -> Raster: ...
+
+
+class Writer(Protocol):
+    """Encodes `picture` (H x W x 3) and the raster's alpha into an open file that is empty.
+
+    The file can be read and sought in.  Raises ResultUnwritable.
+    """
+
+    def __call__(
+        self, picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO
+    ) -> None: ...
+
+
 READERS: Final[dict[Format, Reader]] = {
     "jpeg": decode_jpeg,
     "png": read_png,
@@ -55,6 +78,8 @@ READERS: Final[dict[Format, Reader]] = {
     "heif": read_heif,
     "raw": read_raw,
 }
+
+
 WRITERS: Final[dict[Format, Writer]] = {
     "jpeg": write_jpeg,
     "png": write_png,

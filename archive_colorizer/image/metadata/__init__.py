@@ -1,1 +1,1 @@
-"""Metadata."""
+"""Read, change and write EXIF, XMP, ICC profiles and C2PA credentials."""

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from archive_colorizer.image.raster import Format
-from archive_colorizer.records.jobs import sidecar_of
+from archive_colorizer.records.paths import sidecar_of
 
 __all__ = ["holds_xmp", "sidecar_for", "sidecar_of"]
 

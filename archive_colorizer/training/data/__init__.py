@@ -1,1 +1,1 @@
-"""Data."""
+"""Draw crops from photographs and age them."""

@@ -1,1 +1,1 @@
-"""Export."""
+"""Turn a checkpoint into a model file."""

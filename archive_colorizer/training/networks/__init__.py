@@ -1,1 +1,1 @@
-"""Networks."""
+"""Define the networks."""

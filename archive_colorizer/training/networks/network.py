@@ -14,11 +14,27 @@ from torch.nn import functional
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.model.contract import OutputSpace
-from archive_colorizer.training.encoders import build_encoder, names_encoder
-from archive_colorizer.training.networks.encoder import Encoder
+from archive_colorizer.training.networks.encoder import PLANS, Encoder, InvertedEncoder
 from archive_colorizer.training.networks.layers import conv, last_conv, to_range
 from archive_colorizer.training.networks.spaces import SPACES, Space
+from archive_colorizer.training.networks.timm_encoder import TimmEncoder
 from archive_colorizer.training.networks.vgg import VggAutoencoder
+
+
+def build_encoder(name: str) -> Encoder:
+    """An encoder with random weights: one of `PLANS`, or timm:NAME.  Raises UsageError."""
+    if name.startswith("timm:"):
+        return TimmEncoder(name.removeprefix("timm:"))
+    if name not in PLANS:
+        known = ", ".join(sorted(PLANS))
+        raise UsageError(f"encoder {name!r} is unknown; known are {known} and timm:NAME")
+    return InvertedEncoder(name)
+
+
+def names_encoder(weights: str) -> bool:
+    """Whether `weights` is an encoder's name, not "auto", "none" or a file."""
+    return weights in PLANS or weights.startswith("timm:")
+
 
 _USUAL_ENCODER = "efficientnet-lite0"
 

@@ -1,1 +1,1 @@
-"""Sequence."""
+"""Read and write films that are numbered frames in a folder."""

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from archive_colorizer.color.correct import in_gamut
 from archive_colorizer.color.space import Plane, rgb_of
-from archive_colorizer.discovery.walk import read_source
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs.jpeg import codec as jpeg
 from archive_colorizer.image.metadata.model import ProvenanceNote, with_provenance
+from archive_colorizer.storage.reading import read_source
 from archive_colorizer.video.film import Codes, ColorFrame
 from archive_colorizer.video.sequence.dpx import is_dpx, write_dpx
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from archive_colorizer.checksums import read_list
 from archive_colorizer.errors import OutputError, TargetExists
 from archive_colorizer.image.metadata.model import ProvenanceNote
 from archive_colorizer.output.local import open_folder, open_target_folder
 from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.storage.fixity import read_list
 from archive_colorizer.video.film import Codes, ColorFrame
 from archive_colorizer.video.sequence.encoder import encode_still
 

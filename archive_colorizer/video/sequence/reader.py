@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.discovery.walk import read_source
 from archive_colorizer.errors import DamagedPicture, SourceError
 from archive_colorizer.image.codecs import vips
 from archive_colorizer.image.codecs.registry import decode, kind_of
+from archive_colorizer.storage.reading import read_source
 from archive_colorizer.video.film import Codes, FilmFacts, Frame, OpenedToRead
 from archive_colorizer.video.sequence.dpx import dpx_size, is_dpx, read_dpx
 from archive_colorizer.video.sequence.numbering import NumberedFile, gaps_in, numbered_files

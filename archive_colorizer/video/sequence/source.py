@@ -6,9 +6,9 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from archive_colorizer.discovery.walk import check_unchanged
 from archive_colorizer.errors import SourceChanged, SourceError
 from archive_colorizer.records.jobs import Source, Stamp
+from archive_colorizer.storage.reading import check_unchanged
 from archive_colorizer.video.sequence.numbering import is_pattern, numbered_files
 
 

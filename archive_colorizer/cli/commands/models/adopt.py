@@ -43,7 +43,7 @@ def command(
     """
     # Late, so that --help answers at once.
     from archive_colorizer.adoption.adopt import adopt
-    from archive_colorizer.adoption.shelve import place_on_shelf
+    from archive_colorizer.model.registry import place_on_shelf
 
     wishes = _read(contract_file) if contract_file else {}
     if size is not None:

@@ -19,8 +19,7 @@ def command(model: str, output: Path | None) -> None:
     """
     # Late, so that --help answers at once.
     from archive_colorizer.adoption.fp16 import halve
-    from archive_colorizer.adoption.shelve import place_on_shelf
-    from archive_colorizer.model.registry import find_model
+    from archive_colorizer.model.registry import find_model, place_on_shelf
 
     path = find_model(model)
     place = output or place_on_shelf(f"{path.stem}-fp16")

@@ -11,7 +11,7 @@ import click
 from archive_colorizer.cli import printable
 
 if TYPE_CHECKING:
-    from archive_colorizer.adoption.shelve import Shelved
+    from archive_colorizer.model.registry import Shelved
 
 _DIGITS = 12
 _PLAIN_WIDTH = 120
@@ -23,8 +23,7 @@ _PLAIN_WIDTH = 120
 def command(is_timed: bool, as_json: bool) -> None:
     """List the models at hand: those that came with the program, and those adopted."""
     # Late, so that --help answers at once.
-    from archive_colorizer.adoption.shelve import shelved_models
-    from archive_colorizer.model.registry import adopted_folder
+    from archive_colorizer.model.registry import adopted_folder, shelved_models
 
     found = list(shelved_models())
     times = [_milliseconds(one) if is_timed else None for one in found]

@@ -3,13 +3,16 @@
 import math
 from dataclasses import replace
 from functools import cache
-from typing import Final, cast
+from typing import BinaryIO, Final, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from archive_colorizer.color.space import chroma_of, luma_of
+from archive_colorizer.color.strip_image import Picture
 from archive_colorizer.errors import DamagedPicture, ResultUnwritable, UnsupportedPicture
 from archive_colorizer.image.codecs import vips
+from archive_colorizer.image.codecs.bmp_jp2 import _STRIP
 from archive_colorizer.image.codecs.jpeg import segments as parts
 from archive_colorizer.image.codecs.jpeg.coefficients import Plane8
 from archive_colorizer.image.codecs.jpeg.orientation import stored_orientation
@@ -19,8 +22,7 @@ from archive_colorizer.image.codecs.preview import PREVIEW_SIDE, preview_of
 from archive_colorizer.image.codecs.strips import raster_of, raster_of_strips, strips_of
 from archive_colorizer.image.metadata.model import Found, read_metadata, upright
 from archive_colorizer.image.metadata.xmp import join_extended
-from archive_colorizer.image.raster import Metadata, Raster, Request
-from archive_colorizer.media.limits import check_size
+from archive_colorizer.image.raster import Metadata, Raster, Request, check_size
 
 FAITHFUL: Final = 100
 """The quality at which the luma of a picture written again stays within 1 code value.
@@ -31,7 +33,10 @@ table keeps the size and gives a mean of 0.002 to 0.4, but up to 30 in blocks wh
 were clipped at black or white.
 """
 
+
 _LEAST_PREVIEW: Final = PREVIEW_SIDE * 3 // 4
+
+
 _IJG_LUMA: Final = np.array(
     (
         (16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40),
@@ -225,3 +230,16 @@ def _read_segments(data: bytes) -> Found:
         xmp, joined = join_extended(xmp, whole)
         warnings.extend([] if joined else ["extended XMP is broken or hostile and was dropped"])
     return Found(exif, icc, xmp, iptc, dpi, tuple(comments), warnings=tuple(warnings))
+
+
+def write_jpeg(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
+    """JPEG 4:4:4 at the quality that keeps luma within 1 code value; without alpha."""
+    planes = np.empty((3, *picture.shape[:2]), np.uint8)
+    top = 0
+    for strip in picture.rows(_STRIP):
+        rows = slice(top, top + len(strip))
+        planes[0, rows] = luma_of(strip)
+        codes = np.rint(chroma_of(strip.astype(np.float32) / np.float32(255)) * 255 + 128)
+        planes[1:, rows] = np.moveaxis(np.clip(codes, 0, 255), 2, 0)
+        top += len(strip)
+    target.write(encode_jpeg(planes[0], planes[1], planes[2], metadata, FAITHFUL))

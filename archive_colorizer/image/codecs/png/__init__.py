@@ -1,1 +1,1 @@
-"""Png."""
+"""Read and write PNG."""

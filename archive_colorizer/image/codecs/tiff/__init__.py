@@ -1,1 +1,1 @@
-"""Tiff."""
+"""Read and write TIFF."""

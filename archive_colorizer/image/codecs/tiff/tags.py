@@ -15,8 +15,7 @@ from archive_colorizer.image.codecs.tiff.packing import (
 )
 from archive_colorizer.image.metadata import exif as tiff
 from archive_colorizer.image.metadata.model import Found
-from archive_colorizer.image.raster import Request
-from archive_colorizer.media.limits import check_size
+from archive_colorizer.image.raster import Request, check_size
 from archive_colorizer.storage.file_view import Stored
 
 DESCRIPTIVE: Final = frozenset((269, 270, 271, 272, 285, 305, 306, 315, 316, 33432))

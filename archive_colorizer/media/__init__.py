@@ -1,1 +1,0 @@
-"""Pixels in and out: reading and writing pictures, and finding them."""

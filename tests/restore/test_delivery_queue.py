@@ -1,0 +1,219 @@
+"""Finished photographs on their way while others are worked on."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from archive_colorizer.errors import OutputError
+from archive_colorizer.executors.worker_guard import ran_out_of_time
+from archive_colorizer.output.deliver import deliver_all
+from archive_colorizer.output.deliveries import Answer, Parcel
+from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.records.outcomes import State
+from archive_colorizer.restore import delivery_queue as courier
+from archive_colorizer.restore import photo
+from archive_colorizer.restore.photo import restore_photos
+from tests.model.networks import constant_model, digest
+from tests.restore.studio import grey
+
+NAMES = ("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg")
+
+
+class Seen:
+    """In the place of `deliver_all`: who delivered how many, and how many at once."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.at_once = self.most = 0
+        self.calls: list[tuple[str, int]] = []
+
+    def __call__(self, parcels: Sequence[Parcel], place: Workplace) -> list[Answer]:
+        with self.lock:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            self.calls.append((threading.current_thread().name, len(parcels)))
+        try:
+            return deliver_all(parcels, place)
+        finally:
+            with self.lock:
+                self.at_once -= 1
+
+    @property
+    def behind(self) -> int:
+        return sum(name.startswith("courier") for name, _ in self.calls)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """Each photograph is enough for a delivery."""
+    one = Seen()
+    monkeypatch.setattr(courier, "_ENOUGH", 1)
+    monkeypatch.setattr(courier, "deliver_all", one)
+    return one
+
+
+def batch(studio, names=NAMES, **settings):
+    for name in names:
+        studio.put(name, grey("rocket"), quality=90)
+    place = studio.workplace(constant_model(studio.models / "m.onnx"), **settings)
+    return tuple(studio.job(name) for name in names), place
+
+
+def no_courier_is_left():
+    return not any(one.name.startswith("courier") for one in threading.enumerate())
+
+
+def test_the_next_photograph_is_worked_on_while_one_is_delivered(studio, monkeypatch):
+    """Each delivery but the last waits until the next photograph has been colored."""
+    jobs, place = batch(studio, NAMES[:3])
+    colored = threading.Semaphore(0)
+    waited = []
+    color = photo.recolor
+
+    def recolor(*given):
+        colored.release()
+        return color(*given)
+
+    def deliver(parcels, place):
+        if len(waited) < 2:
+            waited.append(colored.acquire(timeout=30))
+        return deliver_all(parcels, place)
+
+    def first(*given):
+        monkeypatch.setattr(photo, "recolor", recolor)
+        return color(*given)
+
+    monkeypatch.setattr(courier, "_ENOUGH", 1)
+    monkeypatch.setattr(courier, "deliver_all", deliver)
+    monkeypatch.setattr(photo, "recolor", first)
+    outcomes = restore_photos(jobs, place)
+    assert waited == [True, True]
+    assert [one.state for one in outcomes] == [State.DONE] * 3
+    assert no_courier_is_left()
+
+
+def test_whoever_is_told_as_done_has_its_name_and_its_note(studio, seen):
+    jobs, place = batch(studio)
+    outcomes = restore_photos(jobs, place)
+    assert sorted(one.name for one in outcomes) == list(NAMES)
+    assert all(one.target_sha256 == digest(studio.output / one.name) for one in outcomes)
+    assert all(one.target_stamp is not None for one in outcomes)
+    (journal,) = studio.work.glob("*.jsonl")
+    assert journal.read_bytes().count(b"\n") == len(NAMES)
+    assert seen.most == 1
+    assert seen.behind == len(NAMES) - 1
+    assert not list(studio.work.glob("*.tmp"))
+
+
+def test_one_photograph_alone_needs_no_thread(studio, seen):
+    jobs, place = batch(studio, NAMES[:1])
+    restore_photos(jobs, place)
+    assert seen.calls == [("MainThread", 1)]
+
+
+def test_small_ones_go_together(studio, monkeypatch):
+    seen = Seen()
+    monkeypatch.setattr(courier, "deliver_all", seen)
+    jobs, place = batch(studio)
+    restore_photos(jobs, place)
+    assert seen.calls == [("MainThread", len(NAMES))]
+
+
+@pytest.mark.parametrize("settings", [{"paranoid": True}, {}], ids=["looked at", "large"])
+def test_what_takes_memory_is_delivered_before_other_work(studio, seen, monkeypatch, settings):
+    if not settings:
+        monkeypatch.setattr(courier, "_MOST_BEHIND", 1000)
+    jobs, place = batch(studio, **settings)
+    outcomes = restore_photos(jobs, place)
+    assert [one.state for one in outcomes] == [State.DONE] * len(NAMES)
+    assert seen.calls == [("MainThread", 1)] * len(NAMES)
+
+
+def test_without_a_thread_all_are_delivered_all_the_same(studio, seen, monkeypatch):
+    class Refused(courier.ThreadPoolExecutor):
+        def submit(self, *_given):
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(courier, "ThreadPoolExecutor", Refused)
+    jobs, place = batch(studio)
+    outcomes = restore_photos(jobs, place)
+    assert [one.state for one in outcomes] == [State.DONE] * len(NAMES)
+    assert {name for name, _ in seen.calls} == {"MainThread"}
+    assert sum(count for _, count in seen.calls) == len(NAMES)
+
+
+def test_what_goes_wrong_on_the_way_is_told_of_that_photograph_alone(studio, seen):
+    jobs, place = batch(studio)
+    (studio.output / "b.jpg").write_bytes(b"somebody's")
+    outcomes = {one.name: one for one in restore_photos(jobs, place)}
+    assert outcomes.keys() == set(NAMES)
+    assert outcomes.pop("b.jpg").reason == "target-exists"
+    assert {one.state for one in outcomes.values()} == {State.DONE}
+    assert (studio.output / "b.jpg").read_bytes() == b"somebody's"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(OutputError("full"), "output"), (ValueError("odd"), "bug")]
+)
+def test_what_a_delivery_raises_is_told_of_all_in_it(studio, monkeypatch, error, reason):
+    def refuse(_parcels, _place):
+        raise error
+
+    monkeypatch.setattr(courier, "_ENOUGH", 1)
+    monkeypatch.setattr(courier, "deliver_all", refuse)
+    jobs, place = batch(studio)
+    outcomes = restore_photos(jobs, place)
+    assert [one.reason for one in outcomes] == [reason] * len(NAMES)
+
+
+def test_an_interrupt_leaves_nothing_half_way(studio, seen, monkeypatch):
+    jobs, place = batch(studio)
+    color, count = photo.recolor, iter(range(5))
+
+    def interrupted(*given):
+        if next(count) == 3:
+            raise KeyboardInterrupt
+        return color(*given)
+
+    monkeypatch.setattr(photo, "recolor", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        restore_photos(jobs, place)
+    assert no_courier_is_left()
+    assert studio.files() == set(NAMES[:3])
+    assert not list(studio.work.glob("*.tmp"))
+
+
+HANGS = """
+import sys, time
+from archive_colorizer.records.jobs import (Job, Source, Stamp, Workplace)
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.restore import delivery_queue as courier
+from archive_colorizer.restore import photo
+from archive_colorizer.executors.worker_guard import guarded
+from archive_colorizer.executors.limits import Limits
+note, names, hangs = sys.argv[1], sys.argv[2].split(), sys.argv[3]
+def deliver(parcels, place):
+    if parcels[0].job.target == hangs:
+        time.sleep(60)
+    return [one.settled for one in parcels]
+courier.deliver_all, courier._ENOUGH = deliver, 1
+parcel = lambda job, _place, known: courier.Parcel(b"1", job, known)
+photo._restore = parcel
+batch = tuple(Job(one, Source("/in", one, Stamp(1, 0, 0, 0)), one) for one in names)
+place = Workplace("/out", "/out", Recipe(), "", "")
+done = guarded(batch, lambda jobs: photo.restore_photos(jobs, place), Limits(2.0), note)
+print(len(done))
+"""
+
+
+@pytest.mark.parametrize("hangs", ["", "a", "c", "e"])
+def test_a_delivery_that_hangs_is_ended_when_the_time_is_over(tmp_path, hangs):
+    note = tmp_path / "note"
+    words = [sys.executable, "-c", HANGS, str(note), "a b c d e", hangs]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert ran_out_of_time(str(note)) == bool(hangs)
+    assert (done.returncode != 0) == bool(hangs)
+    assert done.stdout.strip() == ("" if hangs else "5")

@@ -1,0 +1,162 @@
+"""Whoever asked is told how a run ended: no shell obeys a name, no failure to tell ends a run."""
+
+import json
+import sys
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archive_colorizer.errors import OutputBusy, UsageError
+from archive_colorizer.records.outcomes import State
+from archive_colorizer.run.metrics import as_text, write_metrics
+from archive_colorizer.run.notify import check_target, notify
+from archive_colorizer.run.result import Ending
+from archive_colorizer.run.summary import FailedSource, Summary
+
+HOSTILE = "$(touch owned); `id` {json} \"'\n\x1b[31m \udcff"
+SUMMARY = Summary(
+    done=3,
+    skipped=1,
+    failed=2,
+    unchanged={State.DONE: 5, State.SKIPPED: 0, State.FAILED: 1},
+    adopted=0,
+    failures={"damaged": 3},
+    first_failures=(FailedSource(HOSTILE, "damaged", HOSTILE),),
+    seconds=1.5,
+)
+WRITES = (
+    "import json, os, sys; "
+    "json.dump([[os.fsencode(a).decode('latin-1') for a in sys.argv[1:]], json.load(sys.stdin)], "
+    "open('told.json', 'w'))"
+)
+
+
+@pytest.fixture
+def ending():
+    return Ending.of(f"/archive/{HOSTILE}", SUMMARY, 1e9)
+
+
+def told(folder):
+    return json.loads((folder / "told.json").read_text())
+
+
+def test_what_ended_how():
+    assert Ending.of("", SUMMARY, 0).code == 7
+    assert Ending.of("", replace(SUMMARY, failures={}), 0).code == 0
+    assert Ending.of("", replace(SUMMARY, interrupted=15), 0).code == 143
+    assert Ending.of("", OutputBusy("held"), 0).code == 8
+    assert Ending.of("", KeyboardInterrupt(), 0).code == 130
+    bug = Ending.of("", ZeroDivisionError("secret"), 0)
+    assert (bug.code, bug.message) == (1, "a bug: ZeroDivisionError")
+
+
+def test_the_sentence_says_what_counts_on_one_plain_line(ending):
+    said = ending.sentence()
+    assert "ended with 7: 3 restored, 2 failed, 1 skipped, failures in all: 3" in said
+    assert said.isprintable()
+
+
+def test_a_command_gets_each_value_as_one_word_and_no_shell(tmp_path, monkeypatch, ending):
+    monkeypatch.chdir(tmp_path)
+    command = f'"{sys.executable}" -c "{WRITES}" "{{summary}}" pre-{{code}} {{output}} ";" {{else}}'
+    assert notify(command, ending) is None
+    words, said = told(tmp_path)
+    assert words[0] == ending.sentence()
+    assert words[1] == "pre-7"
+    assert words[2] == f"/archive/{HOSTILE[:-1]}\xff"
+    assert words[3:] == [";", "{else}"]
+    assert said["exit_code"] == 7
+    assert said["summary"]["first_failures"][0]["name"].endswith("\\udcff")
+    assert [path.name for path in tmp_path.iterdir()] == ["told.json"]
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("/no/such/program {summary}", "No such file"),
+        (f"{sys.executable} -c 'import sys; sys.exit(\"away\")'", "ended with 1"),
+        ("http://127.0.0.1:9/closed", "refused"),
+        ("https://", "no host"),
+    ],
+)
+def test_what_cannot_be_told_is_a_warning(ending, command, why):
+    assert why in (notify(command, ending) or "")
+
+
+@pytest.mark.parametrize("target", ["", "   ", "mail 'unclosed"])
+def test_no_command_is_refused_before_the_run(target):
+    with pytest.raises(UsageError, match="--on-finish"):
+        check_target(target)
+
+
+def test_an_address_gets_the_json_by_post(ending):
+    got = []
+
+    class Hear(BaseHTTPRequestHandler):
+        def do_POST(self):
+            got.append((self.headers["Content-Type"], self.rfile.read(int(self.headers[LENGTH]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Hear)
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    assert notify(f"http://127.0.0.1:{server.server_port}/hook", ending) is None
+    server.server_close()
+    assert got[0][0] == "application/json"
+    assert json.loads(got[0][1]) == json.loads(json.dumps(ending.as_dict()))
+
+
+LENGTH = "Content-Length"
+
+
+# ---- figures
+
+
+def figures_of(text):
+    judge = pytest.importorskip("prometheus_client.parser", reason="the judge of the format")
+    families = judge.text_string_to_metric_families(text)
+    return {
+        (sample.name, sample.labels.get("state") or sample.labels.get("reason")): sample
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_the_figures_are_those_of_the_run(ending):
+    found = figures_of(as_text(ending))
+    said = {key: one.value for key, one in found.items()}
+    assert said["archive_colorizer_last_run_exit_code", None] == 7
+    assert said["archive_colorizer_last_run_timestamp_seconds", None] == 1e9
+    assert said["archive_colorizer_last_run_files", "restored"] == 3
+    assert said["archive_colorizer_last_run_files", "unchanged"] == 6
+    assert said["archive_colorizer_failures", "damaged"] == 3
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_name_stays_in_its_label(name):
+    found = figures_of(as_text(Ending.of(name, SUMMARY, 0)))
+    assert {one.labels["output"] for one in found.values()} == {name}
+
+
+def test_a_run_that_ended_by_an_error_has_when_and_how_only():
+    found = figures_of(as_text(Ending.of("out", OutputBusy("held"), 5)))
+    assert {name.removeprefix("archive_colorizer_") for name, _ in found} == {
+        "last_run_timestamp_seconds",
+        "last_run_exit_code",
+    }
+
+
+def test_the_file_is_replaced_whole(tmp_path, ending):
+    path = tmp_path / "colorizer.prom"
+    path.write_text("old")
+    assert write_metrics(path, ending) is None
+    assert figures_of(path.read_text())
+    assert list(tmp_path.iterdir()) == [path]
+    assert "cannot write" in (write_metrics(tmp_path / "none" / "x.prom", ending) or "")

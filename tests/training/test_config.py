@@ -1,0 +1,64 @@
+import tomllib
+from dataclasses import asdict
+
+import pytest
+
+from archive_colorizer.errors import UsageError
+from archive_colorizer.training.config import Aging, Phase, TrainingRecipe, load_training_recipe
+from tests.locations import REPOSITORY_ROOT
+
+SHIPPED = REPOSITORY_ROOT / "models" / "default.toml"
+
+
+def test_the_shipped_recipe_is_read_and_says_something_on_every_line():
+    recipe = load_training_recipe(SHIPPED)
+    written = tomllib.loads(SHIPPED.read_text())
+    assert len(recipe.phases) == len(written["phases"])
+    assert recipe.families["books"] == ("openstax", "openstax_until_2026")
+    assert recipe.aging == Aging(**written["aging"])
+    assert recipe.rate == written["rate"]
+
+
+def test_settings_survive_the_way_through_a_checkpoint():
+    recipe = load_training_recipe(SHIPPED)
+    assert TrainingRecipe().changed(recipe.as_dict(), "checkpoint") == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("saturation_wieght = 2.0", "did you mean 'saturation_weight'"),
+        ("[aging]\ngrian = 0.1", "did you mean 'grain'"),
+        ("[[phases]]\nshare = 1.0\nsize = 100\nbatch = 4", "multiple of 32"),
+        ("[aging]\nfade = 2.0", "aging.fade"),
+        ("[aging]\nborder = 0.5", "aging.border must be between 0 and 0.3"),
+        ("[aging]\ndust_share = -0.1", "aging.dust_share"),
+        ("phases = []", "at least one phase"),
+        ("seed = 1.5", "seed must be int"),
+        ("ema = 1.5", "ema"),
+        ("rate = nan", "rate"),
+        ("aging = 3", "aging must be a table"),
+        ("working_size = 250", "multiple of 32"),
+        ("rate = ", "mine.toml"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_by_name(tmp_path, text, named):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=named) as caught:
+        load_training_recipe(path)
+    assert "mine.toml" in str(caught.value)
+
+
+def test_phases_follow_one_another_by_their_shares():
+    recipe = TrainingRecipe(
+        phases=(Phase(share=3, size=64, batch=4), Phase(share=1, size=96, batch=2))
+    )
+    sizes = [recipe.phase_at(progress).size for progress in (0.0, 0.74, 0.76, 1.0)]
+    assert sizes == [64, 64, 96, 96]
+
+
+def test_a_recipe_without_aging_has_no_share_left():
+    shares = {k: v for k, v in asdict(Aging.never()).items() if k.endswith("share")}
+    assert set(shares.values()) == {0.0}
+    assert Aging.never().grain == Aging().grain
