@@ -19,7 +19,7 @@ from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Job, Workplace
 from archive_colorizer.records.outcomes import Measures, Outcome, State
 from archive_colorizer.restore.outcome_boundary import settle
-from archive_colorizer.run.driver import Run, drive
+from archive_colorizer.run.driver import RunContext, drive
 from archive_colorizer.run.plan import plan
 from archive_colorizer.storage.reading import check_unchanged, read_source
 
@@ -60,7 +60,7 @@ def main(scans: Path, output: Path, workers: int) -> int:
         place = Workplace(str(output), str(work.path), recipe, **models_of(recipe))
         summary = drive(
             plan(walk(scans), opening.manifest, place),
-            Run(
+            RunContext(
                 executor=opening.executor(place, (scans,)),
                 task=partial(deliver_copies, workplace=place),
                 manifest=opening.manifest,

@@ -18,7 +18,7 @@ from archive_colorizer.image.signatures import MAGIC_LENGTH
 from archive_colorizer.location import Address, Place
 from archive_colorizer.records.jobs import Source, Stamp, Unfit
 from archive_colorizer.storage.reading import (
-    _OPEN_READ,
+    OPEN_READ,
 )
 
 
@@ -121,5 +121,5 @@ def _judge(
 
 
 def _beginning(source: Source) -> bytes:
-    with open(os.open(source.path, _OPEN_READ), "rb", buffering=0) as file:  # noqa: PTH123
+    with open(os.open(source.path, OPEN_READ), "rb", buffering=0) as file:  # noqa: PTH123
         return file.read(MAGIC_LENGTH)

@@ -29,7 +29,7 @@ from archive_colorizer.output.journal import WorkFolder
 from archive_colorizer.pipeline.run_session import Opening, Tell, open_run, tell_nobody
 from archive_colorizer.records.jobs import Job, Source, Workplace
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
-from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
+from archive_colorizer.run.driver import RunContext, Watch, drive, watch_nothing
 from archive_colorizer.run.plan import Step
 from archive_colorizer.run.summary import Summary, together, without
 from archive_colorizer.video.sequence.source import find_film
@@ -226,7 +226,7 @@ class _Session:
         work = WorkFolder.open(self.order.output, f"{self.opening.name}-{stage}")
         summary = drive(
             steps,
-            Run(
+            RunContext(
                 executor=executor or SerialExecutor(1, self.place.threads),
                 task=partial(task, workplace=replace(self.place, work=str(work.path))),
                 manifest=self.opening.manifest,

@@ -29,7 +29,7 @@ from archive_colorizer.pipeline.run_session import (
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Source, Unfit
 from archive_colorizer.restore.photo import restore_photos
-from archive_colorizer.run.driver import Run, Watch, drive, watch_nothing
+from archive_colorizer.run.driver import RunContext, Watch, drive, watch_nothing
 from archive_colorizer.run.plan import Step, plan
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
@@ -75,7 +75,7 @@ def restore_archive(
                     order.redo,
                 ),
             ),
-            Run(
+            RunContext(
                 executor=loan.executor(hire) if loan else hire(),
                 task=partial(restore_photos, workplace=place),
                 manifest=opening.manifest,

@@ -10,7 +10,7 @@ from archive_colorizer.image.signatures import MAGIC_LENGTH, sniff
 from archive_colorizer.location import Address, Place
 from archive_colorizer.records.jobs import Source, Stamp
 from archive_colorizer.storage.file_view import OnDisk, Stored, digest_of
-from archive_colorizer.storage.reading import _opened, read_source
+from archive_colorizer.storage.reading import open_regular_file, read_source
 
 _IN_PLACE: Final = 8 << 20
 """Bytes from which on a file is read where it lies: less is read at once, and held, at no cost."""
@@ -25,7 +25,7 @@ def open_source(path: Place, known: Stamp) -> Iterator[tuple[Stored, Stamp]]:
     if isinstance(path, Address) or known.size < _IN_PLACE:
         yield read_source(path, known)
         return
-    with _opened(path) as file:
+    with open_regular_file(path) as file:
         status = os.fstat(file.fileno())
         content = OnDisk(file.fileno(), status.st_size, str(path))
         if sniff(content[:MAGIC_LENGTH]) in ("png", "tiff", "bmp"):

@@ -45,7 +45,7 @@ _OF_THE_FILE = (errno.EACCES, errno.EPERM, errno.ELOOP)
 """A folder without rights is no reason to leave the other folders."""
 
 
-class Streak:
+class CircuitBreaker:
     """Counts what fails in a row, one outcome after the other.
 
     A failure that an earlier run had in the same way does not count, nor does it end the
@@ -56,7 +56,7 @@ class Streak:
         self._manifest = manifest
         self._length = 0
 
-    def after(self, outcome: Outcome) -> ArchiveColorizerError | None:
+    def record(self, outcome: Outcome) -> ArchiveColorizerError | None:
         """The error to end the run with, when this outcome, not yet recorded, is one too many."""
         kind = _suspect(outcome)
         if kind is None:

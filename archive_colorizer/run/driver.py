@@ -14,7 +14,7 @@ from archive_colorizer.output.journal import Work
 from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.run.batches import Pace, in_batches
-from archive_colorizer.run.circuit_breaker import Streak
+from archive_colorizer.run.circuit_breaker import CircuitBreaker
 from archive_colorizer.run.plan import Settled, Step, failed
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary, Tally
@@ -28,7 +28,7 @@ def watch_nothing(_outcome: Outcome, _settled: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class RunContext:
     """What a run works with.
 
     `opening` goes into the manifest before the first outcome, so that a run with nothing to
@@ -45,7 +45,7 @@ class Run:
     adopted: int = 0
 
 
-def drive(steps: Iterable[Step], run: Run) -> Summary:
+def drive(steps: Iterable[Step], run: RunContext) -> Summary:
     """Bring every step to its end, record it, close the executor and the work folder.
 
     Each outcome is in the manifest soon after it arrives, and all of them when this returns.
@@ -74,7 +74,7 @@ def drive(steps: Iterable[Step], run: Run) -> Summary:
 class _Drive:
     """A run on its way."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunContext) -> None:
         self.tally = Tally(adopted=run.adopted)
         self.trouble: ArchiveColorizerError | None = None
         self.drained = False
@@ -82,7 +82,7 @@ class _Drive:
         self.left = False
         self._run = run
         self._recorder = Recorder(run.manifest, run.opening)
-        self._streak = Streak(run.manifest)
+        self._streak = CircuitBreaker(run.manifest)
         self._pace = Pace()
         self._lost: list[Job] = []
         # What machines had that left; it goes to others before anything new.
@@ -201,7 +201,7 @@ class _Drive:
             # Not this file's fault, and the next would fare no better: nothing to record.
             self.trouble = self.trouble or OutputError(outcome.message or "the output failed")
             return
-        self.trouble = self.trouble or self._streak.after(outcome)
+        self.trouble = self.trouble or self._streak.record(outcome)
         self._record(outcome)
         self.tally.count(outcome, settled=False)
         self._run.watch(outcome, False)

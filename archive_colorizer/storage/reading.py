@@ -15,7 +15,7 @@ from archive_colorizer.location import Address, Place
 from archive_colorizer.records.jobs import NO_STAMP, Stamp
 from archive_colorizer.storage import objects
 
-_OPEN_READ: Final = (
+OPEN_READ: Final = (
     os.O_RDONLY
     | getattr(os, "O_BINARY", 0)
     | getattr(os, "O_CLOEXEC", 0)
@@ -33,30 +33,30 @@ def read_source(path: Place, known: Stamp | None = None) -> tuple[bytes, Stamp]:
     """
     if isinstance(path, Address):
         return read_object(path, known)
-    with _opened(path) as file:
+    with open_regular_file(path) as file:
         status = os.fstat(file.fileno())
         try:
             data = file.read()
         except OSError as error:
-            raise _unreadable(path, error) from None
+            raise describe_unreadable(path, error) from None
     if len(data) != status.st_size:
         raise SourceChanged(f"{path} was written to while it was read; run again when it rests")
     return data, Stamp.of(status)
 
 
-def _opened(path: Path) -> BinaryIO:
+def open_regular_file(path: Path) -> BinaryIO:
     """A regular file, open; raises SourceError."""
     try:
-        file = open(os.open(path, _OPEN_READ), "rb")  # noqa: PTH123, SIM115 (own flags)
+        file = open(os.open(path, OPEN_READ), "rb")  # noqa: PTH123, SIM115 (own flags)
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise describe_unreadable(path, error) from None
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise SourceError(f"{path} is no regular file")
     return file
 
 
-def _unreadable(path: Path, error: OSError) -> SourceError:
+def describe_unreadable(path: Path, error: OSError) -> SourceError:
     why = "it is a link" if error.errno == errno.ELOOP else error.strerror
     return SourceError(f"{path} cannot be read: {why}")
 

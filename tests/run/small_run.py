@@ -12,7 +12,7 @@ from archive_colorizer.executors.executor import open_executor
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.output.journal import WorkFolder, sweep
 from archive_colorizer.output.lock import hold_output
-from archive_colorizer.run.driver import Run, drive
+from archive_colorizer.run.driver import RunContext, drive
 from archive_colorizer.run.plan import plan
 from archive_colorizer.run.signals import stop_on_signals
 from tests.executors.tasks import Copy, sources, workplace
@@ -23,7 +23,7 @@ def main(root: Path, output: Path, executor: str, seconds: float) -> int:
         adopted = sweep(output, manifest)
         work = WorkFolder.open(output, f"run-{os.getpid()}")
         place = workplace(output, work.path)
-        run = Run(
+        run = RunContext(
             executor=open_executor(executor, 2, 1),
             task=Copy(place, seconds),
             manifest=manifest,

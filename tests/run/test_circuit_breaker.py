@@ -11,7 +11,7 @@ import pytest
 from archive_colorizer.errors import ArchiveColorizerError, ExitCode
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.run.circuit_breaker import MOST, Streak
+from archive_colorizer.run.circuit_breaker import MOST, CircuitBreaker
 
 DONE = Outcome(key="k", name="fine.jpg", state=State.DONE)
 
@@ -28,8 +28,8 @@ def manifest(tmp_path: Path) -> Iterator[Manifest]:
         yield one
 
 
-def ends(streak: Streak, outcomes: list[Outcome]) -> ArchiveColorizerError | None:
-    found = [streak.after(one) for one in outcomes]
+def ends(streak: CircuitBreaker, outcomes: list[Outcome]) -> ArchiveColorizerError | None:
+    found = [streak.record(one) for one in outcomes]
     assert not any(found[:-1])
     return found[-1]
 
@@ -53,7 +53,7 @@ def many(count: int, make: Callable[[int], Outcome] = failure) -> list[Outcome]:
     ],
 )
 def test_so_many_in_a_row(manifest: Manifest, reason: str, words: int, code: ExitCode) -> None:
-    error = ends(Streak(manifest), many(MOST, lambda n: failure(n, reason, words)))
+    error = ends(CircuitBreaker(manifest), many(MOST, lambda n: failure(n, reason, words)))
     assert error is not None
     assert error.exit_code is code
     assert f"{MOST - 1}.jpg" in str(error)
@@ -74,17 +74,17 @@ def test_so_many_in_a_row(manifest: Manifest, reason: str, words: int, code: Exi
 def test_what_is_about_the_files_never_ends_a_run(
     manifest: Manifest, reason: str, words: int
 ) -> None:
-    assert ends(Streak(manifest), many(5 * MOST, lambda n: failure(n, reason, words))) is None
+    assert ends(CircuitBreaker(manifest), many(5 * MOST, lambda n: failure(n, reason, words))) is None
 
 
 @pytest.mark.parametrize("between", [DONE, failure(99, "damaged"), failure(99, words=errno.EACCES)])
 def test_one_that_was_read_begins_a_new_row(manifest: Manifest, between: Outcome) -> None:
-    assert ends(Streak(manifest), [*many(MOST - 1), between, *many(MOST - 1)]) is None
+    assert ends(CircuitBreaker(manifest), [*many(MOST - 1), between, *many(MOST - 1)]) is None
 
 
 def test_what_failed_so_before_does_not_count_twice(manifest: Manifest) -> None:
     """Else a damaged stretch of a disk would keep every run from what comes after it."""
     manifest.append(many(MOST))
-    assert ends(Streak(manifest), many(2 * MOST - 1)) is None
-    assert ends(Streak(manifest), many(2 * MOST)) is not None
-    assert ends(Streak(manifest), [replace(one, key="other") for one in many(MOST)]) is not None
+    assert ends(CircuitBreaker(manifest), many(2 * MOST - 1)) is None
+    assert ends(CircuitBreaker(manifest), many(2 * MOST)) is not None
+    assert ends(CircuitBreaker(manifest), [replace(one, key="other") for one in many(MOST)]) is not None

@@ -24,7 +24,7 @@ from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.output.journal import WorkFolder, sweep
 from archive_colorizer.records.jobs import Job, Unfit
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
-from archive_colorizer.run.driver import Run, drive
+from archive_colorizer.run.driver import RunContext, drive
 from archive_colorizer.run.plan import failed, plan
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
@@ -61,7 +61,7 @@ class Place:
             adopted = sweep(self.output, manifest)
             work = WorkFolder.open(self.output, f"run-{self.runs}")
             place = workplace(self.output, work.path)
-            run = Run(
+            run = RunContext(
                 executor=executor or SerialExecutor(1, 1),
                 task=wrap(Copy(place)),
                 manifest=manifest,
