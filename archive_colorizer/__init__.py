@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING
 from archive_colorizer._version import __version__
 
 if TYPE_CHECKING:
-    from archive_colorizer.api import restore_archive, restore_photo
+    from archive_colorizer.api import Model, load_model, restore_archive, restore_photo
     from archive_colorizer.recipe.files import load_recipe
     from archive_colorizer.recipe.recipe import Recipe
-    from archive_colorizer.restore.loaded_model import Model, load_model
 
 __all__ = [
     "Model",

@@ -1,7 +1,4 @@
-"""Devices: the words for where a network runs, and what NVIDIA's driver shows of this machine.
-
-Standard library only: settings, runs and models ask here.
-"""
+"""Name the devices that a network can run on, and list the GPUs of this machine."""
 
 import os
 import re
@@ -10,35 +7,34 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, cast, get_args
 
 from archive_colorizer.errors import UsageError
 
-Kind: TypeAlias = Literal["auto", "cpu", "cuda", "tensorrt"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+DeviceKind: TypeAlias = Literal["auto", "cpu", "cuda", "tensorrt"]
+DEVICE_KINDS: Final[tuple[DeviceKind, ...]] = get_args(DeviceKind)
 
-PATTERN: Final = r"^(auto|cpu|(cuda|tensorrt)(:[0-9]{1,3})?)$"
-"""What `parse_device` takes, as a regular expression."""
+DEVICE_PATTERN: Final = r"^(auto|cpu|(cuda|tensorrt)(:[0-9]{1,3})?)$"
+"""Regular expression of the devices that `parse_device` accepts."""
 
-VISIBLE: Final = "CUDA_VISIBLE_DEVICES"
-"""Of the environment: the cards that a process sees, by number or UUID."""
+VISIBLE_DEVICES: Final = "CUDA_VISIBLE_DEVICES"
+"""Environment variable: the GPUs that a process sees, by number or UUID."""
 
-_DRIVER: Final = ("/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1")
-"""One of them is there where NVIDIA's driver is: on Linux, and inside WSL."""
-_SECONDS: Final = 20.0
-"""That nvidia-smi gets: the first call wakes up the driver."""
+# NVIDIA's driver has the first of these on Linux, and the second inside WSL.
+_DRIVER_PATHS: Final = ("/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1")
+_QUERY_TIMEOUT: Final = 20.0
+"""Seconds for nvidia-smi, whose first call wakes up the driver."""
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a network is to run; `index` counts the visible cards from 0, None takes any."""
+    """A device to run a network on; `index` counts visible GPUs from 0, None means any."""
 
-    kind: Kind
+    kind: DeviceKind
     index: int | None = None
 
     @property
     def number(self) -> int:
-        """The card's, as libraries want it."""
         return self.index or 0
 
     def __str__(self) -> str:
@@ -46,51 +42,51 @@ class Device:
 
 
 def parse_device(text: str) -> Device:
-    """The device that is meant by `auto`, `cpu`, `cuda`, `cuda:1`, `tensorrt`; else UsageError."""
-    if not re.fullmatch(PATTERN, text):
-        raise UsageError(f"device must be one of {', '.join(KINDS)}, or cuda:1, not {text!r}")
+    """Parse a device such as `auto`, `cpu`, `cuda:1` or `tensorrt`; raises UsageError."""
+    if not re.fullmatch(DEVICE_PATTERN, text):
+        names = ", ".join(DEVICE_KINDS)
+        raise UsageError(f"device must be one of {names}, or cuda:1, not {text!r}")
     word, _, index = text.partition(":")
-    (kind,) = (one for one in KINDS if one == word)
-    return Device(kind, int(index) if index else None)
+    return Device(cast(DeviceKind, word), int(index) if index else None)
 
 
 def has_driver() -> bool:
-    """Whether NVIDIA's driver is loaded on this machine."""
-    return os.name == "nt" or any(Path(one).exists() for one in _DRIVER)
+    """Return whether NVIDIA's driver is loaded on this machine."""
+    return os.name == "nt" or any(Path(path).exists() for path in _DRIVER_PATHS)
 
 
-def visible_cards() -> tuple[str, ...]:
-    """The cards that this process may use, each as a word for `CUDA_VISIBLE_DEVICES`."""
-    chosen = os.environ.get(VISIBLE)
+def list_visible_gpus() -> tuple[str, ...]:
+    """List the GPUs that this process may use, each as in `CUDA_VISIBLE_DEVICES`."""
+    chosen = os.environ.get(VISIBLE_DEVICES)
     if chosen is not None:
-        return _before_the_first_unfit(chosen.split(","))
-    told = ask_driver("uuid")
-    if told:
-        return told
-    nodes = (one.name.removeprefix("nvidia") for one in Path("/dev").glob("nvidia[0-9]*"))
-    return tuple(sorted((one for one in nodes if one.isdecimal()), key=int))
+        return _take_until_invalid(chosen.split(","))
+    uuids = query_gpus("uuid")
+    if uuids:
+        return uuids
+    numbers = (path.name.removeprefix("nvidia") for path in Path("/dev").glob("nvidia[0-9]*"))
+    return tuple(sorted(filter(str.isdecimal, numbers), key=int))
 
 
-def ask_driver(fields: str) -> tuple[str, ...]:
-    """What nvidia-smi says of each card (of its --query-gpu fields); empty where it is missing."""
+def query_gpus(fields: str) -> tuple[str, ...]:
+    """Ask nvidia-smi for --query-gpu fields, one string for each GPU; empty without it."""
     program = shutil.which("nvidia-smi") or shutil.which("nvidia-smi", path="/usr/lib/wsl/lib")
     if program is None:
         return ()
-    words = [program, f"--query-gpu={fields}", "--format=csv,noheader"]
+    command = [program, f"--query-gpu={fields}", "--format=csv,noheader"]
     try:
-        made = subprocess.run(  # noqa: S603 (the driver's own program, and fixed words)
-            words, capture_output=True, text=True, timeout=_SECONDS, check=True
+        completed = subprocess.run(  # noqa: S603 (the driver's own program with a fixed command line)
+            command, capture_output=True, text=True, timeout=_QUERY_TIMEOUT, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return ()
-    return tuple(line.strip() for line in made.stdout.splitlines() if line.strip())
+    return tuple(line.strip() for line in completed.stdout.splitlines() if line.strip())
 
 
-def _before_the_first_unfit(words: Sequence[str]) -> tuple[str, ...]:
-    """As CUDA reads its variable: what follows an entry that is no card is not seen."""
-    cards: list[str] = []
-    for word in (one.strip() for one in words):
-        if not word or word.startswith("-") or word in cards:
+def _take_until_invalid(entries: Sequence[str]) -> tuple[str, ...]:
+    """Return the entries up to the first invalid one, where CUDA also stops reading."""
+    gpus: list[str] = []
+    for word in (one.strip() for one in entries):
+        if not word or word.startswith("-") or word in gpus:
             break
-        cards.append(word)
-    return tuple(cards)
+        gpus.append(word)
+    return tuple(gpus)

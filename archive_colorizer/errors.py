@@ -1,11 +1,11 @@
-"""Everything that can go wrong, as types that carry an exit code and a reason."""
+"""Define the errors of the package, with the exit code and the reason of each."""
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """How a command ended; documented in docs/exit-codes.md."""
+    """Exit codes of commands; documented in docs/exit-codes.md."""
 
     OK = 0
     BUG = 1
@@ -22,157 +22,167 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+class FailureReason(StrEnum):
+    """Slug in the manifest for why a file failed, or for why a command did.
+
+    exit_code: of a command that ends for this reason.  is_retryable: whether the next run tries
+    again although nothing changed.  is_machine_fault: whether many in a row end the run.
+    """
+
+    exit_code: ExitCode
+    is_retryable: bool
+    is_machine_fault: bool
+
+    def __new__(
+        cls, slug: str, exit_code: ExitCode, is_retryable: bool, is_machine_fault: bool
+    ) -> "FailureReason":
+        member = str.__new__(cls, slug)
+        member._value_ = slug
+        member.exit_code = exit_code
+        member.is_retryable = is_retryable
+        member.is_machine_fault = is_machine_fault
+        return member
+
+    BUG = "bug", ExitCode.BUG, True, False
+    BUSY = "busy", ExitCode.BUSY, False, False
+    CLUSTER = "cluster", ExitCode.DEPENDENCY, False, False
+    CREDENTIALS = "credentials", ExitCode.USAGE, False, False
+    DAMAGED = "damaged", ExitCode.SOURCE, False, False
+    DEPENDENCY = "dependency", ExitCode.DEPENDENCY, True, False
+    DEVICE = "device", ExitCode.DEPENDENCY, True, True
+    FIXITY = "fixity", ExitCode.SOURCE, True, False
+    GUIDE = "guide", ExitCode.SOURCE, False, False
+    MEMORY = "memory", ExitCode.DEPENDENCY, True, True
+    MISSING_SHOTS = "missing-shots", ExitCode.OUTPUT, True, False
+    MODEL = "model", ExitCode.MODEL, True, True
+    MODEL_OUTPUT = "model-output", ExitCode.MODEL, False, False
+    NETWORK = "network", ExitCode.SOURCE, True, True
+    NOT_A_PICTURE = "not-a-picture", ExitCode.SOURCE, False, False
+    OUTPUT = "output", ExitCode.OUTPUT, True, False
+    SOURCE_CHANGED = "source-changed", ExitCode.SOURCE, True, False
+    TARGET_EXISTS = "target-exists", ExitCode.OUTPUT, True, False
+    TARGET_NAME = "target-name", ExitCode.OUTPUT, True, False
+    TIMEOUT = "timeout", ExitCode.DEPENDENCY, True, True
+    TOO_LARGE = "too-large", ExitCode.SOURCE, True, False
+    UNREADABLE = "unreadable", ExitCode.SOURCE, True, True
+    UNSENT = "unsent", ExitCode.OUTPUT, True, True
+    UNSOUND = "unsound", ExitCode.OUTPUT, True, True
+    UNSUPPORTED = "unsupported", ExitCode.SOURCE, False, False
+    UNWRITABLE = "unwritable", ExitCode.OUTPUT, False, False
+    USAGE = "usage", ExitCode.USAGE, True, False
+    WORKER_LOST = "worker-lost", ExitCode.DEPENDENCY, True, True
+
+    @classmethod
+    def parse(cls, slug: str | None) -> "FailureReason | None":
+        """Return the reason; None for a skip's, and for one that only other versions know."""
+        return next((reason for reason in cls if reason == slug), None)
+
+
 class ArchiveColorizerError(Exception):
     """An error with a message for people and a reason for programs.
 
-    The message is one sentence that names the file or setting and, where the user can
-    act, says what to do next.  `reason` is a stable word that goes into the manifest.
+    The message is one sentence that names the file or setting and, where the user can act,
+    says what to do next.
     """
 
-    exit_code: ClassVar[ExitCode] = ExitCode.BUG
-    reason: ClassVar[str] = "bug"
+    reason: ClassVar[FailureReason] = FailureReason.BUG
+
+    def __init_subclass__(cls, reason: FailureReason | None = None) -> None:
+        super().__init_subclass__()
+        cls.reason = reason or cls.reason
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return self.reason.exit_code
 
 
-class UsageError(ArchiveColorizerError):
-    """Settings that cannot be meant: unknown keys, values out of range, paths that overlap."""
-
-    exit_code = ExitCode.USAGE
-    reason = "usage"
+class UsageError(ArchiveColorizerError, reason=FailureReason.USAGE):
+    """Invalid settings: unknown keys, values out of range, paths that overlap."""
 
 
-class DependencyError(ArchiveColorizerError):
-    """A library that this command needs is not installed."""
-
-    exit_code = ExitCode.DEPENDENCY
-    reason = "dependency"
+class DependencyError(ArchiveColorizerError, reason=FailureReason.DEPENDENCY):
+    """This command needs a library that is not installed."""
 
 
-class DeviceError(DependencyError):
-    """The device asked for cannot be used; there is no silent change to another one."""
-
-    reason = "device"
+class DeviceError(DependencyError, reason=FailureReason.DEVICE):
+    """The requested device cannot be used; the run never falls back to another one."""
 
 
-class ClusterError(DependencyError):
-    """A cluster's scheduler or its workers are not there, or cannot work for this run."""
-
-    reason = "cluster"
+class ClusterError(DependencyError, reason=FailureReason.CLUSTER):
+    """A cluster's scheduler or its workers are missing, or cannot work for this run."""
 
 
-class ModelError(ArchiveColorizerError):
-    """The model file is missing, damaged, without contract, or not what its contract says."""
-
-    exit_code = ExitCode.MODEL
-    reason = "model"
+class ModelError(ArchiveColorizerError, reason=FailureReason.MODEL):
+    """The model file is missing, damaged, or differs from its contract."""
 
 
-class ModelOutputError(ModelError):
-    """The network gave NaN or infinity for one picture; that picture fails."""
-
-    reason = "model-output"
+class ModelOutputError(ModelError, reason=FailureReason.MODEL_OUTPUT):
+    """The network returned NaN or infinity for one picture; only that picture fails."""
 
 
-class SourceError(ArchiveColorizerError):
+class SourceError(ArchiveColorizerError, reason=FailureReason.UNREADABLE):
     """A source cannot be read."""
 
-    exit_code = ExitCode.SOURCE
-    reason = "unreadable"
+
+class StoreUnreachable(SourceError, reason=FailureReason.NETWORK):
+    """An object store did not answer, although its library tried several times."""
 
 
-class StoreUnreachable(SourceError):
-    """A store did not answer, after its library has tried some times."""
-
-    reason = "network"
+class NotAPicture(SourceError, reason=FailureReason.NOT_A_PICTURE):
+    """The content is empty or has no known picture format."""
 
 
-class NotAPicture(SourceError):
-    """The content is of no known picture format, or empty."""
-
-    reason = "not-a-picture"
+class DamagedPicture(SourceError, reason=FailureReason.DAMAGED):
+    """The content begins like a picture but is cut or corrupt."""
 
 
-class DamagedPicture(SourceError):
-    """The content begins as a picture and is cut or corrupt."""
-
-    reason = "damaged"
+class UnsupportedPicture(SourceError, reason=FailureReason.UNSUPPORTED):
+    """This version does not restore pictures of this kind."""
 
 
-class UnsupportedPicture(SourceError):
-    """A sound picture of a kind that this version does not restore."""
-
-    reason = "unsupported"
+class PictureTooLarge(SourceError, reason=FailureReason.TOO_LARGE):
+    """The picture has more pixels than the limit, according to its header."""
 
 
-class PictureTooLarge(SourceError):
-    """More pixels than the limit; found from the header, before anything is decoded."""
-
-    reason = "too-large"
+class SourceChanged(SourceError, reason=FailureReason.SOURCE_CHANGED):
+    """The source was modified during its restoration."""
 
 
-class SourceChanged(SourceError):
-    """The source was written to while it was being restored."""
-
-    reason = "source-changed"
+class FixityMismatch(SourceError, reason=FailureReason.FIXITY):
+    """The checksum of the source differs from the one in its bag."""
 
 
-class FixityMismatch(SourceError):
-    """The source has not the checksum that the bag it came in gives for it."""
-
-    reason = "fixity"
+class GuideError(SourceError, reason=FailureReason.GUIDE):
+    """A mask or a file of known colors next to a photograph is invalid or unreadable."""
 
 
-class GuideError(SourceError):
-    """A mask or a file of known colors beside a photograph that cannot be meant, or read."""
-
-    reason = "guide"
+class OutputError(ArchiveColorizerError, reason=FailureReason.OUTPUT):
+    """The output cannot be written; the run stops, since every other file would fail too."""
 
 
-class OutputError(ArchiveColorizerError):
-    """The output cannot be written; the run stops, since the next file would fare no better."""
-
-    exit_code = ExitCode.OUTPUT
-    reason = "output"
+class ResultUnwritable(OutputError, reason=FailureReason.UNWRITABLE):
+    """The format cannot hold the result of one picture; only this result fails."""
 
 
-class ResultUnwritable(OutputError):
-    """The result of one picture does not fit its format; only this result fails."""
-
-    reason = "unwritable"
+class ResultUnsound(OutputError, reason=FailureReason.UNSOUND):
+    """A staged result that was read back differs from what was written."""
 
 
-class ResultUnsound(OutputError):
-    """A result that was read back before it got its name is not what was to be written."""
-
-    reason = "unsound"
+class ResultUnsent(OutputError, reason=FailureReason.UNSENT):
+    """An object store did not accept a result, although its library tried several times."""
 
 
-class ResultUnsent(OutputError):
-    """A store did not take a result, after its library has tried some times; only this fails."""
-
-    reason = "unsent"
+class TargetExists(OutputError, reason=FailureReason.TARGET_EXISTS):
+    """A file from elsewhere has the name of the result; only this result fails."""
 
 
-class TargetExists(OutputError):
-    """A file that is not this tool's stands where the result belongs; only this result fails."""
-
-    reason = "target-exists"
+class TargetName(OutputError, reason=FailureReason.TARGET_NAME):
+    """The output's file system rejects the name of the result; only this result fails."""
 
 
-class TargetName(OutputError):
-    """The output's file system does not take the name of the result; only this result fails."""
-
-    reason = "target-name"
+class CredentialsError(ArchiveColorizerError, reason=FailureReason.CREDENTIALS):
+    """Content Credentials cannot be signed with this key, or for this picture."""
 
 
-class CredentialsError(ArchiveColorizerError):
-    """Content Credentials cannot be made with this certificate and key, or of this picture."""
-
-    exit_code = ExitCode.USAGE
-    reason = "credentials"
-
-
-class OutputBusy(ArchiveColorizerError):
-    """Another run holds the output."""
-
-    exit_code = ExitCode.BUSY
-    reason = "busy"
+class OutputBusy(ArchiveColorizerError, reason=FailureReason.BUSY):
+    """Another run has locked the output."""

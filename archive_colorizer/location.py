@@ -1,7 +1,4 @@
-"""Address: a place in an object store, as `s3://bucket/scans`; what a Path is among files.
-
-Only names: nothing here talks to a store, nor imports a library that does.
-"""
+"""Name objects in a store, such as `s3://bucket/scans`, without access to the store."""
 
 import re
 from dataclasses import dataclass, replace
@@ -13,20 +10,16 @@ from archive_colorizer.errors import UsageError
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SCHEMES: Final = {
-    "s3": "s3",
-    "s3a": "s3",
-    "gs": "gs",
-    "gcs": "gs",
-    "az": "az",
-    "abfs": "az",
-    "abfss": "az",
+    **dict.fromkeys(("s3", "s3a"), "s3"),
+    **dict.fromkeys(("gs", "gcs"), "gs"),
+    **dict.fromkeys(("az", "abfs", "abfss"), "az"),
 }
-"""By what people write; two spellings of one place are one address."""
+"""Canonical schemes by the spellings that users write."""
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """A place in a store: a bucket (or container), and a key in it with forward slashes.
+class ObjectLocation:
+    """A bucket (or container) of a store, and a key in it with forward slashes.
 
     The key is empty for the bucket itself, and neither begins nor ends with a slash.
     """
@@ -38,12 +31,12 @@ class Address:
     def __str__(self) -> str:
         return f"{self.scheme}://{self.path}"
 
-    def __truediv__(self, below: str) -> "Address":
-        return replace(self, key=f"{self.key}/{below}" if self.key else below)
+    def __truediv__(self, relative: str) -> "ObjectLocation":
+        return replace(self, key=f"{self.key}/{relative}" if self.key else relative)
 
     @property
     def path(self) -> str:
-        """Bucket and key, as fsspec takes them."""
+        """Bucket and key, as in fsspec."""
         return f"{self.bucket}/{self.key}" if self.key else self.bucket
 
     @property
@@ -56,47 +49,46 @@ class Address:
         return Path(self.name).stem
 
     @property
-    def parent(self) -> "Address":
-        """The folder above; that of a bucket is the bucket."""
+    def parent(self) -> "ObjectLocation":
+        """The folder above; a bucket is its own parent."""
         return replace(self, key=self.key.rpartition("/")[0])
 
-    def holds(self, other: "Address") -> bool:
-        """Whether `other` is this address or lies below it."""
+    def contains(self, other: "ObjectLocation") -> bool:
+        """Return whether `other` is this location or below it."""
         if (self.scheme, self.bucket) != (other.scheme, other.bucket):
             return False
         return self.key in ("", other.key) or other.key.startswith(f"{self.key}/")
 
 
-Place: TypeAlias = Path | Address
-"""Where something lies: among files or in a store."""
+Location: TypeAlias = Path | ObjectLocation
 
 
-def is_address(text: str) -> bool:
-    """Whether this has a scheme in front, as no absolute path has."""
+def has_scheme(text: str) -> bool:
+    """Return whether the text begins with a scheme, which no absolute path does."""
     return _SCHEME.match(text) is not None
 
 
-def place_of(text: str) -> Place:
-    """The place that a record names; an address in it has been checked when it was given."""
+def to_location(text: str) -> Location:
+    """Convert text of a record, which was checked when the user wrote it."""
     match = _SCHEME.match(text)
     if match is None or match[1] not in _SCHEMES.values():
         return Path(text)
     bucket, _, key = text[match.end() :].partition("/")
-    return Address(match[1], bucket, key)
+    return ObjectLocation(match[1], bucket, key)
 
 
-def on_disk(place: Place) -> Path:
-    """The path, for what works with files only; raises UsageError for an address."""
-    if isinstance(place, Address):
-        raise UsageError(f"{place} is in a store, where this does not work; copy it to a disk")
-    return place
+def require_path(location: Location) -> Path:
+    """Return the path; raises UsageError for a location in a store."""
+    if isinstance(location, ObjectLocation):
+        raise UsageError(f"{location} is in a store, where this does not work; copy it to a disk")
+    return location
 
 
-def given_place(text: str) -> Place:
-    """The place that a person has written.
+def parse_location(text: str) -> Location:
+    """Parse a path or a URL that a user wrote.
 
-    Raises UsageError for a store that is not known and for an address that holds anything
-    but a bucket and a key.  The message never repeats what may be a password.
+    Raises UsageError for an unknown store, and for a URL that holds more than bucket and key,
+    with a message that never repeats what may be a password.
     """
     match = _SCHEME.match(text)
     if match is None:
@@ -120,4 +112,4 @@ def given_place(text: str) -> Place:
     key = key.rstrip("/")
     if key and any(part in ("", ".", "..") for part in key.split("/")):
         raise UsageError(f"{scheme}://{bucket}/{key} has an empty part, '.' or '..'; write it out")
-    return Address(scheme, bucket, key)
+    return ObjectLocation(scheme, bucket, key)

@@ -1,7 +1,7 @@
-"""A small archive of real photographs, laid out as archives are, to try things on.
+"""Write a small archive of real photographs for trials.
 
-The pictures are scikit-image's bundled ones (public domain or CC0), so that no network is
-needed; color ones are made grey, as a scan of an old print would be.
+The pictures come with scikit-image (public domain or CC0), so that no download is needed; color
+pictures are converted to grey like scans of old prints.
 """
 
 import io
@@ -13,41 +13,40 @@ from typing import Any
 
 import numpy as np
 
-from archive_colorizer.color.space import Plane, luma_of
+from archive_colorizer.color.space import Plane, compute_luma
 from archive_colorizer.errors import DependencyError, OutputError, UsageError
 
 _SEPIA = np.array([1.0, 0.9, 0.75], dtype=np.float32)
 _DPI = (300, 300)
 _DESCRIPTION, _ORIENTATION, _DATE, _DATE_TAKEN = 270, 274, 306, 36867
-_DETAILS, _GPS = 34665, 34853
+_EXIF_IFD, _GPS_IFD = 34665, 34853
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """One file of the sample: its path below the archive, and what is remarkable about it."""
+class SampleFile:
+    """A file of the sample: its path below the archive, and a remark for the user."""
 
     path: str
     remark: str
 
 
-SHEETS = (
-    Sheet("README.txt", "no picture: skipped"),
-    Sheet("album-1961/astronaut_portrait.jpg", "grey JPEG, EXIF with date and place"),
-    Sheet("album-1961/launch pad, 1961.jpg", "sepia-toned print"),
-    Sheet("album-1961/upright/kitten.jpg", "stored lying, EXIF orientation 6"),
-    Sheet("glass-plates/plate_0001.tif", "16-bit grey TIFF"),
-    Sheet("glass-plates/plate_0002.png", "grey PNG"),
-    Sheet("glass-plates/plate_0003_damaged.jpg", "cut short: fails"),
-    Sheet("loose/coffee_house.jpg", "already in color: skipped"),
-    Sheet("loose/münzen.png", "16-bit grey PNG, name beyond ASCII"),
+SAMPLE_FILES = (
+    SampleFile("README.txt", "no picture: skipped"),
+    SampleFile("album-1961/astronaut_portrait.jpg", "grey JPEG, EXIF with date and place"),
+    SampleFile("album-1961/launch pad, 1961.jpg", "sepia-toned print"),
+    SampleFile("album-1961/upright/kitten.jpg", "stored lying, EXIF orientation 6"),
+    SampleFile("glass-plates/plate_0001.tif", "16-bit grey TIFF"),
+    SampleFile("glass-plates/plate_0002.png", "grey PNG"),
+    SampleFile("glass-plates/plate_0003_damaged.jpg", "cut short: fails"),
+    SampleFile("loose/coffee_house.jpg", "already in color: skipped"),
+    SampleFile("loose/münzen.png", "16-bit grey PNG, name beyond ASCII"),
 )
 
 
-def lay_out_sample(folder: Path) -> tuple[Sheet, ...]:
-    """Write the sample archive into `folder`, which must be new or empty.
+def write_sample(folder: Path) -> tuple[SampleFile, ...]:
+    """Write the sample archive into a new or empty folder.
 
-    Raises UsageError when it holds something, DependencyError without scikit-image,
-    OutputError when it cannot be written.
+    Raises UsageError if it is not empty, DependencyError without scikit-image, OutputError.
     """
     if find_spec("skimage") is None:
         raise DependencyError(
@@ -56,73 +55,72 @@ def lay_out_sample(folder: Path) -> tuple[Sheet, ...]:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} is not empty; name a new folder")
-        contents = _contents()
-        for sheet in SHEETS:
+        contents = _build_contents()
+        for sheet in SAMPLE_FILES:
             target = folder / sheet.path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(contents[sheet.path])
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}") from None
-    return SHEETS
+    return SAMPLE_FILES
 
 
-def _contents() -> dict[str, bytes]:
+def _build_contents() -> dict[str, bytes]:
     # skimage.data loads lazily and is untyped.
     data: Any = import_module("skimage.data")
-    portrait, camera, coins = luma_of(data.astronaut()), data.camera(), data.coins()
-    kitten, rocket = luma_of(data.chelsea()), luma_of(data.rocket())
+    portrait, camera, coins = compute_luma(data.astronaut()), data.camera(), data.coins()
+    kitten, rocket = compute_luma(data.chelsea()), compute_luma(data.rocket())
     studio = {_DESCRIPTION: "Portrait in the studio", _DATE: "1961:05:05 09:34:00"}
     cape = {1: "N", 2: (28.0, 31.0, 26.0), 3: "W", 4: (80.0, 39.0, 3.0)}
-    moon = _jpeg(data.moon(), {})
+    moon = _encode_jpeg(data.moon(), {})
     files = (
         b"Photographs from scikit-image (public domain or CC0), made grey for trials.\n",
-        _jpeg(portrait, studio, cape),
-        _jpeg(_toned(rocket), {_DATE: "1961:05:25 12:00:00"}),
-        _jpeg(np.rot90(kitten), {_ORIENTATION: 6}),
-        _tiff16(camera),
-        _png(coins),
+        _encode_jpeg(portrait, studio, cape),
+        _encode_jpeg(_tone(rocket), {_DATE: "1961:05:25 12:00:00"}),
+        _encode_jpeg(np.rot90(kitten), {_ORIENTATION: 6}),
+        _encode_tiff16(camera),
+        _encode_png(coins),
         moon[: len(moon) * 2 // 3],
-        _jpeg(data.coffee(), {_DATE: "2012:03:01 15:20:00"}),
-        _png(_deep(coins[::-1])),
+        _encode_jpeg(data.coffee(), {_DATE: "2012:03:01 15:20:00"}),
+        _encode_png(_deepen(coins[::-1])),
     )
-    return dict(zip((sheet.path for sheet in SHEETS), files, strict=True))
+    return dict(zip((sheet.path for sheet in SAMPLE_FILES), files, strict=True))
 
 
-def _toned(grey: Plane) -> Plane:
-    """A print in sepia: paper warm, blacks neutral."""
+def _tone(grey: Plane) -> Plane:
     return np.asarray(np.rint(grey[..., None] * _SEPIA), dtype=np.uint8)
 
 
-def _deep(grey: Plane) -> Plane:
-    """16 bit with values between those of 8 bit, as a scanner gives them."""
+def _deepen(grey: Plane) -> Plane:
+    """Return 16-bit values between those of 8 bit, like a scanner's."""
     import cv2
 
     smooth = cv2.GaussianBlur(grey.astype(np.float32) * 257, (0, 0), 0.8)
     return np.asarray(np.clip(np.rint(smooth), 0, 65535), dtype=np.uint16)
 
 
-def _jpeg(picture: Plane, tags: dict[int, Any], place: dict[int, Any] | None = None) -> bytes:
+def _encode_jpeg(picture: Plane, tags: dict[int, Any], gps: dict[int, Any] | None = None) -> bytes:
     from PIL import Image
 
     exif = Image.Exif()
     exif.update(tags)
     if _DATE in tags:
-        exif.get_ifd(_DETAILS)[_DATE_TAKEN] = tags[_DATE]
-    if place:
-        exif.get_ifd(_GPS).update(place)
+        exif.get_ifd(_EXIF_IFD)[_DATE_TAKEN] = tags[_DATE]
+    if gps:
+        exif.get_ifd(_GPS_IFD).update(gps)
     target = io.BytesIO()
     image = Image.fromarray(np.ascontiguousarray(picture))
     image.save(target, "JPEG", quality=92, exif=exif, dpi=_DPI)
     return target.getvalue()
 
 
-def _tiff16(grey: Plane) -> bytes:
+def _encode_tiff16(grey: Plane) -> bytes:
     import tifffile
 
     target = io.BytesIO()
     tifffile.imwrite(
         target,
-        _deep(grey),
+        _deepen(grey),
         photometric="minisblack",
         compression="zlib",
         predictor=True,
@@ -136,7 +134,7 @@ def _tiff16(grey: Plane) -> bytes:
     return target.getvalue()
 
 
-def _png(grey: Plane) -> bytes:
+def _encode_png(grey: Plane) -> bytes:
     import cv2
 
     return bytes(cv2.imencode(".png", np.ascontiguousarray(grey))[1])

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from archive_colorizer.executors.threads import cores
+from archive_colorizer.executors.threads import count_cores
 from archive_colorizer.model.registry import find_model
 from benchmarks.speed_pictures import KINDS, make_pictures
 from benchmarks.speed_report import (
@@ -51,7 +51,7 @@ def measure(name: str, count: int, work: Path, model: Path, workers: int) -> Fig
     return Figures(
         pictures=count,
         pixels=kind.pixels,
-        cores=min(workers, count, cores()),
+        cores=min(workers, count, count_cores()),
         wall=(took.wall - start[0]) / count,
         cpu=(took.cpu - start[1]) / count,
         start=start[0],
@@ -100,7 +100,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", choices=list(KINDS), help="these kinds")
     parser.add_argument("--count", nargs="+", default=[], metavar="KIND=NUMBER")
     parser.add_argument("--workers", type=int, default=0, help="0: one a core")
-    parser.add_argument("--model", default="default", help="a name on the shelf or a file")
+    parser.add_argument("--model", default="default", help="a name or a file")
     parser.add_argument("--json", type=Path, help="write all figures there")
     parser.add_argument("--against", type=Path, help="an earlier --json to compare with")
     parser.add_argument("--work", type=Path, help="a folder for pictures and results, of a disk")
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables as Markdown."""
     given = _options().parse_args(arguments)
     earlier = read_json(given.against) if given.against else None
-    workers = given.workers or cores()
+    workers = given.workers or count_cores()
     found: dict[str, Figures] = {}
     for name, count in counts_of(given).items():
         with tempfile.TemporaryDirectory(prefix="speed-", dir=given.work) as folder:

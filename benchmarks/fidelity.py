@@ -21,7 +21,7 @@ from archive_colorizer.errors import ModelError
 from archive_colorizer.model.colorizer import Colorizer, open_colorizer
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.pipeline.photos import restore_archive
-from archive_colorizer.pipeline.request import place_order
+from archive_colorizer.pipeline.request import validate_request
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.outcomes import Outcome
 from benchmarks.fidelity_files import make_files
@@ -48,7 +48,7 @@ def restore_ours(scans: Path, output: Path, model: Path) -> dict[str, Made]:
     """The real run over a folder; by the names of the sources."""
     outcomes: list[Outcome] = []
     recipe = Recipe(model=str(model), executor="serial", workers=1, device="cpu", force=True)
-    restore_archive(place_order([scans], output, recipe), lambda one, _: outcomes.append(one))
+    restore_archive(validate_request([scans], output, recipe), lambda one, _: outcomes.append(one))
     return {
         one.name: Made(output / one.target if one.target else None, " ".join(one.warnings))
         for one in outcomes
@@ -125,7 +125,7 @@ def _luma(found: Sequence[Verdict]) -> str:
 
 
 def chosen_model(name: str, work: Path) -> Path:
-    """The model of that name, or a stand-in where the shelf is empty."""
+    """The model of that name, or a stand-in where there is none."""
     try:
         return find_model(name)
     except ModelError:
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="a folder of pictures instead of made ones")
     parser.add_argument("--files", type=int, default=60)
     parser.add_argument("--json", type=Path, help="write each verdict there")
-    parser.add_argument("--model", default="default", help="a name on the shelf or a file")
+    parser.add_argument("--model", default="default", help="a name or a file")
     given = parser.parse_args(arguments)
     verdicts = measure(given.data, given.files, given.model)
     for row in (HEAD, ("---",) * len(HEAD), *table(verdicts)):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image, PngImagePlugin
 
-from archive_colorizer.color.space import Plane, luma_of
+from archive_colorizer.color.space import Plane, compute_luma
 
 Make = Callable[[Path, Plane], None]
 """Writes one file from a grey picture."""
@@ -52,7 +52,7 @@ def grey(at: int) -> Plane:
     from skimage import data
 
     picture = getattr(data, NAMES[at % len(NAMES)])()
-    plane = luma_of(picture) if picture.ndim == 3 else picture
+    plane = compute_luma(picture) if picture.ndim == 3 else picture
     height, width = SIDES[at % len(SIDES)]
     top = (plane.shape[0] - min(height, plane.shape[0])) // 2
     left = (plane.shape[1] - min(width, plane.shape[1])) // 2

@@ -111,7 +111,7 @@ def look(path: Path) -> Shown:
 
 
 def judge(name: str, source: Shown, result: Shown | None, said: str = "") -> Verdict:
-    """Compare; `said` are the words about this file.
+    """Compare; `description` are the words about this file.
 
     Where there is no result, nothing that the source had is kept.
     """

@@ -10,8 +10,14 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps
 
 from archive_colorizer.color.resample import enlarge, shrink
-from archive_colorizer.color.space import FloatArray, Plane, lab_of, luma_of, rgb_of, rgb_of_lab
-from archive_colorizer.model.color_spaces import pack, unpack, working_size
+from archive_colorizer.color.space import (
+    FloatArray,
+    Plane,
+    compute_luma,
+    compute_rgb,
+    convert_rgb_to_lab,
+)
+from archive_colorizer.model.color_spaces import compute_working_size, pack, unpack
 from archive_colorizer.model.colorizer import Colorizer
 from archive_colorizer.model.contract import (
     METADATA_KEY,
@@ -83,20 +89,21 @@ PEERS: Mapping[str, Way] = {
 def in_lab(rgb: Picture, colorizer: Colorizer, enlarging: int) -> Picture:
     """H x W x 3 uint8 with its own L and the network's a and b, in float Lab at full size."""
     height, width = rgb.shape[:2]
-    lab = lab_of(rgb.astype(np.float32) / np.float32(255))
-    ab = predicted_ab(luma_of(rgb), colorizer)
+    lab = convert_rgb_to_lab(rgb.astype(np.float32) / np.float32(255))
+    ab = predicted_ab(compute_luma(rgb), colorizer)
     wide = cv2.resize(ab, (width, height), interpolation=enlarging)
-    colored = rgb_of_lab(np.dstack([lab[..., :1], wide]).astype(np.float32))
+    wide_lab = np.dstack([lab[..., :1], wide]).astype(np.float32)
+    colored = cv2.cvtColor(wide_lab, cv2.COLOR_Lab2RGB)
     return np.asarray(np.rint(np.clip(colored, 0, 1) * 255).astype(np.uint8))
 
 
 def predicted_ab(luma: Plane, colorizer: Colorizer) -> FloatArray:
     """a and b of CIE Lab at the network's size, h x w x 2, for H x W luma."""
     given, made = colorizer.contract.input, colorizer.contract.output
-    seen = shrink(luma, *working_size(given, *luma.shape))
+    seen = shrink(luma, *compute_working_size(given, *luma.shape))
     mask = unpack(colorizer.infer(pack(seen, given)), seen, made)
     small = seen if seen.shape == mask.shape[:2] else enlarge(seen, *mask.shape[:2])
-    return lab_of(np.clip(rgb_of(small, mask), 0, 1))[..., 1:]
+    return convert_rgb_to_lab(np.clip(compute_rgb(small, mask), 0, 1))[..., 1:]
 
 
 def _opencv(source: Path, target: Path, colorizer: Colorizer, enlarging: int) -> None:

@@ -21,14 +21,14 @@ from skimage import data
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from archive_colorizer.color.resample import fit_within
-from archive_colorizer.color.space import chroma_of, luma_of, rgb_of
+from archive_colorizer.color.space import compute_chroma, compute_luma, compute_rgb
 from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.model.colorizer import open_colorizer
-from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Part, Shot
-from archive_colorizer.video.film import Codes, FilmFacts, Frame, Layout
+from archive_colorizer.records.jobs import Shot, ShotPart
+from archive_colorizer.video.film import Codes, FilmFacts, Layout, LumaFrame
 
 HEAD = ("", "flicker", "of frame by frame", "its excess over the truth's", "CDC x 1000",
         "CIEDE2000", "against frame by frame")  # fmt: skip
@@ -69,11 +69,11 @@ class GreyFilm:
             tuple(range(len(clip))), Fraction(1, 24), len(clip), "matroska", "ffv1",
         )  # fmt: skip
 
-    def frames(self, first: int = 0, last: int | None = None) -> Iterator[Frame]:
+    def read_frames(self, first: int = 0, last: int | None = None) -> Iterator[LumaFrame]:
         for at in range(len(self.clip))[first:last]:
-            yield Frame(at, at, luma_of(self.clip[at]))
+            yield LumaFrame(at, at, compute_luma(self.clip[at]))
 
-    salvage = frames
+    rescue_frames = read_frames
 
 
 class Remembering:
@@ -123,12 +123,12 @@ def read_clip(path: Path, frames: int) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in decoded]
 
 
-def restored(film: GreyFilm, painter: Painter, smoothing: float) -> list[np.ndarray]:
+def restored(film: GreyFilm, painter: Ensemble, smoothing: float) -> list[np.ndarray]:
     """Chroma of each frame at the size of comparison, h x w x 2 float32."""
-    whole = Part(Shot(0, film.facts.frames), 0, film.facts.frames)
+    whole = ShotPart(Shot(0, film.facts.frames), 0, film.facts.frames)
     frames = restore_part(film, whole, painter, Recipe(), smoothing, FINE)
     return [
-        small(np.stack([FINE.codes.unit_chroma(one) for one in (frame.cb, frame.cr)], axis=2))
+        small(np.stack([FINE.codes.normalize_chroma(one) for one in (frame.cb, frame.cr)], axis=2))
         for frame in frames
     ]
 
@@ -149,13 +149,13 @@ class Judge:
 
     def __init__(self, clip: Sequence[np.ndarray]) -> None:
         rgb = [small(frame) / 255 for frame in clip]
-        self.chroma = [chroma_of(one) for one in rgb]
+        self.chroma = [compute_chroma(one) for one in rgb]
         self.luma = [one @ np.float32([0.299, 0.587, 0.114]) for one in rgb]
         self.lab = [rgb2lab(one) for one in rgb[::EVERY]]
         self.ways = list(self._ways())
 
     def figures(self, chroma: Sequence[np.ndarray]) -> Figures:
-        rgb = [np.clip(rgb_of(y, c), 0, 1) for y, c in zip(self.luma, chroma, strict=True)]
+        rgb = [np.clip(compute_rgb(y, c), 0, 1) for y, c in zip(self.luma, chroma, strict=True)]
         labs = zip(self.lab, map(rgb2lab, rgb[::EVERY]), strict=True)
         return Figures(
             flicker=self.flicker(chroma),
@@ -226,7 +226,7 @@ def compare(
 ) -> list[tuple[str, ...]]:
     """Restore the clip with each smoothing and say how it went, as rows of a table."""
     opened = open_colorizer(find_model(model))
-    painter = Painter((replace(opened, session=Remembering(opened.session)),))
+    painter = Ensemble((replace(opened, session=Remembering(opened.session)),))
     film, judge = GreyFilm(clip), Judge(clip)
     found = {}
     for smoothing in dict.fromkeys((0.0, *smoothings)):

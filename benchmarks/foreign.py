@@ -26,16 +26,16 @@ from skimage import data
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from archive_colorizer.adoption.adopt import adopt
-from archive_colorizer.color.space import KB, KG, KR, luma_of
-from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.color.space import KB, KG, KR, compute_luma
+from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.pipeline.photos import restore_archive
-from archive_colorizer.pipeline.request import place_order
-from archive_colorizer.pipeline.run_session import models_of
+from archive_colorizer.pipeline.request import validate_request
+from archive_colorizer.pipeline.run_session import find_models
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Source, Stamp, Workplace
+from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore import photo
-from archive_colorizer.restore.model_cache import painter_of
+from archive_colorizer.restore.model_cache import load_ensemble
 from benchmarks.foreign_network import knowing_network, large_network
 
 Picture = npt.NDArray[np.uint8]
@@ -122,7 +122,7 @@ def script(source: Path, target: Path, session: Timed, enlarging: int) -> None:
 def ours(source: Path, output: Path, model: Path) -> None:
     """A whole run in this process, manifest and all."""
     recipe = Recipe(model=str(model), executor="serial", workers=1)
-    restore_archive(place_order([source], output, recipe))
+    restore_archive(validate_request([source], output, recipe))
 
 
 def quality(work: Path, reduction: int) -> dict[str, Row]:
@@ -135,7 +135,7 @@ def quality(work: Path, reduction: int) -> dict[str, Row]:
         small = cv2.resize(ab, (size, size), interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
         file, source = work / f"{name}.onnx", work / f"{name}.png"
         knowing_network(file, np.ascontiguousarray(small))
-        luma = luma_of(truth)
+        luma = compute_luma(truth)
         cv2.imwrite(str(source), luma)
         for way, made in _made(work, name, file).items():
             _measure(rows[way], made, luma.astype(float), truth)
@@ -188,7 +188,7 @@ def cost(work: Path, megapixels: float, size: int) -> Iterator[list[str]]:
     said = f"{weights / 1e6:.0f} million weights at {size} x {size}, {megapixels:g} megapixels"
     yield [said, "", "", ""]
     side = round((megapixels * 1e6) ** 0.5)
-    grey = luma_of(np.ascontiguousarray(data.astronaut()))
+    grey = compute_luma(np.ascontiguousarray(data.astronaut()))
     scan = cv2.resize(grey, (side, side), interpolation=cv2.INTER_CUBIC)
     plain = onnxruntime.InferenceSession(file.read_bytes(), providers=["CPUExecutionProvider"])
     for kind in ("png", "jpg"):
@@ -211,19 +211,19 @@ def _job(source: Path, output: Path, model: Path) -> tuple[Job, Callable[[Job, C
     """One photograph as a worker of a run gets it, and what restores it; the network is open."""
     (output / ".work").mkdir(parents=True)
     recipe = Recipe(model=str(model))
-    place = Workplace(str(output), str(output / ".work"), recipe, **models_of(recipe), threads=2)
-    opened = painter_of(place)
+    place = JobContext(str(output), str(output / ".work"), recipe, **find_models(recipe), threads=2)
+    opened = load_ensemble(place)
 
     def restore(job: Job, clock: Clock) -> None:
         timed = tuple(
             replace(one, session=Timed(one.session, clock, 0)) for one in opened.colorizers
         )
-        with patch.object(photo, "painter_of", lambda _: Painter(timed)):
+        with patch.object(photo, "load_ensemble", lambda _: Ensemble(timed)):
             outcome = photo.restore_photo(job, place)
         if outcome.state is not State.DONE:
             raise SystemExit(outcome.message)
 
-    stamp = Stamp.of(source.lstat())
+    stamp = Stamp.from_stat(source.lstat())
     return Job("0" * 64, Source(str(source.parent), source.name, stamp), source.name), restore
 
 

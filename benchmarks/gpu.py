@@ -24,13 +24,13 @@ import numpy as np
 
 from archive_colorizer.adoption.adopt import adopt
 from archive_colorizer.adoption.fp16 import halve
-from archive_colorizer.device import ask_driver, parse_device
+from archive_colorizer.device import parse_device, query_gpus
 from archive_colorizer.errors import ModelError
-from archive_colorizer.executors.threads import cores
-from archive_colorizer.model.batching import SIZES, Fitted, Joiner
-from archive_colorizer.model.color_spaces import pack, working_size
-from archive_colorizer.model.colorizer import Colorizer, joined, open_colorizer
-from archive_colorizer.model.io_binding import Bound
+from archive_colorizer.executors.threads import count_cores
+from archive_colorizer.model.batching import BATCH_SIZES, FixedBatchSizes, RequestBatcher
+from archive_colorizer.model.color_spaces import compute_working_size, pack
+from archive_colorizer.model.colorizer import Colorizer, add_batching, open_colorizer
+from archive_colorizer.model.io_binding import BoundSession
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.model.runtime import PROVIDERS
 from benchmarks.foreign_network import large_network
@@ -91,15 +91,17 @@ def inference(colorizer: Colorizer, bits: int, bound: bool, device: str, rounds:
     """Time a network on noise of its own working size, batch by batch."""
     place = parse_device(device)
     kind = next(one for one, name in PROVIDERS.items() if name == colorizer.provider)
-    most = min(SIZES[-1], colorizer.contract.max_batch or SIZES[-1])
+    most = min(BATCH_SIZES[-1], colorizer.contract.max_batch or BATCH_SIZES[-1])
     plain = replace(colorizer, network=None)
-    ask = Bound(plain.session, plain.contract, replace(place, kind=kind), plain.run)
-    way = Joiner(Fitted(ask, most), most)
-    network = replace(plain, network=way) if bound else joined(plain, most)
+    ask = BoundSession(plain.session, plain.contract, replace(place, kind=kind), plain.run)
+    way = RequestBatcher(FixedBatchSizes(ask, most), most)
+    network = replace(plain, network=way) if bound else add_batching(plain, most)
     given = colorizer.contract.input
-    luma = np.random.default_rng(0).random(working_size(given, 3000, 4000), dtype=np.float32)
+    luma = np.random.default_rng(0).random(
+        compute_working_size(given, 3000, 4000), dtype=np.float32
+    )
     times: dict[int, float] = {}
-    for size in (one for one in SIZES if one <= most):
+    for size in (one for one in BATCH_SIZES if one <= most):
         batch = np.repeat(pack(luma, given), size, axis=0)
         try:
             times[size] = _median(network, batch, rounds) / size
@@ -174,7 +176,7 @@ def watched_card() -> Iterator[list[tuple[float, float]]]:
 
     def look() -> None:
         while not over.wait(_LOOK):
-            cards = [_numbers(card) for card in ask_driver("utilization.gpu,memory.used")]
+            cards = [_numbers(card) for card in query_gpus("utilization.gpu,memory.used")]
             told = [card for card in cards if card is not None]
             if not told:
                 return
@@ -241,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scans = Path(folder, "scans")
         make_pictures(given.kind, scans, max(2, given.photos))
         for path, bits in models(Path(folder), given):
-            opened = open_colorizer(path, device=given.device, threads=cores())
+            opened = open_colorizer(path, device=given.device, threads=count_cores())
             provider = opened.provider
             timed += [
                 inference(opened, bits, bound, given.device, given.rounds)
@@ -249,12 +251,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ]
             # Its memory of the card is the runs'.
             del opened
-            counts = sorted({min(one, cores()) for one in given.cores})
+            counts = sorted({min(one, count_cores()) for one in given.cores})
             runs += [running(path, bits, one, scans, given.device) for one in counts]
-    for card in ask_driver("name,memory.total,driver_version"):
+    for card in query_gpus("name,memory.total,driver_version"):
         print(f"{card}\n")
     print(f"{provider}, milliseconds a picture by the size of the batch:\n")
-    show(["network", "bits", "bound", *map(str, SIZES)], [one.cells(SIZES) for one in timed])
+    show(
+        ["network", "bits", "bound", *map(str, BATCH_SIZES)],
+        [one.cells(BATCH_SIZES) for one in timed],
+    )
     print(f"runs over {max(2, given.photos)} photographs ({given.kind}), start apart:\n")
     head = "network|bits|cores|photos/s|CPU s/photo|card busy|card MB|bound by".split("|")
     show(head, [_cells(one, timed) for one in runs])

@@ -27,12 +27,12 @@ import psutil
 
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.pipeline.run_session import models_of
+from archive_colorizer.pipeline.run_session import find_models
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Source, Workplace
+from archive_colorizer.records.jobs import JobContext, Source
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.restore.model_cache import painter_of
-from archive_colorizer.restore.photo import finish
+from archive_colorizer.restore.model_cache import load_ensemble
+from archive_colorizer.restore.photo import finish_photo
 from archive_colorizer.run.plan import plan
 from benchmarks.scale_tree import lay_out
 from benchmarks.speed_run import Seen, has_result, look_at
@@ -127,7 +127,7 @@ def _recorded(output: Path) -> int:
 def list_and_plan(scans: Path, output: Path) -> tuple[float, float]:
     """Milliseconds of CPU a file: the walk alone, and all that is done before a file is sent."""
     recipe = Recipe()
-    place = Workplace(str(output), "", recipe, **models_of(recipe))
+    place = JobContext(str(output), "", recipe, **find_models(recipe))
     begun = time.process_time()
     files = sum(1 for _ in walk(scans))
     listed = time.process_time()
@@ -224,13 +224,13 @@ def beside_pictures(folder: Path, files: int, workers: int) -> dict[str, float]:
 def _alone(scans: Path) -> float:
     """Milliseconds of CPU for the work on one picture, in this process, when it is warm."""
     recipe = Recipe()
-    painter = painter_of(Workplace("", "", recipe, **models_of(recipe)))
+    painter = load_ensemble(JobContext("", "", recipe, **find_models(recipe)))
     sources = [one for one in walk(scans) if isinstance(one, Source)]
     for source in sources[:16]:
-        finish(source, painter, recipe, _begun(source))
+        finish_photo(source, painter, recipe, _begun(source))
     begun = time.process_time()
     for source in sources[16:]:
-        finish(source, painter, recipe, _begun(source))
+        finish_photo(source, painter, recipe, _begun(source))
     return (time.process_time() - begun) / len(sources[16:]) * 1e3
 
 

@@ -12,30 +12,31 @@ from pathlib import Path
 
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.output.deliver import deliver_all
-from archive_colorizer.output.deliveries import Parcel
+from archive_colorizer.output.deliveries import PendingResult
 from archive_colorizer.output.journal import WorkFolder
-from archive_colorizer.pipeline.run_session import models_of, open_run, tell_nobody
+from archive_colorizer.pipeline.request import RunRequest
+from archive_colorizer.pipeline.run_session import ignore_message, open_session
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Workplace
+from archive_colorizer.records.jobs import Job, JobContext
 from archive_colorizer.records.outcomes import Measures, Outcome, State
-from archive_colorizer.restore.outcome_boundary import settle
-from archive_colorizer.run.driver import RunContext, drive
+from archive_colorizer.restore.outcome_boundary import run_guarded
+from archive_colorizer.run.driver import ignore_outcome
 from archive_colorizer.run.plan import plan
 from archive_colorizer.storage.reading import check_unchanged, read_source
 
 _MEASURES = Measures(grey=0.04123, one_color=0.51234, blotches=0.00412, clipped=0.01234)
 
 
-def deliver_copies(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:
+def deliver_copies(jobs: tuple[Job, ...], workplace: JobContext) -> list[Outcome]:
     """Each file's bytes as its result, delivered as those of photographs are."""
-    made = [settle(job, workplace, _copy) for job in jobs]
-    parcels = [one for one in made if isinstance(one, Parcel)]
+    made = [run_guarded(job, workplace, _copy) for job in jobs]
+    parcels = [one for one in made if isinstance(one, PendingResult)]
     answers = deliver_all(parcels, workplace)
     delivered = [one for one in answers if isinstance(one, Outcome)]
     return [one for one in made if isinstance(one, Outcome)] + delivered
 
 
-def _copy(job: Job, workplace: Workplace, known: Outcome) -> Parcel:
+def _copy(job: Job, workplace: JobContext, known: Outcome) -> PendingResult:
     data, stamp = read_source(job.source.path)
     check_unchanged(job.source.path, stamp)
     settled = replace(
@@ -49,26 +50,22 @@ def _copy(job: Job, workplace: Workplace, known: Outcome) -> Parcel:
         height=48,
         seconds=0.0005,
     )
-    return Parcel(data, job, settled)
+    return PendingResult(data, job, settled)
 
 
 def main(scans: Path, output: Path, workers: int) -> int:
     """0 when every file has its result."""
     recipe = Recipe(workers=workers)
-    with open_run(output, recipe, tell_nobody) as opening:
-        work = WorkFolder.open(output, opening.name)
-        place = Workplace(str(output), str(work.path), recipe, **models_of(recipe))
-        summary = drive(
-            plan(walk(scans), opening.manifest, place),
-            RunContext(
-                executor=opening.executor(place, (scans,)),
-                task=partial(deliver_copies, workplace=place),
-                manifest=opening.manifest,
-                work=work,
-                stop=opening.stop,
-                opening=opening.provenance((scans,), (), place),
-                adopted=opening.adopted,
-            ),
+    request = RunRequest(roots=(scans,), output=output, recipe=recipe)
+    with open_session(request, ignore_message) as session:
+        work = WorkFolder.open(output, session.name)
+        context = replace(session.context, work=str(work.path))
+        summary = session.run(
+            plan(walk(scans), session.manifest, context),
+            partial(deliver_copies, workplace=context),
+            work,
+            session.create_executor((scans,)),
+            ignore_outcome,
         )
     print(summary.done, sum(summary.unchanged.values()), summary.adopted)
     return int(summary.exit_code)

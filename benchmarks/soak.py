@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 
 from archive_colorizer.errors import ExitCode
-from archive_colorizer.sample import lay_out_sample
+from archive_colorizer.sample import write_sample
 from benchmarks.speed_run import is_worker
 
 HEAD = "process|looks|MB: 2nd quarter|MB: last quarter|MB an hour|open files|threads|flat"
@@ -97,7 +97,7 @@ def _middle(counts: Iterable[int]) -> int:
 
 def lay_out(folder: Path, copies: int) -> Path:
     """The sample archive, and `copies` folders of hard links to its files."""
-    lay_out_sample(folder / "sample")
+    write_sample(folder / "sample")
     files = [path for path in (folder / "sample").rglob("*") if path.is_file()]
     for number in range(copies):
         box = folder / "scans" / f"box-{number:05}"

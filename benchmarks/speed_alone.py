@@ -28,11 +28,11 @@ from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs.jpeg import codec as jpeg
 from archive_colorizer.image.codecs.jpeg.scan_transfer import carry_scan
 from archive_colorizer.image.raster import Metadata, Raster
-from archive_colorizer.model.color_spaces import working_size
+from archive_colorizer.model.color_spaces import compute_working_size
 from archive_colorizer.model.colorizer import Colorizer, open_colorizer
-from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.restore.colorize import field_of
+from archive_colorizer.restore.colorize import correct_mask
 from benchmarks.fidelity_peers import ddcolor_way
 
 Times = dict[str, float]
@@ -48,17 +48,17 @@ def floor_of(path: Path, colorizer: Colorizer) -> Times:
     """
     data = path.read_bytes()
     raster = stills.decode(data, path.name, 10**9)
-    painter = Painter((colorizer,))
-    seen = shrink(raster.luma, *working_size(painter.inputs[0], *raster.luma.shape))
-    inference, (mask,) = _least(lambda: list(painter.masks([(seen,)])))
-    field = field_of(mask, seen, Recipe())
+    painter = Ensemble((colorizer,))
+    seen = shrink(raster.luma, *compute_working_size(painter.inputs[0], *raster.luma.shape))
+    inference, (mask,) = _least(lambda: list(painter.infer_masks([(seen,)])))
+    field = correct_mask(mask, seen, Recipe())
     carrying = 0.0
     if raster.format == "jpeg":
         luma = np.asarray(raster.luma, dtype=np.uint8)
         planes = blend_planes(luma, field)
         decoding, _ = _least(lambda: simplejpeg.decode_jpeg(data, "GRAY"))
         encoding, _ = _least(
-            lambda: simplejpeg.encode_jpeg_yuv_planes(luma, *planes, quality=jpeg.FAITHFUL)
+            lambda: simplejpeg.encode_jpeg_yuv_planes(luma, *planes, quality=jpeg.FAITHFUL_QUALITY)
         )
         if raster.as_coded:
             carrying, _ = _least(lambda: carry_scan(data, *planes, path.name))

@@ -22,10 +22,10 @@ import simplejpeg
 from skimage import data
 
 from archive_colorizer.training.config import TrainingRecipe
-from archive_colorizer.training.data.crops import Crops
-from archive_colorizer.training.data.loader import Stream
+from archive_colorizer.training.data.crops import CropSampler
+from archive_colorizer.training.data.loader import BatchLoader
 from archive_colorizer.training.data.scan import index_photos
-from archive_colorizer.training.data.store import Photos
+from archive_colorizer.training.data.store import PhotoIndex
 
 _COUNTS = (2_000, 20_000, 200_000)
 _BATCH, _SIZE, _SECONDS = 16, 128, 8.0
@@ -66,30 +66,30 @@ def _rows(tar: Path) -> Iterator[list[str]]:
     indexed = time.monotonic() - began
     for way, readers in (("on disk", 0), ("on disk, 2 readers", 2), ("in memory", 0)):
         if way == "in memory":
-            photos.hold(photos.total_bytes)
+            photos.load_into_memory(photos.total_bytes)
         yield [
             str(len(photos)),
             way,
             f"{tar.stat().st_size / 1e6:.0f}",
             f"{indexed:.1f}",
             f"{photos.index_bytes / len(photos):.0f}",
-            f"{photos.held_bytes / 1e6:.0f}",
+            f"{photos.memory_bytes / 1e6:.0f}",
             *_read(photos, readers),
         ]
 
 
-def _read(photos: Photos, readers: int) -> tuple[str, str]:
+def _read(photos: PhotoIndex, readers: int) -> tuple[str, str]:
     """Resident memory of this process and its readers in MB, and crops a second."""
-    crops = Crops(photos, TrainingRecipe())
-    with Stream(crops, readers) as stream:
+    crops = CropSampler(photos, TrainingRecipe())
+    with BatchLoader(crops, readers) as stream:
         numbers = itertools.count(0, _BATCH)
-        while not stream.full:
-            stream.ask(next(numbers), _BATCH, _SIZE)
-        stream.take()  # readers take a second to start
+        while not stream.is_full:
+            stream.request(next(numbers), _BATCH, _SIZE)
+        stream.get()  # readers take a second to start
         began, taken = time.monotonic(), 0
         while time.monotonic() - began < _SECONDS:
-            stream.ask(next(numbers), _BATCH, _SIZE)
-            stream.take()
+            stream.request(next(numbers), _BATCH, _SIZE)
+            stream.get()
             taken += _BATCH
         seconds = time.monotonic() - began
         own = psutil.Process()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from archive_colorizer.location import Address
+from archive_colorizer.location import ObjectLocation
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Bucket:
     client: Any
 
     @property
-    def address(self) -> Address:
-        return Address("s3", self.name)
+    def address(self) -> ObjectLocation:
+        return ObjectLocation("s3", self.name)
 
     def put(self, key: str, data: bytes) -> None:
         self.client.put_object(Bucket=self.name, Key=key, Body=data)
@@ -73,8 +73,8 @@ def bucket(s3_server, monkeypatch, request):
     import boto3
     from s3fs import S3FileSystem
 
-    from archive_colorizer.storage.filesystems import store_of
-    from archive_colorizer.storage.listing_cache import forget
+    from archive_colorizer.storage.filesystems import get_filesystem
+    from archive_colorizer.storage.object_storage import forget_listings
 
     for name in [one for one in os.environ if one.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -86,8 +86,8 @@ def bucket(s3_server, monkeypatch, request):
     name = f"bucket-{abs(hash(request.node.nodeid)):x}"
     client.create_bucket(Bucket=name)
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    for cached in (store_of.cache_clear, forget, S3FileSystem.clear_instance_cache):
+    for cached in (get_filesystem.cache_clear, forget_listings, S3FileSystem.clear_instance_cache):
         cached()
     yield Bucket(name, client)
-    for cached in (store_of.cache_clear, forget, S3FileSystem.clear_instance_cache):
+    for cached in (get_filesystem.cache_clear, forget_listings, S3FileSystem.clear_instance_cache):
         cached()

@@ -16,7 +16,7 @@ from tests.locations import REPOSITORY_ROOT
 PACKAGE = REPOSITORY_ROOT / "archive_colorizer"
 
 PACKAGES = (
-    "errors _version color device location sample recipe records model storage executors training "
+    "errors _version color device location sample recipe records storage model executors training "
     "adoption manifest image output discovery run video restore pipeline film evaluation api "
     "verification report export cli"
 ).split()
@@ -34,7 +34,7 @@ DOORS = {
     "av": ("video/pyav.py",),
     "scenedetect": ("film/scene_cuts.py",),
     "bagit": ("discovery/bagit.py",),
-    "watchdog": ("pipeline/file_events.py",),
+    "watchfiles": ("pipeline/watch.py",),
     "pyarrow": ("export/table.py",),
     "c2pa": ("image/metadata/c2pa.py",),
     "fsspec": ("storage/filesystems.py",),

@@ -11,18 +11,18 @@ import tifffile
 from PIL import Image
 
 from archive_colorizer.device import Device
-from archive_colorizer.executors.allocation import Share, Team
+from archive_colorizer.executors.allocation import WorkerAllocation
 from archive_colorizer.film.colorize import restore_part
-from archive_colorizer.model.batching import SIZES
-from archive_colorizer.model.colorizer import joined, open_colorizer
-from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.model.batching import BATCH_SIZES
+from archive_colorizer.model.colorizer import add_batching, open_colorizer
+from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.pipeline import run_session as opening
 from archive_colorizer.pipeline.photos import restore_archive
-from archive_colorizer.pipeline.request import place_order
-from archive_colorizer.pipeline.run_session import models_of
+from archive_colorizer.pipeline.request import validate_request
+from archive_colorizer.pipeline.run_session import find_models
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Part, Shot
+from archive_colorizer.records.jobs import Job, Shot, ShotPart
 from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore import photo
 from archive_colorizer.video.film import Layout
@@ -69,10 +69,10 @@ def test_many_hands_give_what_one_gives(tmp_path, monkeypatch):
     recipe = Recipe(device="cpu", workers=1)
     made = {}
     for hands in (1, 4):
-        shared = Share(1, 1, Team(hands))
-        monkeypatch.setattr(opening, "share_machine", lambda *_, shared=shared: shared)
+        shared = WorkerAllocation(1, 1, hands)
+        monkeypatch.setattr(opening, "allocate_workers", lambda *_, shared=shared: shared)
         output = tmp_path / f"hands-{hands}"
-        summary = restore_archive(place_order([studio.scans], output, recipe))
+        summary = restore_archive(validate_request([studio.scans], output, recipe))
         assert (summary.done, summary.failed) == (len(names), 0)
         made[hands] = pixels(output)
     assert list(made[1]) == names
@@ -80,29 +80,29 @@ def test_many_hands_give_what_one_gives(tmp_path, monkeypatch):
         assert np.array_equal(made[1][name], made[4][name]), name
 
 
-def restored_by_threads(studio, names, monkeypatch, painter):
+def restored_by_threads(studio, names, monkeypatch, ensemble):
     """The outcomes of photographs that six threads of this process restore."""
     recipe = Recipe(device="cpu")
-    place = replace(studio.workplace(find_model("default")), recipe=recipe, **models_of(recipe))
-    monkeypatch.setattr(photo, "painter_of", lambda _place: painter)
+    place = replace(studio.workplace(find_model("default")), recipe=recipe, **find_models(recipe))
+    monkeypatch.setattr(photo, "load_ensemble", lambda _place: ensemble)
     jobs = [
         Job(hashlib.sha256(name.encode()).hexdigest(), studio.job(name).source, name)
         for name in names
     ]
     with ThreadPoolExecutor(6) as pool:
-        made = pool.map(partial(photo.restore_photo, workplace=place), jobs)
+        made = pool.map(partial(photo.restore_photo, context=place), jobs)
         return dict(zip(names, made, strict=True))
 
 
 def test_pictures_of_joined_batches_are_those_of_single_ones(tmp_path, monkeypatch, alone):
     results = {}
-    network = joined(alone, SIZES[-1], Device("cpu"))
-    for way, painter in (("alone", Painter((alone,))), ("joined", Painter((network,)))):
+    network = add_batching(alone, BATCH_SIZES[-1], Device("cpu"))
+    for way, ensemble in (("alone", Ensemble((alone,))), ("joined", Ensemble((network,)))):
         folder = tmp_path / way
         folder.mkdir()
         studio = Studio(folder)
         names = scans(studio)
-        outcomes = restored_by_threads(studio, names, monkeypatch, painter)
+        outcomes = restored_by_threads(studio, names, monkeypatch, ensemble)
         assert {one.state for one in outcomes.values()} == {State.DONE}
         results[way] = pixels(studio.output)
         for name, made in results[way].items():
@@ -119,7 +119,7 @@ def test_pictures_of_joined_batches_are_those_of_single_ones(tmp_path, monkeypat
 
 
 class Tight(Short):
-    """A session without memory for a picture of more values than `most`."""
+    """A session without memory for a picture of more values than `max_batch`."""
 
     def __init__(self, session, most):
         super().__init__(session, 1)
@@ -138,8 +138,10 @@ def test_what_is_too_large_for_the_card_fails_alone_and_never_in_grey(tmp_path, 
         studio.put(f"{number}.png", luma[:200, : 240 + number])
     studio.put("wide.png", luma[:100, :400])
     names = sorted(one.name for one in studio.scans.iterdir())
-    network = joined(replace(alone, session=Tight(alone.session, 256 * 400 * 2)), SIZES[-1])
-    outcomes = restored_by_threads(studio, names, monkeypatch, Painter((network,)))
+    network = add_batching(
+        replace(alone, session=Tight(alone.session, 256 * 400 * 2)), BATCH_SIZES[-1]
+    )
+    outcomes = restored_by_threads(studio, names, monkeypatch, Ensemble((network,)))
     assert outcomes["wide.png"].reason == "memory"
     done = {name for name, one in outcomes.items() if one.state is State.DONE}
     assert done == set(names) - {"wide.png"}
@@ -150,12 +152,17 @@ def test_what_is_too_large_for_the_card_fails_alone_and_never_in_grey(tmp_path, 
 
 @pytest.mark.parametrize("room", [16, 1])
 def test_a_film_has_the_colors_that_it_has_without(alone, room):
-    network = joined(replace(alone, session=Short(alone.session, room)), SIZES[-1])
+    network = add_batching(replace(alone, session=Short(alone.session, room)), BATCH_SIZES[-1])
     film, shot = MemoryFilm(pan("coffee", 11)), Shot(0, 11)
     made = [
         list(
             restore_part(
-                film, Part(shot, 0, 11), Painter((one,)), Recipe(), 0.7, Layout(LIMITED, "4:4:4")
+                film,
+                ShotPart(shot, 0, 11),
+                Ensemble((one,)),
+                Recipe(),
+                0.7,
+                Layout(LIMITED, "4:4:4"),
             )
         )
         for one in (alone, network)

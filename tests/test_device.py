@@ -3,7 +3,7 @@ import subprocess
 import pytest
 
 from archive_colorizer import device
-from archive_colorizer.device import VISIBLE, Device, parse_device, visible_cards
+from archive_colorizer.device import VISIBLE_DEVICES, Device, list_visible_gpus, parse_device
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe.recipe import Recipe
 
@@ -45,17 +45,17 @@ def test_other_words_are_refused_and_the_known_ones_named(text):
     ],
 )
 def test_cards_are_seen_as_cuda_reads_its_variable(monkeypatch, variable, cards):
-    monkeypatch.setenv(VISIBLE, variable)
-    assert visible_cards() == cards
+    monkeypatch.setenv(VISIBLE_DEVICES, variable)
+    assert list_visible_gpus() == cards
 
 
 def test_the_driver_is_asked_where_nothing_is_set(monkeypatch, tmp_path):
-    monkeypatch.delenv(VISIBLE, raising=False)
+    monkeypatch.delenv(VISIBLE_DEVICES, raising=False)
     program = tmp_path / "nvidia-smi"
     program.write_text('#!/bin/sh\n[ "$1" = --query-gpu=uuid ] && printf "GPU-a\\nGPU-b\\n"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert visible_cards() == ("GPU-a", "GPU-b")
+    assert list_visible_gpus() == ("GPU-a", "GPU-b")
 
 
 def test_a_driver_that_does_not_answer_shows_no_card(monkeypatch, tmp_path):
@@ -63,10 +63,10 @@ def test_a_driver_that_does_not_answer_shows_no_card(monkeypatch, tmp_path):
     program.write_text("#!/bin/sh\necho NVIDIA-SMI has failed; exit 9\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert device.ask_driver("uuid") == ()
+    assert device.query_gpus("uuid") == ()
 
     def hang(*_words, **_more):
         raise subprocess.TimeoutExpired("nvidia-smi", 1)
 
     monkeypatch.setattr(subprocess, "run", hang)
-    assert device.ask_driver("uuid") == ()
+    assert device.query_gpus("uuid") == ()

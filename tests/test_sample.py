@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from archive_colorizer import sample
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import DamagedPicture, DependencyError, OutputError, UsageError
 from archive_colorizer.image.codecs import registry as stills
@@ -17,7 +17,7 @@ from tests.photographs import photograph
 def archive(tmp_path_factory):
     pytest.importorskip("skimage")
     folder = tmp_path_factory.mktemp("sample") / "scans"
-    return folder, sample.lay_out_sample(folder)
+    return folder, sample.write_sample(folder)
 
 
 def raster(archive, path):
@@ -49,7 +49,7 @@ def test_the_kitten_is_stored_lying_and_read_upright(archive):
     with Image.open(archive[0] / path) as image:
         assert image.getexif()[274] == 6 and image.size == (300, 451)
     upright = raster(archive, path).luma
-    assert np.abs(upright.astype(int) - luma_of(photograph("chelsea"))).mean() < 3
+    assert np.abs(upright.astype(int) - compute_luma(photograph("chelsea"))).mean() < 3
 
 
 def test_depths_and_resolution(archive):
@@ -74,14 +74,14 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     for target in (tmp_path, tmp_path / "mine.txt"):
         with pytest.raises(UsageError, match="not empty"):
-            sample.lay_out_sample(target)
+            sample.write_sample(target)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_without_scikit_image_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(sample, "find_spec", lambda name: None)
     with pytest.raises(DependencyError, match=r"archive-colorizer\[sample\]"):
-        sample.lay_out_sample(tmp_path / "new")
+        sample.write_sample(tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
@@ -89,4 +89,4 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     pytest.importorskip("skimage")
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        sample.lay_out_sample(tmp_path / "file" / "scans")
+        sample.write_sample(tmp_path / "file" / "scans")

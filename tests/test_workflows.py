@@ -20,11 +20,11 @@ import pytest
 from PIL import Image
 
 from archive_colorizer.cli import program
-from archive_colorizer.recipe.explain import faults_of
+from archive_colorizer.recipe.explain import find_faults
 from archive_colorizer.recipe.files import load_recipes
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
-from archive_colorizer.recipe.schema import schema
-from archive_colorizer.sample import lay_out_sample
+from archive_colorizer.recipe.schema import build_schema
+from archive_colorizer.sample import write_sample
 from tests.cli.commands.test_watch import awaited
 from tests.locations import REPOSITORY_ROOT
 from tests.photographs import photograph
@@ -44,10 +44,10 @@ def test_the_workflows_are_there():
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)
 def test_every_workflow_is_a_recipe_that_says_something(path):
-    assert faults_of(path) == []
+    assert find_faults(path) == []
     assert load_recipes(path) != (Recipe(), FilmRecipe())
     jsonschema = pytest.importorskip("jsonschema", reason="the judge of schemas")
-    jsonschema.validate(tomllib.loads(path.read_text()), schema())
+    jsonschema.validate(tomllib.loads(path.read_text()), build_schema())
 
 
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.name)
@@ -88,7 +88,7 @@ def run_job(path, source, output):
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sample") / "scans"
-    lay_out_sample(folder)
+    write_sample(folder)
     return folder
 
 
@@ -283,7 +283,7 @@ def test_the_kubernetes_job_runs_what_it_mounts():
     assert mounts["/archive/scans"]["readOnly"]
     assert {one["name"] for one in pod["volumes"]} == {one["name"] for one in mounts.values()}
     assert container["securityContext"]["readOnlyRootFilesystem"]
-    Recipe().changed(tomllib.loads(config["data"]["recipe.toml"]), "test")
+    Recipe().apply(tomllib.loads(config["data"]["recipe.toml"]), "test")
 
 
 def test_the_container_is_built_from_files_that_are_there():

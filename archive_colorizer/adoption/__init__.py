@@ -1,1 +1,1 @@
-"""Adopt networks of others: their families, a probe, the registry."""
+"""Adopt networks of others: download, inspect, try and stamp them with a contract."""

@@ -1,27 +1,27 @@
-"""The table of addresses: where models can be had, and what they must be when they come."""
+"""Read the catalog of models that can be downloaded, with their digests."""
 
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.model.registry import adopted_folder
-from archive_colorizer.recipe.fields import reject_unknown
+from archive_colorizer.model.registry import get_adopted_folder
+from archive_colorizer.recipe.fields import reject_unknown, require_table
 
-TABLE: Final = "addresses.toml"
+CATALOG_FILE: Final = "addresses.toml"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """A model that can be fetched; `family` is empty for a file that carries a contract.
+class CatalogEntry:
+    """Describe a model to download; `family` is empty for a file that carries a contract.
 
-    stated: where address and digest are said to belong together.
+    stated: the page that says which digest belongs to the address.
     """
 
     name: str
@@ -32,36 +32,27 @@ class Address:
     stated: str = ""
 
 
-def read_addresses(table: Path | None = None) -> dict[str, Address]:
-    """The shipped table, overruled by the site's own: `table`, or the one on the shelf.
+def load_catalog(table: Path | None = None) -> dict[str, CatalogEntry]:
+    """Return the shipped catalog, overruled by `table` or the one next to adopted models."""
+    entries = _parse_catalog(resources.files(__package__).joinpath(CATALOG_FILE), CATALOG_FILE)
+    site_file = table or get_adopted_folder() / CATALOG_FILE
+    if table is None and not site_file.is_file():
+        return entries
+    return {**entries, **_parse_catalog(site_file, str(site_file))}
 
-    Raises UsageError that names the file and the entry of what is wrong.
-    """
-    shipped = resources.files("archive_colorizer.adoption").joinpath(TABLE)
-    known = _addresses(shipped.read_text(encoding="utf-8"), TABLE)
-    own = table or adopted_folder() / TABLE
-    if table is None and not own.is_file():
-        return known
+
+def _parse_catalog(file: Traversable, origin: str) -> dict[str, CatalogEntry]:
     try:
-        text = own.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"table {own}: {error}") from None
-    return {**known, **_addresses(text, str(own))}
-
-
-def _addresses(text: str, origin: str) -> dict[str, Address]:
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"table {origin}: {error}") from None
-    return {name: _address(name, entry, f"table {origin}") for name, entry in table.items()}
+    return {name: _parse_entry(name, entry, f"table {origin}") for name, entry in table.items()}
 
 
-def _address(name: str, entry: Any, origin: str) -> Address:
+def _parse_entry(name: str, entry: Any, origin: str) -> CatalogEntry:
     where = f"{origin}: [{name}]"
-    if not isinstance(entry, Mapping):
-        raise UsageError(f"{where} must be a table")
-    keys = [one.name for one in fields(Address) if one.name != "name"]
+    entry = require_table(entry, where)
+    keys = [field.name for field in fields(CatalogEntry) if field.name != "name"]
     reject_unknown(entry, keys, where)
     for key in ("address", "sha256", "licence"):
         if key not in entry:
@@ -74,4 +65,4 @@ def _address(name: str, entry: Any, origin: str) -> Address:
         raise UsageError(f"{where}: the address must begin with https:// or http://")
     if not _SHA256.fullmatch(entry["sha256"]):
         raise UsageError(f"{where}: sha256 must be 64 digits 0-9a-f")
-    return Address(name=name, **entry)
+    return CatalogEntry(name=name, **entry)

@@ -1,63 +1,56 @@
-"""Fetching a model: downloaded where it broke off, held to its digest, adopted.
+"""Download a model, resuming where it was interrupted, check its digest, and adopt it.
 
-pooch decides whether there is something to do and checks the digest; its own download begins
-anew each time, so it is given one that goes on.  The door to pooch.
+pooch decides whether to download and checks the digest; its own downloader always starts at the
+beginning, so it gets one that resumes.  Only this module imports pooch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from archive_colorizer.adoption.adopt import adopt
-from archive_colorizer.adoption.catalog import Address
+from archive_colorizer.adoption.catalog import CatalogEntry
 from archive_colorizer.errors import DependencyError, ModelError, OutputError
 from archive_colorizer.model.colorizer import read_model
-from archive_colorizer.model.contract import METADATA_KEY, ModelContract
-from archive_colorizer.model.onnx_metadata import drafted, read_metadata
-from archive_colorizer.model.registry import adopted_folder, place_on_shelf
+from archive_colorizer.model.contract import METADATA_KEY
+from archive_colorizer.model.onnx_metadata import read_contract, read_metadata, stage_file
+from archive_colorizer.model.registry import get_adopted_folder, get_adopted_path
 
-Watch = Callable[[int, int], None]
-"""Takes the bytes that are there, and those that there will be; 0 where that is not known."""
+ReportProgress = Callable[[int, int], None]
+"""Takes the number of bytes received and expected; 0 if unknown."""
 
 _CHUNK: Final = 2**14
-"""Bytes; what has come of one when the connection breaks is lost."""
+"""Bytes; an incomplete chunk is lost when the connection breaks."""
 _TRIES: Final = 20
-"""Connections that may break, each of them after it has brought something."""
+"""Number of connections that may break, each after some progress."""
 _TIMEOUT: Final = 30
 """Seconds without a byte."""
 
 
-def fetch(address: Address, watch: Watch) -> tuple[Path, bool]:
-    """Fetch a model and put it on the shelf; its place, and whether it was there already.
+def fetch(entry: CatalogEntry, watch: ReportProgress) -> tuple[Path, bool]:
+    """Download and adopt a model; return its path, and whether it was present already.
 
-    Raises ModelError when it cannot be had (saying where to put the file by hand), is not what
-    the table says or does not fit its family; DependencyError without pooch; OutputError.
+    Raises ModelError when it cannot be downloaded (with the path for a manual copy), has another
+    digest or does not fit its family; DependencyError without pooch; OutputError.
     """
-    place = place_on_shelf(address.name)
-    if place.is_file() and address.sha256 in _known_digests(place):
-        return place, True
-    file = adopted_folder() / "fetched" / f"{address.name}.onnx"
-    _download(address, file, watch)
-    if address.family:
-        adopt(file, address.family, {"licence": address.licence}, place)
-        return place, False
+    target = get_adopted_path(entry.name)
+    contract = read_contract(target) if target.is_file() else None
+    if contract and entry.sha256 == contract.training.get("adopted_sha256"):
+        return target, True
+    file = get_adopted_folder() / "fetched" / f"{entry.name}.onnx"
+    _download(entry, file, watch)
+    if entry.family:
+        adopt(file, entry.family, {"licence": entry.licence}, target)
+        return target, False
     if METADATA_KEY not in read_metadata(file):
         raise ModelError(f"model {file}: carries no contract, and the table names no family for it")
-    with drafted(read_model(file), place):
-        return place, False
+    with stage_file(read_model(file), target):
+        return target, False
 
 
-def _known_digests(place: Path) -> tuple[str, ...]:
-    """What a model on the shelf was made of, as far as it says."""
-    text = read_metadata(place).get(METADATA_KEY)
-    if text is None:
-        return ()
-    facts: Mapping[str, Any] = ModelContract.from_json(text, f"model {place}").training
-    return (str(facts.get("adopted_sha256", "")),)
-
-
-def _download(address: Address, file: Path, watch: Watch) -> None:
+def _download(entry: CatalogEntry, file: Path, watch: ReportProgress) -> None:
     try:
         import pooch
         from requests.exceptions import RequestException
@@ -66,57 +59,57 @@ def _download(address: Address, file: Path, watch: Watch) -> None:
             "fetching a model needs pooch; run: pip install 'archive-colorizer[models]'"
         ) from None
     pooch.get_logger().setLevel("WARNING")
-    by_hand = f"put the file at {file} (sha256 {address.sha256}) and run the command again"
+    by_hand = f"put the file at {file} (sha256 {entry.sha256}) and run the command again"
     try:
         pooch.retrieve(
-            address.address,
-            f"sha256:{address.sha256}",
+            entry.address,
+            f"sha256:{entry.sha256}",
             fname=file.name,
             path=file.parent,
-            downloader=_Resuming(file.with_name(f"{address.sha256}.part"), watch),
+            downloader=_ResumingDownload(file.with_name(f"{entry.sha256}.part"), watch),
         )
     except RequestException as error:
         raise ModelError(
-            f"model {address.name}: cannot be fetched from {address.address} ({error}); the same "
+            f"model {entry.name}: cannot be fetched from {entry.address} ({error}); the same "
             f"command goes on where this ended; without network, {by_hand}"
         ) from None
     except ValueError:
         raise ModelError(
-            f"model {address.name}: what {address.address} gives has not the sha256 of the table; "
+            f"model {entry.name}: what {entry.address} gives has not the sha256 of the table; "
             f"it was thrown away; look for another address, or {by_hand}"
         ) from None
     except OSError as error:
         raise OutputError(f"{file}: cannot be written ({error.strerror})") from None
 
 
-class _Resuming:
-    """A download for pooch that goes on with what is in `part`, and leaves it when it breaks."""
+@dataclass(frozen=True, slots=True)
+class _ResumingDownload:
+    """A downloader for pooch that resumes with the content of `part`, and keeps it on errors."""
 
-    def __init__(self, part: Path, watch: Watch) -> None:
-        self._part = part
-        self._watch = watch
+    part: Path
+    watch: ReportProgress
 
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
-        """Fill `output_file`; raises RequestException when a try brings nothing more."""
+        """Fill `output_file`; raises RequestException when a try makes no progress."""
         from requests import exceptions
 
         for _ in range(_TRIES):
-            have = self._size()
+            have = self._get_size()
             try:
-                self._go_on(url, have)
+                self._resume(url, have)
                 break
             except (exceptions.ConnectionError, exceptions.ChunkedEncodingError):
-                if self._size() <= have:
+                if self._get_size() <= have:
                     raise
         else:
             raise exceptions.ConnectionError(f"the connection broke {_TRIES} times")
-        self._part.replace(output_file)
+        self.part.replace(output_file)
 
-    def _size(self) -> int:
-        return self._part.stat().st_size if self._part.exists() else 0
+    def _get_size(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
 
-    def _go_on(self, url: str, have: int) -> None:
-        """Ask for what comes after the first `have` bytes, and take all that comes."""
+    def _resume(self, url: str, have: int) -> None:
+        """Request everything after the first `have` bytes, and append it."""
         import requests
 
         headers = {"Accept-Encoding": "identity"}
@@ -127,16 +120,16 @@ class _Resuming:
             if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 if span == f"bytes */{have}":
                     return
-                self._part.unlink()
+                self.part.unlink()
                 raise requests.ConnectionError("the file there is another than before")
             answer.raise_for_status()
-            goes_on = span.startswith(f"bytes {have}-")
-            there = have if goes_on else 0
-            total = there + int(answer.headers.get("Content-Length", 0))
-            with self._part.open("ab" if goes_on else "wb") as stream:
+            is_continued = span.startswith(f"bytes {have}-")
+            received = have if is_continued else 0
+            total = received + int(answer.headers.get("Content-Length", 0))
+            with self.part.open("ab" if is_continued else "wb") as stream:
                 for chunk in answer.iter_content(_CHUNK):
                     stream.write(chunk)
-                    there += len(chunk)
-                    self._watch(there, total)
-        if there < total:
+                    received += len(chunk)
+                    self.watch(received, total)
+        if received < total:
             raise requests.exceptions.ChunkedEncodingError("the connection broke")

@@ -1,130 +1,134 @@
-"""What a person sees of a film's restoration."""
+"""Show the restoration of films: progress, shots, a preview sheet and a summary."""
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from archive_colorizer.cli import printable
-from archive_colorizer.cli.progress import Measure, progress
+from archive_colorizer.cli.progress import ProgressUnit, show_progress
+from archive_colorizer.cli.terminal import print_line
 from archive_colorizer.errors import ExitCode
-from archive_colorizer.film.assembly import frames_of
+from archive_colorizer.film.assembly import count_frames
 from archive_colorizer.film.pipeline import restore_films
 from archive_colorizer.film.plan import SHOTS
-from archive_colorizer.film.request import clock
+from archive_colorizer.film.request import format_clock
 from archive_colorizer.records.outcomes import Outcome, State
 
 if TYPE_CHECKING:
-    from archive_colorizer.film.request import FilmOrder
+    from archive_colorizer.film.request import FilmRequest
     from archive_colorizer.run.summary import Summary
 
+_Outcomes: TypeAlias = dict[str, tuple[Outcome, bool]]
+"""The outcome of each film and part by its name, and whether it is unchanged."""
 
-def restore(order: "FilmOrder", as_json: bool, quiet: bool) -> "Summary":
-    """Restore the films, with progress and a summary."""
-    seen: dict[str, tuple[Outcome, bool]] = {}
-    frames = Measure("frames", frames_of)
-    with progress(quiet or as_json, 0, frames) as audience:
 
-        def watch(outcome: Outcome, settled: bool) -> None:
-            seen[outcome.name] = (outcome, settled)
-            audience.watch(outcome, settled)
+def restore_with_progress(request: "FilmRequest", as_json: bool, quiet: bool) -> "Summary":
+    """Restore the films and show progress and a summary."""
+    outcomes: _Outcomes = {}
+    unit = ProgressUnit("frames", count_frames)
+    with show_progress(quiet or as_json, 0, unit) as view:
 
-        summary = restore_films(order, watch, audience.tell, audience.expect, audience.look)
+        def record_outcome(outcome: Outcome, is_unchanged: bool) -> None:
+            outcomes[outcome.name] = (outcome, is_unchanged)
+            view.show_outcome(outcome, is_unchanged)
+
+        summary = restore_films(
+            request, record_outcome, view.show_message, view.set_total, view.show_search
+        )
     if as_json:
-        click.echo(json.dumps(_as_json(order, summary, seen)))
+        click.echo(json.dumps(_build_json(request, summary, outcomes)))
     elif not quiet:
-        _show(order, summary, seen)
+        _show_films(request, summary, outcomes)
     return summary
 
 
-def show_shots(order: "FilmOrder", as_json: bool) -> int:
-    """The shots of the films with their frames and times, and how long it would take."""
-    from archive_colorizer.film.preview import look_ahead
+def show_shots(request: "FilmRequest", as_json: bool) -> int:
+    """Print the shots of the films with their frames and times, and an estimate."""
+    from archive_colorizer.film.preview import preview_film
 
-    found = [look_ahead(path, order) for path in order.films]
+    previews = [preview_film(path, request) for path in request.roots]
     if as_json:
-        click.echo(json.dumps({"dry_run": True, "films": [one.as_dict() for one in found]}))
-        return ExitCode.OK
-    for one in found:
-        click.echo(printable(f"{one.name}: {one.said}"))
-        for number, (first, last, begin, end) in enumerate(one.shots, 1):
-            times = f"{clock(begin)} to {clock(end)}"
-            click.echo(f"  shot {number:4}  frames {first} to {last - 1}  {times}")
-        for warning in one.warnings:
-            click.echo(printable(f"  {warning}"))
         click.echo(
-            f"  {one.frames} frames, about {one.rate:.1f} a second with {one.workers} workers: "
-            f"{clock(one.seconds)[:-4]} for this film"
+            json.dumps({"dry_run": True, "films": [preview.as_dict() for preview in previews]})
+        )
+        return ExitCode.OK
+    for film in previews:
+        print_line(f"{film.name}: {film.description}")
+        for number, (first, last, begin, end) in enumerate(film.shots, 1):
+            times = f"{format_clock(begin)} to {format_clock(end)}"
+            click.echo(f"  shot {number:4}  frames {first} to {last - 1}  {times}")
+        for warning in film.warnings:
+            print_line(f"  {warning}")
+        click.echo(
+            f"  {film.frames} frames, about {film.rate:.1f} a second with {film.workers} workers: "
+            f"{format_clock(film.seconds)[:-4]} for this film"
         )
     return ExitCode.OK
 
 
-def show_preview(order: "FilmOrder", sheet: Path, quiet: bool) -> int:
-    """A contact sheet with one restored frame of each shot."""
+def show_preview(request: "FilmRequest", sheet: Path, quiet: bool) -> int:
+    """Write a contact sheet with one restored frame of each shot."""
     from archive_colorizer.film.preview import write_sheet
 
-    shots = write_sheet(order, sheet)
+    shots = write_sheet(request, sheet)
     if not quiet:
-        click.echo(printable(f"{shots} shots: {sheet}"))
+        print_line(f"{shots} shots: {sheet}")
     return ExitCode.OK
 
 
-def _show(order: "FilmOrder", summary: "Summary", seen: dict[str, tuple[Outcome, bool]]) -> None:
-    for path in order.films:
-        parts = list(_parts(path.name, seen))
-        for outcome, settled in parts:
-            click.echo(printable(f"  {_line(outcome, settled)}"))
-        film = seen.get(path.name)
-        if film is not None:
-            outcome, settled = film
-            place = order.output / (outcome.target or "")
-            word = "unchanged" if settled else str(outcome.state)
-            said = outcome.message or f"{outcome.frames} frames, {place}"
-            click.echo(printable(f"{word} {path.name}: {said}"))
+def _show_films(request: "FilmRequest", summary: "Summary", outcomes: _Outcomes) -> None:
+    for path in request.roots:
+        for outcome, is_unchanged in _iter_parts(path.name, outcomes):
+            print_line(f"  {_format_part(outcome, is_unchanged)}")
+        if path.name in outcomes:
+            outcome, is_unchanged = outcomes[path.name]
+            target = request.output / (outcome.target or "")
+            word = "unchanged" if is_unchanged else str(outcome.state)
+            text = outcome.message or f"{outcome.frames} frames, {target}"
+            print_line(f"{word} {path.name}: {text}")
             for warning in outcome.warnings:
-                click.echo(printable(f"  {warning}"))
-    for one in summary.first_failures:
-        click.echo(printable(f"{one.reason}: {one.message or one.name}"))
-    manifest = order.output / "manifest.jsonl"
-    click.echo(printable(f"{summary.seconds:.1f} s; manifest: {manifest}"))
+                print_line(f"  {warning}")
+    for failure in summary.first_failures:
+        print_line(f"{failure.reason}: {failure.message or failure.name}")
+    print_line(f"{summary.seconds:.1f} s; manifest: {request.output / 'manifest.jsonl'}")
 
 
-def _parts(name: str, seen: dict[str, tuple[Outcome, bool]]) -> Iterable[tuple[Outcome, bool]]:
-    """Those of one film, in the order of their frames."""
-    beginning = f"{name}#"
-    parts = [one for one in seen if one.startswith(beginning) and not one.endswith(f"#{SHOTS}")]
-    bounds = {one: tuple(map(int, one.rpartition("#")[2].split("-"))) for one in parts}
-    for known in sorted(parts, key=bounds.__getitem__):
-        first, last = bounds[known]
-        # A damaged part whose sound pieces were restored is told of by its pieces.
-        pieces = any(one != known and first <= a < b <= last for one, (a, b) in bounds.items())
-        if not pieces:
-            yield seen[known]
+def _iter_parts(name: str, outcomes: _Outcomes) -> Iterator[tuple[Outcome, bool]]:
+    """Yield the parts of one film in the order of their frames."""
+    bounds = {
+        part: tuple(map(int, part.rpartition("#")[2].split("-")))
+        for part in outcomes
+        if part.startswith(f"{name}#") and not part.endswith(f"#{SHOTS}")
+    }
+    for part, (first, last) in sorted(bounds.items(), key=itemgetter(1)):
+        # A damaged part whose sound pieces were restored is shown by its pieces.
+        if not any(p != part and first <= a < b <= last for p, (a, b) in bounds.items()):
+            yield outcomes[part]
 
 
-def _line(outcome: Outcome, settled: bool) -> str:
+def _format_part(outcome: Outcome, is_unchanged: bool) -> str:
     name = outcome.name.rpartition("#")[2]
     if outcome.state is not State.DONE:
         return f"{outcome.state} frames {name} ({outcome.reason})"
     rate = (outcome.frames or 0) / outcome.seconds if outcome.seconds else 0.0
-    word = "unchanged" if settled else "done"
+    word = "unchanged" if is_unchanged else "done"
     return f"{word} frames {name}, {outcome.seconds:.1f} s, {rate:.1f} frames a second"
 
 
-def _as_json(
-    order: "FilmOrder", summary: "Summary", seen: dict[str, tuple[Outcome, bool]]
+def _build_json(
+    request: "FilmRequest", summary: "Summary", outcomes: _Outcomes
 ) -> dict[str, object]:
-    kept = ("name", "state", "reason", "message", "target", "frames", "seconds", "warnings")
-    outcomes = [
-        {**{key: getattr(outcome, key) for key in kept}, "unchanged": settled}
-        for outcome, settled in seen.values()
-    ]
+    keys = ("name", "state", "reason", "message", "target", "frames", "seconds", "warnings")
     return {
         **dataclasses.asdict(summary),
-        "outcomes": outcomes,
-        "output": str(order.output),
-        "manifest": str(order.output / "manifest.jsonl"),
+        "outcomes": [
+            {**{key: getattr(outcome, key) for key in keys}, "unchanged": is_unchanged}
+            for outcome, is_unchanged in outcomes.values()
+        ],
+        "output": str(request.output),
+        "manifest": str(request.output / "manifest.jsonl"),
     }

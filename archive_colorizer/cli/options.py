@@ -1,186 +1,202 @@
-"""The options that `run` and `film` share, in the order in which --help lists them."""
+"""Define the options that several commands share."""
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import click
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.location import given_place, is_address
+from archive_colorizer.location import Location, has_scheme, parse_location
+from archive_colorizer.recipe.files import load_recipe
 from archive_colorizer.recipe.hue_ranges import HueRange
+from archive_colorizer.recipe.overrides import load_override_rules
+
+if TYPE_CHECKING:
+    from archive_colorizer.pipeline.request import RestoreRequest
 
 Decorator: TypeAlias = Callable[[Any], Any]
 
 
-class _LocalPath(click.Path):
-    """A path; an address is refused where only files will do."""
+class _LocationType(click.Path):
+    """Accept a path, and the address of something in a store if stores are allowed."""
+
+    def __init__(self, allows_stores: bool) -> None:
+        super().__init__(path_type=Path)
+        self._allows_stores = allows_stores
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if isinstance(value, str) and is_address(value):
-            raise UsageError(
-                f"{value.partition('://')[0]}:// cannot be given here; only `run`, `verify` and "
-                "`report` read and write stores, else copy the files to a disk"
-            )
-        return super().convert(value, param, ctx)
+        if not (isinstance(value, str) and has_scheme(value)):
+            return super().convert(value, param, ctx)
+        if self._allows_stores:
+            return parse_location(value)
+        raise UsageError(
+            f"{value.partition('://')[0]}:// cannot be given here, since only `run`, `verify` and "
+            "`report` read and write stores; copy the files to a disk"
+        )
 
 
-class _PlaceType(click.Path):
-    """A path, or the address of something in a store."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if isinstance(value, str) and is_address(value):
-            return given_place(value)
-        return super().convert(value, param, ctx)
+PATH: Final = _LocationType(allows_stores=False)
+LOCATION: Final = _LocationType(allows_stores=True)
 
 
-PATH: Final = _LocalPath(path_type=Path)
-PLACE: Final = _PlaceType(path_type=Path)
+def make_option(
+    names: str, text: str, shown: object = None, words: str = "", **settings: Any
+) -> Decorator:
+    """Make an option whose help is `text`, then the default as `shown`.
+
+    names: the option, then its parameter where that has another name.  words: those that it
+    takes, as `a|b`, which shells complete.
+    """
+
+    def suggest(_context: object, _option: object, prefix: str) -> list[str]:
+        return [word for word in words.split("|") if word.startswith(prefix)]
+
+    if words:
+        settings |= {"metavar": words, "shell_complete": suggest}
+    help_text = text if shown is None else f"{text}  [default: {shown}]"
+    return click.option(*names.split(), help=help_text, **settings)
 
 
-def words(metavar: str) -> dict[str, Any]:
-    """For an option that takes one of some words, `a|b`: shown by --help, completed by shells."""
+def combine_options(*options: Decorator) -> Decorator:
+    """Combine options into one decorator; `recipe show` lists them in this order."""
 
-    def complete(_context: object, _option: object, begun: str) -> list[str]:
-        return [word for word in metavar.split("|") if word.startswith(begun)]
-
-    return {"metavar": metavar, "shell_complete": complete}
-
-
-def together(*options: Decorator) -> Decorator:
-    """Options as one decorator, in the order in which --help lists them."""
-
-    def decorate(command: Any) -> Any:
-        # The nearest decorator comes last in --help.
+    def apply_options(command: Any) -> Any:
+        # click lists the options of the nearest decorator last.
         for option in reversed(options):
             command = option(command)
         return command
 
-    return decorate
+    return apply_options
 
 
-color_options: Final = together(
-    click.option(
-        "--model", metavar="NAME|FILE", help="A model by name or file.  [default: default]"
-    ),
-    click.option("--merge", metavar="NAME|FILE", help="A second model to merge with the first."),
-    click.option(
+_FLAG: Final[dict[str, Any]] = {"is_flag": True, "default": None}
+"""A flag that leaves the recipe as it is unless it is given."""
+
+color_options: Final = combine_options(
+    make_option("--model", "Use this model, a name or a file.", "default", metavar="NAME|FILE"),
+    make_option("--merge", "Merge a second model with the first.", metavar="NAME|FILE"),
+    make_option(
         "--merge-mode",
-        **words("mean|chroma-limited|luma-masked|luma-weighted"),
-        help="How the second counts.  [default: mean]",
+        "Choose how the second model counts.",
+        "mean",
+        words="mean|chroma-limited|luma-masked|luma-weighted",
     ),
-    click.option("--merge-weight", type=float, help="Of the second, 0 to 1.  [default: 0.5]"),
-    click.option("--recipe", "recipe_file", type=PATH, help="Settings from a TOML file."),
-    click.option(
+    make_option("--merge-weight", "Weigh the second model, 0 to 1.", 0.5, type=float),
+    make_option("--recipe recipe_file", "Read settings from a TOML file.", type=PATH),
+    make_option(
         "--device",
-        **words("auto|cpu|cuda|tensorrt"),
-        help="Where the network runs; cuda:1 is the second card.  [default: auto]",
+        "Choose where the network runs; cuda:1 is the second card.",
+        "auto",
+        words="auto|cpu|cuda|tensorrt",
     ),
-    click.option(
+    make_option(
         "--preset",
-        **words("natural|vivid|faded|portrait|hand-tinted"),
-        help="A look; options and recipe overrule it.  [default: none]",
+        "Start from a look; options and recipe overrule it.",
+        "none",
+        words="natural|vivid|faded|portrait|hand-tinted",
     ),
-    click.option("--strength", type=float, help="Share of the color used, 0 to 1.  [default: 1]"),
-    click.option("--saturation", type=float, help="Factor on saturation.  [default: 1]"),
-    click.option("--hue", type=float, help="Turn of the hue in degrees.  [default: 0]"),
-    click.option("--value", type=float, help="Factor on the mask's value.  [default: 1]"),
-    click.option(
+    make_option("--strength", "Use a share of the color, 0 to 1.", 1, type=float),
+    make_option("--saturation", "Multiply the saturation.", 1, type=float),
+    make_option("--hue", "Turn all hues, in degrees.", 0, type=float),
+    make_option("--value", "Multiply the value of the mask.", 1, type=float),
+    make_option(
         "--hue-range",
+        "Correct some hues, as 20-60:saturation=0.8,shift=5; repeat for more.",
         multiple=True,
         metavar="RANGE",
-        help="Corrections of some hues, as 20-60:saturation=0.8,shift=5; again for more.",
     ),
-    click.option("--strength-shadows", type=float, help="Share in the dark.  [default: 1]"),
-    click.option("--strength-highlights", type=float, help="Share in the light.  [default: 1]"),
-    click.option("--blend", **words("luma|soft-light"), help="Of the mask.  [default: luma]"),
-    click.option(
-        "--working-size", type=int, help="Pixels that the network sees.  [default: the model's]"
-    ),
-    click.option("--reference", metavar="FILE", help="A color photograph with the palette wanted."),
-    click.option(
-        "--reference-strength", type=float, help="Share of its palette, 0 to 1.  [default: 1]"
-    ),
-    click.option("--borders", **words("none|auto"), help="Leave borders neutral.  [default: none]"),
+    make_option("--strength-shadows", "Scale strength in shadows, 0 to 1.", 1, type=float),
+    make_option("--strength-highlights", "Scale strength in highlights, 0 to 1.", 1, type=float),
+    make_option("--blend", "Blend the mask by luma or soft light.", "luma", "luma|soft-light"),
+    make_option("--working-size", "Set the side that the network sees.", "the model's", type=int),
+    make_option("--reference", "Follow the palette of a color photograph.", metavar="FILE"),
+    make_option("--reference-strength", "Use a share of its palette, 0 to 1.", 1, type=float),
+    make_option("--borders", "Find borders and leave them neutral.", "none", "none|auto"),
 )
 """Which color, and which network makes it."""
 
-result_options: Final = together(
-    click.option("--jpeg-quality", type=int, help="1 to 100; 0: keep luma.  [default: 0]"),
-    click.option("--sharpen", type=float, help="Unsharp mask on luma, 0 to 5.  [default: 0]"),
-    click.option("--sharpen-radius", type=float, help="Of its blur, pixels.  [default: 1]"),
-    click.option("--sharpen-threshold", type=float, help="Spared grain, 0 to 255.  [default: 0]"),
-    click.option("--luma", **words("encoded|lossless"), help="Of JPEGs.  [default: encoded]"),
-    click.option(
-        "--profile", **words("srgb|keep"), help="Color space of results.  [default: srgb]"
-    ),
-    click.option(
-        "--format", **words("same|tiff|png|jpeg|webp|jp2"), help="Of results.  [default: same]"
-    ),
-    click.option(
-        "--page", type=int, help="Of files with several pictures, from 1.  [default: first]"
-    ),
-    click.option(
-        "--sidecar", is_flag=True, default=None, help="Write name.ext.xmp beside results."
-    ),
-    click.option("--mark", **words("none|corner"), help="Visible words.  [default: none]"),
-    click.option("--c2pa", is_flag=True, default=None, help="Sign with Content Credentials."),
-    click.option(
-        "--source-type", metavar="TERM", help="IPTC digital source type that results state."
-    ),
-    click.option("--cert", metavar="FILE", help="For --c2pa: certificate chain, PEM."),
-    click.option("--key", metavar="FILE", help="For --c2pa: private key, PEM."),
-    click.option("--max-megapixels", type=float, help="Refuse larger pictures.  [default: 300]"),
-    click.option("--paranoid", is_flag=True, default=None, help="Read every result back first."),
+result_options: Final = combine_options(
+    make_option("--jpeg-quality", "Set a quality, 1 to 100; 0 keeps luma.", 0, type=int),
+    make_option("--sharpen", "Sharpen luma by an unsharp mask, 0 to 5.", 0, type=float),
+    make_option("--sharpen-radius", "Set the unsharp mask's radius in pixels.", 1, type=float),
+    make_option("--sharpen-threshold", "Spare grain below this, 0 to 255.", 0, type=float),
+    make_option("--luma", "Choose how JPEGs keep luma.", "encoded", "encoded|lossless"),
+    make_option("--profile", "Write sRGB, or keep the color space.", "srgb", "srgb|keep"),
+    make_option("--format", "Write results in this format.", "same", "same|tiff|png|jpeg|webp|jp2"),
+    make_option("--page", "Restore this page of files with several.", "first", type=int),
+    make_option("--sidecar", "Write name.ext.xmp next to results.", **_FLAG),
+    make_option("--mark", "Write visible words into a corner.", "none", "none|corner"),
+    make_option("--c2pa", "Sign results with Content Credentials.", **_FLAG),
+    make_option("--source-type", "State this IPTC digital source type.", metavar="TERM"),
+    make_option("--cert", "Sign with this certificate chain, PEM.", metavar="FILE"),
+    make_option("--key", "Sign with this private key, PEM.", metavar="FILE"),
+    make_option("--max-megapixels", "Refuse larger pictures.", 300, type=float),
+    make_option("--paranoid", "Read every result back before it counts.", **_FLAG),
 )
 """What a restored photograph is written as."""
 
-saying_options: Final = together(
-    click.option(
-        "--json", "as_json", is_flag=True, help="One JSON summary on stdout, nothing else."
-    ),
-    click.option("--quiet", is_flag=True, help="Only errors."),
+message_options: Final = combine_options(
+    make_option("--json as_json", "Print one JSON summary on stdout, nothing else.", is_flag=True),
+    make_option("--quiet", "Print only errors.", is_flag=True),
 )
-"""What a person or a program is told."""
+"""What a command prints."""
 
-
-cluster_options: Final = together(
-    click.option(
-        "--scheduler", metavar="ADDRESS|FILE", help="A Dask cluster: tcp:// or tls://HOST:PORT."
+cluster_options: Final = combine_options(
+    make_option(
+        "--scheduler", "Use a Dask cluster: tcp:// or tls://HOST:PORT.", metavar="ADDRESS|FILE"
     ),
-    click.option("--tls-ca", metavar="FILE", help="For tls://: the authority, PEM."),
-    click.option("--tls-cert", metavar="FILE", help="For tls://: certificate, PEM."),
-    click.option("--tls-key", metavar="FILE", help="For tls://: its private key, PEM."),
+    make_option("--tls-ca", "Trust this authority on tls://, PEM.", metavar="FILE"),
+    make_option("--tls-cert", "Show this certificate on tls://, PEM.", metavar="FILE"),
+    make_option("--tls-key", "Use its private key on tls://, PEM.", metavar="FILE"),
 )
-"""Where a Dask cluster is that is there already."""
+"""Which existing Dask cluster to use."""
 
 
-def running_options(timed: str, colored: str) -> Decorator:
-    """How many are restored; `timed` is what --timeout is for, `colored` what --force restores."""
-    return together(
-        click.option(
-            "--workers", type=int, help="Worker processes; 0: one a core, or a card.  [default: 0]"
-        ),
-        click.option("--timeout", type=float, help=f"Seconds for {timed}; 0: any.  [default: 300]"),
-        click.option("--max-memory", type=float, help="GB for one worker.  [default: its share]"),
-        click.option("--time-budget", metavar="TIME", help="Stop cleanly after 2h, 90m, 7200."),
-        click.option("--nice", type=int, help="Yield to others, 0 to 19.  [default: 0]"),
-        click.option(
-            "--executor", **words("dask|serial"), help="How to run many.  [default: dask]"
-        ),
+def build_running_options(timed: str, colored: str) -> Decorator:
+    """Build the options of a run: what --timeout limits, and what --force also restores."""
+    return combine_options(
+        make_option("--workers", "Set worker processes; 0: one a core, or a card.", 0, type=int),
+        make_option("--timeout", f"Limit seconds for {timed}; 0: no limit.", 300, type=float),
+        make_option("--max-memory", "Limit a worker's memory in GB.", "its share", type=float),
+        make_option("--time-budget", "Stop cleanly after 2h, 90m, 7200.", metavar="TIME"),
+        make_option("--nice", "Yield to other programs, 0 to 19.", 0, type=int),
+        make_option("--executor", "Run jobs in parallel, or one by one.", "dask", "dask|serial"),
         cluster_options,
-        click.option("--force", is_flag=True, default=None, help=f"Restore {colored}, too."),
-        click.option("--retry-failed", is_flag=True, help="Try failures of earlier runs again."),
+        make_option("--force", f"Also restore {colored}.", **_FLAG),
+        make_option("--retry-failed", "Retry failures of earlier runs.", is_flag=True),
     )
 
 
-def chosen(given: Mapping[str, object]) -> dict[str, object]:
-    """The options that were given; the others leave a recipe as it is.
+def build_request(
+    roots: Sequence[Location],
+    output: Location | None,
+    recipe_file: Path | None,
+    settings: Mapping[str, object],
+    **more: Any,
+) -> "RestoreRequest":
+    """Build and validate the request of `run` and `watch` from their options."""
+    from archive_colorizer.pipeline.request import validate_request
 
-    Raises UsageError for a hue range that is none.
+    options = collect_chosen(settings)
+    return validate_request(
+        roots,
+        output,
+        load_recipe(recipe_file, options),
+        command=tuple(sys.argv[1:]),
+        overriding=load_override_rules(recipe_file, options),
+        **more,
+    )
+
+
+def collect_chosen(options: Mapping[str, object]) -> dict[str, object]:
+    """Collect the options that were given, with their hue ranges parsed.
+
+    Raises UsageError for an invalid hue range.
     """
-    found = {name: value for name, value in given.items() if value not in (None, ())}
-    if "hue_range" in found:
-        written = cast(tuple[str, ...], found["hue_range"])
-        found["hue_range"] = tuple(HueRange.parse(one) for one in written)
-    return found
+    chosen = {name: value for name, value in options.items() if value not in (None, ())}
+    if "hue_range" in chosen:
+        ranges = cast(tuple[str, ...], chosen["hue_range"])
+        chosen["hue_range"] = tuple(HueRange.parse(text) for text in ranges)
+    return chosen

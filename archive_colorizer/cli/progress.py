@@ -1,4 +1,4 @@
-"""What a person sees: progress while it runs, a summary at the end."""
+"""Show the progress of a run, and its summary at the end."""
 
 import sys
 import time
@@ -21,165 +21,161 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from archive_colorizer.cli import printable
-from archive_colorizer.pipeline.run_session import Tell, tell_nobody
+from archive_colorizer.cli.terminal import make_printable, print_line
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.run.driver import Watch, watch_nothing
 from archive_colorizer.run.summary import Summary
 
-_EVERY: Final = 10.0
+_INTERVAL: Final = 10.0
 """Seconds between two plain lines of progress."""
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
-    """Who looks at a run.
+class ProgressUnit:
+    """The unit that progress is counted in, and how many of it an outcome adds."""
 
-    `watch` sees outcomes, `tell` hears sentences about the run, `expect` how much is to be done
-    where that is known late only, and `look` how far the search for a film's cuts is: its name,
-    its frames, and how many of them were looked at.
-    """
-
-    watch: Watch
-    tell: Tell
-    expect: Callable[[int], None]
-    look: Callable[[str, int, int], None] = lambda _name, _frames, _seen: None
+    name: str
+    count: Callable[[Outcome], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """How far an outcome brings a run, and the word for what is counted."""
-
-    word: str
-    of: Callable[[Outcome], int]
+FILES: Final = ProgressUnit("", lambda _: 1)
 
 
-FILES: Final = Measure("", lambda _: 1)
+class ProgressView:
+    """Show the progress of a run; this one shows nothing."""
+
+    def show_outcome(self, outcome: Outcome, is_unchanged: bool) -> None: ...
+
+    def show_message(self, message: str) -> None: ...
+
+    def set_total(self, total: int) -> None:
+        """Set a total that is known late."""
+
+    def show_search(self, name: str, frames: int, searched: int) -> None:
+        """Show how many frames of a film have been searched for cuts."""
 
 
 @contextmanager
-def progress(quiet: bool, expected: int, measure: Measure = FILES) -> Iterator[Audience]:
-    """A bar on a terminal, plain lines elsewhere, nothing when quiet.
+def show_progress(quiet: bool, total: int, unit: ProgressUnit = FILES) -> Iterator[ProgressView]:
+    """Show a bar on a terminal, plain lines elsewhere, and nothing when quiet.
 
-    expected: 0 where that is not known.
+    total: 0 where it is unknown.
     """
     if quiet:
-        yield Audience(watch_nothing, tell_nobody, lambda _: None)
-    elif sys.stderr.isatty():
-        yield from _bar(expected, measure)
-    else:
-        lines = _Lines(expected, measure)
-        yield Audience(lines, _tell, lines.expect, _Search())
-
-
-def _bar(expected: int, measure: Measure) -> Iterator[Audience]:
+        yield ProgressView()
+        return
+    if not sys.stderr.isatty():
+        yield _PlainView(total, unit)
+        return
     columns = (
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(f"{measure.word} {{task.fields[rate]:.1f}}/s".strip()),
+        TextColumn(f"{unit.name} {{task.fields[rate]:.1f}}/s".strip()),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[failed]}"),
     )
-    begun, fresh, failures = time.monotonic(), 0, 0
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("restoring", total=expected or None, rate=0.0, failed="")
-
-        def tell(said: str) -> None:
-            bar.console.print(printable(said), markup=False, highlight=False)
-
-        def watch(outcome: Outcome, settled: bool) -> None:
-            nonlocal fresh, failures
-            fresh += 0 if settled else measure.of(outcome)
-            if outcome.state is State.FAILED:
-                failures += 1
-                if not settled:
-                    tell(_failure(outcome))
-            rate = fresh / max(time.monotonic() - begun, 1e-3)
-            failed = f"{failures} failed" if failures else ""
-            bar.update(task, advance=measure.of(outcome), rate=rate, failed=failed)
-
-        searches: dict[str, TaskID] = {}
-        started: dict[str, float] = {}
-
-        def look(name: str, frames: int, seen: int) -> None:
-            if name not in searches:
-                words = f"cuts of {escape(printable(name))}"
-                searches[name] = bar.add_task(words, total=frames, rate=0.0, failed="")
-                started[name] = time.monotonic()
-            rate = seen / max(time.monotonic() - started[name], 1e-3)
-            bar.update(searches[name], completed=seen, rate=rate, visible=seen < frames)
-
-        yield Audience(watch, tell, lambda total: bar.update(task, total=total), look)
+        yield _BarView(bar, total, unit)
 
 
-class _Search:
-    """Every few seconds how far the search for a film's cuts is."""
+class _CountingView(ProgressView):
+    """Count outcomes, and measure rates since the first call for a name; "" is the run."""
 
-    def __init__(self) -> None:
-        self._name = ""
-        self._begun = self._said = 0.0
+    def __init__(self, total: int, unit: ProgressUnit) -> None:
+        self._total = total
+        self._unit = unit
+        self._done = self._new = self._failed = 0
+        self._start_times = {"": time.monotonic()}
 
-    def __call__(self, name: str, frames: int, seen: int) -> None:
-        now = time.monotonic()
-        if name != self._name:
-            self._name, self._begun, self._said = name, now, now
-        if now - self._said >= _EVERY:
-            self._said = now
-            rate = seen / (now - self._begun)
-            left = (frames - seen) / rate
-            _tell(
-                f"cuts of {name}: {seen} of {frames} frames, {rate:.1f}/s, about {left:.0f} s left"
-            )
-
-
-class _Lines:
-    """Failures as they come, and every few seconds how far the run is."""
-
-    def __init__(self, expected: int, measure: Measure) -> None:
-        self._expected = expected
-        self._measure = measure
-        self._seen = 0
-        self._fresh = 0
-        self._failed = 0
-        self._begun = self._said = time.monotonic()
-
-    def expect(self, expected: int) -> None:
-        """How much is to be done, from now on."""
-        self._expected = expected
-        self._begun = time.monotonic()
-
-    def __call__(self, outcome: Outcome, settled: bool) -> None:
-        self._seen += self._measure.of(outcome)
-        self._fresh += 0 if settled else self._measure.of(outcome)
+    def show_outcome(self, outcome: Outcome, is_unchanged: bool) -> None:
+        amount = self._unit.count(outcome)
+        self._done += amount
+        self._new += 0 if is_unchanged else amount
         if outcome.state is State.FAILED:
             self._failed += 1
-            if not settled:
-                click.echo(_failure(outcome), err=True)
+            if not is_unchanged:
+                self.show_message(f"failed ({outcome.reason}): {outcome.message or outcome.name}")
+        self._show_counts(amount)
+
+    def _show_counts(self, amount: int) -> None:
+        raise NotImplementedError
+
+    def _get_rate(self, count: int, name: str = "") -> float:
         now = time.monotonic()
-        if self._seen and now - self._said >= _EVERY:
-            self._said = now
-            rate = max(self._fresh, 1) / max(now - self._begun, 1e-3)
-            word = f" {self._measure.word}" if self._measure.word else ""
-            far, left = f"{self._seen}{word}", ""
-            if self._expected:
-                far = f"{self._seen} of {self._expected}{word}"
-                left = f", about {max(self._expected - self._seen, 0) / rate:.0f} s left"
-            click.echo(f"{far}, {rate:.1f}/s, {self._failed} failed{left}", err=True)
+        return count / max(now - self._start_times.setdefault(name, now), 1e-3)
 
 
-def _tell(said: str) -> None:
-    click.echo(printable(said), err=True)
+class _BarView(_CountingView):
+    def __init__(self, bar: Progress, total: int, unit: ProgressUnit) -> None:
+        super().__init__(total, unit)
+        self._bar = bar
+        self._tasks: dict[str, TaskID] = {}
+        self._add_task("", "restoring", total or None)
+
+    def _add_task(self, name: str, description: str, total: int | None) -> None:
+        self._tasks[name] = self._bar.add_task(description, total=total, rate=0.0, failed="")
+
+    def show_message(self, message: str) -> None:
+        self._bar.console.print(make_printable(message), markup=False, highlight=False)
+
+    def set_total(self, total: int) -> None:
+        self._bar.update(self._tasks[""], total=total)
+
+    def show_search(self, name: str, frames: int, searched: int) -> None:
+        if name not in self._tasks:
+            self._add_task(name, f"cuts of {escape(make_printable(name))}", frames)
+        rate, is_going_on = self._get_rate(searched, name), searched < frames
+        self._bar.update(self._tasks[name], completed=searched, rate=rate, visible=is_going_on)
+
+    def _show_counts(self, amount: int) -> None:
+        failed = f"{self._failed} failed" if self._failed else ""
+        rate = self._get_rate(self._new)
+        self._bar.update(self._tasks[""], advance=amount, rate=rate, failed=failed)
 
 
-def _failure(outcome: Outcome) -> str:
-    return f"failed ({outcome.reason}): {printable(outcome.message or outcome.name)}"
+class _PlainView(_CountingView):
+    """Print failures at once, and every few seconds how far the run is."""
+
+    def __init__(self, total: int, unit: ProgressUnit) -> None:
+        super().__init__(total, unit)
+        self._last_messages = dict(self._start_times)
+
+    def show_message(self, message: str) -> None:
+        print_line(message, err=True)
+
+    def set_total(self, total: int) -> None:
+        self._total = total
+        self._start_times[""] = time.monotonic()
+
+    def show_search(self, name: str, frames: int, searched: int) -> None:
+        rate = self._get_rate(max(searched, 1), name)
+        if self._is_due(name):
+            left = f"{rate:.1f}/s, about {(frames - searched) / rate:.0f} s left"
+            self.show_message(f"cuts of {name}: {searched} of {frames} frames, {left}")
+
+    def _show_counts(self, amount: int) -> None:
+        if not (self._done and self._is_due("")):
+            return
+        rate = self._get_rate(max(self._new, 1))
+        unit = f" {self._unit.name}" if self._unit.name else ""
+        progress, remaining = f"{self._done}{unit}", ""
+        if self._total:
+            progress = f"{self._done} of {self._total}{unit}"
+            remaining = f", about {max(self._total - self._done, 0) / rate:.0f} s left"
+        self.show_message(f"{progress}, {rate:.1f}/s, {self._failed} failed{remaining}")
+
+    def _is_due(self, name: str) -> bool:
+        now = time.monotonic()
+        if now - self._last_messages.setdefault(name, now) < _INTERVAL:
+            return False
+        self._last_messages[name] = now
+        return True
 
 
-def exit_code_of(summary: Summary) -> int:
-    """What a run's command ends with; says it when the run ended before its work."""
+def report_end(summary: Summary) -> int:
+    """Explain a run that ended early, and return the exit code."""
     if summary.interrupted:
         click.echo("interrupted; the same command goes on where this run ended", err=True)
     elif summary.out_of_time:
@@ -188,16 +184,16 @@ def exit_code_of(summary: Summary) -> int:
 
 
 def show_summary(summary: Summary, manifest: str) -> None:
-    """The end of a run, on stdout."""
+    """Print the summary of a run on stdout."""
     console = Console(soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    earlier = sum(summary.unchanged.values())
+    unchanged = sum(summary.unchanged.values())
     rows = (
         ("restored", summary.done),
         ("found finished", summary.adopted),
         ("skipped", summary.skipped),
         ("failed", summary.failed),
-        ("unchanged since an earlier run", earlier),
+        ("unchanged since an earlier run", unchanged),
     )
     for word, count in rows:
         if count or word in ("restored", "failed"):
@@ -205,12 +201,11 @@ def show_summary(summary: Summary, manifest: str) -> None:
     for reason, count in summary.failures.items():
         table.add_row(f"  of the failures: {reason}", f"{count:,}")
     console.print(table)
-    for one in summary.first_failures:
-        line = f"  {one.reason}: {printable(one.message or one.name)}"
-        console.print(line, markup=False, highlight=False)
+    for failure in summary.first_failures:
+        print_line(f"  {failure.reason}: {failure.message or failure.name}")
     stopped = summary.interrupted or summary.out_of_time
     if not (stopped or summary.done or summary.adopted or summary.skipped or summary.failed):
         console.print("nothing to do: everything is as an earlier run left it")
     if summary.done and summary.seconds:
         console.print(f"{summary.seconds:.1f} s, {summary.done / summary.seconds:.2f} a second")
-    console.print(f"manifest: {printable(manifest)}", markup=False, highlight=False)
+    print_line(f"manifest: {manifest}")

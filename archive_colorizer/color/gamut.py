@@ -1,145 +1,160 @@
-"""Tint: a color field at a picture's full size, strip by strip, in code values and in the gamut.
+"""Upsample a chroma field to full size, strip by strip, in code values and inside the gamut.
 
-The fast half of the blend.  All planes are float32, planar, in code values of luma, and lie in
-buffers that are used again, so that a strip stays in the processor's cache: on interleaved
-chroma and with new arrays for every step the same arithmetic takes six times as long.
+All planes are float32, planar, in code values of luma, and live in reused buffers, so that a
+strip stays in the processor's cache: with interleaved chroma and new arrays for every step, the
+same arithmetic takes six times as long.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import cv2
 import numpy as np
 
-from archive_colorizer.color.resample import rows_among
-from archive_colorizer.color.space import FloatArray, Plane, planes_of
+from archive_colorizer.color.resample import locate_rows
+from archive_colorizer.color.space import KB, KR, FloatArray, Plane, split_planes
 
 _STRIP: Final = 3 << 15
-"""Pixels of a strip: its planes (2 MB) stay in a cache, and calls cost little beside them."""
-_TOGETHER: Final = 16
-"""Rows that are made of known rows at once: of the weights that this takes, most are 0."""
+"""Pixels of a strip: its planes (2 MB) fit a cache, and the cost of calls is small."""
+_ROW_GROUP: Final = 16
+"""Rows that are interpolated at once; of their weights, most are 0."""
 _TINY: Final = 2.0**-22
-"""Of white: how far beyond black and white color may go, so that nothing is divided by 0.
-
-A few times what float32 tells apart there, and far from half a code at 16 bits.
-"""
+"""Overshoot beyond black and white, as a share of white, that avoids a division by 0."""
 _DEPTHS: Final = {"uint8": cv2.CV_8U, "uint16": cv2.CV_16U}
 
 
+class Coding(Protocol):
+    """Define the meaning of code values: `depth` in bits, and the luma `weights` KR and KB."""
+
+    @property
+    def depth(self) -> int: ...
+    @property
+    def black(self) -> int: ...
+    @property
+    def white(self) -> int: ...
+    @property
+    def neutral(self) -> int: ...
+    @property
+    def chroma_span(self) -> int: ...
+    @property
+    def weights(self) -> tuple[float, float]: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """Code values of black and white, and the luma's weights of red and blue."""
+class FullRange:
+    """Code black as 0 and white as the largest code, as JPEG and all still pictures do."""
 
-    black: int
-    white: int
-    weights: tuple[float, float]
-
-    @property
-    def red_of_cr(self) -> float:
-        """Code values that a Cr of 1 adds to red."""
-        return 2 * (1 - self.weights[0]) * (self.white - self.black)
+    depth: int = 8
+    weights: tuple[float, float] = (KR, KB)
+    black = 0
 
     @property
-    def blue_of_cb(self) -> float:
-        """Code values that a Cb of 1 adds to blue."""
-        return 2 * (1 - self.weights[1]) * (self.white - self.black)
+    def white(self) -> int:
+        return (1 << self.depth) - 1
+
+    @property
+    def neutral(self) -> int:
+        return 1 << (self.depth - 1)
+
+    chroma_span = white
 
 
-class Tint:
-    """What a field adds to the luma of one picture."""
+class ChromaUpsampler:
+    """Compute what a chroma field adds to the luma of one picture."""
 
-    def __init__(self, lines: FloatArray, scale: Scale, height: int, width: int) -> None:
-        """lines: h x w x 4 as in ChromaField, for the scale's weights; sides in pixels."""
-        self.rows = min(max(8, _STRIP // width), height)
-        """How many a strip has at most."""
-        self._scale = scale
-        self._wide = _widened(lines, scale, width)
-        self._at = rows_among(len(lines), 0, height, height)
-        self._known = np.arange(len(lines), dtype=np.float32)
-        self._buffers = np.empty((5, self.rows, width), np.float32)
+    def __init__(self, lines: FloatArray, coding: Coding, height: int, width: int) -> None:
+        """Take lines (h x w x 4 as in ChromaField, for coding's weights) and the full size.
 
-    def add(
-        self, top: int, seen: Plane, dark: Plane, light: Plane, kept: FloatArray | None = None
-    ) -> tuple[FloatArray, FloatArray]:
-        """What is added to red and to blue in the strip whose first row is `top`: n x width.
-
-        seen: luma; dark, light: the darkest and the lightest luma that the color will sit on.
-        kept: how much of the color stays, 0 to 1; None for all of it.
-        Color is shrunk along the line to neutral, which keeps hue and luma, until it is inside
-        the gamut on both.  Valid until the next strip is asked for.
+        cr_to_red, cb_to_blue: code values that a Cr or Cb of 1 adds.
         """
-        luma, slope_of_red, slope_of_blue, red, blue = self._buffers[:, : len(seen)]
-        self._between(top, self._buffers[1:, : len(seen)])
-        np.copyto(luma, seen)
-        # So far, red and blue are the offsets of the lines.
-        cv2.accumulateProduct(slope_of_red, luma, red)
-        cv2.accumulateProduct(slope_of_blue, luma, blue)
-        share = self._fitting(red, blue, dark, light)
-        if kept is not None:
-            np.multiply(share, kept, out=share)
+        self.strip_rows = min(max(8, _STRIP // width), height)
+        self.cr_to_red = 2 * (1 - coding.weights[0]) * (coding.white - coding.black)
+        self.cb_to_blue = 2 * (1 - coding.weights[1]) * (coding.white - coding.black)
+        self._coding = coding
+        self._lines = self._widen(lines, width)
+        self._positions = locate_rows(len(lines), 0, height, height)
+        self._line_rows = np.arange(len(lines), dtype=np.float32)
+        self._buffers = np.empty((5, self.strip_rows, width), np.float32)
+
+    def compute_offsets(
+        self, top: int, luma: Plane, dark: Plane, light: Plane, mask: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Compute the offsets of red and blue, n x width, in the strip whose first row is `top`.
+
+        dark, light: the darkest and the lightest luma that the color will be combined with.
+        mask: share of the color to keep, 0 to 1; None keeps all.
+        Color is scaled towards neutral, which preserves hue and luma, until it is inside the
+        gamut on both.  The result is valid until the next strip is requested.
+        """
+        luma_copy, slope_of_red, slope_of_blue, red, blue = self._buffers[:, : len(luma)]
+        self._interpolate_rows(top, self._buffers[1:, : len(luma)])
+        np.copyto(luma_copy, luma)
+        # Until here, red and blue hold the offsets of the lines.
+        cv2.accumulateProduct(slope_of_red, luma_copy, red)
+        cv2.accumulateProduct(slope_of_blue, luma_copy, blue)
+        share = self._compute_gamut_share(red, blue, dark, light)
+        if mask is not None:
+            np.multiply(share, mask, out=share)
         return np.multiply(red, share, out=red), np.multiply(blue, share, out=blue)
 
-    def _fitting(self, red: FloatArray, blue: FloatArray, dark: Plane, light: Plane) -> FloatArray:
-        """The share of a color, 0 to 1, that stays between black and white on dark and light."""
-        black, white = self._scale.black, self._scale.white
+    def _compute_gamut_share(
+        self, red: FloatArray, blue: FloatArray, dark: Plane, light: Plane
+    ) -> FloatArray:
+        """Compute the share of the color, 0 to 1, that fits between black and white."""
+        black, white = self._coding.black, self._coding.white
         tiny = np.float32(_TINY * white)
         if black:  # codes may lie beyond black and white
             dark, light = np.maximum(dark, black), np.minimum(light, white)
-        # Luma and slopes are used: these planes lie in their place.
-        green, share, most = self._buffers[:3, : len(dark)]
-        self._green(red, blue, green)
-        # The room up to white over the color, where that is more; then the room down to black.
-        np.maximum(np.maximum(red, blue, out=most), green, out=most)
+        # Luma and slopes are no longer needed: these planes reuse their buffers.
+        green, share, extreme = self._buffers[:3, : len(dark)]
+        self._compute_green(red, blue, green)
+        # First the headroom to white over the largest color, then that to black.
+        np.maximum(np.maximum(red, blue, out=extreme), green, out=extreme)
         np.subtract(white + tiny, light, out=share)
-        np.divide(share, np.maximum(most, share, out=most), out=share)
-        np.minimum(np.minimum(red, blue, out=most), green, out=most)
-        below = np.subtract(black - tiny, dark, out=green)
-        np.divide(below, np.minimum(most, below, out=most), out=below)
-        return np.asarray(np.minimum(share, below, out=share), dtype=np.float32)
+        np.divide(share, np.maximum(extreme, share, out=extreme), out=share)
+        np.minimum(np.minimum(red, blue, out=extreme), green, out=extreme)
+        share_below = np.subtract(black - tiny, dark, out=green)
+        np.divide(share_below, np.minimum(extreme, share_below, out=extreme), out=share_below)
+        return np.asarray(np.minimum(share, share_below, out=share), dtype=np.float32)
 
-    def paint(self, top: int, luma: Plane, out: Plane, kept: FloatArray | None = None) -> None:
-        """Red, green and blue of the strip, rounded, in n x width x 3 of luma's depth."""
-        red, blue = self.add(top, luma, luma, luma, kept)
-        seen, green = self._buffers[:2, : len(luma)]
-        np.copyto(seen, luma)
-        self._green(red, blue, green)
+    def write_rgb(self, top: int, luma: Plane, out: Plane, mask: FloatArray | None = None) -> None:
+        """Write the rounded R', G', B' of the strip to `out`, n x width x 3 at luma's depth."""
+        red, blue = self.compute_offsets(top, luma, luma, luma, mask)
+        luma_copy, green = self._buffers[:2, : len(luma)]
+        np.copyto(luma_copy, luma)
+        self._compute_green(red, blue, green)
         depth = _DEPTHS[luma.dtype.name]
-        cv2.merge([cv2.add(seen, one, dtype=depth) for one in (red, green, blue)], dst=out)
+        cv2.merge(
+            [cv2.add(luma_copy, offset, dtype=depth) for offset in (red, green, blue)], dst=out
+        )
 
-    def _green(self, red: FloatArray, blue: FloatArray, green: FloatArray) -> None:
-        """What green gives so that luma stays."""
-        kr, kb = self._scale.weights
+    def _compute_green(self, red: FloatArray, blue: FloatArray, green: FloatArray) -> None:
+        kr, kb = self._coding.weights
         kg = 1 - kr - kb
         cv2.addWeighted(red, -kr / kg, blue, -kb / kg, 0.0, dst=green)
 
-    def _between(self, top: int, out: FloatArray) -> None:
-        """Rows of the picture (4 x n x width) from the known rows around them, linearly."""
-        known = self._wide.shape[1]
-        for begin in range(0, out.shape[1], _TOGETHER):
-            rows = out[:, begin : begin + _TOGETHER]
-            above = top + begin
-            at = self._at[above : above + rows.shape[1], None]
-            first, last = int(at[0, 0]), min(int(at[-1, 0]) + 2, known)
-            weights = np.maximum(1 - np.abs(at - self._known[first:last]), 0)
-            np.matmul(weights, self._wide[:, first:last], out=rows)
+    def _interpolate_rows(self, top: int, out: FloatArray) -> None:
+        """Interpolate rows of the picture (4 x n x width) linearly between those of the field."""
+        height = self._lines.shape[1]
+        for start in range(0, out.shape[1], _ROW_GROUP):
+            rows = out[:, start : start + _ROW_GROUP]
+            first_row = top + start
+            positions = self._positions[first_row : first_row + rows.shape[1], None]
+            first, last = int(positions[0, 0]), min(int(positions[-1, 0]) + 2, height)
+            weights = np.maximum(1 - np.abs(positions - self._line_rows[first:last]), 0)
+            np.matmul(weights, self._lines[:, first:last], out=rows)
 
-
-def _widened(lines: FloatArray, scale: Scale, width: int) -> FloatArray:
-    """Lines at the picture's width: 4 x h x width, slopes of red and blue, then their offsets.
-
-    A color is then slope * code + offset.
-    """
-    slope_cb, slope_cr, offset_cb, offset_cr = planes_of(lines)
-    span = scale.white - scale.black
-    colors = (
-        (slope_cr, offset_cr, scale.red_of_cr),
-        (slope_cb, offset_cb, scale.blue_of_cb),
-    )
-    planes: list[Any] = [slope * (whole / span) for slope, _, whole in colors]
-    for slope, offset, whole in colors:
-        of_black = whole / span * scale.black
-        planes.append(cv2.addWeighted(offset, whole, slope, -of_black, 0.0))
-    wide = np.empty((4, len(lines), width), np.float32)
-    for plane, out in zip(planes, wide, strict=True):
-        cv2.resize(plane, out.shape[::-1], dst=out)
-    return wide
+    def _widen(self, lines: FloatArray, width: int) -> FloatArray:
+        """Convert to 4 x h x width: slopes of red and blue, then offsets, over code values."""
+        slope_cb, slope_cr, offset_cb, offset_cr = split_planes(lines)
+        black, span = self._coding.black, self._coding.white - self._coding.black
+        colors = ((slope_cr, offset_cr, self.cr_to_red), (slope_cb, offset_cb, self.cb_to_blue))
+        planes: list[Any] = [slope * (factor / span) for slope, _, factor in colors]
+        planes += [
+            cv2.addWeighted(offset, factor, slope, -(factor / span * black), 0.0)
+            for slope, offset, factor in colors
+        ]
+        wide = np.empty((4, len(lines), width), np.float32)
+        for plane, out in zip(planes, wide, strict=True):
+            cv2.resize(plane, out.shape[::-1], dst=out)
+        return wide

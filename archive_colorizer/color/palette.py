@@ -1,9 +1,9 @@
-"""The palette of a photograph in color, and a mask moved towards it.
+"""Measure the palette of a color photograph, and move a mask towards it.
 
-What is compared is a* and b*, in shadows, midtones and lights apart: their means and covariances
-(Reinhard et al.: Color Transfer between Images, 2001).  The map between two covariances is the
-linear Monge-Kantorovitch one, which moves colors least (Pitie, Kokaram: The Linear
-Monge-Kantorovitch Linear Colour Mapping for Example-Based Colour Transfer, 2007).  It is bounded.
+A palette is the means and covariances of a* and b* in shadows, midtones and lights (Reinhard et
+al.: Color Transfer between Images, 2001).  The map between two covariances is the linear
+Monge-Kantorovitch one, which moves colors least (Pitie, Kokaram: The Linear Monge-Kantorovitch
+Linear Colour Mapping for Example-Based Colour Transfer, 2007), within bounds.
 """
 
 from dataclasses import dataclass
@@ -13,65 +13,79 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.color.correct import in_gamut
-from archive_colorizer.color.space import FloatArray, chroma_of_ab, lab_of, lightness_of, rgb_of
+from archive_colorizer.color.correct import compress_to_gamut
+from archive_colorizer.color.space import (
+    ByteArray,
+    FloatArray,
+    compute_lightness,
+    compute_rgb,
+    convert_ab_to_chroma,
+    convert_rgb_to_lab,
+)
 
-Tone: TypeAlias = tuple[float, float, float, float, float, float]
+ToneStatistics: TypeAlias = tuple[float, float, float, float, float, float]
 """Share of the picture; means of a* and b*; variance of a*, covariance, variance of b*."""
+Tones: TypeAlias = tuple[ToneStatistics, ToneStatistics, ToneStatistics, ToneStatistics]
 
 _CENTERS: Final = (20.0, 50.0, 80.0)
-"""L* of shadows, midtones, lights; between two, a pixel belongs to both."""
+"""L* of shadows, midtones, lights; a pixel between two belongs to both."""
 _RARE: Final = 0.02
-"""A tone with less of the picture says too little: the whole picture speaks for it."""
+"""A tone with a smaller share of the picture uses the statistics of the whole picture."""
 _FLOOR: Final = 4.0
-"""Added to variances, so that what is nearly grey is not torn apart."""
+"""Added to variances, so that nearly grey colors are not stretched apart."""
 _GAIN: Final = (0.5, 2.0)
 _SHIFT: Final = 15.0
-"""How much the spread of colors and their mean may change."""
+"""Bounds on the change of the deviation and of the mean of colors."""
 
 _Matrix: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """The palette in the photograph file `name`: one Tone for each third of lightness, and all."""
+    """Hold the statistics of photograph `name`: shadows, midtones, lights and the whole."""
 
     name: str
     sha256: str
-    tones: tuple[Tone, Tone, Tone, Tone]
+    tones: Tones
 
 
-def tones_of(lab: FloatArray) -> tuple[Tone, Tone, Tone, Tone]:
-    """Shadows, midtones, lights and all of h x w x 3 L*a*b*."""
+def measure_tones(lab: FloatArray) -> Tones:
+    """Measure shadows, midtones, lights and the whole of h x w x 3 L*a*b*."""
     ab = lab[..., 1:].reshape(-1, 2).astype(np.float64)
-    shares = [one.reshape(-1) for one in _memberships(lab[..., 0])]
-    shadows, middle, lights = (_tone(ab, one) for one in shares)
-    return shadows, middle, lights, _tone(ab, np.ones(len(ab)))
+    shares = [share.reshape(-1) for share in _compute_memberships(lab[..., 0])]
+    shadows, middle, lights = (_measure_tone(ab, share) for share in shares)
+    return shadows, middle, lights, _measure_tone(ab, np.ones(len(ab)))
 
 
-def palette_of(rgb: npt.NDArray[np.uint8], name: str, sha256: str) -> Palette:
-    """The palette of h x w x 3 sRGB."""
-    return Palette(name, sha256, tones_of(lab_of(rgb.astype(np.float32) / np.float32(255))))
+def measure_palette(rgb: ByteArray, name: str, sha256: str) -> Palette:
+    """Measure the palette of an h x w x 3 sRGB photograph."""
+    return Palette(
+        name, sha256, measure_tones(convert_rgb_to_lab(rgb.astype(np.float32) / np.float32(255)))
+    )
 
 
-def moved(mask: FloatArray, luma: FloatArray, palette: Palette, amount: float) -> FloatArray:
-    """The mask (h x w x 2 chroma on h x w luma, 0..1) moved to the palette: 0 not, 1 wholly."""
+def apply_palette(
+    mask: FloatArray, luma: FloatArray, palette: Palette, amount: float
+) -> FloatArray:
+    """Move a mask (h x w x 2 chroma on h x w luma, 0..1) towards a palette; amount: 0 to 1."""
     if amount == 0:
         return mask
-    lab = lab_of(np.clip(rgb_of(luma, in_gamut(mask, luma)), 0, 1))
+    lab = convert_rgb_to_lab(np.clip(compute_rgb(luma, compress_to_gamut(mask, luma)), 0, 1))
     ab = lab[..., 1:]
-    own = tones_of(lab)
+    tones = measure_tones(lab)
     result = np.zeros_like(ab)
-    for at, share in enumerate(_memberships(lightness_of(luma))):
-        rare = min(own[at][0], palette.tones[at][0]) < _RARE
-        matrix, before, after = _map(own[-1 if rare else at], palette.tones[-1 if rare else at])
-        turned = cv2.transform(ab - before.astype(np.float32), matrix.astype(np.float32))
-        result += share[..., None] * (turned + after.astype(np.float32))
-    return chroma_of_ab(luma, (ab + np.float32(amount) * (result - ab)).astype(np.float32))
+    for index, share in enumerate(_compute_memberships(compute_lightness(luma))):
+        is_rare = min(tones[index][0], palette.tones[index][0]) < _RARE
+        matrix, before, after = _compute_transfer(
+            tones[-1 if is_rare else index], palette.tones[-1 if is_rare else index]
+        )
+        shifted = cv2.transform(ab - before.astype(np.float32), matrix.astype(np.float32))
+        result += share[..., None] * (shifted + after.astype(np.float32))
+    return convert_ab_to_chroma(luma, (ab + np.float32(amount) * (result - ab)).astype(np.float32))
 
 
-def _memberships(lightness: FloatArray) -> list[FloatArray]:
-    """How much each pixel belongs to each tone; they sum to 1."""
+def _compute_memberships(lightness: FloatArray) -> list[FloatArray]:
+    """Compute how much each pixel belongs to each tone; the memberships sum to 1."""
     bounded = np.clip(lightness, _CENTERS[0], _CENTERS[-1])
     return [
         np.asarray(
@@ -82,35 +96,39 @@ def _memberships(lightness: FloatArray) -> list[FloatArray]:
     ]
 
 
-def _tone(ab: _Matrix, share: npt.NDArray[Any]) -> Tone:
+def _measure_tone(ab: _Matrix, share: npt.NDArray[Any]) -> ToneStatistics:
     total = float(share.sum())
     if total == 0:
         return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     mean = (share[:, None] * ab).sum(axis=0) / total
-    away = ab - mean
-    spread = (share[:, None] * away).T @ away / total
+    deviation = ab - mean
+    spread = (share[:, None] * deviation).T @ deviation / total
     means = float(mean[0]), float(mean[1])
     return total / len(ab), *means, float(spread[0, 0]), float(spread[0, 1]), float(spread[1, 1])
 
 
-def _map(own: Tone, wanted: Tone) -> tuple[_Matrix, _Matrix, _Matrix]:
-    """Matrix, and the means before and after, from one tone to the other."""
-    before, after = np.array(own[1:3]), np.array(wanted[1:3])
-    way = after - before
-    length = float(np.hypot(*way))
-    after = before + way * min(1.0, _SHIFT / max(length, 1e-9))
-    root = _power(_covariance(own), 0.5)
-    back = _power(_covariance(own), -0.5)
-    matrix = back @ _power(root @ _covariance(wanted) @ root, 0.5) @ back
+def _compute_transfer(
+    source: ToneStatistics, target: ToneStatistics
+) -> tuple[_Matrix, _Matrix, _Matrix]:
+    """Compute the matrix and the means before and after for a move between two tones."""
+    before, after = np.array(source[1:3]), np.array(target[1:3])
+    shift = after - before
+    length = float(np.hypot(*shift))
+    after = before + shift * min(1.0, _SHIFT / max(length, 1e-9))
+    root = _raise_to_power(_build_covariance(source), 0.5)
+    inverse_root = _raise_to_power(_build_covariance(source), -0.5)
+    matrix = (
+        inverse_root @ _raise_to_power(root @ _build_covariance(target) @ root, 0.5) @ inverse_root
+    )
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.clip(values, *_GAIN)) @ vectors.T, before, after
 
 
-def _covariance(tone: Tone) -> _Matrix:
-    _, _, _, one, both, other = tone
-    return np.array([[one + _FLOOR, both], [both, other + _FLOOR]])
+def _build_covariance(tone: ToneStatistics) -> _Matrix:
+    _, _, _, variance_a, covariance, variance_b = tone
+    return np.array([[variance_a + _FLOOR, covariance], [covariance, variance_b + _FLOOR]])
 
 
-def _power(matrix: _Matrix, exponent: float) -> _Matrix:
+def _raise_to_power(matrix: _Matrix, exponent: float) -> _Matrix:
     values, vectors = np.linalg.eigh(matrix)
     return np.asarray((vectors * np.maximum(values, 1e-9) ** exponent) @ vectors.T)

@@ -1,6 +1,6 @@
-"""Unsharp mask on luma: the one setting that gives up the source's own luma, so it is never silent.
+"""Unsharp mask on luma, the one setting that changes the luma of the source.
 
-Works in strips at the picture's own depth; only a strip is ever float.
+It works at the source's depth; only a strip at a time is float.
 """
 
 import math
@@ -11,19 +11,20 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.color.space import Plane, white_of
+from archive_colorizer.color.space import Plane, get_white
 
 _STRIP: Final = 256
 _REACH: Final = 4
-"""Radii after which a Gaussian is nothing more."""
+"""Radii after which a Gaussian is negligible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sharpening:
-    """amount: share of the detail that is added.  radius: sigma of the blur in pixels.
+    """Describe an unsharp mask.
 
-    threshold: detail that counts as grain, in levels of 255; what is stronger is taken less it,
-    so that nothing jumps.
+    amount: share of the detail to add.  radius: sigma of the blur in pixels.  threshold: detail
+    that counts as grain, in levels of 255; it is subtracted from stronger detail, so that there
+    is no step.
     """
 
     amount: float
@@ -31,34 +32,34 @@ class Sharpening:
     threshold: float = 0.0
 
     @property
-    def said(self) -> str:
-        """A sentence's part for people."""
+    def description(self) -> str:
+        """The settings as part of a sentence."""
         return (
             f"unsharp mask, amount {self.amount:g}, radius {self.radius:g} pixels, "
             f"threshold {self.threshold:g} of 255"
         )
 
 
-def sharpened(luma: Plane, how: Sharpening) -> Plane:
-    """Luma (H x W, uint8 or uint16) plus `amount` times what a blur takes from it, rounded.
+def sharpen(luma: Plane, sharpening: Sharpening) -> Plane:
+    """Add `amount` times the detail that a blur removes to luma (H x W), rounded at its depth.
 
-    A flat area stays what it is.  At the edges of the picture the blur sees its edge go on.
+    Flat areas stay unchanged.  The blur replicates the edges of the picture.
     """
-    white = white_of(luma)
-    least = np.float32(how.threshold * white / 255)
-    reach = math.ceil(_REACH * how.radius)
+    white = get_white(luma)
+    threshold = np.float32(sharpening.threshold * white / 255)
+    reach = math.ceil(_REACH * sharpening.radius)
     size = (2 * reach + 1, 2 * reach + 1)
-    made: npt.NDArray[Any] = np.empty_like(luma)
+    result: npt.NDArray[Any] = np.empty_like(luma)
     for top in range(0, luma.shape[0], _STRIP):
         first = max(top - reach, 0)
         last = min(top + _STRIP + reach, luma.shape[0])
         exact = luma[first:last].astype(np.float32)
-        blurred = cv2.GaussianBlur(exact, size, how.radius, borderType=cv2.BORDER_REPLICATE)
+        blurred = cv2.GaussianBlur(exact, size, sharpening.radius, borderType=cv2.BORDER_REPLICATE)
         inner = slice(top - first, min(top + _STRIP, luma.shape[0]) - first)
         detail = exact[inner] - blurred[inner]
-        if least:
-            detail -= np.clip(detail, -least, least)
-        detail *= np.float32(how.amount)
+        if threshold:
+            detail -= np.clip(detail, -threshold, threshold)
+        detail *= np.float32(sharpening.amount)
         detail += exact[inner]
-        made[top : top + _STRIP] = np.rint(np.clip(detail, 0, white, out=detail), out=detail)
-    return made
+        result[top : top + _STRIP] = np.rint(np.clip(detail, 0, white, out=detail), out=detail)
+    return result

@@ -1,4 +1,4 @@
-"""A picture in color that need never be whole in memory: it is made strip by strip."""
+"""A color image that is produced strip by strip, so that it is never whole in memory."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ from archive_colorizer.color.space import Plane
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """R'G'B' or R'G'B'A: H x W x 3 or 4 samples, uint8 or uint16.
+class StripImage:
+    """Hold the shape and dtype (uint8 or uint16) of an R'G'B' or R'G'B'A image, and its source.
 
-    strips: begins at the top each time it is called, and gives whole rows in their order, n x W
-        x 3 or 4 each; a strip is valid until the next one is asked for.
+    strips: starts at the top on each call and yields whole rows in order, n x W x 3 or 4 each;
+        a strip is valid until the next one is requested.
     """
 
     shape: tuple[int, int, int]
@@ -24,22 +24,20 @@ class Picture:
     strips: Callable[[], Iterator[Plane]]
 
     @classmethod
-    def of(cls, samples: Plane) -> "Picture":
-        """One that is whole already."""
+    def from_samples(cls, samples: Plane) -> "StripImage":
         height, width, bands = samples.shape
         return cls((height, width, bands), samples.dtype, lambda: iter((samples,)))
 
     @property
     def nbytes(self) -> int:
-        """Of all samples."""
         return math.prod(self.shape) * self.dtype.itemsize
 
-    def whole(self) -> Plane:
-        """All samples, row by row; those that it was made of where it was whole already."""
+    def assemble(self) -> Plane:
+        """Return all samples, C-contiguous, without a copy if they are one contiguous strip."""
         parts = self.strips()
         first = next(parts)
         if len(first) == self.shape[0]:
-            return _contiguous(first)
+            return np.ascontiguousarray(first)  # type: ignore[return-value]
         result: npt.NDArray[Any] = np.empty(self.shape, self.dtype)
         result[: len(first)] = first
         top = len(first)
@@ -48,27 +46,22 @@ class Picture:
             top += len(strip)
         return result
 
-    def rows(self, count: int) -> Iterator[Plane]:
-        """Strips of `count` rows, the last one of those that are left, each valid as `strips`."""
-        held: npt.NDArray[Any] = np.empty((count, *self.shape[1:]), self.dtype)
+    def iterate_rows(self, count: int) -> Iterator[Plane]:
+        """Yield strips of `count` rows (the last may be shorter), valid like those of `strips`."""
+        buffer: npt.NDArray[Any] = np.empty((count, *self.shape[1:]), self.dtype)
         filled = 0
         for strip in self.strips():
-            at = 0
-            while at < len(strip):
-                part = strip[at : at + count - filled]
-                at += len(part)
+            offset = 0
+            while offset < len(strip):
+                part = strip[offset : offset + count - filled]
+                offset += len(part)
                 if len(part) == count:
                     yield part
                     continue
-                held[filled : filled + len(part)] = part
+                buffer[filled : filled + len(part)] = part
                 filled += len(part)
                 if filled == count:
-                    yield held
+                    yield buffer
                     filled = 0
         if filled:
-            yield held[:filled]
-
-
-def _contiguous(samples: Plane) -> Plane:
-    row_by_row: Plane = np.ascontiguousarray(samples)  # type: ignore[assignment]
-    return row_by_row
+            yield buffer[:filled]

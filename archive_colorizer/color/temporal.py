@@ -1,14 +1,14 @@
-"""Steady color: masks of a shot averaged along the motion of its picture, forward and backward.
+"""Stabilize the color of a shot: average masks along the optical flow, forward and backward.
 
-The mask of a frame becomes the weighted mean of the masks of all frames around it, each
-carried to this frame by the motion between neighbors, step by step.  Every step takes a share
-of the weight away, and more where the carried luma is not the luma found there (behind what
-moves, across a flash, on dust) or the way there is not the way back.  Both directions weigh
-alike, so nothing lags behind, and no frame depends on the order of work.
+The mask of a frame becomes the weighted mean of the masks of all frames around it, each warped
+to this frame by the motion between neighbors, step by step.  Every step reduces the weight, and
+more so where the warped luma does not match (occlusions, flashes, dust) or the forward and
+backward flow disagree.  Both directions weigh alike, so color does not lag, and no frame depends
+on the order of processing.
 
-Motion is dense inverse search (Kroeger et al., Fast Optical Flow using Dense Inverse Search,
-ECCV 2016) on luma whose local mean and spread were taken out, so that the flicker of an old
-print and slow fades are no change.  Masks of two shots never belong into one call.
+The flow is dense inverse search (Kroeger et al., Fast Optical Flow using Dense Inverse Search,
+ECCV 2016) on luma with its local mean and deviation removed, so that flicker and slow fades do
+not count as changes.
 """
 
 import math
@@ -21,149 +21,141 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.color.space import FloatArray
+from archive_colorizer.color.resample import average
+from archive_colorizer.color.space import ByteArray, FloatArray
 
-Mask: TypeAlias = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+Mask: TypeAlias = npt.NDArray[np.float16] | FloatArray
 
 LARGEST_ERROR: Final = 1 / 256
-"""What frames beyond `reach` can change, as a share of how far their masks are from those inside.
+"""Effect of frames beyond `compute_reach`, as a share of the difference of their masks.
 
-Masks of one thing in one shot lie within a tenth of the chroma range, which makes that a
-tenth of a code of 8 bits.
+Masks of an object lie within a tenth of the chroma range: the error is a tenth of an 8-bit code.
 """
 
-_LONGEST_MEMORY: Final = 20.0
-"""Frames on either side that weigh as much as all there are, at smoothing 1."""
-_SURROUNDINGS: Final = 0.25
-"""Of the short side: the window over which luma's mean and spread are taken out."""
+_MAX_MEMORY: Final = 20.0
+"""Total weight, in frames, of each side at smoothing 1."""
+_WINDOW: Final = 0.25
+"""Window for the local mean and deviation of luma, as a share of the short side."""
 _GRAIN: Final = 0.04
-"""Spread of luma (10 of 255) below which structure is taken for grain."""
-_STEP: Final = 42.0
-"""Codes of a pattern for one spread; 3 spreads fit on either side of 128."""
-_UNLIKE: Final = 0.3
-"""Spreads between carried and found luma at which trust has fallen to 1/e."""
-_ASTRAY: Final = 2.0
-"""Pixels by which going there and back may miss, to the same effect.
-
-Any picture can be bent to look like another, but not both in the same way.
-"""
-_SMALLEST: Final = 16
-"""Pixels; dense inverse search refuses smaller pictures, where nothing can be told anyway."""
+"""Deviation of luma (10 of 255) below which structure counts as grain."""
+_CODES_PER_SPREAD: Final = 42.0
+"""Pattern codes for one standard deviation; 3 fit on either side of 128."""
+_LUMA_TOLERANCE: Final = np.float32(_CODES_PER_SPREAD * 0.3)
+"""Luma mismatch, 0.3 standard deviations, at which the weight falls to 1/e."""
+_MOTION_TOLERANCE: Final = np.float32(2.0)
+"""Disagreement of forward and backward flow, in pixels, at which the weight falls to 1/e."""
+_MIN_SIDE: Final = 16
+"""Pixels; dense inverse search rejects smaller images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Glimpse:
-    """What smoothing keeps of a frame, at the network's size.
+class FilmFrameMask:
+    """Hold the mask and the normalized luma of a frame, at the network's size.
 
-    mask: h x w x 2 chroma; float16 halves the memory and is exact to 1/16 code of 8 bits.
-    pattern: h x w uint8, luma without its local mean and spread.
+    mask: h x w x 2 chroma; float16 halves the memory and is exact to 1/16 of an 8-bit code.
+    pattern: h x w uint8, luma without its local mean and deviation.
     """
 
     mask: Mask
-    pattern: npt.NDArray[np.uint8]
+    pattern: ByteArray
 
 
-def glimpse(mask: Mask, luma: FloatArray) -> Glimpse:
-    """A mask (h x w x 2) with the pattern of its luma (h x w, 0..1, any exposure)."""
-    side = max(3, round(_SURROUNDINGS * min(luma.shape))) | 1
+def prepare_frame(mask: Mask, luma: FloatArray) -> FilmFrameMask:
+    """Pair a mask (h x w x 2) with the normalized pattern of its luma (h x w, 0..1)."""
+    side = max(3, round(_WINDOW * min(luma.shape))) | 1
     calm = np.asarray(cv2.GaussianBlur(luma, (3, 3), 0), dtype=np.float32)
-    mean = _mean(calm, side)
-    spread = np.sqrt(np.maximum(_mean(calm * calm, side) - mean * mean, 0))
-    codes = (calm - mean) / (spread + np.float32(_GRAIN)) * np.float32(_STEP) + np.float32(128)
-    return Glimpse(mask, np.rint(np.clip(codes, 0, 255)).astype(np.uint8))
+    mean = average(calm, side)
+    spread = np.sqrt(np.maximum(average(calm * calm, side) - mean * mean, 0))
+    codes = (calm - mean) / (spread + np.float32(_GRAIN)) * np.float32(
+        _CODES_PER_SPREAD
+    ) + np.float32(128)
+    return FilmFrameMask(mask, np.rint(np.clip(codes, 0, 255)).astype(np.uint8))
 
 
-def steady(glimpses: Sequence[Glimpse], smoothing: float) -> Iterator[Mask]:
-    """The masks of a shot, or of a part with its surroundings, steady in time and in order.
+def smooth_masks(frames: Sequence[FilmFrameMask], smoothing: float) -> Iterator[Mask]:
+    """Yield the smoothed masks of one shot, or of a part with its neighbors, in order.
 
-    smoothing: 0 gives the masks as they are, 1 the longest memory.  Each result lies between
-    the least and the greatest chroma that the shot's masks have.
+    smoothing: 0 leaves the masks unchanged, 1 averages over the most frames.  Each result lies
+    between the minimum and the maximum chroma of the shot's masks.
     """
-    share = _share(smoothing)
-    if not share or len(glimpses) < 2:
-        yield from (seen.mask for seen in glimpses)
+    share = _compute_share(smoothing)
+    if not share or len(frames) < 2:
+        yield from (frame.mask for frame in frames)
         return
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    ahead = _ahead(glimpses, share, flow)
-    past: FloatArray | None = None
-    for at, seen in enumerate(glimpses):
-        known = _weighed(seen.mask)
-        if past is not None:
-            known += share * _carried(past, glimpses[at - 1], seen, flow)
-        past = known
-        total = known + ahead.pop()
+    sums_ahead = _sum_later_frames(frames, share, flow)
+    carried_sum: FloatArray | None = None
+    for index, frame in enumerate(frames):
+        weighted_sum = _attach_weight(frame.mask)
+        if carried_sum is not None:
+            weighted_sum += share * _carry(carried_sum, frames[index - 1], frame, flow)
+        carried_sum = weighted_sum
+        total = weighted_sum + sums_ahead.pop()
         yield np.asarray(total[..., :2] / total[..., 2:], dtype=np.float32)
 
 
-def reach(smoothing: float) -> int:
-    """How many frames on either side matter to a frame (see LARGEST_ERROR)."""
-    share = _share(smoothing)
+def compute_reach(smoothing: float) -> int:
+    """Compute how many frames on either side influence a frame (see LARGEST_ERROR)."""
+    share = _compute_share(smoothing)
     if not share:
         return 0
     return math.ceil(math.log(LARGEST_ERROR * (1 + share)) / math.log(share))
 
 
-def with_surroundings(first: int, last: int, shot: range, smoothing: float) -> range:
-    """The frames to look at for those from `first` to before `last` of a shot."""
-    halo = reach(smoothing)
+def add_neighbors(first: int, last: int, shot: range, smoothing: float) -> range:
+    """Extend frames `first` to `last` (exclusive) of a shot by the frames that influence them."""
+    halo = compute_reach(smoothing)
     return range(max(shot.start, first - halo), min(shot.stop, last + halo))
 
 
-def _share(smoothing: float) -> float:
-    """What one step leaves of the weight; memory, 1 / (1 - share), grows geometrically."""
-    return 1 - float(_LONGEST_MEMORY**-smoothing)
+def _compute_share(smoothing: float) -> float:
+    """Compute the weight that one step keeps; 1 / (1 - share) grows geometrically."""
+    return 1 - float(_MAX_MEMORY**-smoothing)
 
 
-def _ahead(glimpses: Sequence[Glimpse], share: float, flow: Any) -> list[npt.NDArray[np.float16]]:
-    """Weighed sums of all later masks, carried to each frame; the first frame's comes last."""
-    later = np.zeros((*glimpses[-1].pattern.shape, 3), dtype=np.float32)
+def _sum_later_frames(
+    frames: Sequence[FilmFrameMask], share: float, flow: Any
+) -> list[npt.NDArray[np.float16]]:
+    """Sum all later masks, warped to each frame and weighted; the first frame's comes last."""
+    later = np.zeros((*frames[-1].pattern.shape, 3), dtype=np.float32)
     sums = [later.astype(np.float16)]
-    for here, there in zip(glimpses[-2::-1], glimpses[:0:-1], strict=True):
-        later = share * _carried(later + _weighed(there.mask), there, here, flow)
+    for current, following in zip(frames[-2::-1], frames[:0:-1], strict=True):
+        later = share * _carry(later + _attach_weight(following.mask), following, current, flow)
         sums.append(later.astype(np.float16))
     return sums
 
 
-def _weighed(mask: Mask) -> FloatArray:
-    """h x w x 3: a mask, and its weight 1."""
+def _attach_weight(mask: Mask) -> FloatArray:
     return np.pad(mask.astype(np.float32), ((0, 0), (0, 0), (0, 1)), constant_values=1)
 
 
-def _carried(known: FloatArray, there: Glimpse, here: Glimpse, flow: Any) -> FloatArray:
-    """Weighed sums of one frame carried to its neighbor, with the weight that they deserve."""
-    height, width = here.pattern.shape
-    onward = _motion(here.pattern, there.pattern, flow)
-    back = _motion(there.pattern, here.pattern, flow)
-    there_x, there_y = cv2.split(onward + _grid(height, width))
-    found = cv2.remap(there.pattern, there_x, there_y, cv2.INTER_LINEAR)
-    # Signed, so that grain cancels out in the mean, which a wrong match does not.
-    unlike = _mean(here.pattern.astype(np.float32) - found, 5) / np.float32(_STEP * _UNLIKE)
-    astray = (onward + cv2.remap(back, there_x, there_y, cv2.INTER_LINEAR)) / np.float32(_ASTRAY)
-    inside = (there_x >= -1) & (there_x <= width) & (there_y >= -1) & (there_y <= height)
-    trust = np.exp(-unlike * unlike - np.square(astray).sum(axis=2)) * inside
-    carried = cv2.remap(known, there_x, there_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _carry(sums: FloatArray, source: FilmFrameMask, target: FilmFrameMask, flow: Any) -> FloatArray:
+    """Warp the weighted sums of a frame to its neighbor, weighted by how well the two match."""
+    height, width = target.pattern.shape
+    forward = _compute_motion(target.pattern, source.pattern, flow)
+    back = _compute_motion(source.pattern, target.pattern, flow)
+    source_x, source_y = cv2.split(forward + _build_grid(height, width))
+    matched = cv2.remap(source.pattern, source_x, source_y, cv2.INTER_LINEAR)
+    # The difference keeps its sign, so that grain cancels out in the mean; a mismatch does not.
+    mismatch = average(target.pattern.astype(np.float32) - matched, 5) / _LUMA_TOLERANCE
+    away = (forward + cv2.remap(back, source_x, source_y, cv2.INTER_LINEAR)) / _MOTION_TOLERANCE
+    inside = (source_x >= -1) & (source_x <= width) & (source_y >= -1) & (source_y <= height)
+    trust = np.exp(-mismatch * mismatch - np.square(away).sum(axis=2)) * inside
+    carried = cv2.remap(sums, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(carried * trust[..., None], dtype=np.float32)
 
 
-def _motion(
-    here: npt.NDArray[np.uint8], there: npt.NDArray[np.uint8], flow: Any
-) -> npt.NDArray[np.float32]:
-    """h x w x 2: how far away (x, y) in the other picture each pixel of this one is."""
-    if min(here.shape) < _SMALLEST:
-        return np.zeros((*here.shape, 2), dtype=np.float32)
-    return np.asarray(flow.calc(here, there, None), dtype=np.float32)
+def _compute_motion(target: ByteArray, source: ByteArray, flow: Any) -> FloatArray:
+    """Compute the offset (x, y) of each target pixel in the source: h x w x 2."""
+    if min(target.shape) < _MIN_SIDE:
+        return np.zeros((*target.shape, 2), dtype=np.float32)
+    return np.asarray(flow.calc(target, source, None), dtype=np.float32)
 
 
 @lru_cache(maxsize=4)
-def _grid(height: int, width: int) -> FloatArray:
-    """h x w x 2: the place (x, y) of each pixel."""
+def _build_grid(height: int, width: int) -> FloatArray:
+    """Return the position (x, y) of each pixel: h x w x 2, read-only."""
     rows, columns = np.mgrid[:height, :width]
-    places: FloatArray = np.stack([columns, rows], axis=2).astype(np.float32)
-    places.setflags(write=False)
-    return places
-
-
-def _mean(plane: FloatArray, side: int) -> FloatArray:
-    """Mean over side x side pixels."""
-    blurred = cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(blurred, dtype=np.float32)
+    positions: FloatArray = np.stack([columns, rows], axis=2).astype(np.float32)
+    positions.setflags(write=False)
+    return positions

@@ -1,1 +1,1 @@
-"""Find what lies below the roots: walk, classify, companions, overrides, bags."""
+"""Find the photographs below the roots, with their settings, companions and checksums."""

@@ -1,19 +1,21 @@
-"""Judge what was found below a root: a photograph to restore, or why it is none.
+"""Classify a file as a photograph to restore, or say why it is rejected.
 
-By its name where that promises a picture, and by its first bytes elsewhere.
+The name decides where it promises a picture, the first bytes decide elsewhere.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
+from archive_colorizer.errors import FailureReason
 from archive_colorizer.image.signatures import (
-    foreign,
+    can_read_raw,
+    identify_foreign_format,
     is_appledouble,
     is_foreign_raw,
-    raw_is_readable,
     sniff,
 )
-from archive_colorizer.records.jobs import Source, Unfit
+from archive_colorizer.records.jobs import RejectedEntry, Source
 
 _PICTURES: Final = frozenset(
     "jpg jpeg jpe jpf jpx jp2 j2k j2c jpc png tif tiff webp bmp dib avif heic heif hif".split()
@@ -25,61 +27,68 @@ _RAW: Final = frozenset(
 _LEFTOVERS: Final = frozenset(("thumbs.db", "desktop.ini", ".ds_store"))
 
 
-def is_called_photograph(name: str) -> bool:
+def is_photograph_name(name: str) -> bool:
     """Whether the name of a file promises a picture that may be restored."""
     extension = name.rpartition(".")[2].lower()
     return (extension in _PICTURES or extension in _RAW) and not name.startswith("._")
 
 
-def judge(
-    source: Source, beginning: Callable[[Source], bytes], whose: str | None = None
-) -> Source | Unfit:
-    """The source, or what it is instead; `beginning` gives its first MAGIC_LENGTH bytes.
+def reject(source: Source, reason: str, message: str, *, failed: bool = False) -> RejectedEntry:
+    """Account for something that is not restored."""
+    return RejectedEntry(
+        source.root, source.relative, reason, message, failed=failed, prefix=source.prefix
+    )
 
-    It is asked only for names that promise no picture, and raises OSError when it cannot.
-    `whose` tells for whom it is a file of settings, if it is one.
+
+def reject_unreadable(source: Source, error: OSError) -> RejectedEntry:
+    """Account for a file that cannot be read."""
+    message = f"{source.relative} cannot be read: {error.strerror}"
+    rejected = reject(source, FailureReason.UNREADABLE, message, failed=True)
+    return replace(rejected, errno=source.find_errno(error))
+
+
+def classify(
+    source: Source, read_beginning: Callable[[Source], bytes], settings_owner: str | None = None
+) -> Source | RejectedEntry:
+    """Return the source when it is a photograph, else why it is rejected.
+
+    read_beginning: reads the first MAGIC_LENGTH bytes, only of files whose name promises no
+    picture; may raise OSError.  settings_owner: what a file of settings is for.
     """
-    if whose is not None:
-        message = f"{source.relative} holds settings for {whose}"
-        where = (source.root, source.relative)
-        return Unfit(*where, "settings", message, prefix=source.prefix)
+    if settings_owner is not None:
+        message = f"{source.relative} holds settings for {settings_owner}"
+        return reject(source, "settings", message)
     name = source.relative.rpartition("/")[2]
     extension = name.rpartition(".")[2].lower()
-    if extension in _PICTURES and not name.startswith("._"):
-        return source
-    if extension in _RAW and not name.startswith("._"):
-        return source if raw_is_readable() else _unsupported(source, f"camera raw (.{extension})")
+    if is_photograph_name(name):
+        if extension in _PICTURES or can_read_raw():
+            return source
+        return _reject_unsupported(source, f"camera raw (.{extension})")
     try:
-        return _look_inside(source, extension, beginning)
+        return _classify_content(source, extension, read_beginning)
     except OSError as error:
-        return unreadable(source, error)
+        return reject_unreadable(source, error)
 
 
-def unreadable(source: Source, error: OSError) -> Unfit:
-    """What to say of a source whose first bytes cannot be had."""
-    message = f"{source.relative} cannot be read: {error.strerror}"
-    where = (source.root, source.relative)
-    return Unfit(*where, "unreadable", message, failed=True, prefix=source.prefix)
-
-
-def _look_inside(source: Source, extension: str, read: Callable[[Source], bytes]) -> Source | Unfit:
-    """Judge a file by its first bytes, for its name does not promise a picture."""
+def _classify_content(
+    source: Source, extension: str, read_beginning: Callable[[Source], bytes]
+) -> Source | RejectedEntry:
     if source.relative.rpartition("/")[2].lower() in _LEFTOVERS:
-        return _not_a_picture(source, "was left by a file browser")
-    beginning = read(source)
+        return _reject_other(source, "was left by a file browser")
+    beginning = read_beginning(source)
     if is_appledouble(beginning):
-        return _not_a_picture(source, "is a shadow file of macOS")
+        return _reject_other(source, "is a shadow file of macOS")
     if sniff(beginning) or extension in _PICTURES:
         return source
-    if is_foreign_raw(beginning) and raw_is_readable():
+    if is_foreign_raw(beginning) and can_read_raw():
         return source
-    known = foreign(beginning)
-    if known or extension in _UNPROMISED:
-        return _unsupported(source, known or extension.upper())
-    return _not_a_picture(source, "is no picture")
+    foreign_format = identify_foreign_format(beginning)
+    if foreign_format or extension in _UNPROMISED:
+        return _reject_unsupported(source, foreign_format or extension.upper())
+    return _reject_other(source, "is no picture")
 
 
-def _unsupported(source: Source, kind: str) -> Unfit:
+def _reject_unsupported(source: Source, kind: str) -> RejectedEntry:
     message = (
         f"{source.relative}: {kind} is not read by this version; convert it to TIFF or PNG first"
     )
@@ -88,10 +97,8 @@ def _unsupported(source: Source, kind: str) -> Unfit:
             f"{source.relative}: {kind} needs the extra 'raw' "
             "(pip install 'archive-colorizer[raw]'), or develop it to TIFF first"
         )
-    where = (source.root, source.relative)
-    return Unfit(*where, "unsupported", message, failed=True, prefix=source.prefix)
+    return reject(source, FailureReason.UNSUPPORTED, message, failed=True)
 
 
-def _not_a_picture(source: Source, why: str) -> Unfit:
-    message = f"{source.relative} {why}"
-    return Unfit(source.root, source.relative, "not-a-picture", message, prefix=source.prefix)
+def _reject_other(source: Source, why: str) -> RejectedEntry:
+    return reject(source, FailureReason.NOT_A_PICTURE, f"{source.relative} {why}")

@@ -1,86 +1,99 @@
-"""What lies beside photographs and is for them, as the listings of their folders show.
+"""A folder on the way of the walk, and what in it belongs to photographs."""
 
-Files of settings, and pictures that say more about their color.
-"""
-
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import TypeAlias
 
-from archive_colorizer.discovery.classify import is_called_photograph
-from archive_colorizer.discovery.companions import WORDS, Companions, find_companions, role_of
-from archive_colorizer.recipe.overrides import SETTINGS
-from archive_colorizer.records.jobs import Companion, Source, Stamp, Unfit
-
-StampOf: TypeAlias = Callable[[str], Stamp | None]
-
-
-def settings_beside(name: str) -> tuple[str, str]:
-    """The names that files of settings for a photograph have in its folder, the nearest last."""
-    return SETTINGS, f"{name}.{SETTINGS}"
+from archive_colorizer.discovery.classify import is_photograph_name, reject
+from archive_colorizer.discovery.companions import (
+    ROLE_NAMES,
+    Companions,
+    find_companions,
+    find_role,
+)
+from archive_colorizer.recipe.overrides import OVERRIDES_FILE
+from archive_colorizer.records.jobs import Companion, RejectedEntry, Source, Stamp
+from archive_colorizer.storage.interface import Listing
 
 
-def with_companions(source: Source, companions: Companions, name: str, stamp_of: StampOf) -> Source:
-    """A source that is called so, with the pictures beside it and their stamps."""
-    named = companions.of.get(name, ())
-    if not named:
-        return source
-    return replace(source, beside=tuple(Companion(role, one, stamp_of(one)) for role, one in named))
+def list_settings_names(name: str) -> tuple[str, str]:
+    """The names of the files of settings for a photograph in its folder, the nearest last."""
+    return OVERRIDES_FILE, f"{name}.{OVERRIDES_FILE}"
+
+
+def add_companions(source: Source, name: str, companions: Companions, listing: Listing) -> Source:
+    """Add the pictures next to the photograph called `name`, with their stamps."""
+
+    def find_stamp(companion_name: str) -> Stamp | None:
+        with suppress(OSError):
+            return listing.inspect(companion_name).stamp
+        return None
+
+    named = companions.by_photograph.get(name, ())
+    beside = tuple(Companion(role, other, find_stamp(other)) for role, other in named)
+    return replace(source, beside=beside) if beside else source
 
 
 class Folder:
-    """A folder on the way: the names that are still to be seen, and what is for others of them."""
+    """A listed folder: which names are still to visit, and which belong to a photograph.
 
-    def __init__(self, path: str, names: list[str], above: tuple[str, ...]) -> None:
+    path: relative to the root.  names: those that count, by default all that are listed.
+    above: the files of settings of the folders above.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        listing: Listing,
+        names: Sequence[str] | None = None,
+        above: tuple[str, ...] = (),
+    ) -> None:
+        names = listing.names if names is None else names
         self.path = path
-        self.names = iter(names)
-        self._own = {name for name in names if name.endswith(f".{SETTINGS}")}
-        # Only beside photographs with settings of their own others are looked up.
-        self._all = frozenset(names) if self._own else frozenset()
-        self.companions = find_companions(names, is_called_photograph)
-        self._above = (*above, self.below(SETTINGS)) if SETTINGS in names else above
+        self.listing = listing
+        self.remaining = iter(names)
+        self._settings = {name for name in names if name.endswith(f".{OVERRIDES_FILE}")}
+        # Other names are looked up only next to files of settings for one photograph.
+        self._names = frozenset(names) if self._settings else frozenset()
+        self.companions = find_companions(names, is_photograph_name)
+        self._above = (*above, self.join(OVERRIDES_FILE)) if OVERRIDES_FILE in names else above
 
-    def below(self, name: str) -> str:
-        """The path below the root of what is called so here."""
+    def join(self, name: str) -> str:
+        """The path of `name` relative to the root."""
         return f"{self.path}/{name}" if self.path else name
 
-    def overrides_of(self, name: str) -> tuple[str, ...]:
-        """The files of settings for what is called so here, the nearest last."""
-        own = f"{name}.{SETTINGS}"
-        return (*self._above, self.below(own)) if own in self._own else self._above
+    def enter(self, name: str, listing: Listing) -> "Folder":
+        return Folder(self.join(name), listing, above=self._above)
 
-    def settings_for(self, name: str) -> str | None:
-        """Whom a file of settings is for; None for any other file."""
-        if name == SETTINGS:
+    def find_settings_owner(self, name: str) -> str | None:
+        """What a file of settings is for; None for any other file."""
+        if name == OVERRIDES_FILE:
             return "this folder"
-        if name not in self._own:
+        if name not in self._settings:
             return None
-        whose = name.removesuffix(f".{SETTINGS}")
-        return whose if whose in self._all else f"{whose}, which is not there"
+        owner = name.removesuffix(f".{OVERRIDES_FILE}")
+        return owner if owner in self._names else f"{owner}, which is not there"
 
-    def belonging(self, root: str, name: str, prefix: str) -> Unfit | None:
-        """A picture that belongs to a photograph here, accounted for; None for any other file."""
+    def reject_companion(self, source: Source, name: str) -> RejectedEntry | None:
+        """Account for a picture that belongs to a photograph; None for any other file."""
         if name not in self.companions.owners:
             return None
-        relative, owner = self.below(name), self.companions.owners[name]
-        role = role_of(relative)
-        what = WORDS[role] if role else "a companion"
-        said = f"{relative} is {what} of {owner}"
+        owner, role = self.companions.owners[name], find_role(name)
+        message = f"{source.relative} is {ROLE_NAMES[role] if role else 'a companion'} of {owner}"
         if owner is None:
-            said = f"{relative} is not used: its photograph has one that bears its whole name"
-        return Unfit(root, relative, "companion", said, prefix=prefix)
+            message = (
+                f"{source.relative} is not used: its photograph has one that bears its whole name"
+            )
+        return reject(source, "companion", message)
 
-    def with_beside(self, found: Source | Unfit, name: str, stamp_of: StampOf) -> Source | Unfit:
-        """What was found here and is called so, with the settings and pictures beside it.
-
-        `stamp_of` is asked for the stamps of those pictures by their names here.
-        """
-        if not isinstance(found, Source):
-            return found
-        if overrides := self.overrides_of(name):
-            found = replace(found, overrides=overrides)
-        return with_companions(found, self.companions, name, stamp_of)
-
-    def inside(self, name: str, names: list[str]) -> "Folder":
-        """The folder that is called so here and holds these names."""
-        return Folder(self.below(name), names, self._above)
+    def attach(self, entry: Source | RejectedEntry, name: str) -> Source | RejectedEntry:
+        """Attach to a photograph the settings and pictures that are for it."""
+        if not isinstance(entry, Source):
+            return entry
+        settings = f"{name}.{OVERRIDES_FILE}"
+        overrides = self._above
+        if settings in self._settings:
+            overrides = (*overrides, self.join(settings))
+        if overrides:
+            entry = replace(entry, overrides=overrides)
+        return add_companions(entry, name, self.companions, self.listing)

@@ -1,4 +1,4 @@
-"""Own settings: what each photograph that is found has for itself, by the files beside it."""
+"""Apply the settings that files next to a photograph have for it alone."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -7,81 +7,84 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from archive_colorizer.discovery.classify import reject
 from archive_colorizer.errors import ArchiveColorizerError, SourceError, UsageError
-from archive_colorizer.location import place_of
+from archive_colorizer.location import to_location
 from archive_colorizer.recipe.files import Layer
-from archive_colorizer.recipe.overrides import SETTINGS, Overriding, own_of, parse_override
+from archive_colorizer.recipe.overrides import (
+    OVERRIDES_FILE,
+    OverrideRules,
+    parse_override,
+    resolve_overrides,
+)
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import NO_STAMP, Source, Unfit
+from archive_colorizer.records.jobs import NO_STAMP, RejectedEntry, Source
 from archive_colorizer.storage.reading import read_source
 
-_Found: TypeAlias = dict[str, Any] | UsageError
-_Read: TypeAlias = Callable[[str, str], _Found]
-_KEPT: Final = 256
-"""Files kept in memory as read; those of a folder and its photographs come one after the other."""
+_Override: TypeAlias = dict[str, Any] | UsageError
+_Read: TypeAlias = Callable[[str, str], _Override]
+_CACHED_FILES: Final = 256
 
 
-def with_own(
-    entries: Iterable[Source | Unfit], recipe: Recipe, overriding: Overriding
-) -> Iterator[Source | Unfit]:
-    """The entries, each source with its own settings.
+def apply_overrides(
+    entries: Iterable[Source | RejectedEntry], recipe: Recipe, overriding: OverrideRules
+) -> Iterator[Source | RejectedEntry]:
+    """Yield the entries, each source with its own settings.
 
-    A source whose overrides cannot be meant comes as a failure that names their file: it is
-    never restored with other settings than those that somebody wrote down for it.
+    A source whose overrides are invalid becomes a failure that names their file, because it must
+    never be restored with other settings than those written down for it.
     """
-    read = lru_cache(maxsize=_KEPT)(_read)
+    read = lru_cache(maxsize=_CACHED_FILES)(_read)
     for entry in entries:
-        if isinstance(entry, Unfit):
+        if isinstance(entry, RejectedEntry):
             yield entry
             continue
         try:
-            layers = _layers(entry, overriding, read)
-            own = own_of(recipe, overriding, layers)
+            layers = _read_layers(entry, overriding, read)
+            override = resolve_overrides(recipe, overriding, layers)
         except UsageError as error:
-            where = (entry.root, entry.relative, error.reason, f"{entry.relative}: {error}")
-            yield Unfit(*where, failed=True, prefix=entry.prefix)
+            yield reject(entry, error.reason, f"{entry.relative}: {error}", failed=True)
         else:
-            yield entry if own is None else replace(entry, own=own)
+            yield entry if override is None else replace(entry, own=override)
 
 
-def layers_beside(photo: Path, overriding: Overriding, scans: Path | None = None) -> list[Layer]:
-    """Whose settings count for a photograph below `scans`, the weakest first.
+def find_layers(photo: Path, overriding: OverrideRules, scans: Path | None = None) -> list[Layer]:
+    """Find the settings that apply to a photograph below `scans`, the weakest first.
 
-    scans: the root of the run that is meant, by default the photograph's folder.  Raises
-    SourceError when the photograph is not there, UsageError when it is not below `scans`, and
-    for settings that cannot be meant.
+    scans: the root of a run, by default the photograph's folder.  Raises SourceError when the
+    photograph is missing, and UsageError when it is not below `scans` or settings are invalid.
     """
-    place = Path(os.path.realpath(photo.parent), photo.name)
+    path = Path(os.path.realpath(photo.parent), photo.name)
     root = Path(os.path.realpath(photo.parent if scans is None else scans))
-    if not place.is_relative_to(root):
+    if not path.is_relative_to(root):
         raise UsageError(f"{photo} does not lie below {scans}")
-    if not os.path.lexists(place):
+    if not os.path.lexists(path):
         raise SourceError(f"{photo}: there is no such file")
-    relative = place.relative_to(root)
-    above = [folder / SETTINGS for folder in reversed(relative.parents)]
-    files = [*above, relative.with_name(f"{relative.name}.{SETTINGS}")]
-    there = tuple(one.as_posix() for one in files if os.path.lexists(root / one))
-    source = Source(str(root), relative.as_posix(), NO_STAMP, overrides=there)
-    return _layers(source, overriding, _read)
+    relative = path.relative_to(root)
+    above = [folder / OVERRIDES_FILE for folder in reversed(relative.parents)]
+    files = [*above, relative.with_name(f"{relative.name}.{OVERRIDES_FILE}")]
+    overrides = tuple(file.as_posix() for file in files if os.path.lexists(root / file))
+    source = Source(str(root), relative.as_posix(), NO_STAMP, overrides=overrides)
+    return _read_layers(source, overriding, _read)
 
 
-def _layers(source: Source, overriding: Overriding, read: _Read) -> list[Layer]:
-    """The tables and files that are about a source, the weakest first; raises UsageError."""
+def _read_layers(source: Source, overriding: OverrideRules, read: _Read) -> list[Layer]:
+    """Read the tables and files that apply to a source, the weakest first; raises UsageError."""
     layers: list[Layer] = [
-        (one.name, one.given) for one in overriding.globs if one.matches(source.relative)
+        (rule.name, rule.settings) for rule in overriding.globs if rule.is_match(source.relative)
     ]
     for name in source.overrides:
-        found = read(source.root, name)
-        if isinstance(found, UsageError):
-            raise found
-        layers.append((name, found))
+        override = read(source.root, name)
+        if isinstance(override, UsageError):
+            raise override
+        layers.append((name, override))
     return layers
 
 
-def _read(root: str, name: str) -> _Found:
-    """The settings in a file, or what is wrong with it; so that this, too, is found once."""
+def _read(root: str, name: str) -> _Override:
+    """Read the settings in a file; errors are returned, so that the cache holds them as well."""
     try:
-        data, _ = read_source(place_of(root) / name)
+        data, _ = read_source(to_location(root) / name)
         return parse_override(data, name)
     except ArchiveColorizerError as error:
         return UsageError(str(error))

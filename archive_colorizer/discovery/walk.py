@@ -1,125 +1,139 @@
-"""Find the photographs below a root, and account for everything else there.
-
-Files are dealt with here, objects in media/buckets.py.
-"""
+"""Find the photographs below a root, and account for everything else there."""
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
+from pathlib import Path
 
-from archive_colorizer.discovery.bucket import walk_bucket
-from archive_colorizer.discovery.classify import is_called_photograph, judge
-from archive_colorizer.discovery.companions import Companions, find_companions
-from archive_colorizer.discovery.folder import Folder, settings_beside, with_companions
-from archive_colorizer.errors import SourceError
-from archive_colorizer.image.signatures import MAGIC_LENGTH
-from archive_colorizer.location import Address, Place
-from archive_colorizer.records.jobs import Source, Stamp, Unfit
-from archive_colorizer.storage.reading import (
-    OPEN_READ,
+from archive_colorizer.discovery.classify import (
+    classify,
+    is_photograph_name,
+    reject,
+    reject_unreadable,
 )
+from archive_colorizer.discovery.companions import Companions, find_companions
+from archive_colorizer.discovery.folder import Folder, add_companions, list_settings_names
+from archive_colorizer.errors import FailureReason, SourceError, UsageError
+from archive_colorizer.image.signatures import MAGIC_LENGTH
+from archive_colorizer.location import Location
+from archive_colorizer.records.jobs import NO_STAMP, RejectedEntry, Source
+from archive_colorizer.storage.interface import EntryKind
+from archive_colorizer.storage.local import LocalListing
+from archive_colorizer.storage.object_storage import describe_source_error
+from archive_colorizer.storage.reading import get_storage
+
+_REJECTED: dict[EntryKind, tuple[str, str, bool]] = {
+    "link": ("symlink", "{} is a link", False),
+    "special": ("special-file", "{} is a fifo, socket or device", False),
+    "bad-key": (
+        FailureReason.TARGET_NAME,
+        (
+            "{}: a key with an empty part, '.', '..' or '?versionId=' is no path; "
+            "copy what has it to another key"
+        ),
+        True,
+    ),
+}
+"""Reason, message, and whether it counts as a failure."""
 
 
-def walk(root: Place, prefix: str = "") -> Iterator[Source | Unfit]:
-    """Everything below `root` that is no folder, in an order that is the same everywhere.
+def walk(root: Location, prefix: str = "") -> Iterator[Source | RejectedEntry]:
+    """Yield everything below `root` that is no folder, in an order that is the same everywhere.
 
-    Depth first, names in the order of their bytes.  One `lstat` an entry; only files without
-    a picture's extension are opened, for 16 bytes.  Links are never followed below the root.
-    A root that is a file yields that file.  Sources name the files of settings for them, which
-    the listing of their folder shows; links to some are named, too, and fail when they are read.
-    Memory grows with the largest folder, not with the tree.  Raises SourceError when the root
-    is missing or cannot be listed.
+    Depth first, names in the order of their bytes.  A file costs one `lstat`, a thousand objects
+    cost one request; only those without a picture's extension are opened, for 16 bytes.  Links
+    are never followed below the root.  A root that is a file or an object yields just that.
+    Sources name the files of settings for them; links to some are named and fail when they are
+    read.  Memory grows with the largest folder, not with the tree.  Raises SourceError when the
+    root is missing or cannot be listed, and UsageError for a bag in a store.
     """
-    if isinstance(root, Address):
-        yield from walk_bucket(root, prefix)
-        return
-    top = os.path.abspath(root)  # noqa: PTH100 (Path.absolute keeps "..", which hides overlaps)
+    location = root
+    if isinstance(root, Path):
+        # Path.absolute keeps "..", which hides overlaps.
+        location = Path(os.path.abspath(root))  # noqa: PTH100
     try:
-        if stat.S_ISDIR(os.stat(top).st_mode):  # noqa: PTH116
-            first = Folder("", _names(top), ())
-        else:
-            top, name = os.path.split(top)
-            first = Folder("", [one for one in settings_beside(name) if _is_there(top, one)], ())
-            first.names = iter([name])
-            first.companions = _beside_one(top, name)
+        top, folder = _enter_root(location)
     except OSError as error:
-        raise SourceError(f"{root} cannot be read: {error.strerror}; check the path") from None
-    yield from _visit(top, first, prefix)
+        raise _describe_root_error(root, error) from None
+    yield from _visit(top, folder, prefix)
 
 
-def _is_there(folder: str, name: str) -> bool:
-    return os.path.lexists(os.path.join(folder, name))  # noqa: PTH118 (surrogates)
+def attach_companions(source: Source) -> Source:
+    """Attach the pictures next to a file that was not found by `walk`."""
+    with suppress(OSError):
+        listing = get_storage(source.path.parent).list_folder()
+        companions = find_companions(listing.names, is_photograph_name)
+        return add_companions(source, source.path.name, companions, listing)
+    return source
 
 
-def accompanied(source: Source) -> Source:
-    """A source that was not found by `walk`, with the pictures that lie beside it."""
-    folder, name = str(source.path.parent), source.path.name
-    found = _beside_one(folder, name)
-    return with_companions(source, found, name, partial(_stamp_at, folder))
+def _enter_root(root: Location) -> tuple[Location, Folder]:
+    """Choose the folder that the walk begins with; raises OSError."""
+    with suppress(NotADirectoryError):
+        listing = get_storage(root).list_folder()
+        if isinstance(root, Path):
+            return root, Folder("", listing)
+        if "bagit.txt" in listing.names:
+            raise UsageError(
+                f"{root} is a bag, whose checksums are not read in a store; copy it to a disk first"
+            )
+        if listing.names or not root.key:
+            return root, Folder("", listing)
+    parent, name, settings = root.parent, root.name, list_settings_names(root.name)
+    try:
+        listing = get_storage(parent).list_folder()
+    except PermissionError:
+        if not isinstance(parent, Path):
+            raise
+        existing = [other for other in settings if os.path.lexists(parent / other)]
+        listing = LocalListing(parent, existing)
+    listing.inspect(name)
+    folder = Folder("", listing, [other for other in settings if other in listing.names])
+    folder.remaining = iter([name])
+    # A companion that is asked for itself counts as a photograph.
+    by_photograph = find_companions(listing.names, is_photograph_name).by_photograph
+    folder.companions = Companions({name: by_photograph.get(name, ())})
+    return parent, folder
 
 
-def _visit(top: str, first: Folder, prefix: str) -> Iterator[Source | Unfit]:
-    """Walk with a stack of its own: Python's would end at some hundred levels."""
-    stack = [first]
+def _describe_root_error(root: Location, error: OSError) -> SourceError:
+    if isinstance(root, Path):
+        return SourceError(f"{root} cannot be read: {error.strerror}; check the path")
+    if isinstance(error, FileNotFoundError):
+        return SourceError(f"{root}: there is nothing at this address; check it")
+    return describe_source_error(root, error)
+
+
+def _visit(root: Location, top: Folder, prefix: str) -> Iterator[Source | RejectedEntry]:
+    # A stack of its own, because Python's ends at some hundred levels.
+    stack = [top]
     while stack:
         folder = stack[-1]
-        name = next(folder.names, None)
+        name = next(folder.remaining, None)
         if name is None:
             stack.pop()
             continue
-        relative = folder.below(name)
+        relative = folder.join(name.removesuffix("/"))
         try:
-            status = os.lstat(os.path.join(top, relative))  # noqa: PTH118 (surrogates, speed)
-            if stat.S_ISDIR(status.st_mode):
-                listed = _names(os.path.join(top, relative))  # noqa: PTH118
-                stack.append(folder.inside(name, listed))
+            entry = folder.listing.inspect(name)
+            if entry.kind == "folder":
+                listing = get_storage(root / relative).list_folder()
+                stack.append(folder.enter(name.removesuffix("/"), listing))
                 continue
         except OSError as error:
-            message = f"{relative} cannot be read: {error.strerror}"
-            yield Unfit(top, relative, "unreadable", message, failed=True, prefix=prefix)
+            yield reject_unreadable(Source(str(root), relative, NO_STAMP, prefix), error)
             continue
-        belonging = folder.belonging(top, name, prefix)
-        if belonging is not None:
-            yield belonging
-            continue
-        found = _judge(top, relative, status, prefix, folder.settings_for(name))
-        yield folder.with_beside(found, name, partial(_stamp_at, os.path.join(top, folder.path)))  # noqa: PTH118
+        source = Source(str(root), folder.join(name), entry.stamp or NO_STAMP, prefix)
+        companion = None if entry.kind == "bad-key" else folder.reject_companion(source, name)
+        if companion is not None:
+            yield companion
+        elif entry.kind == "file":
+            owner = folder.find_settings_owner(name)
+            yield folder.attach(classify(source, _read_beginning, owner), name)
+        else:
+            reason, message, failed = _REJECTED[entry.kind]
+            yield reject(source, reason, message.format(source.relative), failed=failed)
 
 
-def _beside_one(folder: str, name: str) -> Companions:
-    """The companions of a single file; none where its folder cannot be listed."""
-    with suppress(OSError):
-        found = find_companions(_names(folder), is_called_photograph)
-        # Somebody who asks for a companion itself takes it for a photograph.
-        return Companions({name: found.of[name]}) if name in found.of else Companions()
-    return Companions()
-
-
-def _stamp_at(folder: str, name: str) -> Stamp | None:
-    with suppress(OSError):
-        return Stamp.of(os.lstat(os.path.join(folder, name)))  # noqa: PTH118 (surrogates)
-    return None
-
-
-def _names(folder: str) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted((entry.name for entry in entries), key=os.fsencode)
-
-
-def _judge(
-    top: str, relative: str, status: os.stat_result, prefix: str, whose: str | None
-) -> Source | Unfit:
-    """What is to become of a file; `whose` tells for whom it is a file of settings."""
-    if stat.S_ISLNK(status.st_mode):
-        return Unfit(top, relative, "symlink", f"{relative} is a link", prefix=prefix)
-    if not stat.S_ISREG(status.st_mode):
-        message = f"{relative} is a fifo, socket or device"
-        return Unfit(top, relative, "special-file", message, prefix=prefix)
-    return judge(Source(top, relative, Stamp.of(status), prefix), _beginning, whose)
-
-
-def _beginning(source: Source) -> bytes:
-    with open(os.open(source.path, OPEN_READ), "rb", buffering=0) as file:  # noqa: PTH123
-        return file.read(MAGIC_LENGTH)
+def _read_beginning(source: Source) -> bytes:
+    return get_storage(source.location).read_beginning(MAGIC_LENGTH, source.stamp)

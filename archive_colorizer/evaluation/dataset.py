@@ -1,6 +1,7 @@
-"""The photographs that models are measured on, and the groups they fall into."""
+"""Load the photographs that models are measured on, and group them."""
 
 import csv
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,83 +11,76 @@ import numpy as np
 
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.evaluation.metrics import Picture
-from archive_colorizer.training.data.crops import Photo, read_photos
+from archive_colorizer.training.data.crops import TrainingPhoto, read_photos
 
-_SMALLEST = 7
+_MIN_SIDE = 7
 _EXPECTED = {"file", "category", "people"}
-_OWN_COLUMNS = ("category", "people")
+_DEFAULT_COLUMNS = ("category", "people")
 
 Traits = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """A color photograph: H x W x 3 uint8 sRGB, the set and name it has, and its traits.
+    """Hold a color photograph, H x W x 3 uint8 sRGB, with the name of its data set.
 
     traits: by column of an index, for instance category: portrait.
     """
 
-    place: str
+    dataset: str
     name: str
     rgb: Picture
     traits: Traits = field(default_factory=dict)
 
 
-def index_beside(place: Path) -> Path | None:
-    """The index.csv that describes the tar `place`, if one lies there.
-
-    It is taken for one when it has the columns file, category and people.
-    """
-    index = place.parent / "index.csv"
-    if not place.is_file() or not index.is_file():
+def find_index(path: Path) -> Path | None:
+    """Return the index.csv next to a tar, if it has the columns file, category and people."""
+    index = path.parent / "index.csv"
+    if not path.is_file() or not index.is_file():
         return None
     with index.open(newline="", encoding="utf-8", errors="replace") as stream:
         return index if set(next(csv.reader(stream), [])) >= _EXPECTED else None
 
 
 def load_subjects(
-    places: Sequence[Path], index: Path | None = None, columns: Sequence[str] = ()
+    paths: Sequence[Path], index: Path | None = None, columns: Sequence[str] = ()
 ) -> list[Subject]:
-    """The photographs of tars and folders; each place is a set, in the order given.
+    """Load the photographs of tars and folders; each path is a data set.
 
-    Traits come from `index`, or for a tar from the index beside it; its column `file` holds
-    the names of the photographs.  Raises UsageError for a place or index that is not what
-    it should be, SourceError when no photograph can be read.
+    Traits come from `index`, or for a tar from the index next to it; its column `file` has the
+    names of the photographs.  Raises UsageError for an invalid path or index, and SourceError
+    when no photograph can be read.
     """
     subjects: list[Subject] = []
-    for place, name in zip(places, _names_of(places), strict=True):
-        own = index or index_beside(place)
-        traits = _read_index(own, columns or (_OWN_COLUMNS if not index else ())) if own else {}
-        photos = read_photos([place])
+    for path, name in zip(paths, _name_datasets(paths), strict=True):
+        own_index = index or find_index(path)
+        chosen = columns or (() if index else _DEFAULT_COLUMNS)
+        traits = _read_index(own_index, chosen) if own_index else {}
+        photos = read_photos([path])
         if index and not any(photo.name in traits for photo in photos):
-            raise UsageError(f"--index {index}: its column `file` names no photograph of {place}")
-        subjects.extend(_subjects(photos, name, traits))
+            raise UsageError(f"--index {index}: its column `file` names no photograph of {path}")
+        subjects.extend(_decode_subjects(photos, name, traits))
     if not subjects:
         raise SourceError("no color photograph could be read; check --data")
     return subjects
 
 
-def groups_of(subjects: Sequence[Subject]) -> dict[str, list[int]]:
-    """Positions in `subjects` by group: all, each set if there are several, each trait."""
-    groups: dict[str, list[int]] = {}
+def group_subjects(subjects: Sequence[Subject]) -> dict[str, list[int]]:
+    """Return positions in `subjects` by group: all, each set if several, each trait."""
+    sets, traits = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
     for position, subject in enumerate(subjects):
-        groups.setdefault(f"set {subject.place}", []).append(position)
-    if len(groups) < 2:
-        groups = {}
-    traits: dict[str, list[int]] = {}
-    for position, subject in enumerate(subjects):
+        sets[f"set {subject.dataset}"].append(position)
         for column, value in subject.traits.items():
-            traits.setdefault(f"{column} {value}", []).append(position)
-    return {"all": list(range(len(subjects))), **groups, **dict(sorted(traits.items()))}
+            traits[f"{column} {value}"].append(position)
+    groups = {**(sets if len(sets) > 1 else {}), **dict(sorted(traits.items()))}
+    return {"all": list(range(len(subjects))), **groups}
 
 
-def _names_of(places: Sequence[Path]) -> list[str]:
-    """A short name for each place, the path as given where short ones are equal."""
-    short = [place.resolve().name.removesuffix(".tar") for place in places]
-    return [
-        name if short.count(name) == 1 else str(place)
-        for place, name in zip(places, short, strict=True)
-    ]
+def _name_datasets(paths: Sequence[Path]) -> list[str]:
+    """Return a short name for each path, or the path as given where short names are equal."""
+    short = [path.resolve().name.removesuffix(".tar") for path in paths]
+    pairs = zip(paths, short, strict=True)
+    return [name if short.count(name) == 1 else str(path) for path, name in pairs]
 
 
 def _read_index(index: Path, columns: Sequence[str]) -> dict[str, Traits]:
@@ -103,16 +97,16 @@ def _read_index(index: Path, columns: Sequence[str]) -> dict[str, Traits]:
         raise UsageError(f"--index {index}: cannot be read as CSV ({error})") from None
 
 
-def _subjects(
-    photos: Sequence[Photo], place: str, traits: Mapping[str, Traits]
+def _decode_subjects(
+    photos: Sequence[TrainingPhoto], dataset: str, traits: Mapping[str, Traits]
 ) -> Iterator[Subject]:
     sources = {photo.source for photo in photos}
     for photo in photos:
         bgr = cv2.imdecode(np.frombuffer(photo.content, np.uint8), cv2.IMREAD_COLOR)
-        if bgr is None or min(bgr.shape[:2]) < _SMALLEST:
+        if bgr is None or min(bgr.shape[:2]) < _MIN_SIDE:
             continue
-        # Tars of one folder may hold equal names.
+        # Several tars may contain the same name.
         plain = len(sources) == 1 or photo.name.startswith(photo.source)
         name = photo.name if plain else f"{photo.source}/{photo.name}"
         rgb = np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
-        yield Subject(place, name, rgb, traits.get(photo.name, {}))
+        yield Subject(dataset, name, rgb, traits.get(photo.name, {}))

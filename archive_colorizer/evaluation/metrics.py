@@ -1,22 +1,22 @@
-"""The figures of one restored photograph beside its truth."""
+"""Compare a restored photograph with the original in color."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import DependencyError
 
 Picture = npt.NDArray[np.uint8]
 
 _HIGHEST = 100.0
-"""dB given to pictures that are equal, so that a mean with one of them stays a number."""
+"""dB of equal pictures, so that means stay finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoFigures:
-    """One restored photograph beside its truth.
+    """Hold the metrics of one restored photograph against the original.
 
     psnr: dB over R'G'B', peak 255.  ab_psnr: dB over a* and b* of CIE Lab (D65), peak 255,
     the range that they have in 8 bits; lightness has no part in it.  Both are at most 100.
@@ -38,36 +38,39 @@ class PhotoFigures:
 
 
 def compare(result: Picture, truth: Picture) -> PhotoFigures:
-    """Figures of an H x W x 3 uint8 sRGB picture, no side under 7 pixels, beside the truth."""
+    """Compare H x W x 3 uint8 sRGB pictures, with no side under 7 pixels."""
     from skimage.color import deltaE_ciede2000, rgb2lab
     from skimage.metrics import structural_similarity
 
     lab, true_lab = rgb2lab(result), rgb2lab(truth)
     exact = result.astype(np.float64) @ [0.299, 0.587, 0.114]
-    made, true = colorfulness(result), colorfulness(truth)
+    result_colorfulness, true_colorfulness = (
+        compute_colorfulness(result),
+        compute_colorfulness(truth),
+    )
     return PhotoFigures(
-        psnr=_psnr(truth, result),
-        ab_psnr=_psnr(true_lab[..., 1:], lab[..., 1:]),
+        psnr=_compute_psnr(truth, result),
+        ab_psnr=_compute_psnr(true_lab[..., 1:], lab[..., 1:]),
         ssim=float(structural_similarity(truth, result, channel_axis=2, win_size=7)),
         ciede2000=float(deltaE_ciede2000(true_lab, lab).mean()),
-        colorfulness=made,
-        truth=true,
-        gap=abs(made - true),
+        colorfulness=result_colorfulness,
+        truth=true_colorfulness,
+        gap=abs(result_colorfulness - true_colorfulness),
         b=float(lab[..., 2].mean()),
-        luma_error=float(np.abs(exact - luma_of(truth)).max()),
+        luma_error=float(np.abs(exact - compute_luma(truth)).max()),
     )
 
 
-def colorfulness(rgb: Picture) -> float:
-    """M of Hasler and Suesstrunk, Measuring colourfulness in natural images (2003)."""
+def compute_colorfulness(rgb: Picture) -> float:
+    """Return M of Hasler and Suesstrunk, Measuring colourfulness in natural images (2003)."""
     red, green, blue = (rgb[..., channel].astype(np.float64) for channel in range(3))
     rg, yb = red - green, (red + green) / 2 - blue
     spread, centre = np.hypot(rg.std(), yb.std()), np.hypot(rg.mean(), yb.mean())
     return float(spread + 0.3 * centre)
 
 
-def need_metrics() -> None:
-    """Raise DependencyError, with what to install, where scikit-image is missing."""
+def require_metrics() -> None:
+    """Raise DependencyError, with what to install, if scikit-image is missing."""
     try:
         import skimage  # noqa: F401
     except ImportError:
@@ -76,8 +79,8 @@ def need_metrics() -> None:
         ) from None
 
 
-def _psnr(truth: npt.NDArray[np.generic], made: npt.NDArray[np.generic]) -> float:
+def _compute_psnr(truth: npt.NDArray[np.generic], result: npt.NDArray[np.generic]) -> float:
     from skimage.metrics import peak_signal_noise_ratio
 
     with np.errstate(divide="ignore"):
-        return min(_HIGHEST, float(peak_signal_noise_ratio(truth, made, data_range=255)))
+        return min(_HIGHEST, float(peak_signal_noise_ratio(truth, result, data_range=255)))

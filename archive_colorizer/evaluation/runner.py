@@ -1,4 +1,4 @@
-"""Models at work: subjects made grey, restored by a real run, measured and timed."""
+"""Restore grey versions of photographs with real runs, and measure the results."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,31 +7,29 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import OutputError, SourceError
 from archive_colorizer.evaluation.dataset import Subject
-from archive_colorizer.evaluation.metrics import PhotoFigures, Picture, compare, need_metrics
-from archive_colorizer.model import timing as pace
-from archive_colorizer.model.registry import find_model
+from archive_colorizer.evaluation.metrics import PhotoFigures, Picture, compare, require_metrics
 from archive_colorizer.pipeline.photos import restore_archive
-from archive_colorizer.pipeline.request import place_order
+from archive_colorizer.pipeline.request import validate_request
 from archive_colorizer.recipe.recipe import Recipe
 
 GREY = "grey"
-"""The name under which the neutral picture itself is measured."""
+"""The name of the uncolored picture among the models."""
 
 
 def restore_subjects(
     models: Sequence[str], subjects: Sequence[Subject], recipe: Recipe
 ) -> dict[str, list[Picture]]:
-    """What each model makes of the subjects, in their order; `grey` stands for no color.
+    """Return the results of each model in the order of the subjects; `grey` is no color.
 
-    Every photograph goes through a run as a grey PNG.  Raises SourceError when one of them
-    comes back not at all, and what a run raises.
+    Each photograph is a grey PNG in a run.  Raises SourceError when one has no result, and the
+    errors of a run.
     """
-    greys = [_neutral(subject.rgb) for subject in subjects]
+    greys = [_make_grey(subject.rgb) for subject in subjects]
     results = {GREY: greys}
-    # By number: names of different sets may be equal.
+    # Numbered, because names of different sets may be equal.
     names = [f"{number:06}.png" for number in range(len(greys))]
     with TemporaryDirectory(prefix="archive-colorize-") as folder:
         scans = Path(folder, "grey")
@@ -40,8 +38,8 @@ def restore_subjects(
             _write(scans / name, grey)
         for model in dict.fromkeys(models):
             output = Path(folder, f"restored-{len(results)}")
-            wanted = recipe.changed({"model": model, "force": True}, "evaluate")
-            restore_archive(place_order([scans], output, wanted))
+            model_recipe = recipe.apply({"model": model, "force": True}, "evaluate")
+            restore_archive(validate_request([scans], output, model_recipe))
             results[model] = [
                 _read(output / name, subject) for name, subject in zip(names, subjects, strict=True)
             ]
@@ -51,26 +49,17 @@ def restore_subjects(
 def measure(
     results: Mapping[str, Sequence[Picture]], subjects: Sequence[Subject]
 ) -> dict[str, list[PhotoFigures]]:
-    """Figures by model, in the subjects' order.  Raises DependencyError."""
-    need_metrics()
+    """Return metrics by model in the order of the subjects; raises DependencyError."""
+    require_metrics()
+    truths = [subject.rgb for subject in subjects]
     return {
-        model: [compare(made, one.rgb) for made, one in zip(restored, subjects, strict=True)]
+        model: [compare(*pair) for pair in zip(restored, truths, strict=True)]
         for model, restored in results.items()
     }
 
 
-def milliseconds(model: str) -> float:
-    """Median time of one inference, as `model.pace` measures it."""
-    return pace.milliseconds(find_model(model))
-
-
-def megabytes(model: str) -> float:
-    """Size of a model's file, in 10^6 bytes."""
-    return find_model(model).stat().st_size / 1e6
-
-
-def _neutral(rgb: Picture) -> Picture:
-    return np.repeat(np.asarray(luma_of(rgb), dtype=np.uint8)[..., None], 3, axis=2)
+def _make_grey(rgb: Picture) -> Picture:
+    return np.repeat(np.asarray(compute_luma(rgb), dtype=np.uint8)[..., None], 3, axis=2)
 
 
 def _write(path: Path, rgb: Picture) -> None:

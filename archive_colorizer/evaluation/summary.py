@@ -1,4 +1,4 @@
-"""Means over groups of photographs with bootstrap intervals, and the CSV files of them."""
+"""Compute means over groups of photographs with bootstrap intervals, and write CSV files."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from archive_colorizer.evaluation.runner import GREY
 
 Floats = npt.NDArray[np.float64]
 
-_COLUMNS = tuple(one.name for one in fields(PhotoFigures))
+_COLUMNS = tuple(field.name for field in fields(PhotoFigures))
 MEASURES = (*_COLUMNS, "colorfulness_percent", "of_grey_percent")
 """The figures of a photograph, averaged, and two ratios of means: colorfulness in percent of
 the truth's, and CIEDE2000 in percent of grey's on the same photographs."""
@@ -25,7 +25,7 @@ _SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean or ratio with its 95 % interval; NaN for a single photograph's bounds."""
+    """Hold a mean or ratio with its 95 % interval; NaN bounds for a single photograph."""
 
     value: float
     low: float
@@ -38,10 +38,10 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One model on one group of photographs: an estimate by each of `MEASURES`.
+class SummaryRow:
+    """Hold an estimate for each of `MEASURES`, for one model and one group of photographs.
 
-    worst_luma_error: the largest over the group, in code values.
+    worst_luma_error: the largest of the group, in code values.
     """
 
     model: str
@@ -51,55 +51,55 @@ class Row:
     worst_luma_error: float
 
 
-def rows(
+def summarize_groups(
     figures: Mapping[str, Sequence[PhotoFigures]], groups: Mapping[str, Sequence[int]]
-) -> Iterator[Row]:
-    """A row for each group and each model, group by group."""
-    tables = {model: np.array([astuple(one) for one in found]) for model, found in figures.items()}
+) -> Iterator[SummaryRow]:
+    """Yield a row for each group and model, group by group."""
+    tables = {model: np.array([*map(astuple, photos)]) for model, photos in figures.items()}
     errors = tables[GREY][:, [_COLUMNS.index("ciede2000")]]
     for group, positions in groups.items():
         chosen = np.asarray(positions)
         for model, table in tables.items():
             both = np.concatenate([table, errors], axis=1)[chosen]
             luma_error = float(both[:, _COLUMNS.index("luma_error")].max())
-            yield Row(model, group, len(chosen), _estimates(both), luma_error)
+            yield SummaryRow(model, group, len(chosen), _estimate_means(both), luma_error)
 
 
-def _estimates(table: Floats) -> dict[str, Estimate]:
-    """Estimates over a table with a line a photograph, grey's color error in the last column.
+def _estimate_means(table: Floats) -> dict[str, Estimate]:
+    """Estimate over a table with a row per photograph; the last column is grey's color error.
 
     Bootstrap over photographs (percentile method); both sides of a ratio are resampled
     together, since a picture that is hard for a model is hard for grey, too.
     """
     from scipy.stats import bootstrap  # type: ignore[import-untyped]
 
-    values = _measures(table.mean(axis=0))
+    values = _compute_measures(table.mean(axis=0))
     if len(table) < 2:
         low = high = np.full_like(values, np.nan)
     else:
 
-        def statistic(drawn: npt.NDArray[np.intp], axis: int) -> Floats:
-            del axis  # The last, which holds the photographs of one resample.
-            return _measures(table[drawn].mean(axis=-2))
+        def compute_statistic(positions: npt.NDArray[np.intp], axis: int) -> Floats:
+            del axis  # Always the last, with the photographs of one resample.
+            return _compute_measures(table[positions].mean(axis=-2))
 
-        found = bootstrap(
+        interval = bootstrap(
             (np.arange(len(table)),),
-            statistic,
+            compute_statistic,
             n_resamples=_RESAMPLES,
             batch=200,
             vectorized=True,
             method="percentile",
             rng=np.random.default_rng(_SEED),
         ).confidence_interval
-        low, high = found.low, found.high
+        low, high = interval.low, interval.high
     return {
         name: Estimate(*map(float, bounds))
         for name, *bounds in zip(MEASURES, values, low, high, strict=True)
     }
 
 
-def _measures(means: Floats) -> Floats:
-    """`MEASURES` x resamples of mean figures, resamples x columns."""
+def _compute_measures(means: Floats) -> Floats:
+    """Return `MEASURES` x resamples from mean figures, resamples x columns."""
     *plain, grey = np.moveaxis(means, -1, 0)
     column = dict(zip(_COLUMNS, plain, strict=True))
     tiny = 1e-9
@@ -111,22 +111,22 @@ def _measures(means: Floats) -> Floats:
 def write_figures(
     path: Path, figures: Mapping[str, Sequence[PhotoFigures]], subjects: Sequence[Subject]
 ) -> None:
-    """A CSV with one line a model and photograph."""
+    """Write a CSV with one line per model and photograph."""
     traits = sorted({name for subject in subjects for name in subject.traits})
     with path.open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream)
         table.writerow(["model", "set", "photo", *traits, *_COLUMNS])
-        for model, found in figures.items():
-            for subject, one in zip(subjects, found, strict=True):
-                said = [subject.traits.get(name, "") for name in traits]
-                numbers = [round(value, 4) for value in asdict(one).values()]
-                table.writerow([model, subject.place, subject.name, *said, *numbers])
+        for model, photo_figures in figures.items():
+            for subject, photo in zip(subjects, photo_figures, strict=True):
+                trait_values = [subject.traits.get(name, "") for name in traits]
+                numbers = [round(value, 4) for value in asdict(photo).values()]
+                table.writerow([model, subject.dataset, subject.name, *trait_values, *numbers])
 
 
 def write_summary(
-    path: Path, found: Iterable[Row], costs: Mapping[str, tuple[float, float]]
+    path: Path, rows: Iterable[SummaryRow], costs: Mapping[str, tuple[float, float]]
 ) -> None:
-    """A CSV with one line a model and group: every estimate with the bounds of its interval.
+    """Write a CSV with one line per model and group: each estimate with its interval.
 
     costs: milliseconds of one picture on one core and megabytes of the file, by model.
     """
@@ -136,7 +136,7 @@ def write_summary(
         table.writerow(
             ["model", "group", "photos", *bounds, "worst_luma_error", "milliseconds", "megabytes"]
         )
-        for row in found:
+        for row in rows:
             numbers = [round(x, 4) for name in MEASURES for x in astuple(row.estimates[name])]
             cost = [f"{x:.2f}" for x in costs.get(row.model, ())] or ["", ""]
             worst = round(row.worst_luma_error, 4)

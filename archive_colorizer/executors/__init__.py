@@ -1,1 +1,1 @@
-"""Run tasks in processes: one at a time, on this machine, or on a Dask cluster."""
+"""Run tasks in this process, in worker processes of this machine, or on a Dask cluster."""

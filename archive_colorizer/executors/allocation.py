@@ -1,58 +1,48 @@
-"""Team: how many pictures each worker process has in hand, and which graphics card it uses."""
+"""Allocate the cores and GPUs of this machine to worker processes."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from archive_colorizer.device import Device, visible_cards
-from archive_colorizer.executors.threads import cores
+from archive_colorizer.device import Device, list_visible_gpus
+from archive_colorizer.executors.threads import count_cores
 
-MOST_HANDS: Final = 16
-"""Threads of one process: more would wait for one another, since Python runs one at a time."""
+MAX_THREADS_PER_WORKER: Final = 16
+"""More threads in one process would wait for each other, since Python runs one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
-    """What the workers of a run have beyond a core.
+class WorkerAllocation:
+    """Worker processes, and their threads and GPUs.
 
-    hands: threads of each process that take a batch of files each.  cards: words for
-    `CUDA_VISIBLE_DEVICES`, of which each process sees one, in turn; none where all see all.
+    threads: that libraries may use for each picture.  threads_per_worker: each of them takes a
+    batch.  gpus: values of `CUDA_VISIBLE_DEVICES`, one for each process in turn; empty if all
+    processes see all GPUs.
     """
-
-    hands: int = 1
-    cards: tuple[str, ...] = ()
-
-    def card_of(self, worker: int) -> str | None:
-        """The card of the worker with this number, counted from 0."""
-        return self.cards[worker % len(self.cards)] if self.cards else None
-
-
-ALONE: Final = Team()
-"""One picture at a time for each process, and no card."""
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """`workers` processes, the `threads` that libraries may use for each picture, and the team."""
 
     workers: int
-    threads: int
-    team: Team = ALONE
+    threads: int = 1
+    threads_per_worker: int = 1
+    gpus: tuple[str, ...] = ()
+
+    def get_gpu(self, worker: int) -> str | None:
+        """Return the GPU of the worker with this number, counted from 0."""
+        return self.gpus[worker % len(self.gpus)] if self.gpus else None
 
 
-def share_cores(workers: int) -> Share:
-    """The cores of this machine among worker processes; 0 of them are one a core."""
-    at_hand = cores()
-    workers = workers or at_hand
-    return Share(workers, max(1, at_hand // workers))
+def allocate_cores(workers: int) -> WorkerAllocation:
+    """Divide the cores of this machine among workers (0: one for each core)."""
+    cores = count_cores()
+    workers = workers or cores
+    return WorkerAllocation(workers, max(1, cores // workers))
 
 
-def share_cards(workers: int, device: Device) -> Share:
-    """The cards of this machine among worker processes; 0 of them are one a card.
+def allocate_gpus(workers: int, device: Device) -> WorkerAllocation:
+    """Divide the GPUs of this machine among workers (0: one for each GPU).
 
-    The cores are shared out as hands: each decodes and encodes while the card is at work for
-    others.  A card that was asked for by its number, or that is the only one, serves all.
+    The cores become threads of the workers, which decode and encode while the GPU runs the
+    network for others.  A GPU that was requested by number, or the only one, serves all.
     """
-    cards = visible_cards() if device.index is None else ()
-    workers = workers or max(1, len(cards))
-    hands = min(MOST_HANDS, max(1, cores() // workers))
-    return Share(workers, 1, Team(hands, cards if len(cards) > 1 else ()))
+    gpus = list_visible_gpus() if device.index is None else ()
+    workers = workers or max(1, len(gpus))
+    threads_per_worker = min(MAX_THREADS_PER_WORKER, max(1, count_cores() // workers))
+    return WorkerAllocation(workers, 1, threads_per_worker, gpus if len(gpus) > 1 else ())

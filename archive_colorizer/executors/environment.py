@@ -1,4 +1,4 @@
-"""What stands around a process or thread that a run begins: origin, environment and signals."""
+"""Prepare what worker processes inherit: environment, signals, priority and start method."""
 
 import logging
 import multiprocessing
@@ -8,24 +8,54 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
-from typing import Final
+from typing import Any, Final
 
-ORIGIN: Final = "forkserver" if sys.platform == "linux" else "spawn"
-"""How processes are begun.  Elsewhere, libraries of the system do not bear forking."""
+START_METHOD: Final = "forkserver" if sys.platform == "linux" else "spawn"
+"""Method of multiprocessing; on other systems, forked processes break system libraries."""
+
+_DASK_SETTINGS: Final[dict[str, Any]] = {
+    # The driver retries the jobs of a lost batch one by one, which finds the guilty one.
+    "distributed.scheduler.allowed-failures": 0,
+    # A worker of low priority may start late on a busy machine.
+    "distributed.scheduler.no-workers-timeout": "300s",
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.worker.multiprocessing-method": START_METHOD,
+    # Dask does not manage the memory of pictures, so a paused worker would wait for ever.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.worker.profile.enabled": False,
+    # Nobody sees these measurements, and each of them holds the GIL.
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.admin.system-monitor.interval": "60s",
+    "distributed.admin.tick.interval": "10s",
+    "distributed.admin.tick.cycle": "10s",
+    "distributed.admin.tick.limit": "60s",
+    # Workers never exchange data.
+    "distributed.scheduler.active-memory-manager.start": False,
+    # Logs for the dashboard, which grow to megabytes within hours.
+    "distributed.admin.system-monitor.log-length": 10,
+    "distributed.admin.low-level-log-length": 100,
+    "distributed.admin.log-length": 100,
+    "distributed.diagnostics.computations.max-history": 2,
+    "distributed.diagnostics.erred-tasks.max-history": 10,
+}
 
 
-def environment(threads: int, hands: int = 1) -> dict[str, str]:
-    """Set before a worker's first instruction: later, the libraries would not look.
+def build_environment(threads: int, concurrency: int = 1) -> dict[str, str]:
+    """Build variables that must be set before a worker starts, when its libraries read them.
 
-    hands: pictures that it works on at once, with so many threads each.
+    concurrency: pictures that the worker restores at once, with `threads` threads each.
     """
     return {
-        # What a picture took is kept for the next one: giving it back to the system and having
-        # it zeroed again takes as long as the picture.  Only large pieces go back at once.
+        # Keep freed memory for the next picture, since the system takes as long to zero pages
+        # as the picture takes to restore.  Only large blocks are returned at once.
         "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
         "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-        # Else each thread of libvips has a store of its own for what others have given back.
-        "MALLOC_ARENA_MAX": str(threads * hands),
+        # Prevent each thread of libvips from keeping freed memory of its own.
+        "MALLOC_ARENA_MAX": str(threads * concurrency),
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
@@ -34,45 +64,58 @@ def environment(threads: int, hands: int = 1) -> dict[str, str]:
     }
 
 
-def prepare_origin(modules: Sequence[str]) -> None:
-    """Begin the process from which workers are forked, with these modules loaded; do not wait.
+def start_forkserver(modules: Sequence[str]) -> None:
+    """Start the process from which workers are forked, without waiting for it.
 
-    So they are loaded once and not by each worker, and while this process goes on.  It ends
-    with this process.  To be called inside of `signals_held_back`, with the environment set.
+    It loads these modules once for all workers, and ends with this process.  To be called
+    inside `mask_signals`, with the environment set.
     """
-    if ORIGIN == "forkserver":
-        multiprocessing.get_context(ORIGIN).set_forkserver_preload(list(modules))
+    if START_METHOD == "forkserver":
+        multiprocessing.get_context(START_METHOD).set_forkserver_preload(list(modules))
         forkserver.ensure_running()
 
 
 @contextmanager
-def signals_held_back() -> Iterator[None]:
-    """Threads and processes begun in here never see the signals that end a run.
+def mask_signals() -> Iterator[None]:
+    """Block the signals that end a run in threads and processes that are started inside.
 
-    A terminal sends SIGINT and SIGHUP, and a service manager SIGTERM, to the workers as well;
-    but it is the parent that stops the run, and the workers finish what they have in hand.
+    Terminals and service managers signal the workers as well, but only the parent may stop
+    the run, so that workers finish their batches.
     """
-    ours = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+    ending_signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals)
     try:
-        # The first worker would start it, and starting it unblocks some of these again.
+        # Otherwise the first worker starts it, which unblocks some of these signals.
         resource_tracker.ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def yield_to_others(niceness: int) -> None:
-    """At least so nice from here on; threads and processes that are begun later are, too.
+def lower_priority(niceness: int) -> None:
+    """Raise the niceness of this process and its future children to at least `niceness`.
 
-    Linux orders reads and writes of a disk by it as well.
+    Linux also prioritizes disk access by it.
     """
     if niceness > os.getpriority(os.PRIO_PROCESS, 0):
         os.setpriority(os.PRIO_PROCESS, 0, niceness)
 
 
-def silence() -> None:
-    """What a run has to say is said by the run; Dask's own words would tear its progress bar."""
+def suppress_logs() -> None:
+    """Silence Dask, whose messages would break the progress bar."""
     for name in ("distributed", "distributed.client", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def build_dask_settings(variables: dict[str, str], is_memory_refused: bool) -> dict[str, Any]:
+    """Build Dask's settings for workers with these environment variables.
+
+    is_memory_refused: whether workers are refused memory in the first place, so that nannies
+    need to check it less often.
+    """
+    return {
+        **_DASK_SETTINGS,
+        "distributed.nanny.pre-spawn-environ": variables,
+        "distributed.worker.memory.monitor-interval": "500ms" if is_memory_refused else "100ms",
+    }

@@ -1,4 +1,4 @@
-"""Limits: what one worker process may take."""
+"""Limit the time of files and the memory of worker processes."""
 
 import math
 from collections.abc import Collection
@@ -6,62 +6,57 @@ from dataclasses import dataclass
 
 from archive_colorizer.records.jobs import Job
 
-FRAMES = 10
-"""Frames of a film that get as much time as one photograph."""
+FRAMES_PER_PHOTO = 10
+"""Frames of a film that may take as long as one photograph."""
 
-_LONGEST = 30 * 86400.0
-_LEAST = 2 << 30
-"""Bytes: with fewer, libraries and network leave nothing for a picture."""
-_AT_HAND = 0.8
-"""Share of the machine's memory that the workers share."""
+_MAX_SECONDS = 30 * 86400.0
+_MIN_WORKER_MEMORY = 2 << 30
+"""Bytes; with less memory, libraries and the network leave no room for a picture."""
+_USABLE_MEMORY = 0.8
+"""Share of the machine's memory that workers may use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds for each file, 0 for any number; bytes for each worker, 0 for its share."""
+    """Seconds for each file (0: unlimited), and bytes for each worker (0: an equal share)."""
 
     seconds: float = 0.0
     memory: int = 0
 
-    def seconds_for(self, batch: tuple[Job, ...]) -> float:
-        """How long a batch may take; 0 for as long as it wants.
+    def compute_seconds(self, batch: tuple[Job, ...]) -> float:
+        """Return how long a batch may take; 0 if that is unlimited."""
+        files = sum(
+            math.ceil(job.part.frames / FRAMES_PER_PHOTO) if job.part else 1 for job in batch
+        )
+        return min(self.seconds * files, _MAX_SECONDS)
 
-        As many times `seconds` as there are photographs, or beginnings of `FRAMES` frames.
-        """
-        files = sum(math.ceil(job.part.frames / FRAMES) if job.part else 1 for job in batch)
-        return min(self.seconds * files, _LONGEST)
+    def get_worker_memory(self, machine: int, workers: int) -> int:
+        """Return the bytes for each of `workers` processes of a machine with `machine` bytes."""
+        return self.memory or max(int(machine * _USABLE_MEMORY / workers), _MIN_WORKER_MEMORY)
 
-    def share(self, machine: int, workers: int) -> int:
-        """Bytes for one of `workers` processes on a machine with `machine` bytes of memory."""
-        return self.memory or max(int(machine * _AT_HAND / workers), _LEAST)
+    def compute_slots(self, machine: int, threads: int) -> tuple[int, int]:
+        """Return how many batches a worker with `machine` bytes runs at once, and their bytes."""
+        memory = self.get_worker_memory(machine, threads)
+        return max(1, min(threads, int(machine * _USABLE_MEMORY / memory))), memory
 
-    def slots(self, machine: int, threads: int) -> tuple[int, int]:
-        """How many batches at once a worker with so many bytes and threads has room for.
+    def count_shares(self, batch: tuple[Job, ...], workers: int) -> int:
+        """Return the number of workers, at most `workers`, whose memory a batch needs.
 
-        The second number is the bytes for each.
-        """
-        share = self.share(machine, threads)
-        return max(1, min(threads, int(machine * _AT_HAND / share))), share
-
-    def shares_for(self, batch: tuple[Job, ...], workers: int) -> int:
-        """Of how many of the `workers` a batch needs the memory; 1 where its need is not known.
-
-        `memory` must be given.  What needs more than all have gets the memory of all.
+        `self.memory` must not be 0.
         """
         need = max((job.memory for job in batch), default=0)
         return max(1, min(math.ceil(need / self.memory), workers))
 
 
-def has_room(shares: int, taken: Collection[int], workers: int) -> bool:
-    """Whether a batch that needs so many shares may be sent while others have `taken` theirs.
+def has_room(shares: int, used_shares: Collection[int], workers: int) -> bool:
+    """Return whether a batch of `shares` may be sent next to batches with `used_shares`.
 
-    Batches of one share may wait for a worker; one of several begins only when all that are
-    out have room beside it, and the next ones only when they have room beside it.
+    Batches of one share may queue for a worker, but a larger batch runs only while all batches
+    that were sent fit into the memory at once.
     """
-    if not taken or max(shares, *taken) == 1:
+    if not used_shares or max(shares, *used_shares) == 1:
         return True
-    return sum(taken) + shares <= workers
+    return sum(used_shares) + shares <= workers
 
 
 NO_LIMITS = Limits()
-"""Any number of seconds, and a worker's share of the memory."""

@@ -1,4 +1,4 @@
-"""Many files at once in threads: reading and hashing let other threads run meanwhile."""
+"""Process files in threads, since reading and hashing let other threads run meanwhile."""
 
 import os
 from collections import deque
@@ -6,36 +6,33 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-_Given = TypeVar("_Given")
-_Made = TypeVar("_Made")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _AHEAD = 2
 
 
-def in_threads(
-    work: Callable[[_Given], _Made], given: Iterable[_Given], threads: int = 0
-) -> Iterator[_Made]:
-    """`map` in `threads` threads (0: one a core), in order, a few ahead of the reader only.
-
-    Raises what `work` raises, at that place.
-    """
-    threads = threads or cores()
-    waiting: deque[Future[_Made]] = deque()
+def map_in_threads(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], threads: int = 0
+) -> Iterator[_Result]:
+    """Map in `threads` threads (0: one for each core), in order and a few items ahead."""
+    threads = threads or count_cores()
+    pending: deque[Future[_Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for one in given:
-                waiting.append(pool.submit(work, one))
-                if len(waiting) >= _AHEAD * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            for item in items:
+                pending.append(pool.submit(work, item))
+                if len(pending) >= _AHEAD * threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
-            for future in waiting:
+            for future in pending:
                 future.cancel()
 
 
-def cores() -> int:
-    """How many cores this process may use."""
+def count_cores() -> int:
+    """Count the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

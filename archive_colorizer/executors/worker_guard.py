@@ -1,4 +1,4 @@
-"""The watch over a worker process, inside of it: time and memory."""
+"""Enforce the limits of time and memory inside a worker process."""
 
 import contextlib
 import faulthandler
@@ -17,120 +17,121 @@ from archive_colorizer.executors.limits import Limits
 from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.outcomes import Outcome
 
-_MARGIN = 0.9
-"""Share of a worker's memory at which it is refused more; its nanny ends it a little later."""
+_MEMORY_MARGIN = 0.9
+"""Share of a worker's memory at which it is refused more, before its nanny kills it."""
 
 
-def guarded(batch: Batch, task: Task, limits: Limits, note: str) -> list[Outcome]:
-    """Run the task under `limits`, in a worker process; `limits.memory` is 0 for none.
+def run_with_limits(batch: Batch, task: Task, limits: Limits, timeout_file: str) -> list[Outcome]:
+    """Run the task under `limits` in a worker process; memory of 0 is unlimited.
 
-    A file that wants more memory gets a MemoryError.  When a file's time is over the process
-    ends, whatever it is doing, and `note` is a file that is not empty.  Several threads may
-    run one each: only the note of the one whose time is over tells.
+    A file that needs more memory gets a MemoryError.  When the time of a file is over, the
+    process ends, and the `timeout_file` of its thread is not empty.
     """
     _refuse_memory(limits.memory)
     if not limits.seconds:
         return task(batch)
     try:
-        with _place(note).open("w", encoding="utf-8") as stream, _ALARMS.kept(stream) as give:
-            give(limits.seconds_for(batch))
-            return task(_Timed(batch, lambda job: give(limits.seconds_for((job,)))))
+        with (
+            _touch(timeout_file).open("w", encoding="utf-8") as stream,
+            _DEADLINES.register(stream) as set_deadline,
+        ):
+            set_deadline(limits.compute_seconds(batch))
+            return task(_TimedBatch(batch, set_deadline, limits))
     finally:
         with contextlib.suppress(OSError):
-            Path(note).unlink()
+            Path(timeout_file).unlink()
 
 
-class _Alarms:
-    """The ends of the time of several threads, of which one timer holds the first.
+class _Deadlines:
+    """Deadlines of several threads, and the one timer that a process has.
 
-    The timer is faulthandler's, a thread that needs no lock of Python's: a decoder may hang
-    with that lock in hand.  A process has one such timer.
+    faulthandler's timer needs no GIL, with which a decoder may hang.
     """
 
     def __init__(self) -> None:
-        self._ends: dict[TextIO, float] = {}
+        self._deadlines: dict[TextIO, float] = {}
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def kept(self, stream: TextIO) -> Iterator[Callable[[float], None]]:
-        """What gives so many seconds from then on, and no more.
+    def register(self, stream: TextIO) -> Iterator[Callable[[float], None]]:
+        """Yield a function that sets the seconds from now after which the process ends.
 
-        When they are over, the process ends, with the stacks of its threads in `stream`.
+        It then writes the stacks of its threads to `stream`.
         """
 
-        def give(seconds: float) -> None:
+        def set_deadline(seconds: float) -> None:
             with self._lock:
-                self._ends[stream] = time.monotonic() + seconds
-                self._set()
+                self._deadlines[stream] = time.monotonic() + seconds
+                self._restart_timer()
 
         try:
-            yield give
+            yield set_deadline
         finally:
             with self._lock:
-                self._ends.pop(stream, None)
-                self._set()
+                self._deadlines.pop(stream, None)
+                self._restart_timer()
 
-    def _set(self) -> None:
+    def _restart_timer(self) -> None:
         faulthandler.cancel_dump_traceback_later()
-        if self._ends:
-            stream, end = min(self._ends.items(), key=lambda one: one[1])
-            left = max(end - time.monotonic(), _AT_ONCE)
-            faulthandler.dump_traceback_later(left, exit=True, file=stream)
+        if self._deadlines:
+            stream, deadline = min(self._deadlines.items(), key=lambda entry: entry[1])
+            seconds = max(deadline - time.monotonic(), _MIN_SECONDS)
+            faulthandler.dump_traceback_later(seconds, exit=True, file=stream)
 
 
-_ALARMS: Final = _Alarms()
-_AT_ONCE: Final = 0.001
-"""Seconds; a timer takes no 0."""
+_DEADLINES: Final = _Deadlines()
+_MIN_SECONDS: Final = 0.001
 
 
-class _Timed(tuple[Job, ...]):
-    """A batch whose every file gets its own time when its turn comes."""
+class _TimedBatch(tuple[Job, ...]):
+    """A batch that sets a new deadline for each file when its turn comes."""
 
-    _begin: Callable[[Job], None]
+    _set_deadline: Callable[[float], None]
+    _limits: Limits
 
-    def __new__(cls, batch: Batch, begin: Callable[[Job], None]) -> Self:
+    def __new__(cls, batch: Batch, set_deadline: Callable[[float], None], limits: Limits) -> Self:
         timed = super().__new__(cls, batch)
-        timed._begin = begin
+        timed._set_deadline, timed._limits = set_deadline, limits
         return timed
 
     def __iter__(self) -> Iterator[Job]:
         for job in super().__iter__():
-            self._begin(job)
+            self._set_deadline(self._limits.compute_seconds((job,)))
             yield job
 
 
-def ran_out_of_time(note: str) -> bool:
-    """Whether the process that had this note ended because its time was over."""
+def has_timed_out(timeout_file: str) -> bool:
+    """Return whether the process with this file ended because its time was over."""
     try:
-        return Path(note).stat().st_size > 0
+        return Path(timeout_file).stat().st_size > 0
     except OSError:
         return False
 
 
 def can_refuse_memory() -> bool:
-    """Whether a worker can be refused memory, file by file.
+    """Return whether a worker can be refused memory for each file.
 
-    The driver of a GPU maps more than it uses, and only Linux counts all that is asked for;
-    elsewhere only the nanny watches.
+    The driver of a GPU maps more than it uses, and other systems than Linux do not count all
+    allocations; there, only the nanny checks.
     """
     return sys.platform == "linux" and not has_driver()
 
 
-def _refuse_memory(most: int) -> None:
-    if not most or not can_refuse_memory():
+def _refuse_memory(limit: int) -> None:
+    if not limit or not can_refuse_memory():
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    soft = int(most * _MARGIN)
+    soft = int(limit * _MEMORY_MARGIN)
     if hard != resource.RLIM_INFINITY:
         soft = min(soft, hard)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def _place(note: str) -> Path:
-    """The note, or nowhere: a full disk must not keep a file from being restored."""
+def _touch(timeout_file: str) -> Path:
+    """Create the file; return the null device if the disk is full."""
     try:
-        Path(note).touch()
+        Path(timeout_file).touch()
     except OSError:
         return Path(os.devnull)
-    return Path(note)
+    return Path(timeout_file)

@@ -1,7 +1,7 @@
-"""An output packed into a BagIt bag: copied, hashed on the way, and whole or not there.
+"""Pack an output into a BagIt bag, atomically, and hash the files while they are copied.
 
-Only what the manifest accounts for goes in, and only when all of it is as recorded: a bag
-that vouches for a damaged file would be worse than none.
+The bag holds the files that the manifest accounts for, and is made only when all of them are
+as recorded: a bag that confirms a damaged file would be worse than none.
 """
 
 import hashlib
@@ -17,14 +17,15 @@ from typing import Final
 from archive_colorizer._version import __version__
 from archive_colorizer.discovery.bagit import open_bag
 from archive_colorizer.errors import OutputBusy, OutputError, TargetExists
-from archive_colorizer.executors.threads import in_threads
-from archive_colorizer.manifest.reader import Account
-from archive_colorizer.output.lock import holder_of
+from archive_colorizer.executors.threads import map_in_threads
+from archive_colorizer.manifest.reader import ManifestReader
+from archive_colorizer.output.ownership import describe_holder
 from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.records.paths import MANIFEST
-from archive_colorizer.storage.fixity import read_stamp
-from archive_colorizer.storage.overlap import check_apart
-from archive_colorizer.verification.files import Finding, Kind, files_of
+from archive_colorizer.storage.atomic import describe_write_error, write_atomically
+from archive_colorizer.storage.overlap import check_no_overlap
+from archive_colorizer.storage.reading import get_storage
+from archive_colorizer.verification.files import Finding, FindingKind, list_files
 
 _DESCRIPTION: Final = (
     "Photographs whose color was added by an algorithm: the colors are a machine's guess, the "
@@ -35,8 +36,8 @@ _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """A file in the payload: its path below data, its sha256, its size in bytes."""
+class PackedFile:
+    """A file in the payload; its path is below data, its size in bytes."""
 
     path: str
     sha256: str
@@ -44,27 +45,26 @@ class Packed:
 
 
 @dataclass(frozen=True, slots=True)
-class Bagged:
-    """What became of packing: the payload of the bag, or what kept it from being made."""
+class BagResult:
+    """The payload of a bag, or the findings that prevented it."""
 
     files: int
     size: int
     findings: tuple[Finding, ...] = ()
 
 
-def write_bag(output: Path, destination: Path) -> Bagged:
+def write_bag(output: Path, destination: Path) -> BagResult:
     """Copy the results that the manifest in `output` accounts for into a new bag.
 
     The payload is the output as it is, with its manifest, so that it can be verified there.
-    With findings no bag is made.  Raises TargetExists when the destination is there,
-    OutputBusy while a run is at work, UsageError when one lies in the other, and OutputError
-    when the bag cannot be written or a name cannot stand in one.
+    With findings no bag is made.  Raises TargetExists when the destination exists, OutputBusy
+    while a run is at work, UsageError when one contains the other, and OutputError when the bag
+    cannot be written or a name is impossible in one.
     """
-    account = Account.open(output)
-    holder = holder_of(output)
-    if holder:
+    manifest = ManifestReader.open(output)
+    if holder := describe_holder(output):
         raise OutputBusy(f"a run ({holder}) holds {output}; wait for it")
-    check_apart([output], destination)
+    check_no_overlap([output], destination)
     if os.path.lexists(destination):
         raise TargetExists(f"{destination} exists and was kept; choose another place")
     unfinished = destination.with_name(destination.name + ".unfinished")
@@ -72,76 +72,74 @@ def write_bag(output: Path, destination: Path) -> Bagged:
         unfinished.mkdir(parents=True)
     except FileExistsError:
         raise TargetExists(
-            f"{unfinished} was left by a run that was ended; remove it and try again"
+            f"{unfinished} is left from an interrupted command; remove it and try again"
         ) from None
     except OSError as error:
-        raise _error(destination, error) from error
+        raise describe_write_error(destination, error) from error
     try:
         (unfinished / "data").mkdir()
-        bagged = _fill(output, unfinished, account)
-        if not bagged.findings:
+        result = _fill(output, unfinished, manifest)
+        if not result.findings:
             unfinished.rename(destination)
             _sync(destination.parent)
-        return bagged
+        return result
     except OSError as error:
-        raise _error(destination, error) from error
+        raise describe_write_error(destination, error) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _fill(output: Path, bag: Path, account: Account) -> Bagged:
-    packed: list[Packed] = []
+def _fill(output: Path, bag: Path, manifest: ManifestReader) -> BagResult:
+    packed_files: list[PackedFile] = []
     findings: list[Finding] = []
-    outcomes = (entry.outcome for entry in account.done())
-    for made in in_threads(partial(_pack, output, bag / "data"), _files(outcomes, output)):
-        if isinstance(made, Finding):
-            findings.append(made)
+    outcomes = (entry.outcome for entry in manifest.iterate_done())
+    pack = partial(_pack, output, bag / "data")
+    for result in map_in_threads(pack, _iter_files(outcomes, output)):
+        if isinstance(result, Finding):
+            findings.append(result)
         else:
-            packed.append(made)
+            packed_files.append(result)
     if findings:
-        return Bagged(0, 0, tuple(findings))
-    packed.append(_copy(output / MANIFEST, bag / "data", MANIFEST))
-    size = sum(one.size for one in packed)
-    _write_tags(bag, packed, _info(account, size, len(packed)))
-    _read_back(bag, packed)
-    return Bagged(len(packed), size)
+        return BagResult(0, 0, tuple(findings))
+    packed_files.append(_copy(output / MANIFEST, bag / "data", MANIFEST))
+    size = sum(file.size for file in packed_files)
+    _write_tags(bag, packed_files, _build_info(manifest, size, len(packed_files)))
+    _read_back(bag, packed_files)
+    return BagResult(len(packed_files), size)
 
 
-def _files(outcomes: Iterable[Outcome], output: Path) -> Iterator[tuple[str, str]]:
+def _iter_files(outcomes: Iterable[Outcome], output: Path) -> Iterator[tuple[str, str]]:
     for outcome in outcomes:
-        for path, sha256 in files_of(outcome, output):
-            _check_name(path)
+        for path, sha256 in list_files(outcome, output):
+            if path.encode("utf-8", "ignore").decode() != path:
+                raise OutputError(
+                    f"{path}: a bag lists names in UTF-8, and this is not; rename the scan and run "
+                    "again"
+                )
             yield path, sha256
 
 
-def _check_name(path: str) -> None:
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        raise OutputError(
-            f"{path}: a bag lists names in UTF-8, which this is not; rename the scan and run again"
-        ) from None
-
-
-def _pack(output: Path, data: Path, file: tuple[str, str]) -> Packed | Finding:
+def _pack(output: Path, data: Path, file: tuple[str, str]) -> PackedFile | Finding:
     path, sha256 = file
-    if read_stamp(output / path) is None:
-        return Finding(Kind.MISSING, path, "there is no regular file in its place")
-    made = _copy(output / path, data, path)
-    if made.sha256 != sha256:
-        return Finding(Kind.CHANGED, path, f"sha256 is {made.sha256}, recorded is {sha256}")
-    return made
+    if get_storage(output / path).find_stamp() is None:
+        return Finding(FindingKind.MISSING, path, "it is no regular file")
+    packed_file = _copy(output / path, data, path)
+    if packed_file.sha256 != sha256:
+        return Finding(
+            FindingKind.CHANGED, path, f"sha256 is {packed_file.sha256}, recorded is {sha256}"
+        )
+    return packed_file
 
 
-def _copy(source: Path, data: Path, path: str) -> Packed:
-    """Copy a regular file with its times and hash what was read."""
-    place = data / path
-    place.parent.mkdir(parents=True, exist_ok=True)
+def _copy(source: Path, data: Path, path: str) -> PackedFile:
+    """Copy a regular file with its times, and hash it."""
+    target = data / path
+    target.parent.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
     descriptor = os.open(source, _READ)
     try:
         status = os.fstat(descriptor)
-        with place.open("xb") as stream:
+        with target.open("xb") as stream:
             while chunk := os.read(descriptor, _CHUNK):
                 digest.update(chunk)
                 stream.write(chunk)
@@ -150,62 +148,58 @@ def _copy(source: Path, data: Path, path: str) -> Packed:
             os.fsync(stream.fileno())
     finally:
         os.close(descriptor)
-    os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
-    return Packed(path, digest.hexdigest(), size)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return PackedFile(path, digest.hexdigest(), size)
 
 
-def _info(account: Account, size: int, files: int) -> list[tuple[str, str]]:
-    """bag-info.txt: the labels of BagIt, and by what means the color was made."""
-    said = [
+def _build_info(manifest: ManifestReader, size: int, files: int) -> list[tuple[str, str]]:
+    """Build the labels of bag-info.txt, with models and runs."""
+    labels = [
         ("Bagging-Date", f"{datetime.now(UTC):%Y-%m-%d}"),
         ("Bag-Software-Agent", f"archive-colorizer {__version__}"),
         ("Payload-Oxum", f"{size}.{files}"),
         ("External-Description", _DESCRIPTION),
     ]
-    models = dict.fromkeys(f"{run.model} sha256 {run.model_sha256}" for run in account.runs)
-    said += [("Colorization-Model", one) for one in models]
-    said += [("Colorization-Run", f"{run.run} {run.version}") for run in account.runs]
-    return [(label, " ".join(value.split())) for label, value in said]
+    models = dict.fromkeys(f"{run.model} sha256 {run.model_sha256}" for run in manifest.runs)
+    labels += [("Colorization-Model", model) for model in models]
+    labels += [("Colorization-Run", f"{run.run} {run.version}") for run in manifest.runs]
+    return [(label, " ".join(value.split())) for label, value in labels]
 
 
-def _write_tags(bag: Path, packed: list[Packed], info: list[tuple[str, str]]) -> None:
+def _write_tags(bag: Path, packed_files: list[PackedFile], info: list[tuple[str, str]]) -> None:
     files = {
         "bagit.txt": "BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n",
         "bag-info.txt": "".join(f"{label}: {value}\n" for label, value in info),
         "manifest-sha256.txt": "".join(
-            f"{one.sha256}  data/{_listed(one.path)}\n" for one in packed
+            f"{file.sha256}  data/{_quote_path(file.path)}\n" for file in packed_files
         ),
     }
-    lines = []
+    lines = ""
     for name, text in files.items():
         data = text.encode("utf-8", "backslashreplace")
         _write(bag / name, data)
-        lines.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
-    _write(bag / "tagmanifest-sha256.txt", "".join(lines).encode())
+        lines += f"{hashlib.sha256(data).hexdigest()}  {name}\n"
+    _write(bag / "tagmanifest-sha256.txt", lines.encode())
     _sync(bag)
 
 
-def _listed(path: str) -> str:
-    """A name as BagIt 0.97 lists it."""
+def _quote_path(path: str) -> str:
+    """Quote a name for the lists of BagIt 0.97."""
     return path.replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _read_back(bag: Path, packed: list[Packed]) -> None:
-    """Raise OutputError when another program would not find in the bag what was put in."""
+def _read_back(bag: Path, packed_files: list[PackedFile]) -> None:
+    """Raise OutputError when another program could not find a packed file in the bag."""
     entries = open_bag(bag).payload_entries()
-    for one in packed:
-        if entries.get(f"data/{one.path}") != {"sha256": one.sha256}:
+    for file in packed_files:
+        if entries.get(f"data/{file.path}") != {"sha256": file.sha256}:
             raise OutputError(
-                f"{one.path}: the name cannot stand in a bag's manifest; rename the scan "
-                "and run again"
+                f"{file.path}: a bag cannot list this name; rename the scan and run again"
             )
 
 
 def _write(path: Path, data: bytes) -> None:
-    with path.open("xb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+    write_atomically(path, lambda stream: stream.write(data))
 
 
 def _sync(folder: Path) -> None:
@@ -214,9 +208,3 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _error(destination: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot write the bag {destination}: {error.strerror or error}; mend that and try again"
-    )

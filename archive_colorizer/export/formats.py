@@ -1,4 +1,4 @@
-"""The forms that a manifest can be exported in, and how a report comes to its file."""
+"""List the formats that a manifest is exported to, and write one to a file."""
 
 import os
 from collections import Counter
@@ -9,18 +9,13 @@ from typing import BinaryIO, Final, TypeAlias
 
 from archive_colorizer.errors import TargetExists
 from archive_colorizer.export.premis import write_premis
-from archive_colorizer.export.table import (
-    write_csv,
-    write_json,
-    write_parquet,
-)
-from archive_colorizer.manifest.reader import Account
-from archive_colorizer.storage.atomic import write_whole
+from archive_colorizer.export.table import write_csv, write_json, write_parquet
+from archive_colorizer.manifest.reader import ManifestReader
+from archive_colorizer.storage.atomic import write_atomically
 
-Export: TypeAlias = Callable[[Account, BinaryIO], None]
+Exporter: TypeAlias = Callable[[ManifestReader, BinaryIO], None]
 
-
-EXPORTS: Final[dict[str, Export]] = {
+EXPORTS: Final[dict[str, Exporter]] = {
     "json": write_json,
     "csv": write_csv,
     "parquet": write_parquet,
@@ -30,9 +25,9 @@ EXPORTS: Final[dict[str, Export]] = {
 
 @dataclass(slots=True)
 class Overview:
-    """How many files of each state and reason there are; `warnings` counts files with any.
+    """Counts of files by state and reason, of files with warnings, and of weak results.
 
-    `weak` counts results by what their color is weak in.
+    weak: how many results are weak in each measure.
     """
 
     states: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -40,22 +35,22 @@ class Overview:
     warnings: int = 0
 
 
-def overview_of(account: Account) -> Overview:
-    """Count what became of all files."""
-    made = Overview()
-    for entry in account.newest():
-        made.states[str(entry.outcome.state), entry.outcome.reason or ""] += 1
-        made.weak.update(entry.outcome.weak)
-        made.warnings += bool(entry.outcome.warnings)
-    return made
+def summarize(manifest: ManifestReader) -> Overview:
+    """Count the newest outcome of every file."""
+    overview = Overview()
+    for entry in manifest.iterate_newest():
+        overview.states[str(entry.outcome.state), entry.outcome.reason or ""] += 1
+        overview.weak.update(entry.outcome.weak)
+        overview.warnings += bool(entry.outcome.warnings)
+    return overview
 
 
-def export_to(path: Path, account: Account, export: Export) -> None:
-    """Write a report to a new file, whole or not at all.
+def export_to(path: Path, manifest: ManifestReader, exporter: Exporter) -> None:
+    """Write a report to a new file, atomically.
 
-    Raises TargetExists for a file that is there already, since it could be somebody's
-    original, and OutputError when it cannot be written.
+    Raises TargetExists for an existing file, which could be an original, and OutputError when it
+    cannot be written.
     """
     if os.path.lexists(path):
         raise TargetExists(f"{path} exists and was kept; move it away or choose another name")
-    write_whole(path, lambda stream: export(account, stream))
+    write_atomically(path, lambda stream: exporter(manifest, stream))

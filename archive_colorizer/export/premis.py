@@ -1,18 +1,18 @@
-"""A manifest as PREMIS 3: what was made from what, when, by which software and model.
+"""Export a manifest as PREMIS 3: sources, results, and the software and model that made them.
 
-Objects, then events, then agents, as the schema wants them; so the manifest is read three
-times, and never held.  The element names and their order are those of the schema of the
+The schema requires objects, then events, then agents, so the manifest is read three times
+rather than held in memory.  The element names and their order are those of the schema of the
 Library of Congress (premis-v3-0.xsd, January 18, 2016).
 """
 
 import mimetypes
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, TypeAlias
 
 from archive_colorizer.errors import SourceError
-from archive_colorizer.export.table import shown
-from archive_colorizer.manifest.reader import Account, Entry
+from archive_colorizer.export.table import make_printable
+from archive_colorizer.manifest.reader import ManifestEntry, ManifestReader
 from archive_colorizer.records.outcomes import Outcome, State
 
 _PREMIS: Final = "http://www.loc.gov/premis/v3"
@@ -23,136 +23,122 @@ _RESULT: Final = "result path"
 _EVENT: Final = "archive-colorizer event"
 _AGENT: Final = "archive-colorizer agent"
 
-
-class _Agent(NamedTuple):
-    identifier: str
-    name: str
-    version: str = ""
-    note: str = ""
+_Content: TypeAlias = dict[str, Any]
+"""The children of an element by name: text, a dict, a tuple for an identifier (its type, its value,
+and a role), a list to repeat the element, or None to leave it out."""
 
 
-def write_premis(account: Account, stream: BinaryIO) -> None:
-    """PREMIS 3 XML: a file object for each source and each result, with fixity, and a
-    derivation event for each result and each failure.
+def write_premis(manifest: ManifestReader, stream: BinaryIO) -> None:
+    """Write PREMIS 3 XML with an object for each source and result, and an event for each attempt.
 
-    Raises SourceError for a manifest that accounts for nothing, since PREMIS wants an object.
+    Raises SourceError for an empty manifest, since PREMIS requires an object.
     """
     from lxml import etree
 
-    if not len(account):
-        raise SourceError(f"{account.path} accounts for no file; PREMIS needs one at least")
+    if not len(manifest):
+        raise SourceError(f"{manifest.path} accounts for no file, and PREMIS needs at least one")
     with etree.xmlfile(stream, encoding="utf-8") as document:
         document.write_declaration()
         names = {None: _PREMIS, "xsi": "http://www.w3.org/2001/XMLSchema-instance"}
-        with document.element(_q("premis"), {"version": "3.0"}, nsmap=names):
-            for part in _parts(account):
+        with document.element(f"{{{_PREMIS}}}premis", {"version": "3.0"}, nsmap=names):
+            for part in _iter_elements(manifest):
                 document.write(part)
                 document.write("\n")
 
 
-def _parts(account: Account) -> Iterator[Any]:
-    for entry in account.newest():
-        yield _source(entry.outcome)
-    for entry in account.done():
-        yield _result(entry)
-    agents: dict[_Agent, None] = {}
-    for entry in _attempts(account):
-        agents.update(dict.fromkeys(_agents(entry)))
-        yield _event(entry)
-    known: set[str] = set()
-    for agent in agents:
-        if agent.identifier not in known:
-            yield _agent(agent)
-        known.add(agent.identifier)
+def _iter_elements(manifest: ManifestReader) -> Iterator[Any]:
+    for entry in manifest.iterate_newest():
+        yield _build_object(_describe_source(entry.outcome))
+    for entry in manifest.iterate_done():
+        yield _build_object(_describe_result(entry))
+    agents: dict[str, _Content] = {}
+    for entry in _iter_attempts(manifest):
+        agents |= _describe_agents(entry) | agents
+        yield _build_element("event", _describe_event(entry))
+    for agent in agents.values():
+        yield _build_element("agent", agent)
 
 
-def _attempts(account: Account) -> Iterator[Entry]:
-    """Every result, and every failure; what was skipped was never tried."""
-    yield from account.done()
-    for entry in account.newest():
+def _iter_attempts(manifest: ManifestReader) -> Iterator[ManifestEntry]:
+    """Yield every result and every failure; skipped files were never tried."""
+    yield from manifest.iterate_done()
+    for entry in manifest.iterate_newest():
         if entry.outcome.state is State.FAILED:
             yield entry
 
 
-def _source(outcome: Outcome) -> Any:
+def _describe_source(outcome: Outcome) -> _Content:
     size = outcome.source_stamp.size if outcome.source_stamp else None
-    made = _object(_SOURCE, outcome.name, outcome.source_sha256, size)
-    _add(made, "originalName", outcome.name.rpartition("/")[2])
-    return made
+    return {
+        "objectIdentifier": (_SOURCE, outcome.name),
+        "objectCharacteristics": _describe_file(outcome.name, outcome.source_sha256, size),
+        "originalName": outcome.name.rpartition("/")[2],
+    }
 
 
-def _result(entry: Entry) -> Any:
-    outcome = entry.outcome
+def _describe_result(entry: ManifestEntry) -> _Content:
+    outcome, target = entry.outcome, entry.outcome.target or ""
     size = outcome.target_stamp.size if outcome.target_stamp else None
-    target = outcome.target or ""
-    made = _object(_RESULT, target, outcome.target_sha256, size)
-    application = _add(made.find(_q("objectCharacteristics")), "creatingApplication")
-    _add(application, "creatingApplicationName", _SOFTWARE)
-    if entry.run and entry.run.version:
-        _add(application, "creatingApplicationVersion", entry.run.version)
-    relation = _add(made, "relationship")
-    _add(relation, "relationshipType", "derivation")
-    _add(relation, "relationshipSubType", "has source")
-    _identify(_add(relation, "relatedObjectIdentifier"), _SOURCE, outcome.name)
-    _identify(_add(relation, "relatedEventIdentifier"), _EVENT, _event_name(entry))
-    return made
+    application = {
+        "creatingApplicationName": _SOFTWARE,
+        "creatingApplicationVersion": (entry.run and entry.run.version) or None,
+    }
+    return {
+        "objectIdentifier": (_RESULT, target),
+        "objectCharacteristics": {
+            **_describe_file(target, outcome.target_sha256, size),
+            "creatingApplication": application,
+        },
+        "relationship": {
+            "relationshipType": "derivation",
+            "relationshipSubType": "has source",
+            "relatedObjectIdentifier": (_SOURCE, outcome.name),
+            "relatedEventIdentifier": (_EVENT, _name_event(entry)),
+        },
+    }
 
 
-def _object(kind: str, name: str, sha256: str | None, size: int | None) -> Any:
-    made = _element("object")
-    made.set(_XSI_TYPE, "file")
-    _identify(_add(made, "objectIdentifier"), kind, name)
-    traits = _add(made, "objectCharacteristics")
-    if sha256:
-        fixity = _add(traits, "fixity")
-        _add(fixity, "messageDigestAlgorithm", "SHA-256")
-        _add(fixity, "messageDigest", sha256)
-        _add(fixity, "messageDigestOriginator", _SOFTWARE)
-    if size is not None:
-        _add(traits, "size", str(size))
-    form = _add(traits, "format")
+def _describe_file(name: str, sha256: str | None, size: int | None) -> _Content:
+    fixity = {
+        "messageDigestAlgorithm": "SHA-256",
+        "messageDigest": sha256,
+        "messageDigestOriginator": _SOFTWARE,
+    }
     mime = mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
-    _add(_add(form, "formatDesignation"), "formatName", mime)
-    _add(form, "formatNote", "from the file's name")
-    return made
+    return {
+        "fixity": fixity if sha256 else None,
+        "size": None if size is None else str(size),
+        "format": {"formatDesignation": {"formatName": mime}, "formatNote": "from the file's name"},
+    }
 
 
-def _event(entry: Entry) -> Any:
+def _describe_event(entry: ManifestEntry) -> _Content:
     outcome = entry.outcome
-    made = _element("event")
-    _identify(_add(made, "eventIdentifier"), _EVENT, _event_name(entry))
-    _add(made, "eventType", "derivation")
-    _add(made, "eventDateTime", _moment(entry))
-    _add(_add(made, "eventDetailInformation"), "eventDetail", _detail(entry))
-    done = outcome.state is State.DONE
-    result = _add(made, "eventOutcomeInformation")
-    _add(result, "eventOutcome", "success" if done else "failure")
-    for note in (outcome.message, *outcome.warnings):
-        if note:
-            _add(_add(result, "eventOutcomeDetail"), "eventOutcomeDetailNote", note)
-    for agent, role in zip(_agents(entry), ("executing program", "model"), strict=False):
-        link = _add(made, "linkingAgentIdentifier")
-        _identify(link, _AGENT, agent.identifier)
-        _add(link, "linkingAgentRole", role)
-    _link(made, _SOURCE, outcome.name, "source")
-    if done:
-        _link(made, _RESULT, outcome.target or "", "outcome")
-    return made
+    is_done = outcome.state is State.DONE
+    notes = filter(None, (outcome.message, *outcome.warnings))
+    objects = [(_SOURCE, outcome.name, "source"), (_RESULT, outcome.target or "", "outcome")]
+    agents = zip(_describe_agents(entry), ("executing program", "model"), strict=False)
+    return {
+        "eventIdentifier": (_EVENT, _name_event(entry)),
+        "eventType": "derivation",
+        "eventDateTime": _get_time(entry),
+        "eventDetailInformation": {"eventDetail": _describe_method(entry)},
+        "eventOutcomeInformation": {
+            "eventOutcome": "success" if is_done else "failure",
+            "eventOutcomeDetail": [{"eventOutcomeDetailNote": note} for note in notes],
+        },
+        "linkingAgentIdentifier": [(_AGENT, agent, role) for agent, role in agents],
+        "linkingObjectIdentifier": objects[: 1 + is_done],
+    }
 
 
-def _link(event: Any, kind: str, name: str, role: str) -> None:
-    link = _add(event, "linkingObjectIdentifier")
-    _identify(link, kind, name)
-    _add(link, "linkingObjectRole", role)
-
-
-def _event_name(entry: Entry) -> str:
+def _name_event(entry: ManifestEntry) -> str:
     run = entry.run.run if entry.run else "unknown run"
     return f"{run}/{entry.outcome.key}/{entry.outcome.state}"
 
 
-def _moment(entry: Entry) -> str:
-    """When the result was written; of a failure, when its run began."""
+def _get_time(entry: ManifestEntry) -> str:
+    """Get the time when the result was written, or for a failure when its run began."""
     stamp = entry.outcome.target_stamp
     if entry.outcome.state is State.DONE and stamp is not None:
         seconds = stamp.mtime_ns // 10**9
@@ -161,66 +147,65 @@ def _moment(entry: Entry) -> str:
     return entry.run.started if entry.run and entry.run.started else "unknown"
 
 
-def _detail(entry: Entry) -> str:
-    """By what means, so that the event can be read without the manifest."""
+def _describe_method(entry: ManifestEntry) -> str:
+    """Describe the settings and model, so that the event needs no manifest."""
     outcome, run = entry.outcome, entry.run
     sharpened = ", sharpened" if entry.recipe.get("sharpen") else ""
-    said = [
+    facts = [
         f"colorization: the color is predicted by a model, the luma is the source's{sharpened}",
         f"model {run.model if run else 'unknown'} sha256 {outcome.model_sha256 or 'unknown'}",
         f"settings digest {outcome.settings or 'unknown'}",
         f"source sha256 {outcome.source_sha256 or 'unknown'}",
     ]
     if run:
-        said.append("settings " + ", ".join(f"{k}={v}" for k, v in sorted(entry.recipe.items())))
-    return "; ".join(said)
+        facts.append("settings " + ", ".join(f"{k}={v}" for k, v in sorted(entry.recipe.items())))
+    return "; ".join(facts)
 
 
-def _agents(entry: Entry) -> list[_Agent]:
-    """The software and the model."""
+def _describe_agents(entry: ManifestEntry) -> dict[str, _Content]:
+    """Describe the software and, where it is known, the model, by their identifiers."""
     run, sha256 = entry.run, entry.outcome.model_sha256
     version = run.version if run else ""
-    agents = [_Agent(f"{_SOFTWARE} {version}".strip(), _SOFTWARE, version)]
+    software = f"{_SOFTWARE} {version}".strip()
+    agents = {software: _describe_agent(software, _SOFTWARE, version, "")}
     if sha256:
         name = run.model if run and run.model else "model"
         licence = f"licence: {run.model_licence}" if run and run.model_licence else ""
-        agents.append(_Agent(f"model sha256 {sha256}", name, note=licence))
+        model = f"model sha256 {sha256}"
+        agents[model] = _describe_agent(model, name, "", licence)
     return agents
 
 
-def _agent(agent: _Agent) -> Any:
-    made = _element("agent")
-    _identify(_add(made, "agentIdentifier"), _AGENT, agent.identifier)
-    _add(made, "agentName", agent.name)
-    _add(made, "agentType", "software")
-    if agent.version:
-        _add(made, "agentVersion", agent.version)
-    if agent.note:
-        _add(made, "agentNote", agent.note)
-    return made
+def _describe_agent(identifier: str, name: str, version: str, note: str) -> _Content:
+    return {
+        "agentIdentifier": (_AGENT, identifier),
+        "agentName": name,
+        "agentType": "software",
+        "agentVersion": version or None,
+        "agentNote": note or None,
+    }
 
 
-def _q(name: str) -> str:
-    return f"{{{_PREMIS}}}{name}"
+def _build_object(content: _Content) -> Any:
+    element = _build_element("object", content)
+    element.set(_XSI_TYPE, "file")
+    return element
 
 
-def _element(name: str) -> Any:
+def _build_element(name: str, content: Any) -> Any:
+    """Build an element from its `_Content`, or from a value in one."""
     from lxml import etree
 
-    return etree.Element(_q(name), nsmap={None: _PREMIS})
-
-
-def _add(parent: Any, name: str, text: str | None = None) -> Any:
-    from lxml import etree
-
-    made = etree.SubElement(parent, _q(name))
-    # What XML cannot hold, and what turns the direction of writing, stands as an escape.
-    made.text = None if text is None else shown(text)
-    return made
-
-
-def _identify(parent: Any, kind: str, value: str) -> None:
-    """The pair of type and value that every identifier of PREMIS is, named after its parent."""
-    name = parent.tag.rpartition("}")[2]
-    _add(parent, f"{name}Type", kind)
-    _add(parent, f"{name}Value", value)
+    element = etree.Element(f"{{{_PREMIS}}}{name}", nsmap={None: _PREMIS})
+    if isinstance(content, str):
+        # Escape characters that XML cannot hold or that change the direction of text.
+        element.text = make_printable(content)
+        return element
+    if isinstance(content, tuple):
+        parts = (f"{name}Type", f"{name}Value", f"{name.removesuffix('Identifier')}Role")
+        content = dict(zip(parts, content, strict=False))
+    for child, value in content.items():
+        for part in value if isinstance(value, list) else [value]:
+            if part is not None:
+                element.append(_build_element(child, part))
+    return element

@@ -1,4 +1,4 @@
-"""A manifest as a table: a row for each file, for JSON, spreadsheets and data frames."""
+"""Export a manifest as JSON, CSV or Parquet, with a row for each file."""
 
 import csv
 import io
@@ -8,51 +8,28 @@ from itertools import islice
 from typing import Any, BinaryIO, Final, TypeAlias
 
 from archive_colorizer.errors import DependencyError
-from archive_colorizer.manifest.reader import Account, Entry
+from archive_colorizer.manifest.reader import ManifestEntry, ManifestReader
 from archive_colorizer.records.outcomes import Measures
 
 Cell: TypeAlias = str | int | float | None
 
-
+_INTEGERS: Final = frozenset(("source_size", "target_size", "width", "height"))
+_FLOATS: Final = frozenset(("grey", "one_color", "blotches", "clipped", "skin", "seconds"))
 COLUMNS: Final[dict[str, type]] = {
-    "name": str,
-    "state": str,
-    "reason": str,
-    "message": str,
-    "source_sha256": str,
-    "source_size": int,
-    "target": str,
-    "target_sha256": str,
-    "target_size": int,
-    "sidecar_sha256": str,
-    "warnings": str,
-    "weak": str,
-    "grey": float,
-    "one_color": float,
-    "blotches": float,
-    "clipped": float,
-    "skin": float,
-    "width": int,
-    "height": int,
-    "seconds": float,
-    "provider": str,
-    "model": str,
-    "model_sha256": str,
-    "model_licence": str,
-    "settings": str,
-    "overrides": str,
-    "run": str,
-    "started": str,
-    "version": str,
+    name: int if name in _INTEGERS else float if name in _FLOATS else str
+    for name in (
+        "name state reason message source_sha256 source_size target target_sha256 target_size "
+        "sidecar_sha256 warnings weak grey one_color blotches clipped skin width height seconds "
+        "provider model model_sha256 model_licence settings overrides run started version"
+    ).split()
 }
-"""The columns of a table and their types; any cell may be empty."""
-
+"""The columns and their types; any cell may be empty."""
 
 _FORMULA: Final = frozenset("=+-@\t\r\n")
 
 
-def row_of(entry: Entry) -> dict[str, Cell]:
-    """The row of one file, with text as it is; see COLUMNS."""
+def build_row(entry: ManifestEntry) -> dict[str, Cell]:
+    """Build the row of one file, with unescaped text."""
     outcome, run = entry.outcome, entry.run
     row: dict[str, Cell] = {
         name: getattr(outcome, name) for name in COLUMNS if hasattr(outcome, name)
@@ -65,63 +42,64 @@ def row_of(entry: Entry) -> dict[str, Cell]:
         "weak": " | ".join(outcome.weak) or None,
         "overrides": " | ".join(outcome.own.names) or None if outcome.own else None,
     }
-    for one in fields(Measures):
-        row[one.name] = getattr(outcome.measures, one.name) if outcome.measures else None
+    for measure in fields(Measures):
+        row[measure.name] = getattr(outcome.measures, measure.name) if outcome.measures else None
     for name in ("model", "model_licence", "run", "started", "version"):
         row[name] = getattr(run, name) if run else None
     return {name: row[name] for name in COLUMNS}
 
 
-def write_json(account: Account, stream: BinaryIO) -> None:
-    """A JSON array of all newest outcomes, each with its run's name, version and model.
+def write_json(manifest: ManifestReader, stream: BinaryIO) -> None:
+    """Write an ASCII JSON array of the newest outcomes, with their run, version and model.
 
-    ASCII; a byte of a name that is no UTF-8 stands as a surrogate escape.
+    A byte of a name that is no UTF-8 becomes a surrogate escape.
     """
-    before = b"[\n"
-    for entry in account.newest():
+    separator = b"[\n"
+    for entry in manifest.iterate_newest():
         run = entry.run
-        known = {"run": run.run, "version": run.version, "model": run.model} if run else {}
-        stream.write(before + json.dumps({**asdict(entry.outcome), **known}).encode("ascii"))
-        before = b",\n"
-    stream.write(b"\n]\n" if len(account) else b"[]\n")
+        run_facts = {"run": run.run, "version": run.version, "model": run.model} if run else {}
+        outcome_facts = asdict(entry.outcome)
+        del outcome_facts["errno"]  # It is never in a manifest.
+        stream.write(separator + json.dumps({**outcome_facts, **run_facts}).encode("ascii"))
+        separator = b",\n"
+    stream.write(b"\n]\n" if len(manifest) else b"[]\n")
 
 
-def write_csv(account: Account, stream: BinaryIO) -> None:
-    """CSV (UTF-8, RFC 4180) that a spreadsheet shows and never computes."""
+def write_csv(manifest: ManifestReader, stream: BinaryIO) -> None:
+    """Write CSV (UTF-8, RFC 4180) that a spreadsheet never computes."""
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
     try:
-        lines = csv.writer(text)
-        lines.writerow(COLUMNS)
-        for entry in account.newest():
-            lines.writerow([_cell(one) for one in row_of(entry).values()])
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        for entry in manifest.iterate_newest():
+            writer.writerow(map(_guard_cell, build_row(entry).values()))
     finally:
         text.detach()
 
 
-def shown(text: str) -> str:
-    """Text with what does not print, and what turns the direction of writing, as escapes."""
-    if text.isprintable():
-        return text
+def make_printable(text: str) -> str:
+    """Escape characters that do not print or that change the direction of text."""
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
     )
 
 
-def _cell(value: Cell) -> Cell:
+def _guard_cell(value: Cell) -> Cell:
     if not isinstance(value, str):
         return value
     guard = "'" if value[:1] in _FORMULA else ""
-    return guard + shown(value)
+    return guard + make_printable(value)
 
 
-_ROWS: Final = 16384
-"""Of a row group; no more are in memory at once."""
+_ROWS_IN_GROUP: Final = 16384
+"""More rows are never in memory at once."""
 
 
-def write_parquet(account: Account, stream: BinaryIO) -> None:
-    """Parquet with the columns of `rows.COLUMNS`; raises DependencyError without pyarrow.
+def write_parquet(manifest: ManifestReader, stream: BinaryIO) -> None:
+    """Write Parquet with COLUMNS; raises DependencyError without pyarrow.
 
-    Bytes of a name that are no UTF-8 stand as the text of an escape (`\\udcff`).
+    A byte of a name that is no UTF-8 becomes the text of an escape (`\\udcff`).
     """
     try:
         import pyarrow as pa
@@ -133,15 +111,15 @@ def write_parquet(account: Account, stream: BinaryIO) -> None:
     types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
     schema: Any = pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
     rows = (
-        {name: _storable(value) for name, value in row_of(entry).items()}
-        for entry in account.newest()
+        {name: _make_storable(value) for name, value in build_row(entry).items()}
+        for entry in manifest.iterate_newest()
     )
     with parquet.ParquetWriter(stream, schema) as writer:
-        while group := list(islice(rows, _ROWS)):
+        while group := list(islice(rows, _ROWS_IN_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
 
 
-def _storable(value: Cell) -> Cell:
+def _make_storable(value: Cell) -> Cell:
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     return value

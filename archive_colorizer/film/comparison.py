@@ -1,4 +1,4 @@
-"""A film and its result in one video."""
+"""Write a film and its result into one video."""
 
 import os
 import tempfile
@@ -13,14 +13,14 @@ import numpy as np
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.film.request import Span
-from archive_colorizer.film.tasks import frames_in
+from archive_colorizer.film.tasks import select_frames
 from archive_colorizer.recipe.recipe import FilmRecipe
-from archive_colorizer.restore.contact_sheet import COMPARISONS, Rgb, upright
-from archive_colorizer.video.decoder import color_frames
+from archive_colorizer.restore.contact_sheet import COMPARISONS, Rgb, rotate_upright
+from archive_colorizer.video.decoder import decode_color_frames
 from archive_colorizer.video.film import Codes, ColorFrame, ColorTags, FilmFacts, Layout
 from archive_colorizer.video.layouts import Container
 from archive_colorizer.video.muxer import join_segments
-from archive_colorizer.video.open import Viewing, open_film
+from archive_colorizer.video.open import FilmOptions, open_film
 from archive_colorizer.video.sequence.numbering import is_pattern
 from archive_colorizer.video.writer import write_segment
 
@@ -30,17 +30,17 @@ _WIDEST: Final = 3840
 def compare_films(
     source: Path, result: Path, output: Path, how: str, settings: FilmRecipe, span: Span
 ) -> int:
-    """Write a video (H.264) of a film beside its result, with the film's sound; its frames.
+    """Write an H.264 video of a film and its result, with the film's sound; returns its frames.
 
-    how: a name among COMPARISONS.  span: of the source.  Raises UsageError when the two have
-    not the same number of frames or the output exists, and what reading and writing raise.
+    how: a name in COMPARISONS.  span: of the source.  Raises UsageError if the two differ in
+    their number of frames or the output exists.
     """
     if os.path.lexists(output):
         raise UsageError(f"{output} exists; choose another --output")
     if output.suffix.lower() not in (".mp4", ".mkv"):
         raise UsageError(f"{output} must end with .mp4 or .mkv")
-    before, after = (_facts(one, settings) for one in (source, result))
-    frames = frames_in(before, span)
+    before, after = (_read_facts(path, settings) for path in (source, result))
+    frames = select_frames(before, span)
     theirs = frames if after.frames == before.frames else range(len(frames))
     if after.frames not in (before.frames, len(frames)):
         raise UsageError(
@@ -48,33 +48,37 @@ def compare_films(
             "give the --from and --to that the result was made with"
         )
     pairs = zip(
-        color_frames(source, before, frames), color_frames(result, after, theirs), strict=True
+        decode_color_frames(source, before, frames),
+        decode_color_frames(result, after, theirs),
+        strict=True,
     )
     pictures = (
         COMPARISONS[how](
-            *_fitted(upright(one, before), upright(two, after), how),
-            float(before.seconds(at) - before.seconds(frames.start)),
+            *_fit_pair(rotate_upright(left, before), rotate_upright(right, after), how),
+            float(before.get_seconds(at) - before.get_seconds(frames.start)),
         )
-        for at, (one, two) in zip(frames, pairs, strict=True)
+        for at, (left, right) in zip(frames, pairs, strict=True)
     )
     _write_comparison(pictures, source, before, frames, output)
     return len(frames)
 
 
-def _facts(path: Path, settings: FilmRecipe) -> FilmFacts:
+def _read_facts(path: Path, settings: FilmRecipe) -> FilmFacts:
     numbered = path.is_dir() or is_pattern(path)
-    how = Viewing(settings.frames_a_second() if numbered else None, with_gaps=True)
+    how = FilmOptions(settings.parse_rate() if numbered else None, with_gaps=True)
     with open_film(path, how) as film:
         return film.facts
 
 
-def _fitted(source: Rgb, result: Rgb, how: str) -> tuple[Rgb, Rgb]:
-    """Both at one even size that is no wider than players like."""
+def _fit_pair(source: Rgb, result: Rgb, how: str) -> tuple[Rgb, Rgb]:
+    """Resize both to one even size that players accept."""
     height, width = source.shape[:2]
     widest = _WIDEST // 2 if how == "side by side" else _WIDEST
     share = min(1.0, widest / width)
     size = (max(2, round(width * share) // 2 * 2), max(2, round(height * share) // 2 * 2))
-    fitted = [cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (source, result)]
+    fitted = [
+        cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (source, result)
+    ]
     return np.asarray(fitted[0], np.uint8), np.asarray(fitted[1], np.uint8)
 
 
@@ -93,14 +97,14 @@ def _write_comparison(
         tags=ColorTags(6, facts.tags.primaries, facts.tags.transfer, 1),
     )
 
-    def coded() -> Iterator[ColorFrame]:
-        yield _coded(frames.start, first, facts)
+    def encode_frames() -> Iterator[ColorFrame]:
+        yield _encode_frame(frames.start, first, facts)
         for at, picture in enumerate(pictures, frames.start + 1):
-            yield _coded(at, picture, facts)
+            yield _encode_frame(at, picture, facts)
 
     with tempfile.TemporaryDirectory(prefix=".compare-", dir=output.absolute().parent) as folder:
         segment, whole = Path(folder, "segment"), Path(folder, "whole")
-        write_segment(coded(), square, layout, "h264", segment)
+        write_segment(encode_frames(), square, layout, "h264", segment)
         sound = source if facts.kind == "video" else segment
         container: Container = "mkv" if output.suffix.lower() == ".mkv" else "mp4"
         note = {"comment": f"{facts.name} beside its result with color made by an algorithm"}
@@ -108,8 +112,8 @@ def _write_comparison(
         os.link(whole, output)
 
 
-def _coded(at: int, picture: Rgb, facts: FilmFacts) -> ColorFrame:
-    """A picture of even size as limited BT.601 in 4:2:0."""
+def _encode_frame(at: int, picture: Rgb, facts: FilmFacts) -> ColorFrame:
+    """Encode a picture of even size as limited-range BT.601 in 4:2:0."""
     height, width = picture.shape[:2]
     planes = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420).reshape(-1)
     luma, chroma = planes[: height * width], planes[height * width :].reshape(2, -1)

@@ -1,4 +1,4 @@
-"""Putting a film together: its parts, the grey original where one is missing, its sound."""
+"""Join a film from its parts and its sound, with the grey original for missing parts."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -11,51 +11,52 @@ import numpy as np
 
 from archive_colorizer.errors import DamagedPicture
 from archive_colorizer.film.plan import Assembly
-from archive_colorizer.film.request import Span, clock
-from archive_colorizer.film.segments import Errand, codec_of, deliver_folder, note_of
-from archive_colorizer.film.tasks import frames_in, open_again
-from archive_colorizer.image.metadata.model import ProvenanceNote, with_provenance
-from archive_colorizer.image.metadata.sidecar import sidecar_for
+from archive_colorizer.film.request import Span, format_clock
+from archive_colorizer.film.segments import SegmentJob, choose_codec, deliver_frames
+from archive_colorizer.film.tasks import open_film_again, select_frames
+from archive_colorizer.image.metadata.sidecar import build_sidecar
+from archive_colorizer.image.metadata.xmp import ProvenanceNote, add_provenance
 from archive_colorizer.output.deliver import deliver_file
 from archive_colorizer.recipe.recipe import FilmRecipe
-from archive_colorizer.records.jobs import Job, Part, Workplace
+from archive_colorizer.records.jobs import Job, JobContext, ShotPart
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.restore.outcome_boundary import settle
-from archive_colorizer.storage.fixity import list_of
-from archive_colorizer.video.film import ColorFrame, Film, Frame, Layout
-from archive_colorizer.video.layouts import Container, layout_of
+from archive_colorizer.restore.outcome_boundary import run_guarded
+from archive_colorizer.restore.photo import build_note
+from archive_colorizer.storage.fixity import format_checksum_list
+from archive_colorizer.video.film import ColorFrame, Film, LumaFrame
+from archive_colorizer.video.layouts import Container, choose_layout
 from archive_colorizer.video.muxer import join_segments
 from archive_colorizer.video.sequence.folder import NamedFrame, gather_frames, write_frames
-from archive_colorizer.video.sequence.source import check_frames_unchanged, frame_paths
+from archive_colorizer.video.sequence.source import check_frames_unchanged, list_frame_paths
 from archive_colorizer.video.writer import write_segment
 
 _NEAR: Final = 48
-"""Frames on either side of a gap in which one to hold is looked for."""
+"""Frames on either side of a gap that are searched for one to hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Splice:
-    """What a film is put together from.  model: the name that its contract gives."""
+    """Describe what a film is joined from.  model: its name in its contract."""
 
     assembly: Assembly
-    missing: tuple[Part, ...]
+    missing: tuple[ShotPart, ...]
     span: Span
     model: str
 
 
 def join_films(
-    jobs: tuple[Job, ...], workplace: Workplace, splices: Mapping[str, Splice]
+    jobs: tuple[Job, ...], context: JobContext, splices: Mapping[str, Splice]
 ) -> list[Outcome]:
-    """Put each job's film together; `splices` are by the jobs' keys."""
-    return [settle(job, workplace, partial(_join, splice=splices[job.key])) for job in jobs]
+    """Join each job's film; `splices` are by the jobs' keys."""
+    return [run_guarded(job, context, partial(_join, splice=splices[job.key])) for job in jobs]
 
 
-def _join(job: Job, workplace: Workplace, begun: Outcome, splice: Splice) -> Outcome:
-    with open_again(job.source, workplace) as film:
+def _join(job: Job, context: JobContext, draft: Outcome, splice: Splice) -> Outcome:
+    with open_film_again(job.source, context) as film:
         facts = film.facts
-        frames = frames_in(facts, splice.span)
-        known = replace(
-            begun,
+        frames = select_frames(facts, splice.span)
+        outcome = replace(
+            draft,
             state=State.DONE,
             source_sha256=job.source.fixity.removeprefix("sha256:") or None,
             width=facts.width,
@@ -63,43 +64,38 @@ def _join(job: Job, workplace: Workplace, begun: Outcome, splice: Splice) -> Out
             frames=len(frames),
             first=frames.start or None,
         )
-        note = note_of(known, workplace, job.source, splice.model)
-        parts, said = _parts(film, splice, workplace, note)
-        warnings = (*said, *_of_span(splice.span, facts.kind))
-        errand = Errand(job, workplace, replace(known, warnings=warnings), note)
-        if facts.kind == "sequence":
-            outcome = _join_frames(parts, errand)
-        else:
-            outcome = _join_video(parts, film, frames, errand)
-    return outcome
+        note = build_note(outcome, splice.model, job.source.name, context.recipe)
+        parts, gap_warnings = _collect_parts(film, splice, context, note)
+        warnings = (*gap_warnings, *_describe_span(splice.span, facts.kind))
+        segment_job = SegmentJob(job, context, replace(outcome, warnings=warnings), note)
+        if facts.kind == "video":
+            return _join_video(parts, film, frames, segment_job)
+        temporary = Path(context.work, secrets.token_hex(8))
+        return deliver_frames(
+            temporary, gather_frames(parts, temporary), segment_job, _build_sidecar(note)
+        )
 
 
-def _join_video(parts: list[Path], film: Film, frames: range, errand: Errand) -> Outcome:
-    job, workplace = errand.job, errand.workplace
+def _join_video(parts: list[Path], film: Film, frames: range, segment_job: SegmentJob) -> Outcome:
+    job, context = segment_job.job, segment_job.context
     container = cast(Container, Path(job.target).suffix[1:].lower().replace("m4v", "mp4"))
-    temporary = Path(workplace.work, secrets.token_hex(8))
-    said = join_segments(
+    temporary = Path(context.work, secrets.token_hex(8))
+    warnings = join_segments(
         job.source.path,
         film.facts,
         parts,
         temporary,
         container,
-        {"comment": words_of(errand.note)},
+        {"comment": describe_color(segment_job.note)},
         frames,
     )
     check_frames_unchanged(job.source, frames.start, frames.stop)
-    known = replace(errand.known, warnings=(*errand.known.warnings, *said))
-    return deliver_file(temporary.name, job, workplace, known, _sidecar(errand.note))
+    outcome = replace(segment_job.outcome, warnings=(*segment_job.outcome.warnings, *warnings))
+    return deliver_file(temporary.name, job, context, outcome, _build_sidecar(segment_job.note))
 
 
-def _join_frames(parts: list[Path], errand: Errand) -> Outcome:
-    temporary = Path(errand.workplace.work, secrets.token_hex(8))
-    made = gather_frames(parts, temporary)
-    return deliver_folder(temporary, made, errand, _sidecar(errand.note))
-
-
-def words_of(note: ProvenanceNote) -> str:
-    """What the metadata of a video say of its color."""
+def describe_color(note: ProvenanceNote) -> str:
+    """Describe the color of a video for its metadata."""
     return (
         f"The color of this film was made by an algorithm and is no evidence: {note.software}, "
         f"model {note.model} (sha256 {note.model_sha256}), settings {note.settings}, "
@@ -107,103 +103,97 @@ def words_of(note: ProvenanceNote) -> str:
     )
 
 
-def _sidecar(note: ProvenanceNote) -> bytes:
-    return sidecar_for(with_provenance(None, note))
+def _build_sidecar(note: ProvenanceNote) -> bytes:
+    return build_sidecar(add_provenance(None, note))
 
 
-def _of_span(span: Span, kind: str) -> tuple[str, ...]:
+def _describe_span(span: Span, kind: str) -> tuple[str, ...]:
     if span.is_all:
         return ()
     sound = "; its sound was trimmed by whole packets" if kind == "video" else ""
-    end = "its end" if span.end is None else clock(span.end)
-    return (f"holds the film from {clock(span.begin)} to {end} only{sound}",)
+    end = "its end" if span.end is None else format_clock(span.end)
+    return (f"holds the film from {format_clock(span.begin)} to {end} only{sound}",)
 
 
-def _parts(
-    film: Film, splice: Splice, workplace: Workplace, note: ProvenanceNote
+def _collect_parts(
+    film: Film, splice: Splice, context: JobContext, note: ProvenanceNote
 ) -> tuple[list[Path], list[str]]:
-    """The files of all parts in order, those of gaps made now, and what is to be said of gaps."""
-    assembly, said = splice.assembly, []
+    """List the files of all parts in order; fills gaps, and returns warnings about them."""
+    assembly, warnings = splice.assembly, []
     files = []
     for part in assembly.parts:
         if part not in splice.missing:
-            place = f"{assembly.folder}/{part.name}{assembly.ending}"
-            files.append(Path(workplace.output, place))
+            name = f"{assembly.folder}/{part.name}{assembly.ending}"
+            files.append(Path(context.output, name))
             continue
-        filled = _Gap(film, part, workplace)
-        files.append(filled.write(note, assembly))
-        said.append(filled.said)
-    return files, said
+        gap = _Gap(film, part, context)
+        files.append(gap.write(note, assembly))
+        warnings.append(gap.description)
+    return files, warnings
 
 
 class _Gap:
-    """A part that is missing, as the grey original.  `held` counts frames shown twice."""
+    """Fill a missing part with the grey original.  `held` counts repeated frames."""
 
-    def __init__(self, film: Film, part: Part, workplace: Workplace) -> None:
+    def __init__(self, film: Film, part: ShotPart, context: JobContext) -> None:
         self.held = 0
         self._film = film
         self._part = part
-        self._work = Path(workplace.work)
-        self._codec = codec_of(film.facts, workplace.film or FilmRecipe())
-        self._layout = layout_of(film.facts, self._codec)
+        self._work = Path(context.work)
+        self._codec = choose_codec(film.facts, context.film or FilmRecipe())
+        self._layout = choose_layout(film.facts, self._codec)
 
     def write(self, note: ProvenanceNote, assembly: Assembly) -> Path:
-        """Write it below the work folder, as the other parts are."""
+        """Write the part in the work folder, in the format of the others."""
         path = self._work / f"{secrets.token_hex(8)}{assembly.ending}"
         if self._codec is not None:
-            frames = (_grey(at, frame, self._layout, self._film) for at, frame in self._frames())
+            frames = (frame for frame, _ in self._iterate_frames())
             write_segment(frames, self._film.facts, self._layout, self._codec, path)
             return path
-        sources = frame_paths(assembly.source.path)
+        sources = list_frame_paths(assembly.source.path)
         named = (
-            NamedFrame(
-                _grey(at, frame, self._layout, self._film), sources[frame.index], sources[at].name
-            )
-            for at, frame in self._frames()
+            NamedFrame(frame, sources[shown.index], sources[frame.index].name)
+            for frame, shown in self._iterate_frames()
         )
-        made = write_frames(named, self._layout.codes, path.with_suffix(""), note)
-        path.write_bytes(list_of(path.stem, made))
+        digests = write_frames(named, self._layout.codes, path.with_suffix(""), note)
+        path.write_bytes(format_checksum_list(path.stem, digests))
         return path
 
     @property
-    def said(self) -> str:
-        """What stands in the gap, once it is written."""
+    def description(self) -> str:
+        """Warning about the gap, once it is written."""
         part = self._part
-        which = (
-            f"frame {part.first} is"
-            if part.frames == 1
-            else (f"frames {part.first} to {part.last - 1} are")
-        )
+        which = f"frames {part.first} to {part.last - 1} are"
+        if part.frames == 1:
+            which = f"frame {part.first} is"
         if self.held == part.frames:
             return f"{which} a neighbor in grey: nothing there could be decoded"
-        held = f", {self.held} of them held from a neighbor" if self.held else ""
-        return f"{which} the grey original{held}: they could not be restored"
+        held_frames = f", {self.held} of them held from a neighbor" if self.held else ""
+        return f"{which} the grey original{held_frames}: they could not be restored"
 
-    def _frames(self) -> Iterator[tuple[int, Frame]]:
-        """Each number of the part with its frame, or the nearest sound one before it."""
-        first, last = self._part.first, self._part.last
-        shown = self._neighbor()
-        for at, frame in enumerate(self._film.salvage(first, last), first):
+    def _iterate_frames(self) -> Iterator[tuple[ColorFrame, LumaFrame]]:
+        """Yield each frame in grey, with the sound frame that it shows."""
+        first, last, facts = self._part.first, self._part.last, self._film.facts
+        shown = self._find_neighbor()
+        for at, frame in enumerate(self._film.rescue_frames(first, last), first):
             self.held += frame is None
             shown = frame or shown
-            yield at, shown
+            luma = self._layout.convert_luma(shown.luma, facts.codes)
+            shape = self._layout.get_chroma_shape(*luma.shape)
+            plane = np.full(shape, self._layout.codes.neutral, dtype=luma.dtype)
+            yield ColorFrame(at, facts.times[at], luma, plane, plane), shown
 
-    def _neighbor(self) -> Frame:
-        """The last sound frame before the part, else the first one in or after it."""
+    def _find_neighbor(self) -> LumaFrame:
+        """Find the last sound frame before the part, or the first one in or after it."""
         film, first, last = self._film, self._part.first, self._part.last
-        before = [one for one in film.salvage(max(first - _NEAR, 0), first) if one]
-        if before:
-            return before[-1]
-        for frame in film.salvage(first, min(last + _NEAR, film.facts.frames)):
-            if frame is not None:
-                return frame
-        raise DamagedPicture(
-            f"{film.facts.name}: no frame near {first} to {last - 1} can be decoded to fill the gap"
-        )
-
-
-def _grey(at: int, frame: Frame, layout: Layout, film: Film) -> ColorFrame:
-    facts = film.facts
-    luma = layout.luma_from(frame.luma, facts.codes)
-    plane = np.full(layout.chroma_shape(*luma.shape), layout.codes.neutral, dtype=luma.dtype)
-    return ColorFrame(at, facts.times[at], luma, plane, plane)
+        earlier = list(filter(None, film.rescue_frames(max(first - _NEAR, 0), first)))
+        if earlier:
+            return earlier[-1]
+        later = film.rescue_frames(first, min(last + _NEAR, film.facts.frames))
+        neighbor = next(filter(None, later), None)
+        if neighbor is None:
+            raise DamagedPicture(
+                f"{film.facts.name}: no frame near {first} to {last - 1} can be decoded "
+                "to fill the gap"
+            )
+        return neighbor

@@ -1,4 +1,4 @@
-"""The whole story of a film: its cuts, its shots in color, and the film put together again."""
+"""Restore films in four stages: find cuts, restore parts, retry damaged parts, join."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,171 +8,152 @@ from pathlib import Path
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.executors.executor import Executor, SerialExecutor
 from archive_colorizer.film.assembly import (
-    assembly_of,
-    list_order,
-    shot_models_of,
-    spared,
-    workplace_of,
+    build_assembly,
+    find_shot_models,
+    plan_cut_list,
+    split_damaged_parts,
 )
 from archive_colorizer.film.join import Splice, join_films
 from archive_colorizer.film.plan import (
     SHOTS,
     Assembly,
-    film_step,
-    missing_parts,
-    part_steps,
-    retired,
+    find_missing_parts,
+    plan_film,
+    plan_parts,
+    remove_segments,
 )
-from archive_colorizer.film.request import FilmOrder
-from archive_colorizer.film.tasks import ListOrder, Look, make_lists, restore_parts
+from archive_colorizer.film.request import FilmRequest
+from archive_colorizer.film.tasks import CutListSource, CutProgress, make_lists, restore_parts
+from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.output.journal import WorkFolder
-from archive_colorizer.pipeline.run_session import Opening, Tell, open_run, tell_nobody
-from archive_colorizer.records.jobs import Job, Source, Workplace
-from archive_colorizer.records.outcomes import Outcome, Provenance, State
-from archive_colorizer.run.driver import RunContext, Watch, drive, watch_nothing
+from archive_colorizer.pipeline.run_session import Notify, RunSession, ignore_message, open_session
+from archive_colorizer.records.jobs import Job, JobContext, Source
+from archive_colorizer.records.outcomes import Outcome, State
+from archive_colorizer.run.driver import OutcomeCallback, ignore_outcome
 from archive_colorizer.run.plan import Step
-from archive_colorizer.run.summary import Summary, together, without
+from archive_colorizer.run.summary import Summary, combine, remove_failures
 from archive_colorizer.video.sequence.source import find_film
-
-Expect = Callable[[int], None]
-"""Takes the number of frames that a run is about, once it is known."""
-
-
-def expect_nothing(_frames: int) -> None:
-    """For runs that nobody looks at."""
-
-
-def look_away(_name: str, _frames: int, _seen: int) -> None:
-    """For searches that nobody waits for."""
 
 
 def restore_films(
-    order: FilmOrder,
-    watch: Watch = watch_nothing,
-    tell: Tell = tell_nobody,
-    expect: Expect = expect_nothing,
-    look: Look = look_away,
+    request: FilmRequest,
+    on_outcome: OutcomeCallback = ignore_outcome,
+    notify: Notify = ignore_message,
+    on_total: Callable[[int], None] = lambda _frames: None,
+    on_progress: CutProgress = lambda _name, _frames, _done: None,
 ) -> Summary:
-    """Restore what an order names; the manifest in its output accounts for every shot.
+    """Restore the films of a request, and account for every shot in the manifest.
 
-    `watch` sees every outcome, and `look` how far the search for cuts is.  Raises as
-    `restore_archive` does.
+    on_total: called with the number of frames to restore, once that is known.  on_progress:
+    called during the search for cuts.  Raises as `restore_archive` does.
     """
-    with open_run(order.output, order.recipe, tell) as opening:
-        place = workplace_of(order, opening.share.threads)
-        session = _Session(
-            order,
-            place,
-            opening,
-            opening.provenance(order.films, order.command, place),
-            watch,
-            adopted=opening.adopted,
-        )
-        summaries = [session.list_shots(tell, look)]
-        if opening.stop.asked:
-            return _cut_short(summaries, opening)
-        assemblies = session.assemblies(tell)
-        expect(sum(part.frames for one in assemblies for part in one.parts))
-        summaries.append(session.restore(assemblies))
-        if order.film.allow_missing and not opening.stop.asked:
-            assemblies, summaries[1:] = session.spare(assemblies, summaries[1])
-        if opening.stop.asked:
-            return _cut_short(summaries, opening)
-        summaries.append(session.join(assemblies, tell))
-        return together(summaries)
-
-
-def _cut_short(summaries: Sequence[Summary], opening: Opening) -> Summary:
-    """The summary of a run that has stages left, even if its last one came to its end."""
-    return replace(together(summaries), out_of_time=opening.stop.out_of_time)
+    with open_session(request, notify) as session:
+        stop, run = session.stop, _FilmRun(request, session, on_outcome)
+        summaries = [run.list_shots(on_progress)]
+        if stop.is_requested:
+            return replace(combine(summaries), out_of_time=stop.out_of_time)
+        assemblies = run.build_assemblies()
+        on_total(sum(part.frames for assembly in assemblies for part in assembly.parts))
+        summaries.append(run.restore(assemblies))
+        if request.film.allow_missing and not stop.is_requested:
+            assemblies, summaries[1:] = run.restore_pieces(assemblies, summaries[1])
+        if stop.is_requested:
+            return replace(combine(summaries), out_of_time=stop.out_of_time)
+        summaries.append(run.join(assemblies))
+        return combine(summaries)
 
 
 @dataclass(slots=True)
-class _Session:
-    """A run over films, drive by drive.  `troubled` are films that have no assembly."""
+class _FilmRun:
+    """Run the stages of a film.  failures: films that have no assembly."""
 
-    order: FilmOrder
-    place: Workplace
-    opening: Opening
-    provenance: Provenance
-    watch: Watch
-    adopted: int = 0
-    is_opened: bool = False
+    request: FilmRequest
+    session: RunSession
+    on_outcome: OutcomeCallback
     sources: list[Source] = field(default_factory=list)
-    troubled: list[Outcome] = field(default_factory=list)
+    failures: list[Outcome] = field(default_factory=list)
 
-    def list_shots(self, tell: Tell, look: Look) -> Summary:
-        """A cut list for each film."""
-        orders: dict[str, ListOrder] = {}
+    @property
+    def context(self) -> JobContext:
+        return self.session.context
 
-        def steps() -> Iterator[Step]:
-            for path in self.order.films:
+    @property
+    def manifest(self) -> Manifest:
+        return self.session.manifest
+
+    def list_shots(self, on_progress: CutProgress) -> Summary:
+        """Make a cut list for each film."""
+        cut_lists: dict[str, CutListSource] = {}
+
+        def plan_steps() -> Iterator[Step]:
+            for path in self.request.roots:
                 try:
                     source = find_film(path)
                 except ArchiveColorizerError as error:
-                    yield _failed(f"{path.name}#{SHOTS}", error)
+                    yield _build_failure(f"{path.name}#{SHOTS}", error)
                     continue
                 self.sources.append(source)
-                step, order = list_order(source, self.order, self.opening.manifest, self.place)
+                step, cut_list = plan_cut_list(source, self.request, self.manifest, self.context)
                 if isinstance(step, Job):
-                    orders[step.key] = order
-                    tell(f"looking at {source.name} and for its cuts")
+                    cut_lists[step.key] = cut_list
+                    self.session.notify(f"looking at {source.name} and for its cuts")
                 yield step
 
-        return self._drive(steps(), partial(make_lists, orders=orders, look=look), "shots")
+        task = partial(make_lists, cut_lists=cut_lists, on_progress=on_progress)
+        return self._run(plan_steps(), task, "shots")
 
-    def assemblies(self, tell: Tell) -> list[Assembly]:
-        """The parts of all films that have a cut list."""
-        found: list[Assembly] = []
-        chosen: set[str] = set()
+    def build_assemblies(self) -> list[Assembly]:
+        """Split all films that have a cut list into parts."""
+        assemblies: list[Assembly] = []
+        taken_targets: set[str] = set()
         for source in self.sources:
-            known = self.opening.manifest.newest(f"{source.name}#{SHOTS}")
-            if known is None or known.state is not State.DONE:
+            outcome = self.manifest.find_newest(f"{source.name}#{SHOTS}")
+            if outcome is None or outcome.state is not State.DONE:
                 continue
-            for said in known.warnings:
-                tell(f"{source.name}: {said}")
-            vouched = replace(source, fixity=f"sha256:{known.source_sha256}")
+            for warning in outcome.warnings:
+                self.session.notify(f"{source.name}: {warning}")
+            hashed = replace(source, fixity=f"sha256:{outcome.source_sha256}")
             try:
-                one = assembly_of(vouched, self.order, self.opening.manifest, chosen)
-                found.append(self._spared(one))
+                assembly = build_assembly(hashed, self.request, self.manifest, taken_targets)
+                assemblies.append(self._split_damaged(assembly))
             except ArchiveColorizerError as error:
-                if len(self.order.films) == 1:
+                if len(self.request.roots) == 1:
                     raise
-                self.troubled.append(_failed(source.name, error))
-        return found
+                self.failures.append(_build_failure(source.name, error))
+        return assemblies
 
     def restore(self, assemblies: Sequence[Assembly]) -> Summary:
-        """Every part in color."""
-        self.place = replace(self.place, shot_models=shot_models_of(assemblies))
-        # A pattern is no path; its folder is.
+        """Restore every part."""
+        shot_models = find_shot_models(assemblies)
+        self.session.context = replace(self.context, shot_models=shot_models)
+        # A pattern is not a path, but its folder is.
         films = [(source.path, Path(source.root)) for source in self.sources]
         roots = [path if path.exists() else folder for path, folder in films]
 
-        def steps() -> Iterator[Step]:
-            yield from self.troubled
-            for one in assemblies:
-                yield from part_steps(
-                    one, self.opening.manifest, self.place, self.order.retry_failed
+        def plan_steps() -> Iterator[Step]:
+            yield from self.failures
+            for assembly in assemblies:
+                yield from plan_parts(
+                    assembly, self.manifest, self.context, self.request.retry_failed
                 )
 
-        return self._drive(
-            steps(), restore_parts, "parts", self.opening.executor(self.place, roots)
-        )
+        executor = self.session.create_executor(roots)
+        return self._run(plan_steps(), restore_parts, "parts", executor)
 
-    def spare(
+    def restore_pieces(
         self, assemblies: Sequence[Assembly], summary: Summary
     ) -> tuple[list[Assembly], list[Summary]]:
-        """Restore what is sound in parts that have failed for a damaged frame just now.
+        """Restore the sound frames of parts that have just failed for a damaged frame.
 
-        Gives what the films are then made of, and the `summary` of the first restoration and
-        that of this one, in which each failure counts once.
+        Returns the new assemblies, and the summaries of the first restoration and of this one,
+        in which each failure counts once.
         """
-        finer = [self._spared(one) for one in assemblies]
+        finer = [self._split_damaged(assembly) for assembly in assemblies]
         pieces = [
             replace(new, parts=tuple(part for part in new.parts if part not in old.parts))
             for old, new in zip(assemblies, finer, strict=True)
         ]
-        if not any(one.parts for one in pieces):
+        if not any(assembly.parts for assembly in pieces):
             return finer, [summary]
         names = [
             f"{old.source.name}#{part.name}"
@@ -180,68 +161,60 @@ class _Session:
             for part in old.parts
             if part not in new.parts
         ]
-        failures = [one for name in names if (one := self.opening.manifest.newest(name))]
-        self.troubled.clear()
-        return finer, [without(summary, failures), self.restore(pieces)]
+        failures = [outcome for name in names if (outcome := self.manifest.find_newest(name))]
+        self.failures.clear()
+        return finer, [remove_failures(summary, failures), self.restore(pieces)]
 
-    def _spared(self, assembly: Assembly) -> Assembly:
-        if not self.order.film.allow_missing:
+    def _split_damaged(self, assembly: Assembly) -> Assembly:
+        if not self.request.film.allow_missing:
             return assembly
-        return spared(assembly, self.opening.manifest, self.place)
+        return split_damaged_parts(assembly, self.manifest, self.context)
 
-    def join(self, assemblies: Sequence[Assembly], tell: Tell) -> Summary:
-        """Every film that has all its parts put together, and the parts removed."""
+    def join(self, assemblies: Sequence[Assembly]) -> Summary:
+        """Join every film that has all its parts, and remove the parts."""
         splices: dict[str, Splice] = {}
 
-        def steps() -> Iterator[Step]:
-            for one in assemblies:
-                step = film_step(one, self.opening.manifest, self.place, self.order.retry_failed)
+        def plan_steps() -> Iterator[Step]:
+            for assembly in assemblies:
+                step = plan_film(assembly, self.manifest, self.context, self.request.retry_failed)
                 if isinstance(step, Job):
-                    missing = missing_parts(one, self.opening.manifest, self.place)
-                    splices[step.key] = Splice(one, missing, self.order.span, self.provenance.model)
-                    tell(f"putting {one.source.name} together")
+                    missing = find_missing_parts(assembly, self.manifest, self.context)
+                    model = self.session.provenance.model
+                    splices[step.key] = Splice(assembly, missing, self.request.span, model)
+                    self.session.notify(f"putting {assembly.source.name} together")
                 yield step
 
-        summary = self._drive(steps(), partial(join_films, splices=splices), "film")
-        if not (self.order.keep_segments or self.opening.stop.asked):
-            for one in assemblies:
-                self._retire(one)
+        summary = self._run(plan_steps(), partial(join_films, splices=splices), "film")
+        if not (self.request.keep_segments or self.session.stop.is_requested):
+            for assembly in assemblies:
+                self._remove_segments(assembly)
         return summary
 
-    def _retire(self, assembly: Assembly) -> None:
-        known = self.opening.manifest.newest(assembly.source.name)
-        missing = missing_parts(assembly, self.opening.manifest, self.place)
-        if known is not None and known.state is State.DONE and not missing:
-            self.opening.manifest.append(
-                list(retired(assembly, self.opening.manifest, self.order.output))
-            )
+    def _remove_segments(self, assembly: Assembly) -> None:
+        outcome = self.manifest.find_newest(assembly.source.name)
+        missing = find_missing_parts(assembly, self.manifest, self.context)
+        if outcome is not None and outcome.state is State.DONE and not missing:
+            removed = remove_segments(assembly, self.manifest, self.request.output)
+            self.manifest.append(list(removed))
 
-    def _drive(
+    def _run(
         self,
         steps: Iterator[Step],
         task: Callable[..., list[Outcome]],
         stage: str,
         executor: Executor | None = None,
     ) -> Summary:
-        work = WorkFolder.open(self.order.output, f"{self.opening.name}-{stage}")
-        summary = drive(
+        work = WorkFolder.open(self.request.output, f"{self.session.name}-{stage}")
+        summary = self.session.run(
             steps,
-            RunContext(
-                executor=executor or SerialExecutor(1, self.place.threads),
-                task=partial(task, workplace=replace(self.place, work=str(work.path))),
-                manifest=self.opening.manifest,
-                work=work,
-                stop=self.opening.stop,
-                opening=None if self.is_opened else self.provenance,
-                watch=self.watch,
-                adopted=self.adopted,
-            ),
+            partial(task, context=replace(self.context, work=str(work.path))),
+            work,
+            executor or SerialExecutor(),
+            self.on_outcome,
         )
-        self.adopted = 0
-        self.is_opened |= bool(summary.done or summary.failed or summary.skipped)
-        self.opening.stop.unshield()
+        self.session.stop.is_protected = False
         return summary
 
 
-def _failed(name: str, error: ArchiveColorizerError) -> Outcome:
+def _build_failure(name: str, error: ArchiveColorizerError) -> Outcome:
     return Outcome(key="", name=name, state=State.FAILED, reason=error.reason, message=str(error))

@@ -1,4 +1,4 @@
-"""What is to be done for a film: its cut list, its parts, and putting it together."""
+"""Plan the jobs of a film: its cut list, its parts, and joining them."""
 
 import contextlib
 import hashlib
@@ -8,11 +8,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from archive_colorizer.errors import FailureReason
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.records.jobs import Job, Part, Source, Workplace
+from archive_colorizer.records.jobs import Job, JobContext, ShotPart, Source
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.run.plan import Settled, Step, failed, job_key, step_of
-from archive_colorizer.storage.fixity import LIST, read_fixity
+from archive_colorizer.run.plan import (
+    Step,
+    Unchanged,
+    compute_job_key,
+    decide_step,
+    fail_job,
+    skip_if_recorded,
+)
+from archive_colorizer.storage.fixity import CHECKSUM_LIST, read_fixity
 
 SHOTS: Final = "shots"
 SEGMENTS: Final = "segments"
@@ -21,85 +29,86 @@ SUPERSEDED: Final = "superseded"
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """A film with its parts and the places of what is made of it.
+    """Describe a film, its parts and its results.
 
-    target: of the finished film.  ending: of the name of a finished part.  models: sha256 of
-    the models that shots ask for, by the name they ask with.
+    target: of the finished film.  ending: of the names of finished parts.  models: sha256 of
+    the models of single shots, by the name in their settings.
     """
 
     source: Source
-    parts: tuple[Part, ...]
+    parts: tuple[ShotPart, ...]
     target: str
     ending: str
     models: Mapping[str, str]
 
     @property
     def folder(self) -> str:
-        """Where the finished parts wait, below the output."""
+        """Folder of the finished parts, relative to the output."""
         return f"{SEGMENTS}/{self.source.name}"
 
 
-def list_name(film: str) -> str:
-    """The place of the cut list of the film called so, below the output."""
+def name_cut_list(film: str) -> str:
+    """Return the path of a film's cut list, relative to the output."""
     return f"{film}.{SHOTS}.csv"
 
 
-def person_list(output: Path, source: Source, known: Outcome | None) -> Path | None:
-    """The cut list in the output, if it is a person's: not what detection has left there."""
-    place = output / list_name(source.name)
-    found = read_fixity(place)
-    if found is None:
+def find_user_list(output: Path, source: Source, previous: Outcome | None) -> Path | None:
+    """Find the cut list in the output, if the user made or edited it."""
+    path = output / name_cut_list(source.name)
+    fixity = read_fixity(path)
+    if fixity is None:
         return None
     detected = (
-        known is not None
-        and found[1] == known.target_sha256
-        and known.key != _list_key(source, "", f"given {found[1]}")
+        previous is not None
+        and fixity[1] == previous.target_sha256
+        and previous.key != _list_key(source, "", f"given {fixity[1]}")
     )
-    return None if detected else place
+    return None if detected else path
 
 
-def list_step(
+def plan_list(
     source: Source,
     span: str,
-    given: str | None,
+    user_list_sha256: str | None,
     manifest: Manifest,
-    workplace: Workplace,
+    context: JobContext,
     retry_failed: bool,
 ) -> Step:
-    """Make the cut list of a film, over `span` of its time, or take the one with sha256 `given`."""
-    shortest = workplace.film.shortest if workplace.film else 0
+    """Plan the cut list of a film over `span` of its time, or the user's list with that sha256."""
+    shortest = context.film.shortest if context.film else 0
     key = (
         _list_key(source, span, f"shortest {shortest}")
-        if given is None
-        else _list_key(source, "", f"given {given}")
+        if user_list_sha256 is None
+        else _list_key(source, "", f"given {user_list_sha256}")
     )
-    known = manifest.newest(f"{source.name}#{SHOTS}")
-    # Only a person's own list can stand there unknown, and that one is taken, not replaced.
-    replaces = given is not None or manifest.newest_done(f"{source.name}#{SHOTS}") is not None
-    job = Job(key, source, list_name(source.name), replaces=replaces, piece=SHOTS)
-    return step_of(job, known, workplace, retry_failed)
+    previous = manifest.find_newest(f"{source.name}#{SHOTS}")
+    # Only the user can have put an unknown list there, and that one is kept as it is.
+    replaces = (
+        user_list_sha256 is not None
+        or manifest.find_newest_done(f"{source.name}#{SHOTS}") is not None
+    )
+    job = Job(key, source, name_cut_list(source.name), replaces=replaces, piece=SHOTS)
+    return decide_step(job, previous, context, retry_failed)
 
 
 def _list_key(source: Source, span: str, how: str) -> str:
-    return job_key(source.name, f"{SHOTS} {span}", "", how)
+    return compute_job_key(source.name, f"{SHOTS} {span}", "", how)
 
 
-def part_job(part: Part, assembly: Assembly, manifest: Manifest, workplace: Workplace) -> Job:
-    """The job of one part.
-
-    Its key holds the shot's bounds, too, since frames around a part are looked at.
-    """
+def build_part_job(
+    part: ShotPart, assembly: Assembly, manifest: Manifest, context: JobContext
+) -> Job:
+    """Build the job of one part; its key holds the shot, since frames around a part count."""
     source, shot = assembly.source, part.shot
-    place = workplace
+    shot_context = context
     if shot.model:
-        place = replace(workplace, model_sha256=assembly.models.get(shot.model, ""))
-    own = {key: value for key, value in asdict(shot).items() if value is not None}
-    settings = hashlib.sha256(
-        f"{workplace.settings} {json.dumps(own, sort_keys=True)}".encode()
-    ).hexdigest()
-    done = manifest.newest_done(f"{source.name}#{part.name}")
+        shot_context = replace(context, model_sha256=assembly.models.get(shot.model, ""))
+    shot_settings = {key: value for key, value in asdict(shot).items() if value is not None}
+    words = f"{context.settings} {json.dumps(shot_settings, sort_keys=True)}"
+    settings = hashlib.sha256(words.encode()).hexdigest()
+    done = manifest.find_newest_done(f"{source.name}#{part.name}")
     return Job(
-        key=job_key(source.name, part.name, place.models_sha256, settings),
+        key=compute_job_key(source.name, part.name, shot_context.models_sha256, settings),
         source=source,
         target=f"{assembly.folder}/{part.name}{assembly.ending}",
         replaces=done is not None and done.target is not None,
@@ -108,18 +117,18 @@ def part_job(part: Part, assembly: Assembly, manifest: Manifest, workplace: Work
     )
 
 
-def film_job(
-    assembly: Assembly, missing: Sequence[Part], manifest: Manifest, workplace: Workplace
+def build_film_job(
+    assembly: Assembly, missing: Sequence[ShotPart], manifest: Manifest, context: JobContext
 ) -> Job:
-    """The job that puts a film together, without the parts that are `missing`."""
+    """Build the job that joins a film, without the parts that are `missing`."""
     source = assembly.source
-    jobs = [part_job(part, assembly, manifest, workplace) for part in assembly.parts]
+    jobs = [build_part_job(part, assembly, manifest, context) for part in assembly.parts]
     keys = " ".join(job.key for job in jobs)
     absent = " ".join(part.name for part in missing)
     parts = hashlib.sha256(f"{keys} without {absent}".encode()).hexdigest()
-    done = manifest.newest_done(source.name)
+    done = manifest.find_newest_done(source.name)
     return Job(
-        key=job_key(source.name, f"film {parts}", workplace.models_sha256, workplace.settings),
+        key=compute_job_key(source.name, f"film {parts}", context.models_sha256, context.settings),
         source=source,
         target=assembly.target,
         replaces=done is not None and done.target == assembly.target,
@@ -127,95 +136,93 @@ def film_job(
     )
 
 
-def part_steps(
-    assembly: Assembly, manifest: Manifest, workplace: Workplace, retry_failed: bool
+def plan_parts(
+    assembly: Assembly, manifest: Manifest, context: JobContext, retry_failed: bool
 ) -> Iterator[Step]:
-    """One step for each part; none is work when the film is finished already."""
-    whole = film_job(assembly, (), manifest, workplace)
-    finished = step_of(whole, _known(whole, manifest), workplace, retry_failed=False)
-    is_finished = isinstance(finished, Settled) and finished.outcome.state is State.DONE
+    """Plan a step for each part; none is a job if the film is finished already."""
+    whole = build_film_job(assembly, (), manifest, context)
+    finished = decide_step(whole, _find_previous(whole, manifest), context, retry_failed=False)
+    is_finished = isinstance(finished, Unchanged) and finished.outcome.state is State.DONE
     for part in assembly.parts:
-        job = part_job(part, assembly, manifest, workplace)
-        known = _known(job, manifest)
-        if is_finished and known is not None:
-            yield Settled(known)
+        job = build_part_job(part, assembly, manifest, context)
+        previous = _find_previous(job, manifest)
+        if is_finished and previous is not None:
+            yield Unchanged(previous)
         else:
-            yield step_of(job, known, workplace, retry_failed)
+            yield decide_step(job, previous, context, retry_failed)
 
 
-def film_step(
-    assembly: Assembly, manifest: Manifest, workplace: Workplace, retry_failed: bool
+def plan_film(
+    assembly: Assembly, manifest: Manifest, context: JobContext, retry_failed: bool
 ) -> Step:
-    """Put the film together, or say why not; its parts are settled."""
-    missing = missing_parts(assembly, manifest, workplace)
-    job = film_job(assembly, missing, manifest, workplace)
-    if missing and not (workplace.film and workplace.film.allow_missing):
-        known = manifest.newest(job.name)
+    """Plan joining a film after its parts; fails if some are missing."""
+    missing = find_missing_parts(assembly, manifest, context)
+    job = build_film_job(assembly, missing, manifest, context)
+    if missing and not (context.film and context.film.allow_missing):
         names = ", ".join(part.name for part in missing[:5]) + (", ..." if missing[5:] else "")
-        outcome = failed(
+        outcome = fail_job(
             job,
-            "missing-shots",
+            FailureReason.MISSING_SHOTS,
             f"{job.name}: {len(missing)} of {len(assembly.parts)} parts are missing ({names}); "
-            "mend them, or give --allow-missing to fill them with the grey original",
+            "fix them, or give --allow-missing to fill them with the grey original",
         )
-        is_known = known is not None and known.message == outcome.message
-        return Settled(known) if known is not None and is_known else outcome
-    return step_of(job, _known(job, manifest), workplace, retry_failed)
+        return skip_if_recorded(outcome, manifest.find_newest(job.name))
+    return decide_step(job, _find_previous(job, manifest), context, retry_failed)
 
 
-def missing_parts(assembly: Assembly, manifest: Manifest, workplace: Workplace) -> tuple[Part, ...]:
-    """The parts that are not done, or not with these settings."""
-    return tuple(
-        part
-        for part in assembly.parts
-        if not _is_done(part_job(part, assembly, manifest, workplace), manifest)
-    )
+def find_missing_parts(
+    assembly: Assembly, manifest: Manifest, context: JobContext
+) -> tuple[ShotPart, ...]:
+    """Find the parts that are not done with these settings."""
+
+    def is_done(part: ShotPart) -> bool:
+        job = build_part_job(part, assembly, manifest, context)
+        outcome = manifest.find_newest(job.name)
+        return outcome is not None and outcome.state is State.DONE and outcome.key == job.key
+
+    return tuple(part for part in assembly.parts if not is_done(part))
 
 
-def _is_done(job: Job, manifest: Manifest) -> bool:
-    known = manifest.newest(job.name)
-    return known is not None and known.state is State.DONE and known.key == job.key
+def remove_segments(assembly: Assembly, manifest: Manifest, output: Path) -> Iterator[Outcome]:
+    """Remove the parts of a finished film, also of earlier cut lists; yields their outcomes.
 
-
-def retired(assembly: Assembly, manifest: Manifest, output: Path) -> Iterator[Outcome]:
-    """Remove the finished parts of a finished film; what is to be recorded of them.
-
-    Parts of earlier cut lists go, too.  Files that the manifest does not know stay.
+    Keeps files that are not in the manifest.
     """
-    wanted = {f"{assembly.source.name}#{part.name}" for part in assembly.parts}
-    for name in manifest.names(f"{assembly.source.name}#"):
-        known, done = manifest.newest(name), manifest.newest_done(name)
-        if known is None or name.endswith(f"#{SHOTS}"):
+    names = {f"{assembly.source.name}#{part.name}" for part in assembly.parts}
+    for name in manifest.list_names(f"{assembly.source.name}#"):
+        outcome, done = manifest.find_newest(name), manifest.find_newest_done(name)
+        if outcome is None or name.endswith(f"#{SHOTS}"):
             continue
         if done is not None and done.target and done.target.startswith(f"{SEGMENTS}/"):
             remove_segment(output / done.target)
             yield replace(done, target=None, target_stamp=None, target_sha256=None)
-        if name not in wanted and known.state is State.FAILED:
-            said = f"{name} is no part of the film's cut list any more"
-            yield replace(known, state=State.SKIPPED, reason=SUPERSEDED, message=said)
+        if name not in names and outcome.state is State.FAILED:
+            message = f"{name} is not in the film's cut list any more"
+            yield replace(outcome, state=State.SKIPPED, reason=SUPERSEDED, message=message)
     for folder in (output / assembly.folder, output / SEGMENTS):
         with contextlib.suppress(OSError):
             folder.rmdir()
 
 
-def remove_segment(place: Path) -> None:
+def remove_segment(path: Path) -> None:
     """Remove a finished part: a file, or a list with the frames that it names."""
     import shutil
 
-    if place.suffix == LIST:
+    if path.suffix == CHECKSUM_LIST:
         with contextlib.suppress(OSError):
-            shutil.rmtree(place.with_suffix(""))
+            shutil.rmtree(path.with_suffix(""))
     with contextlib.suppress(OSError):
-        place.unlink()
+        path.unlink()
 
 
-def _known(job: Job, manifest: Manifest) -> Outcome | None:
-    """The newest outcome of the job, with the source's present stamp if its content is the same.
+def _find_previous(job: Job, manifest: Manifest) -> Outcome | None:
+    """Find the newest outcome of a job.
 
-    The content was hashed once for the cut list; parts need not do that again.
+    It gets the source's present stamp if the content is the same, which was hashed for the cut
+    list, so that it is not hashed again for every part.
     """
-    known = manifest.newest(job.name)
-    vouched = job.source.fixity.removeprefix("sha256:")
-    if known is not None and vouched and known.source_sha256 == vouched:
-        return replace(known, source_stamp=job.source.stamp)
-    return known
+    previous = manifest.find_newest(job.name)
+    digest = job.source.fixity.removeprefix("sha256:")
+    if previous is not None and digest and previous.source_sha256 == digest:
+        return replace(previous, source_stamp=job.source.stamp)
+    return previous

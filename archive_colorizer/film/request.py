@@ -1,4 +1,4 @@
-"""What is asked for of films: which, where to and how, checked before anything is read."""
+"""Validate what a run over films is asked for, before anything is read."""
 
 import os
 import re
@@ -9,10 +9,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from archive_colorizer.errors import SourceError, UsageError
+from archive_colorizer.errors import UsageError
+from archive_colorizer.location import require_path
+from archive_colorizer.pipeline.request import (
+    RunRequest,
+    check_distinct_names,
+    check_readable,
+    choose_default_output,
+)
 from archive_colorizer.recipe.film_shots import ShotSettings
-from archive_colorizer.recipe.recipe import DEFAULTS, FilmRecipe, Recipe
-from archive_colorizer.storage.overlap import check_apart
+from archive_colorizer.recipe.recipe import DEFAULTS, FilmRecipe
+from archive_colorizer.storage.overlap import check_no_overlap
 from archive_colorizer.video.sequence.numbering import is_pattern
 
 _TIME: Final = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)", re.ASCII)
@@ -20,7 +27,7 @@ _TIME: Final = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)", re.ASCII
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From `begin` to before `end` in seconds from the first frame; no end is the film's."""
+    """Select a film from `begin` to before `end`, in seconds from its first frame."""
 
     begin: Fraction = Fraction(0)
     end: Fraction | None = None
@@ -31,14 +38,16 @@ class Span:
 
     @property
     def words(self) -> str:
-        """As it goes into keys; empty for the whole film."""
+        """The span as part of a job's key; empty for the whole film."""
         return "" if self.is_all else f"{self.begin} to {self.end or 'end'}"
 
-    def frames(self, times: Sequence[int], time_base: Fraction, name: str) -> tuple[int, int]:
-        """The first frame in the span and the one after its last.
+    def select_frames(
+        self, times: Sequence[int], time_base: Fraction, name: str
+    ) -> tuple[int, int]:
+        """Return the first frame in the span and the one after its last.
 
         times: when each frame is shown, in units of time_base.  Raises UsageError, which
-        names the film, when no frame is in it.
+        names the film, if no frame is in it.
         """
         first = bisect_left(times, times[0] + self.begin / time_base)
         last = len(times)
@@ -47,7 +56,7 @@ class Span:
         if first >= last:
             raise UsageError(
                 f"{name}: no frame lies between --from and --to; its last one begins at "
-                f"{clock((times[-1] - times[0]) * time_base)}"
+                f"{format_clock((times[-1] - times[0]) * time_base)}"
             )
         return first, last
 
@@ -55,20 +64,17 @@ class Span:
 ALL: Final = Span()
 
 
-def span_of(begin: str | None, end: str | None) -> Span:
-    """A span from two times, each as `seconds_of` takes it; raises UsageError."""
-    first = seconds_of(begin, "--from") if begin else Fraction(0)
-    last = seconds_of(end, "--to") if end else None
+def parse_span(begin: str | None, end: str | None) -> Span:
+    """Parse a span from two times, each as `parse_seconds` takes it; raises UsageError."""
+    first = parse_seconds(begin, "--from") if begin else Fraction(0)
+    last = parse_seconds(end, "--to") if end else None
     if last is not None and last <= first:
         raise UsageError(f"--to ({end}) must be later than --from ({begin or 0})")
     return Span(first, last)
 
 
-def seconds_of(text: str, option: str) -> Fraction:
-    """Seconds, mm:ss or hh:mm:ss, each with decimals if need be, exact.
-
-    Raises UsageError that names the option.
-    """
+def parse_seconds(text: str, option: str) -> Fraction:
+    """Parse seconds, mm:ss or hh:mm:ss, with or without decimals, exactly; raises UsageError."""
     match = _TIME.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"{option} must be a time like 75.5, 1:15.5 or 0:01:15.5, not {text!r}")
@@ -76,8 +82,8 @@ def seconds_of(text: str, option: str) -> Fraction:
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
 
 
-def clock(seconds: Fraction) -> str:
-    """As h:mm:ss.mmm, rounded down."""
+def format_clock(seconds: Fraction) -> str:
+    """Format as h:mm:ss.mmm, rounded down."""
     thousandths = int(seconds * 1000)
     minutes, rest = divmod(thousandths, 60_000)
     hours, minutes = divmod(minutes, 60)
@@ -88,69 +94,55 @@ _VIDEOS = frozenset("mkv mov mp4 m4v avi mpg mpeg".split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FilmOrder:
-    """Which films are to be restored, where to, and how.
+class FilmRequest(RunRequest):
+    """Request the restoration of films.
 
-    name: of the result, where one was asked for.  shots: a person's own cut list.  own: what the
-    recipe says of single shots.  span: the stretch of time that is restored.  command: the words
-    of the command line.
+    name: of the result, if the user chose one.  shots: the user's cut list.  shot_settings:
+    those of the recipe for single shots.
     """
 
-    films: tuple[Path, ...]
+    roots: tuple[Path, ...]
     output: Path
-    recipe: Recipe
     film: FilmRecipe
     name: str = ""
     shots: Path | None = None
-    own: tuple[ShotSettings, ...] = ()
+    shot_settings: tuple[ShotSettings, ...] = ()
     span: Span = ALL
     keep_segments: bool = False
-    retry_failed: bool = False
-    command: tuple[str, ...] = ()
 
 
-def place_film_order(order: FilmOrder, output: Path | None) -> FilmOrder:
-    """The order with its paths checked, before anything is read.
+def validate_film_request(request: FilmRequest, output: Path | None) -> FilmRequest:
+    """Validate a request for films and resolve its paths.
 
-    The output is a folder or, for a single video, the file that the result shall be; by
-    default the folder beside the single input, with `-colorized` after its name.  Raises
-    UsageError for paths that overlap, names that clash and settings that only photographs have,
-    SourceError for a missing film.
+    output: a folder or, for a single video, the file of the result; by default the folder next
+    to the single input, with `-colorized` after its name.  Raises UsageError for paths that
+    overlap, names that clash and settings of photographs, and SourceError for a missing film.
     """
-    if order.recipe.sharpen:
+    if request.recipe.sharpen:
         raise UsageError("films keep their luma and are not sharpened; leave sharpen out")
     for name in ("borders", "reference", "hint"):
-        if getattr(order.recipe, name) != DEFAULTS[name]:
+        if getattr(request.recipe, name) != DEFAULTS[name]:
             raise UsageError(f"{name} is for photographs and not for films; leave it out")
-    films = tuple(Path(os.path.realpath(film)) for film in order.films)
-    if len({film.name for film in films}) < len(films):
-        raise UsageError("two of the films have the same name; restore them one by one")
-    if len(films) > 1 and (output is None or order.shots is not None or order.own):
-        said = "an --output folder" if output is None else "no --shots, which are of one film"
-        said = "no [[film.shot]], which is of one film" if order.own else said
-        raise UsageError(f"several films need {said}")
+    films = tuple(Path(os.path.realpath(film)) for film in request.roots)
+    check_distinct_names(films, "films")
+    if len(films) > 1 and (output is None or request.shots is not None or request.shot_settings):
+        need = "an --output folder" if output is None else "no --shots, which are of one film"
+        need = "no [[film.shot]], which is of one film" if request.shot_settings else need
+        raise UsageError(f"several films need {need}")
     for film in films:
-        if not (os.access(film, os.R_OK) or is_pattern(film)):
-            said = "cannot be read" if film.exists() else "there is no such file or directory"
-            raise SourceError(f"{film}: {said}")
-    if output is None:
-        name = films[0].name if films[0].is_dir() else films[0].stem
-        output = films[0].with_name(f"{name}-colorized")
-    place = Path(os.path.realpath(output))
+        if not is_pattern(film):
+            check_readable(film)
+    folder = Path(os.path.realpath(output or require_path(choose_default_output(films[0]))))
     name = ""
-    if _is_video_name(place):
-        place, name = _as_file(place, films)
+    if folder.suffix[1:].lower() in _VIDEOS and not folder.is_dir():
+        folder, name = _split_output(folder, films)
     else:
-        check_apart(films, place)
-    return replace(order, films=films, output=place, name=name)
+        check_no_overlap(films, folder)
+    return replace(request, roots=films, output=folder, name=name)
 
 
-def _is_video_name(output: Path) -> bool:
-    return output.suffix[1:].lower() in _VIDEOS and not output.is_dir()
-
-
-def _as_file(output: Path, films: Sequence[Path]) -> tuple[Path, str]:
-    """The output folder and the name of the result, for an --output that names a file."""
+def _split_output(output: Path, films: Sequence[Path]) -> tuple[Path, str]:
+    """Split an --output that names a file into folder and name."""
     if len(films) > 1:
         raise UsageError(f"several films do not fit into the one file {output}; name a folder")
     if films[0].is_dir() or is_pattern(films[0]):

@@ -1,4 +1,4 @@
-"""The door to PySceneDetect: where one shot ends and the next begins."""
+"""Find cuts with PySceneDetect."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,113 +19,106 @@ Picture = npt.NDArray[np.uint8]
 _SIDE: Final = 160
 """Pixels of the longest side of the pictures that are compared."""
 _RATIO: Final = 3.0
-"""How many times the change between two frames must exceed the changes around it."""
+"""Factor by which the change at a cut must exceed the changes around it."""
 _LEAST: Final = 12.0
 """Mean change of luma, of 255, below which nothing is a cut."""
 _BLACK: Final = 8
 """Mean luma, of 255, below which a film has faded to black."""
 _FLASH: Final = 6
-"""Frames; when the picture after a cut this short ago is that before it, it was a flash."""
+"""Frames of a flash at most; after it, the picture is the same as before."""
 _ALIKE: Final = 0.4
 """Share of a flash's change that the pictures around it may differ by."""
 _RATE: Final = 24.0
-"""PySceneDetect asks for a rate; all lengths here are in frames, so any does."""
+"""PySceneDetect needs a rate; any will do, since all lengths here are in frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The frame with which a new shot begins, and by how much it differs from the one before.
-
-    change: mean difference of luma, 0..255.
-    """
+    """The first frame of a shot; change: mean difference of luma to the one before, 0..255."""
 
     frame: int
     change: float
-
-
-def see_nothing(_frames: int) -> None:
-    """For whom nobody waits."""
 
 
 def find_cuts(
     film: Film,
     first: int = 0,
     last: int | None = None,
-    seen: Callable[[int], None] = see_nothing,
+    progress: Callable[[int], None] = lambda _frames: None,
 ) -> tuple[Cut, ...]:
-    """The cuts after frame `first` and before `last`, in order; one frame in memory at a time.
+    """Find the cuts after frame `first` and before `last`, in order.
 
-    Adaptive detection: a cut stands out from the changes around it, so neither a fast pan nor
-    the flicker of a print is taken for one.  A fade through black is cut in its darkest middle;
-    a flash is no cut.  A frame that cannot be decoded counts as equal to the one before it.
-    seen: is told after each frame how many were looked at.
-    Raises DependencyError without PySceneDetect, and SourceError when the film cannot be read.
+    A cut must stand out from the changes around it, so that a fast pan or the flicker of a
+    print is not one.  A fade through black is cut in its darkest middle; a flash is not cut.  A
+    frame that cannot be decoded counts as equal to the one before it.  Raises DependencyError
+    without PySceneDetect, and SourceError.
     """
-    detectors, clock = _detectors()
-    found: set[int] = set()
+    detectors, clock = _create_detectors()
+    frames: set[int] = set()
     changes: list[float] = []
-    lasting = _Flashes()
+    flashes = _Flashes()
     at = first
-    for at, picture in enumerate(_pictures(film, first, last), first):
-        changes.append(lasting.change(picture))
+    for at, picture in enumerate(_iterate_pictures(film, first, last), first):
+        changes.append(flashes.add(picture))
         now = clock(at)
-        wide = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+        bgr = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
         for detector in detectors:
-            found |= {cut.frame_num for cut in detector.process_frame(now, wide)}
-        lasting.settle(at, changes)
-        seen(at + 1 - first)
+            frames |= {cut.frame_num for cut in detector.process_frame(now, bgr)}
+        flashes.find(at, changes)
+        progress(at + 1 - first)
     for detector in detectors:
-        found |= {cut.frame_num for cut in detector.post_process(clock(at))}
-    real = sorted(cut for cut in found - lasting.frames if first < cut)
+        frames |= {cut.frame_num for cut in detector.post_process(clock(at))}
+    real = sorted(cut for cut in frames - flashes.frames if first < cut)
     return tuple(Cut(cut, changes[cut - first]) for cut in real)
 
 
 class _Flashes:
-    """Frames at which a flash begins or ends: they differ, and yet nothing has changed after."""
+    """Find the frames at which a flash begins or ends."""
 
     def __init__(self) -> None:
         self.frames: set[int] = set()
-        self._seen: deque[Picture] = deque(maxlen=_FLASH + 2)
+        self._recent: deque[Picture] = deque(maxlen=_FLASH + 2)
 
-    def change(self, picture: Picture) -> float:
-        """Take in the next picture; its difference from the one before."""
-        self._seen.append(picture)
-        return _apart(self._seen[-2], picture) if len(self._seen) > 1 else 0.0
+    def add(self, picture: Picture) -> float:
+        """Add the next picture; returns its difference from the one before."""
+        self._recent.append(picture)
+        return _measure_change(self._recent[-2], picture) if len(self._recent) > 1 else 0.0
 
-    def settle(self, at: int, changes: list[float]) -> None:
-        """Look back from frame `at`, whose picture and change were taken in."""
+    def find(self, at: int, changes: list[float]) -> None:
+        """Find a flash that ends with frame `at`, which was the last one added."""
         latest = changes[-1]
         if latest < _LEAST:
             return
-        for length in range(1, len(self._seen) - 1):
+        for length in range(1, len(self._recent) - 1):
             began = changes[-1 - length]
-            before = self._seen[-2 - length]
-            if began >= _LEAST and _apart(before, self._seen[-1]) < _ALIKE * min(began, latest):
+            before = self._recent[-2 - length]
+            limit = _ALIKE * min(began, latest)
+            if began >= _LEAST and _measure_change(before, self._recent[-1]) < limit:
                 self.frames |= {at - length, at}
 
 
-def _apart(one: Picture, other: Picture) -> float:
-    return float(cv2.absdiff(one, other).mean())
+def _measure_change(before: Picture, after: Picture) -> float:
+    return float(cv2.absdiff(before, after).mean())
 
 
-def _pictures(film: Film, first: int, last: int | None) -> Iterator[Picture]:
-    """Small luma of each frame, 0..255."""
+def _iterate_pictures(film: Film, first: int, last: int | None) -> Iterator[Picture]:
+    """Yield the small luma of each frame, 0..255."""
     facts = film.facts
     height, width = fit_within(facts.height, facts.width, _SIDE)
-    before = np.zeros((height, width), dtype=np.uint8)
-    for frame in film.salvage(first, last):
+    picture = np.zeros((height, width), dtype=np.uint8)
+    for frame in film.rescue_frames(first, last):
         if frame is not None:
-            before = _small(frame.luma, facts.codes, (width, height))
-        yield before
+            picture = _shrink_luma(frame.luma, facts.codes, (width, height))
+        yield picture
 
 
-def _small(luma: Plane, codes: Codes, size: tuple[int, int]) -> Picture:
+def _shrink_luma(luma: Plane, codes: Codes, size: tuple[int, int]) -> Picture:
     small: Any = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
-    return np.rint(np.clip(codes.unit_luma(small), 0, 1) * 255).astype(np.uint8)
+    return np.rint(np.clip(codes.normalize_luma(small), 0, 1) * 255).astype(np.uint8)
 
 
-def _detectors() -> tuple[tuple[Any, ...], Callable[[int], Any]]:
-    """Detectors, and what makes of a frame number the time that they ask for."""
+def _create_detectors() -> tuple[tuple[Any, ...], Callable[[int], Any]]:
+    """Create detectors, and a function that converts frame numbers to their time codes."""
     try:
         from scenedetect import FrameTimecode
         from scenedetect.detectors import AdaptiveDetector, ThresholdDetector

@@ -1,30 +1,28 @@
-"""The files of a film's parts: segments of a video, or folders of frames."""
+"""Write the parts of a film: segments of a video, or folders of frames."""
 
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from archive_colorizer._version import __version__
 from archive_colorizer.errors import UsageError
 from archive_colorizer.film.plan import remove_segment
-from archive_colorizer.image.metadata.model import ProvenanceNote
+from archive_colorizer.image.metadata.xmp import ProvenanceNote
 from archive_colorizer.output.deliver import deliver, deliver_file
 from archive_colorizer.recipe.recipe import FilmRecipe
-from archive_colorizer.records.jobs import Job, Source, Workplace
+from archive_colorizer.records.jobs import Job, JobContext
 from archive_colorizer.records.outcomes import Outcome
-from archive_colorizer.storage.fixity import LIST, list_of
+from archive_colorizer.storage.fixity import CHECKSUM_LIST, format_checksum_list
 from archive_colorizer.video.film import Codec, ColorFrame, FilmFacts, Layout
-from archive_colorizer.video.layouts import Container, container_for
-from archive_colorizer.video.sequence.folder import NamedFrame, bring_folder, write_frames
-from archive_colorizer.video.sequence.source import check_frames_unchanged, frame_paths
+from archive_colorizer.video.layouts import Container, choose_container
+from archive_colorizer.video.sequence.folder import NamedFrame, deliver_folder, write_frames
+from archive_colorizer.video.sequence.source import check_frames_unchanged, list_frame_paths
 from archive_colorizer.video.writer import write_segment
 
 _SEGMENT: Final = ".nut"
 _SAME: Final[dict[str, Codec]] = {"h264": "h264", "hevc": "h265", "prores": "prores"}
-"""Codecs of sources that results keep; all others become FFV1, which loses nothing."""
+"""Codecs of sources that results keep; all others become FFV1, which is lossless."""
 
 _HELD: Final[dict[Container, tuple[Codec, ...]]] = {
     "mkv": ("ffv1", "h264", "h265", "prores"),
@@ -33,20 +31,17 @@ _HELD: Final[dict[Container, tuple[Codec, ...]]] = {
 }
 
 
-def codec_of(facts: FilmFacts, film: FilmRecipe) -> Codec | None:
-    """The codec of a film's result; None for a sequence."""
+def choose_codec(facts: FilmFacts, film: FilmRecipe) -> Codec | None:
+    """Choose the codec of a film's result; None for a sequence."""
     if facts.kind == "sequence":
         return None
     return _SAME.get(facts.codec, "ffv1") if film.codec == "same" else film.codec
 
 
-def container_of(facts: FilmFacts, codec: Codec, name: str) -> Container:
-    """The container of a result: that of the `name` asked for, or the one that fits.
-
-    Raises UsageError when the one asked for cannot hold the codec.
-    """
+def choose_result_container(facts: FilmFacts, codec: Codec, name: str) -> Container:
+    """Choose the container that `name` asks for, if any; raises UsageError if it cannot hold it."""
     if not name:
-        return container_for(facts, codec)
+        return choose_container(facts, codec)
     ending = Path(name).suffix[1:].lower().replace("m4v", "mp4")
     if ending not in _HELD:
         raise UsageError(f"{name}: results are MKV, MOV or MP4; choose another --output")
@@ -59,67 +54,53 @@ def container_of(facts: FilmFacts, codec: Codec, name: str) -> Container:
     return container
 
 
-def endings_of(facts: FilmFacts, film: FilmRecipe, name: str) -> tuple[str, str]:
-    """How the names of a film's result and of its parts end; raises as `container_of` does."""
-    codec = codec_of(facts, film)
+def choose_endings(facts: FilmFacts, film: FilmRecipe, name: str) -> tuple[str, str]:
+    """Choose the endings of a film's result and of its parts; raises UsageError."""
+    codec = choose_codec(facts, film)
     if codec is None:
-        return LIST, LIST
-    return f".{container_of(facts, codec, name)}", _SEGMENT
+        return CHECKSUM_LIST, CHECKSUM_LIST
+    return f".{choose_result_container(facts, codec, name)}", _SEGMENT
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
-    """A job on its way: what is known of its outcome, and who is said to have made it."""
+class SegmentJob:
+    """Hold a job, its outcome so far, and the provenance for its metadata."""
 
     job: Job
-    workplace: Workplace
-    known: Outcome
+    context: JobContext
+    outcome: Outcome
     note: ProvenanceNote
 
 
 def write_part(
-    frames: Iterable[ColorFrame], facts: FilmFacts, layout: Layout, errand: Errand
+    frames: Iterable[ColorFrame], facts: FilmFacts, layout: Layout, segment_job: SegmentJob
 ) -> Outcome:
     """Write and deliver a part: one file, or a folder of frames and then its list."""
-    job, workplace = errand.job, errand.workplace
+    job, context = segment_job.job, segment_job.context
     span = range(job.part.first, job.part.last) if job.part else range(facts.frames)
-    codec = codec_of(facts, workplace.film or FilmRecipe())
-    temporary = Path(workplace.work, secrets.token_hex(8))
+    codec = choose_codec(facts, context.film or FilmRecipe())
+    temporary = Path(context.work, secrets.token_hex(8))
     if codec is not None:
         write_segment(frames, facts, layout, codec, temporary)
         check_frames_unchanged(job.source, span.start, span.stop)
-        return deliver_file(temporary.name, job, workplace, errand.known)
-    sources = frame_paths(job.source.path)
-    named = (NamedFrame(one, sources[one.index], sources[one.index].name) for one in frames)
-    made = write_frames(named, layout.codes, temporary, errand.note)
+        return deliver_file(temporary.name, job, context, segment_job.outcome)
+    sources = list_frame_paths(job.source.path)
+    named = (NamedFrame(frame, sources[frame.index], sources[frame.index].name) for frame in frames)
+    digests = write_frames(named, layout.codes, temporary, segment_job.note)
     check_frames_unchanged(job.source, span.start, span.stop)
     if not job.replaces:
-        # What a killed run has left without a list; nobody else puts anything there.
-        remove_segment(Path(workplace.output, job.target))
-    return deliver_folder(temporary, made, errand)
+        # A killed run may have left frames without their list.
+        remove_segment(Path(context.output, job.target))
+    return deliver_frames(temporary, digests, segment_job)
 
 
-def deliver_folder(
-    temporary: Path, made: dict[str, str], errand: Errand, sidecar: bytes | None = None
+def deliver_frames(
+    temporary: Path, digests: dict[str, str], segment_job: SegmentJob, sidecar: bytes | None = None
 ) -> Outcome:
-    """Bring a folder of frames to its place, and then its list, which is the job's target."""
-    job, workplace = errand.job, errand.workplace
-    folder = job.target.removesuffix(LIST)
-    known = Path(workplace.output, job.target) if job.replaces else None
-    bring_folder(temporary, folder, workplace, known, made)
-    listed = list_of(folder.rpartition("/")[2], made)
-    return deliver(listed, job, workplace, errand.known, sidecar)
-
-
-def note_of(known: Outcome, workplace: Workplace, source: Source, model: str) -> ProvenanceNote:
-    """Who made the color, by what means, and from what."""
-    return ProvenanceNote(
-        software=f"archive-colorizer {__version__}",
-        model=model,
-        model_sha256=known.model_sha256 or "",
-        settings=known.settings or "",
-        source_name=source.name,
-        source_sha256=known.source_sha256 or "",
-        when=datetime.now(UTC).isoformat(timespec="seconds"),
-        source_type=workplace.recipe.source_type,
-    )
+    """Deliver a folder of frames, and then its list, which is the job's target."""
+    job, context = segment_job.job, segment_job.context
+    folder = job.target.removesuffix(CHECKSUM_LIST)
+    replaced_list = Path(context.output, job.target) if job.replaces else None
+    deliver_folder(temporary, folder, context, replaced_list, digests)
+    listed = format_checksum_list(folder.rpartition("/")[2], digests)
+    return deliver(listed, job, context, segment_job.outcome, sidecar)

@@ -1,4 +1,4 @@
-"""Shots: the pieces of a film between its cuts, their list for people, their parts for jobs."""
+"""Find the shots of a film, read and write their cut list, and split them into parts."""
 
 import csv
 import io
@@ -8,120 +8,122 @@ from itertools import pairwise
 from typing import Any, Final
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.film.scene_cuts import Cut, find_cuts, see_nothing
+from archive_colorizer.film.scene_cuts import Cut, find_cuts
 from archive_colorizer.recipe.fields import reject_unknown
-from archive_colorizer.recipe.film_shots import OWN, ShotSettings
+from archive_colorizer.recipe.film_shots import SHOT_KEYS, ShotSettings
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Part, Shot
+from archive_colorizer.records.jobs import Shot, ShotPart
 from archive_colorizer.video.film import Film, FilmFacts
 
-COLUMNS: Final = ("shot", "first", "last", *OWN)
+COLUMNS: Final = ("shot", "first", "last", *SHOT_KEYS)
 
 _FORMULA: Final = frozenset("=+-@\t\r\n'")
 _DIGITS: Final = 12
 
 
 def find_shots(
-    film: Film, shortest: int, span: range | None = None, seen: Callable[[int], None] = see_nothing
+    film: Film,
+    shortest: int,
+    span: range | None = None,
+    progress: Callable[[int], None] = lambda _frames: None,
 ) -> tuple[Shot, ...]:
-    """The shots of a film, or of the frames `span` of it, each of at least `shortest` frames.
+    """Find the shots in the frames `span`, by default all, each of at least `shortest` frames.
 
-    seen: is told after each frame how many were looked at.  Raises what `find_cuts` raises.
+    progress: called with the number of frames searched.  Raises what `find_cuts` raises.
     """
     frames = range(film.facts.frames) if span is None else span
-    cuts = find_cuts(film, frames.start, frames.stop, seen)
+    cuts = find_cuts(film, frames.start, frames.stop, progress)
     bounds = [frames.start, *join_short(cuts, frames, shortest), frames.stop]
     return tuple(Shot(first, last) for first, last in pairwise(bounds))
 
 
 def join_short(cuts: Sequence[Cut], frames: range, shortest: int) -> list[int]:
-    """The frames of the cuts that remain when no shot may be shorter than `shortest`.
+    """Join shots shorter than `shortest`, the shortest first, to the more similar neighbor.
 
-    A shot that is too short joins the neighbor from which it differs less; the shortest first.
+    Returns the frames of the remaining cuts.
     """
-    kept = list(cuts)
-    while kept:
-        bounds = [frames.start, *(cut.frame for cut in kept), frames.stop]
+    remaining = list(cuts)
+    while remaining:
+        bounds = [frames.start, *(cut.frame for cut in remaining), frames.stop]
         lengths = [after - before for before, after in pairwise(bounds)]
         short = min(range(len(lengths)), key=lengths.__getitem__)
         if lengths[short] >= shortest:
             break
-        # The shot between cuts short - 1 and short; the film's ends are no cuts.
-        sides = [at for at in (short - 1, short) if 0 <= at < len(kept)]
-        del kept[min(sides, key=lambda at: kept[at].change)]
-    return [cut.frame for cut in kept]
+        # The shot lies between cuts short - 1 and short; the film's ends are not cuts.
+        sides = [at for at in (short - 1, short) if 0 <= at < len(remaining)]
+        del remaining[min(sides, key=lambda at: remaining[at].change)]
+    return [cut.frame for cut in remaining]
 
 
-def parts_of(shot: Shot, longest: int) -> tuple[Part, ...]:
-    """A shot in parts of nearly equal length, none of more than `longest` frames."""
+def split_shot(shot: Shot, longest: int) -> tuple[ShotPart, ...]:
+    """Split a shot into parts of nearly equal length, of at most `longest` frames."""
     count = -(-shot.frames // longest)
     bounds = [shot.first + shot.frames * at // count for at in range(count + 1)]
-    return tuple(Part(shot, first, last) for first, last in pairwise(bounds))
+    return tuple(ShotPart(shot, first, last) for first, last in pairwise(bounds))
 
 
-def with_settings(
-    shots: Sequence[Shot], given: Sequence[ShotSettings], facts: FilmFacts
+def apply_shot_settings(
+    shots: Sequence[Shot], settings: Sequence[ShotSettings], facts: FilmFacts
 ) -> tuple[Shot, ...]:
-    """The shots with a recipe's settings for single ones; their own in a cut list count more.
+    """Apply a recipe's settings for single shots; those of the cut list override them.
 
-    Raises UsageError for a frame that the film has not.
+    Raises UsageError for a frame beyond the film's end.
     """
-    found = list(shots)
-    for one in given:
-        if one.frame >= facts.frames:
+    changed = list(shots)
+    for setting in settings:
+        if setting.frame >= facts.frames:
             raise UsageError(
-                f"{facts.name}: the recipe has settings for the shot with frame {one.frame}, "
+                f"{facts.name}: the recipe has settings for the shot with frame {setting.frame}, "
                 f"but its last frame is {facts.frames - 1}"
             )
-        for at, shot in enumerate(found):
-            if shot.first <= one.frame < shot.last:
-                found[at] = replace(shot, **(one.chosen | _own(shots[at])))  # type: ignore[arg-type]
-    return tuple(found)
+        for at, shot in enumerate(changed):
+            if shot.first <= setting.frame < shot.last:
+                changed[at] = replace(shot, **(setting.chosen | _list_settings(shots[at])))  # type: ignore[arg-type]
+    return tuple(changed)
 
 
-def around_damage(film: Film, part: Part) -> tuple[Part, ...]:
-    """A part cut where frames that cannot be decoded begin and end; each piece is all or none."""
+def split_at_damage(film: Film, part: ShotPart) -> tuple[ShotPart, ...]:
+    """Split a part into pieces of which either all frames can be decoded or none."""
     bounds, was = [], None
-    for at, frame in enumerate(film.salvage(part.first, part.last), part.first):
+    for at, frame in enumerate(film.rescue_frames(part.first, part.last), part.first):
         if (frame is None) is not was:
             bounds.append(at)
             was = frame is None
-    return tuple(Part(part.shot, first, last) for first, last in pairwise([*bounds, part.last]))
+    return tuple(ShotPart(part.shot, first, last) for first, last in pairwise([*bounds, part.last]))
 
 
-def own_recipe(recipe: Recipe, shot: Shot) -> Recipe:
-    """The recipe with the settings that the shot has for itself."""
-    return recipe.changed(_own(shot), f"shot {shot.first}-{shot.last}")
+def build_shot_recipe(recipe: Recipe, shot: Shot) -> Recipe:
+    """Apply a shot's own settings to the recipe."""
+    return recipe.apply(_list_settings(shot), f"shot {shot.first}-{shot.last}")
 
 
-def _own(shot: Shot) -> dict[str, str | float]:
-    """The settings that a shot has for itself."""
-    every = {name: getattr(shot, name) for name in OWN}
+def _list_settings(shot: Shot) -> dict[str, str | float]:
+    every = {name: getattr(shot, name) for name in SHOT_KEYS}
     return {name: value for name, value in every.items() if value is not None}
 
 
-def list_of(shots: Sequence[Shot]) -> bytes:
-    """A cut list as CSV (UTF-8, CRLF): a line a shot, frames from `first` to before `last`."""
+def format_cut_list(shots: Sequence[Shot]) -> bytes:
+    """Format a cut list as CSV (UTF-8, CRLF) with the frames `first` to before `last` of a shot."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for number, shot in enumerate(shots, 1):
-        own = (_cell(getattr(shot, name)) for name in OWN)
-        writer.writerow((number, shot.first, shot.last, *own))
+        settings = (_format_cell(getattr(shot, name)) for name in SHOT_KEYS)
+        writer.writerow((number, shot.first, shot.last, *settings))
     return text.getvalue().encode("utf-8")
 
 
-def read_list(data: bytes, name: str, frames: range) -> tuple[Shot, ...]:
-    """The shots of a cut list, which must follow one another from the start of `frames`.
+def parse_cut_list(data: bytes, name: str, frames: range) -> tuple[Shot, ...]:
+    """Parse a cut list, whose shots must follow one another from the start of `frames`.
 
-    Empty cells are no setting.  Columns may be in any order; only `first` and `last` must be
-    there.  Raises UsageError that names the list and the line of what is wrong.
+    Columns may be in any order, and all but `first` and `last` missing or empty.  Raises
+    UsageError, which names the list and the line.
     """
     shots: list[Shot] = []
     line = 1
-    for line, row in _rows(data, name):
+    for line, row in _read_rows(data, name):
         where = f"{name}, line {line}"
-        shot = _shot(row, where)
+        shot = _parse_shot(row, where)
         expected = shots[-1].last if shots else frames.start
         if shot.first != expected:
             raise UsageError(
@@ -142,8 +144,8 @@ def read_list(data: bytes, name: str, frames: range) -> tuple[Shot, ...]:
     return tuple(shots)
 
 
-def _rows(data: bytes, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and cells by column of each line that is not empty."""
+def _read_rows(data: bytes, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the number and the cells by column of each line that is not empty."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -172,33 +174,35 @@ def _check_columns(columns: Sequence[str], where: str) -> None:
             raise UsageError(f"{where}: a cut list needs one column named {needed}")
 
 
-def _shot(row: Mapping[str, str], where: str) -> Shot:
-    first, last = (_whole(row.get(column, ""), column, where) for column in ("first", "last"))
-    own: dict[str, Any] = {}
-    for setting in OWN:
+def _parse_shot(row: Mapping[str, str], where: str) -> Shot:
+    first, last = (_parse_frame(row.get(column, ""), column, where) for column in ("first", "last"))
+    settings: dict[str, Any] = {}
+    for setting in SHOT_KEYS:
         cell = row.get(setting, "")
         if cell:
-            own[setting] = cell.removeprefix("'") if setting == "model" else _number(cell, where)
-    Recipe().changed(own, where)
-    return Shot(first, last, **own)
+            settings[setting] = (
+                cell.removeprefix("'") if setting == "model" else _parse_number(cell, where)
+            )
+    Recipe().apply(settings, where)
+    return Shot(first, last, **settings)
 
 
-def _whole(cell: str, column: str, where: str) -> int:
-    # isdecimal alone takes the digits of all scripts, and int would, too.
+def _parse_frame(cell: str, column: str, where: str) -> int:
+    # isdecimal alone accepts the digits of all scripts, as int does.
     if not (cell.isascii() and cell.isdecimal() and len(cell) <= _DIGITS):
         raise UsageError(f"{where}: {column} must be the number of a frame, not {cell[:20]!r}")
     return int(cell)
 
 
-def _number(cell: str, where: str) -> float:
+def _parse_number(cell: str, where: str) -> float:
     try:
         return float(cell)
     except ValueError:
         raise UsageError(f"{where}: {cell!r} is no number; write 0.5 for a half") from None
 
 
-def _cell(value: str | float | None) -> str | float:
-    """A cell that no spreadsheet takes for a formula."""
+def _format_cell(value: str | float | None) -> str | float:
+    """Quote a cell that a spreadsheet would take for a formula."""
     if isinstance(value, str) and value[:1] in _FORMULA:
         return f"'{value}"
     return "" if value is None else value

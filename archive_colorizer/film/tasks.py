@@ -1,4 +1,4 @@
-"""What the jobs of a film do: list its shots, restore a part, put the parts together."""
+"""Run the jobs of a film: make its cut list, and restore its parts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,100 +9,114 @@ from typing import TypeAlias
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.film.request import Span
-from archive_colorizer.film.segments import Errand, codec_of, note_of, write_part
-from archive_colorizer.film.shots import find_shots, list_of, own_recipe, read_list, with_settings
-from archive_colorizer.model.colorizer import digest_of_model
+from archive_colorizer.film.segments import SegmentJob, choose_codec, write_part
+from archive_colorizer.film.shots import (
+    apply_shot_settings,
+    build_shot_recipe,
+    find_shots,
+    format_cut_list,
+    parse_cut_list,
+)
+from archive_colorizer.model.colorizer import hash_model
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.output.deliver import deliver
 from archive_colorizer.recipe.film_shots import ShotSettings
 from archive_colorizer.recipe.recipe import FilmRecipe
-from archive_colorizer.records.jobs import Job, Shot, Source, Workplace
-from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.restore.model_cache import painter_of
-from archive_colorizer.restore.outcome_boundary import settle
-from archive_colorizer.run.plan import ALREADY_COLOR
+from archive_colorizer.records.jobs import Job, JobContext, Shot, Source
+from archive_colorizer.records.outcomes import ALREADY_COLOR, Outcome, State
+from archive_colorizer.restore.model_cache import load_ensemble
+from archive_colorizer.restore.outcome_boundary import run_guarded
+from archive_colorizer.restore.photo import build_note
 from archive_colorizer.video.film import Film, FilmFacts
-from archive_colorizer.video.layouts import layout_of
-from archive_colorizer.video.open import Viewing, open_film
-from archive_colorizer.video.sequence.source import check_frames_unchanged, digest_of_film
+from archive_colorizer.video.layouts import choose_layout
+from archive_colorizer.video.open import FilmOptions, open_film
+from archive_colorizer.video.sequence.source import check_frames_unchanged, hash_film
 
-Look: TypeAlias = Callable[[str, int, int], None]
-"""Takes a film's name, how many frames are searched for cuts, and how many of them are."""
+CutProgress: TypeAlias = Callable[[str, int, int], None]
+"""Called with a film's name, the number of frames to search for cuts, and those searched."""
 
 
 @dataclass(frozen=True, slots=True)
-class ListOrder:
-    """How a cut list is made: taken from a person's file, or by looking for cuts in `span`."""
+class CutListSource:
+    """State how a cut list is made: from the user's file, or by a search for cuts in `span`."""
 
-    given: Path | None
+    path: Path | None
     span: Span
 
 
-def facts_of(source: Source, film: FilmRecipe) -> FilmFacts:
-    """What a film is, looked through once in each process; raises as `open_film` does."""
-    # Without the checksum, which only some jobs know, all share the same facts.
-    return _facts(replace(source, fixity=""), film)
+def load_facts(source: Source, film: FilmRecipe) -> FilmFacts:
+    """Read the facts of a film once in each process; raises as `open_film` does."""
+    # Only some jobs know the checksum; without it all share the same facts.
+    return _read_facts(replace(source, fixity=""), film)
 
 
 @lru_cache(maxsize=4)
-def _facts(source: Source, film: FilmRecipe) -> FilmFacts:
-    with open_film(source.path, viewing_of(film)) as opened:
+def _read_facts(source: Source, film: FilmRecipe) -> FilmFacts:
+    with open_film(source.path, choose_viewing(film)) as opened:
         return opened.facts
 
 
-def open_again(source: Source, workplace: Workplace) -> Film:
-    """The film, open, without looking through it a second time."""
-    settings = workplace.film or FilmRecipe()
-    known = facts_of(source, settings)
-    return open_film(source.path, viewing_of(settings, workplace.threads), known)
+def open_film_again(source: Source, context: JobContext) -> Film:
+    """Open a film without reading its facts a second time."""
+    settings = context.film or FilmRecipe()
+    facts = load_facts(source, settings)
+    return open_film(source.path, choose_viewing(settings, context.threads), facts)
 
 
-def viewing_of(film: FilmRecipe, threads: int = 1) -> Viewing:
-    """How the settings of a film ask for it to be looked at."""
-    return Viewing(film.frames_a_second(), film.allow_missing, threads)
+def choose_viewing(film: FilmRecipe, threads: int = 1) -> FilmOptions:
+    """Choose how a film is opened."""
+    return FilmOptions(film.parse_rate(), film.allow_missing, threads)
 
 
-def frames_in(facts: FilmFacts, span: Span) -> range:
-    """The frames of a film that lie in the span; raises UsageError when none does."""
-    return range(*span.frames(facts.times, facts.time_base, facts.name))
+def select_frames(facts: FilmFacts, span: Span) -> range:
+    """Select the frames of a film in the span; raises UsageError if there is none."""
+    return range(*span.select_frames(facts.times, facts.time_base, facts.name))
 
 
 def make_lists(
-    jobs: tuple[Job, ...], workplace: Workplace, orders: Mapping[str, ListOrder], look: Look
+    jobs: tuple[Job, ...],
+    context: JobContext,
+    cut_lists: Mapping[str, CutListSource],
+    on_progress: CutProgress,
 ) -> list[Outcome]:
-    """Make each film's cut list; `orders` are by the jobs' keys."""
-    return [
-        settle(job, workplace, partial(_make_list, order=orders[job.key], look=look))
-        for job in jobs
-    ]
+    """Make each film's cut list; `cut_lists` are by the jobs' keys."""
+
+    def make(job: Job, context: JobContext, draft: Outcome) -> Outcome:
+        return _make_list(job, context, draft, cut_lists[job.key], on_progress)
+
+    return [run_guarded(job, context, make) for job in jobs]
 
 
 def _make_list(
-    job: Job, workplace: Workplace, begun: Outcome, order: ListOrder, look: Look
+    job: Job,
+    context: JobContext,
+    draft: Outcome,
+    cut_list: CutListSource,
+    on_progress: CutProgress,
 ) -> Outcome:
-    with open_again(job.source, workplace) as film:
+    with open_film_again(job.source, context) as film:
         facts = film.facts
-        known = replace(
-            begun,
-            source_sha256=digest_of_film(job.source),
+        outcome = replace(
+            draft,
+            source_sha256=hash_film(job.source),
             width=facts.width,
             height=facts.height,
             frames=facts.frames,
             warnings=facts.warnings,
         )
-        if facts.has_color and not workplace.recipe.force:
-            said = f"{job.source.name}: already in color; --force restores it all the same"
-            return replace(known, state=State.SKIPPED, reason=ALREADY_COLOR, message=said)
-        frames = frames_in(facts, order.span)
-        if order.given is None:
-            shortest = (workplace.film or FilmRecipe()).shortest
-            seen = partial(look, job.source.name, len(frames))
-            data = list_of(find_shots(film, shortest, frames, seen))
+        if facts.has_color and not context.recipe.force:
+            message = f"{job.source.name}: already in color; --force restores it all the same"
+            return replace(outcome, state=State.SKIPPED, reason=ALREADY_COLOR, message=message)
+        frames = select_frames(facts, cut_list.span)
+        if cut_list.path is None:
+            shortest = (context.film or FilmRecipe()).shortest
+            progress = partial(on_progress, job.source.name, len(frames))
+            data = format_cut_list(find_shots(film, shortest, frames, progress))
         else:
-            data = _read(order.given)
-            shots_in(data, order.given.name, facts, frames)
+            data = _read(cut_list.path)
+            parse_shots(data, cut_list.path.name, facts, frames)
     check_frames_unchanged(job.source, 0, facts.frames)
-    return deliver(data, job, workplace, replace(known, state=State.DONE))
+    return deliver(data, job, context, replace(outcome, state=State.DONE))
 
 
 def _read(path: Path) -> bytes:
@@ -112,17 +126,17 @@ def _read(path: Path) -> bytes:
         raise SourceError(f"{path} cannot be read: {error.strerror}; check --shots") from None
 
 
-def shots_in(data: bytes, name: str, facts: FilmFacts, frames: range) -> tuple[Shot, ...]:
-    """The shots of a cut list as far as they lie in `frames`.
+def parse_shots(data: bytes, name: str, facts: FilmFacts, frames: range) -> tuple[Shot, ...]:
+    """Parse a cut list of `frames` or of the whole film, and cut it to `frames`.
 
-    The list may be of these frames or of the whole film.  Raises UsageError.
+    Raises UsageError.
     """
     try:
-        return read_list(data, name, frames)
+        return parse_cut_list(data, name, frames)
     except UsageError:
         if len(frames) == facts.frames:
             raise
-    whole = read_list(data, name, range(facts.frames))
+    whole = parse_cut_list(data, name, range(facts.frames))
     cut = [
         replace(shot, first=max(shot.first, frames.start), last=min(shot.last, frames.stop))
         for shot in whole
@@ -130,54 +144,52 @@ def shots_in(data: bytes, name: str, facts: FilmFacts, frames: range) -> tuple[S
     return tuple(shot for shot in cut if shot.first < shot.last)
 
 
-def shots_listed(
-    place: Path, facts: FilmFacts, span: Span, own: Sequence[ShotSettings]
+def load_shots(
+    path: Path, facts: FilmFacts, span: Span, settings: Sequence[ShotSettings]
 ) -> tuple[Shot, ...]:
-    """The shots of the cut list at `place`, with the settings that a recipe has for some.
-
-    Raises UsageError and SourceError.
-    """
-    shots = shots_in(_read(place), place.name, facts, frames_in(facts, span))
-    return with_settings(shots, own, facts)
+    """Load a cut list, and apply a recipe's settings; raises UsageError and SourceError."""
+    shots = parse_shots(_read(path), path.name, facts, select_frames(facts, span))
+    return apply_shot_settings(shots, settings, facts)
 
 
-def restore_parts(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:
-    """Restore each job's part of a film; never raises for what one part did."""
-    return [
-        settle(job, place_for(job.part.shot, workplace) if job.part else workplace, _restore_part)
-        for job in jobs
-    ]
+def restore_parts(jobs: tuple[Job, ...], context: JobContext) -> list[Outcome]:
+    """Restore each job's part of a film; never raises for one part."""
+    outcomes = []
+    for job in jobs:
+        shot_context = apply_shot_model(job.part.shot, context) if job.part else context
+        outcomes.append(run_guarded(job, shot_context, _restore_part))
+    return outcomes
 
 
-def place_for(shot: Shot, workplace: Workplace) -> Workplace:
-    """The workplace with the model that this shot asks for; raises ModelError."""
+def apply_shot_model(shot: Shot, context: JobContext) -> JobContext:
+    """Return the context with the model of this shot; raises ModelError."""
     if shot.model is None:
-        return workplace
-    for known in workplace.shot_models:
-        if known.name == shot.model:
-            return replace(workplace, model=known.path, model_sha256=known.sha256)
+        return context
+    for shot_model in context.shot_models:
+        if shot_model.name == shot.model:
+            return replace(context, model=shot_model.path, model_sha256=shot_model.sha256)
     model = find_model(shot.model)
-    return replace(workplace, model=str(model), model_sha256=digest_of_model(model))
+    return replace(context, model=str(model), model_sha256=hash_model(model))
 
 
-def _restore_part(job: Job, workplace: Workplace, begun: Outcome) -> Outcome:
+def _restore_part(job: Job, context: JobContext, draft: Outcome) -> Outcome:
     part = job.part
     if part is None:
         raise UsageError(f"{job.name}: this job names no frames")
-    painter = painter_of(workplace)
-    with open_again(job.source, workplace) as film:
-        known = replace(
-            begun,
+    ensemble = load_ensemble(context)
+    with open_film_again(job.source, context) as film:
+        outcome = replace(
+            draft,
             state=State.DONE,
             source_sha256=job.source.fixity.removeprefix("sha256:") or None,
-            provider=painter.provider,
+            provider=ensemble.provider,
             width=film.facts.width,
             height=film.facts.height,
             frames=part.frames,
         )
-        recipe = own_recipe(workplace.recipe, part.shot)
-        settings = workplace.film or FilmRecipe()
-        layout = layout_of(film.facts, codec_of(film.facts, settings))
-        frames = restore_part(film, part, painter, recipe, settings.smoothing, layout)
-        note = note_of(known, workplace, job.source, painter.name)
-        return write_part(frames, film.facts, layout, Errand(job, workplace, known, note))
+        recipe = build_shot_recipe(context.recipe, part.shot)
+        settings = context.film or FilmRecipe()
+        layout = choose_layout(film.facts, choose_codec(film.facts, settings))
+        frames = restore_part(film, part, ensemble, recipe, settings.smoothing, layout)
+        note = build_note(outcome, ensemble.name, job.source.name, context.recipe)
+        return write_part(frames, film.facts, layout, SegmentJob(job, context, outcome, note))

@@ -1,4 +1,4 @@
-"""How like two luma planes are."""
+"""Compare luma planes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,46 +14,49 @@ Box: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """The greatest difference of two planes in code values, and a sentence on it.
+class LumaDifference:
+    """The maximum difference of two planes in code values, and a sentence about it.
 
-    `masked` says that a corner was left out.  Planes of other sizes or depths differ by all
-    that there is.
+    masked: a corner was left out.
     """
 
-    difference: int
-    said: str
+    maximum: int
+    summary: str
     masked: bool = False
 
 
-def luma_likeness(before: Plane, after: Plane, without: Box | None = None) -> Likeness:
-    """Compare luma planes at their own depth, except for what lies in `without`."""
+def compare_luma(before: Plane, after: Plane, excluded: Box | None = None) -> LumaDifference:
+    """Compare luma planes at their own depth, outside the box `excluded`."""
     if before.shape != after.shape or before.dtype != after.dtype:
-        return unlike(before.shape, before.dtype, after.shape, after.dtype)
+        return report_shape_mismatch(before.shape, before.dtype, after.shape, after.dtype)
     difference = cv2.absdiff(before, after)
-    if without is not None:
-        top, left, bottom, right = without
+    if excluded is not None:
+        top, left, bottom, right = excluded
         difference[top:bottom, left:right] = 0
-    return _likeness((difference,), without is not None)
+    return _summarize((difference,), excluded is not None)
 
 
-def likeness_of_parts(parts: Iterable[tuple[Plane, Plane]]) -> Likeness:
-    """As `luma_likeness`, of pairs of parts that are of one size and depth each."""
-    return _likeness((cv2.absdiff(before, after) for before, after in parts), False)
+def compare_luma_parts(parts: Iterable[tuple[Plane, Plane]]) -> LumaDifference:
+    """Compare planes part by part; the parts of a pair have the same size and depth."""
+    return _summarize((cv2.absdiff(before, after) for before, after in parts), False)
 
 
-def unlike(
-    shape: tuple[int, ...], depth: np.dtype[Any], now: tuple[int, ...], now_depth: np.dtype[Any]
-) -> Likeness:
-    """Of planes that cannot be compared."""
-    was, is_now = f"{shape[1]} x {shape[0]} {depth}", f"{now[1]} x {now[0]} {now_depth}"
-    return Likeness(int(np.iinfo(depth).max), f"luma was {was} and is {is_now}")
+def report_shape_mismatch(
+    shape: tuple[int, ...],
+    depth: np.dtype[Any],
+    other: tuple[int, ...],
+    other_depth: np.dtype[Any],
+) -> LumaDifference:
+    """Report planes of different size or depth as differing by the whole range of the first."""
+    first = f"{shape[1]} x {shape[0]} {depth}"
+    second = f"{other[1]} x {other[0]} {other_depth}"
+    return LumaDifference(int(np.iinfo(depth).max), f"luma was {first} and is {second}")
 
 
-def _likeness(differences: Iterable[Any], masked: bool) -> Likeness:
-    greatest = count = 0
+def _summarize(differences: Iterable[Any], masked: bool) -> LumaDifference:
+    maximum = count = 0
     for difference in differences:
-        greatest = max(greatest, int(difference.max(initial=0)))
+        maximum = max(maximum, int(difference.max(initial=0)))
         count += int(np.count_nonzero(difference > 1))
-    said = f"luma differs by up to {greatest} code values, by more than 1 in {count} pixels"
-    return Likeness(greatest, said, masked)
+    summary = f"luma differs by up to {maximum} code values, by more than 1 in {count} pixels"
+    return LumaDifference(maximum, summary, masked)

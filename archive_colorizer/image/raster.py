@@ -1,4 +1,4 @@
-"""Raster: a decoded photograph at its own bit depth, upright, with what its file said."""
+"""Hold a decoded photograph: upright, at its own bit depth, with its file's metadata."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -11,7 +11,7 @@ from archive_colorizer.errors import DamagedPicture, PictureTooLarge
 
 
 def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
-    """Raise PictureTooLarge above `max_pixels`, DamagedPicture for a picture without pixels."""
+    """Raise PictureTooLarge above `max_pixels`, and DamagedPicture for a zero size."""
     if width <= 0 or height <= 0:
         raise DamagedPicture(f"{name}: its header says {width} x {height} pixels; it is corrupt")
     if width * height > max_pixels:
@@ -24,21 +24,19 @@ def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
 Format: TypeAlias = Literal["jpeg", "png", "tiff", "webp", "bmp", "jp2", "avif", "heif", "raw"]
 """The last three are read and not written."""
 
-
 ProfileRule: TypeAlias = Literal["srgb", "keep"]
 """Whether the source's color space is converted to sRGB or kept.
 
-CMYK and camera raw have no RGB space of their own and come as sRGB either way.
+CMYK and camera raw have no RGB space of their own and become sRGB in both cases.
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """How a file is to be read.
+class DecodeOptions:
+    """How a file is decoded.
 
-    name: of the source, for messages.  max_pixels: a picture with more is refused.
-    page: of a file with several pictures, from 0; None for the first, with a warning when
-        there are more.
+    name: of the source, for messages.
+    page: counted from 0; None for the first, with a warning when there are more.
     """
 
     name: str
@@ -49,14 +47,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What travels from the source's file to the result's.
+    """The metadata that a result takes over from its source.
 
     exif: a TIFF stream (no "Exif\\0\\0" in front), orientation already 1, no thumbnail.
     icc: a profile that fits an RGB picture.
     xmp: an XMP packet, UTF-8.  iptc: IPTC-IIM records.
-    dpi: horizontal and vertical resolution in dots per inch.
-    comments: keyword and text of each, as in PNG; JPEG's have an empty keyword, and bytes that
-        are no UTF-8 as surrogate escapes.
+    dpi: horizontal and vertical resolution.
+    comments: pairs of keyword and text, as in PNG; a JPEG's have an empty keyword, and invalid
+        UTF-8 as surrogate escapes.
     """
 
     exif: bytes | None = None
@@ -69,19 +67,17 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Raster:
-    """A photograph as seen (orientation applied).
+    """A decoded photograph with its orientation applied.
 
-    luma: Y' of BT.601, full range, at the source's depth, in the space that `metadata.icc`
-        names; for a grey source its own values.
-    preview: H x W x 3 uint8 RGB, long side at most 512 pixels, or None for a grey source;
-        tells a toned print from a colour photograph.
-    alpha: like luma, or None.
-    quality: of a JPEG source, 1 to 100; None elsewhere.
-    converted: the pixels were brought to sRGB from another color space, so that the codes in
-        the source's file are no longer those of `luma`.
-    as_coded: `luma` is exactly what the coded bits of a grey baseline JPEG say, so that a result
-        can have those bits as they are.
-    warnings: what was lost or guessed on reading, as sentences.
+    luma: H x W, Y' of BT.601, full range, at the source's depth, in the space that
+        `metadata.icc` names; a grey source's own values.
+    preview: H x W x 3 uint8 RGB, long side at most 512 pixels, or None for a grey source; it
+        distinguishes toned prints from color photographs.
+    alpha: shape and type of luma.
+    quality: 1 to 100 for a JPEG source, None otherwise.
+    converted: the pixels were converted to sRGB, so `luma` differs from the file's codes.
+    as_coded: `luma` is exactly what a grey baseline JPEG codes, so its bits can be copied.
+    warnings: sentences on what was lost or guessed during decoding.
     """
 
     luma: Plane

@@ -1,4 +1,4 @@
-"""What a file is, from its first bytes."""
+"""Identify a file by its first bytes."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -7,23 +7,23 @@ from typing import Final
 from archive_colorizer.image.raster import Format
 
 MAGIC_LENGTH: Final = 16
-"""So many bytes are enough for `sniff`, `foreign` and `is_appledouble`."""
+"""The number of bytes that the functions of this module need."""
 
-_PROMISED: Final[tuple[tuple[Format, tuple[bytes, ...]], ...]] = (
+_SIGNATURES: Final[tuple[tuple[Format, tuple[bytes, ...]], ...]] = (
     ("jpeg", (b"\xff\xd8\xff",)),
     ("png", (b"\x89PNG\r\n\x1a\n",)),
     ("tiff", (b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0")),
     ("bmp", (b"BM",)),
     ("jp2", (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")),
 )
-_BOXED: Final[tuple[tuple[Format, tuple[bytes, ...]], ...]] = (
+_BRANDS: Final[tuple[tuple[Format, tuple[bytes, ...]], ...]] = (
     ("avif", (b"ftypavif", b"ftypavis")),
     ("heif", (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1")),
 )
-"""After four bytes of length."""
+"""Brands of ISO media files, which follow four bytes of length."""
 
 _DIB_HEADERS: Final = frozenset((12, 16, 40, 52, 56, 64, 66, 108, 124))
-_FOREIGN: Final[tuple[tuple[str, int, tuple[bytes, ...]], ...]] = (
+_FOREIGN_SIGNATURES: Final[tuple[tuple[str, int, tuple[bytes, ...]], ...]] = (
     ("GIF", 0, (b"GIF87a", b"GIF89a")),
     ("Photoshop", 0, (b"8BPS",)),
     ("JPEG XL", 0, (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")),
@@ -35,45 +35,38 @@ _FOREIGN: Final[tuple[tuple[str, int, tuple[bytes, ...]], ...]] = (
 
 
 def sniff(data: bytes) -> Format | None:
-    """The promised format whose magic number `data` begins with, or None.
+    """Identify the supported format that `data` begins with, or return None.
 
-    16 bytes are enough.  A BMP is believed only with a header size that exists, since two
-    letters alone begin many a text.
+    A BMP also needs a valid header size, since many texts begin with its two letters.
     """
-    for name, beginnings in _PROMISED:
+    for name, beginnings in _SIGNATURES:
         if data.startswith(beginnings):
-            return name if name != "bmp" or _is_bitmap(data) else None
+            is_text = name == "bmp" and int.from_bytes(data[14:16], "little") not in _DIB_HEADERS
+            return None if is_text else name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
-    return next((name for name, brands in _BOXED if data[4:].startswith(brands)), None)
+    return next((name for name, brands in _BRANDS if data[4:].startswith(brands)), None)
 
 
-def foreign(data: bytes) -> str | None:
-    """The name of a picture format that is known and not promised, or None.
-
-    Camera raw is called so: "Canon raw".
-    """
-    for name, at, beginnings in _FOREIGN:
+def identify_foreign_format(data: bytes) -> str | None:
+    """Name a picture format that is known but not supported ("Canon raw"), or return None."""
+    for name, at, beginnings in _FOREIGN_SIGNATURES:
         if data[at:].startswith(beginnings):
             return name
     return None
 
 
 def is_foreign_raw(data: bytes) -> bool:
-    """Whether `data` begins a camera's raw file of a kind that does not begin like a TIFF."""
-    return (foreign(data) or "").endswith(" raw")
+    """Whether `data` begins a camera's raw file that does not look like a TIFF."""
+    return (identify_foreign_format(data) or "").endswith(" raw")
 
 
 @cache
-def raw_is_readable() -> bool:
-    """Whether the library that develops camera raw is installed."""
+def can_read_raw() -> bool:
+    """Whether rawpy, which develops camera raw, is installed."""
     return find_spec("rawpy") is not None
 
 
 def is_appledouble(data: bytes) -> bool:
-    """Whether `data` begins the shadow file that macOS leaves beside a file."""
+    """Whether `data` begins an AppleDouble file, which macOS writes next to others."""
     return data.startswith(b"\x00\x05\x16\x07")
-
-
-def _is_bitmap(data: bytes) -> bool:
-    return int.from_bytes(data[14:16], "little") in _DIB_HEADERS

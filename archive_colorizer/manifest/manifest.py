@@ -1,84 +1,59 @@
-"""Manifest: the append-only account of every file, and the compact index of it.
-
-`<output>/manifest.jsonl` holds one JSON record a line.  In memory there is only where the
-newest record of each name begins; the record itself is read when it is asked for, so that
-an archive of a million scans costs a few hundred bytes a file.
-"""
+"""The append-only account of every file: `<output>/manifest.jsonl`, one JSON record a line."""
 
 import contextlib
-import errno
 import os
-import stat
+import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Self
 
 from archive_colorizer.errors import OutputError
-from archive_colorizer.location import Place
-from archive_colorizer.manifest.location import manifest_of
-from archive_colorizer.manifest.target_names import short_of
-from archive_colorizer.records.json_lines import LONGEST_LINE, Record, lines_of, outcome_of, to_line
-from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.records.paths import MANIFEST
+from archive_colorizer.location import Location, require_path
+from archive_colorizer.manifest.reader import ManifestReader, open_manifest
+from archive_colorizer.records.json_lines import MAX_LINE_BYTES, Record, parse_outcome, to_line
+from archive_colorizer.records.outcomes import Outcome, Provenance, State
+from archive_colorizer.records.paths import MANIFEST, hash_target
+from archive_colorizer.storage.atomic import describe_write_error, write_all
 
-_PAGE = 4096
 _OPENING = b'{"kind": '
+_MAX_PENDING = 64
+_MAX_SECONDS = 0.5
 
 
-class Manifest:
-    """The newest outcome by name, and the places that results have.
+class Manifest(ManifestReader):
+    """A manifest that a run records in, with the targets of all results."""
 
-    `ignored` counts the lines that are no records; nothing is ever done because of one.
-    """
-
-    def __init__(
-        self, path: Path, descriptor: int | None, check: Callable[[], None] | None = None
-    ) -> None:
-        self.path = path
-        self.ignored = 0
-        self._check = check
-        self._descriptor = descriptor
-        self._size = 0
-        # Offset of the newest outcome, doubled, plus one when that outcome is DONE.
-        self._newest: dict[str, int] = {}
-        # Offset of the newest DONE outcome of names that have failed or were skipped since.
-        self._made: dict[str, int] = {}
+    def __init__(self, path: Location, descriptor: int | None) -> None:
+        super().__init__(path, descriptor)
+        self._check: Callable[[], None] | None = None
         self._targets: set[int] = set()
-        # The record that was read last: planning asks twice for the same one.
-        self._last: tuple[int, Outcome] | None = None
 
     @classmethod
-    def open(cls, output: Path, check: Callable[[], None] | None = None) -> Self:
-        """Open for recording; a torn last line is healed.  The output must be held.
+    def open(cls, output: Location, check: Callable[[], None] | None = None) -> Self:
+        """Open for recording, and repair a torn last line.  The run must own the output.
 
-        `check` is asked before anything is recorded, and raises OutputError to refuse it.
+        check: called before anything is recorded; raises OutputError to refuse it.
         Raises OutputError when the manifest cannot be read or written.
         """
-        path = output / MANIFEST
+        path = require_path(output) / MANIFEST
         try:
-            manifest = cls(path, _open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT), check)
-            manifest._load()
-            manifest._heal()
+            manifest = cls(path, open_manifest(path, os.O_RDWR | os.O_APPEND | os.O_CREAT))
+            manifest._check = check
+            manifest._index_all()
+            manifest._repair_tail()
         except OSError as error:
-            raise _output_error(path, error) from error
+            raise _describe_error(path, error) from error
         return manifest
 
     @classmethod
-    def peek(cls, output: Place) -> Self:
+    def peek(cls, output: Location) -> Self:
         """Open for reading only, and change nothing; empty where there is none."""
+        path = output / MANIFEST
         try:
-            with manifest_of(output) as folder:
-                path = folder / MANIFEST
-                manifest = cls(path, _open(path, os.O_RDONLY))
-            manifest._load()
+            return cls._load(path)
         except (FileNotFoundError, NotADirectoryError):
-            return cls(Path(MANIFEST), None)
+            return cls(path, None)
         except OSError as error:
-            raise _output_error(output / MANIFEST, error) from error
-        return manifest
-
-    def __len__(self) -> int:
-        return len(self._newest)
+            raise _describe_error(path, error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -86,41 +61,19 @@ class Manifest:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
     @property
     def warning(self) -> str | None:
-        """One sentence about the lines that were ignored, if any were."""
+        """One sentence about invalid lines, if there are any."""
         if not self.ignored:
             return None
         return f"{self.path}: {self.ignored} line(s) are no records and were ignored"
 
-    def newest(self, name: str) -> Outcome | None:
-        """What became of the source `name` when it was last looked at."""
-        place = self._newest.get(name)
-        return None if place is None else self._read(place >> 1, name)
-
-    def newest_done(self, name: str) -> Outcome | None:
-        """The last outcome that made a result, even if the source has failed since."""
-        place = self._newest.get(name)
-        if place is not None and place & 1:
-            return self._read(place >> 1, name)
-        offset = self._made.get(name)
-        return None if offset is None else self._read(offset, name)
-
     def has_target(self, target: str) -> bool:
-        """Whether a result of some source has this place, or one that differs in case only."""
-        return short_of(target) in self._targets
-
-    def names(self, beginning: str) -> list[str]:
-        """The names that begin so, in the order of their first recording."""
-        return [name for name in self._newest if name.startswith(beginning)]
+        """Whether a result has this target, or one that differs in case only."""
+        return hash_target(target) in self._targets
 
     def append(self, records: Sequence[Record]) -> None:
-        """Add records and bring them to the disk.
+        """Add records and sync them to the disk.
 
         Raises OutputError, and takes back what was written, when that fails.
         """
@@ -130,71 +83,32 @@ class Manifest:
         if self._check is not None:
             self._check()
         try:
-            _write(self._descriptor, b"".join(lines))
+            write_all(self._descriptor, b"".join(lines))
             os.fsync(self._descriptor)
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._size)
-            raise _output_error(self.path, error) from error
+            raise _describe_error(self.path, error) from error
         for record, line in zip(records, lines, strict=True):
-            if isinstance(record, Outcome):
-                self._index(record, self._size)
+            self._index(record, self._size)
             self._size += len(line)
 
-    def _load(self) -> None:
+    def _index(self, record: Record, offset: int) -> None:
+        super()._index(record, offset)
+        if isinstance(record, Outcome) and record.state is State.DONE and record.target is not None:
+            self._targets.add(hash_target(record.target))
+
+    def _repair_tail(self) -> None:
+        """Finish a complete last line that lacks its newline; cut off a torn one of ours."""
         assert self._descriptor is not None  # noqa: S101
-        with open(self._descriptor, "rb", closefd=False) as stream:
-            for offset, line in lines_of(stream):
-                if not line.endswith(b"\n"):
-                    break
-                try:
-                    outcome = outcome_of(line)
-                except ValueError:
-                    self.ignored += 1
-                    continue
-                if outcome is not None:
-                    self._index(outcome, offset)
-        self._size = os.fstat(self._descriptor).st_size
-
-    def _index(self, outcome: Outcome, offset: int) -> None:
-        before = self._newest.get(outcome.name)
-        done = outcome.state is State.DONE
-        if done:
-            self._made.pop(outcome.name, None)
-        elif before is not None and before & 1:
-            self._made[outcome.name] = before >> 1
-        self._newest[outcome.name] = offset << 1 | done
-        if done and outcome.target is not None:
-            self._targets.add(short_of(outcome.target))
-
-    def _read(self, offset: int, name: str) -> Outcome | None:
-        if self._descriptor is None:
-            return None
-        if self._last is not None and self._last[0] == offset:
-            return self._last[1]
-        line = b""
-        while not line.endswith(b"\n") and len(line) < LONGEST_LINE:
-            page = os.pread(self._descriptor, _PAGE, offset + len(line))
-            if not page:
-                return None
-            line += page[: page.find(b"\n") + 1 or None]
-        with contextlib.suppress(ValueError):
-            outcome = outcome_of(line)
-            # Whoever rewrites the file under a run gets "not settled", never a wrong record.
-            if outcome is not None and outcome.name == name:
-                self._last = offset, outcome
-                return outcome
-        return None
-
-    def _heal(self) -> None:
-        """Finish a whole last line that lacks its newline; cut off a torn one of ours."""
-        assert self._descriptor is not None  # noqa: S101
-        tail = self._tail()
+        length = min(self._size, MAX_LINE_BYTES)
+        end = os.pread(self._descriptor, length, self._size - length)
+        tail = end[end.rfind(b"\n") + 1 :]
         if not tail:
             return
         start = self._size - len(tail)
         try:
-            outcome = outcome_of(tail)
+            outcome = parse_outcome(tail)
         except ValueError:
             if tail.startswith(_OPENING[: len(tail)]):
                 os.ftruncate(self._descriptor, start)
@@ -202,35 +116,40 @@ class Manifest:
                 return
             outcome = None
             self.ignored += 1
-        _write(self._descriptor, b"\n")
+        write_all(self._descriptor, b"\n")
         self._size += 1
         if outcome is not None:
             self._index(outcome, start)
 
-    def _tail(self) -> bytes:
-        """What follows the last newline, at most one over-long line's end."""
-        assert self._descriptor is not None  # noqa: S101
-        length = min(self._size, LONGEST_LINE)
-        end = os.pread(self._descriptor, length, self._size - length)
-        return end[end.rfind(b"\n") + 1 :]
+
+class Recorder:
+    """Records outcomes in batches, at most half a second late, so that they share an fsync."""
+
+    def __init__(self, manifest: Manifest, opening: Provenance | None) -> None:
+        self._manifest = manifest
+        self._opening = opening
+        self._pending: list[Outcome] = []
+        self._flushed = 0.0
+
+    @property
+    def pending(self) -> int:
+        return len(self._pending)
+
+    def add(self, outcome: Outcome) -> None:
+        self._pending.append(outcome)
+        if len(self._pending) >= _MAX_PENDING or time.monotonic() - self._flushed >= _MAX_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Record everything; raises OutputError, and keeps everything pending then."""
+        if not self._pending:
+            return
+        opening: list[Record] = [] if self._opening is None else [self._opening]
+        self._manifest.append([*opening, *self._pending])
+        self._opening = None
+        self._pending.clear()
+        self._flushed = time.monotonic()
 
 
-def _open(path: Path, flags: int) -> int:
-    """Open a regular file and nothing else: a link could lead to somebody's original."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file")
-    return descriptor
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _output_error(path: Place, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot record in {path}: {error.strerror or error}; mend that and run again"
-    )
+def _describe_error(path: Location, error: OSError) -> OutputError:
+    return describe_write_error(path, error, "record in")

@@ -1,189 +1,250 @@
-"""Account: what a manifest says in the end, read line by line and never as a whole.
+"""Read a manifest line by line, and index it by name."""
 
-For whoever looks at an output after its runs: nothing is written and no lock is needed.
-"""
-
+import contextlib
+import errno
+import io
 import json
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Self
 
 from archive_colorizer.errors import SourceError
-from archive_colorizer.location import Place
-from archive_colorizer.manifest.location import manifest_of
-from archive_colorizer.records.json_lines import lines_of, outcome_of
+from archive_colorizer.location import Location
+from archive_colorizer.records.json_lines import (
+    MAX_LINE_BYTES,
+    Record,
+    iter_lines,
+    parse_outcome,
+)
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.records.paths import MANIFEST
+from archive_colorizer.storage.reading import get_storage
+
+_PAGE = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One outcome and the run that made it; no run where none can be named for certain."""
+class ManifestEntry:
+    """One outcome and the run that made it; no run where none is certain."""
 
     outcome: Outcome
     run: Provenance | None
 
     @property
     def recipe(self) -> dict[str, object]:
-        """The settings of this outcome: the run's, and its own above them."""
-        own = self.outcome.own.settings if self.outcome.own else {}
-        return {**(self.run.recipe if self.run else {}), **own}
+        """The settings of the run, overridden by those of this photograph."""
+        overrides = self.outcome.own.settings if self.outcome.own else {}
+        return {**(self.run.recipe if self.run else {}), **overrides}
 
 
-@dataclass(slots=True)
-class Account:
-    """The outcomes that count in a manifest as it was when it was opened.
+class ManifestReader:
+    """The outcomes of a manifest as it was when it was opened; no lock is needed.
 
-    In memory there are a name and two offsets for each file; the outcomes are read again
-    whenever they are asked for.  `kept` holds what goes when the account does.  `ignored`
-    counts lines that are no records.  `runs` are those that recorded something, the oldest
-    first.
+    Only a name and an offset per file are in memory, a few hundred bytes; outcomes are read again
+    on demand.  `ignored` counts invalid lines.  `runs` are those that recorded something, the
+    oldest first.
     """
 
-    path: Path
-    kept: ExitStack
-    ignored: int = 0
-    runs: list[Provenance] = field(default_factory=list)
-    _newest: dict[str, int] = field(default_factory=dict)
-    _done: dict[str, int] = field(default_factory=dict)
+    def __init__(self, path: Location, descriptor: int | None) -> None:
+        self.path = path
+        self.ignored = 0
+        self.runs: list[Provenance] = []
+        self._descriptor = descriptor
+        self._size = 0
+        if descriptor is not None:
+            self._finalizer = weakref.finalize(self, os.close, descriptor)
+        # Offset of the newest outcome, doubled, plus one when that outcome is DONE.
+        self._newest: dict[str, int] = {}
+        # Offset of the newest DONE outcome of names that have failed or were skipped since.
+        self._done: dict[str, int] = {}
+        # Names whose newest DONE outcome has no target: parts of a film that is joined.
+        self._without_target: set[str] = set()
+        # The record that was read last: planning reads the same one twice.
+        self._last: tuple[int, Outcome] | None = None
 
     @classmethod
-    def open(cls, output: Place) -> "Account":
-        """Raises SourceError when `output` has no manifest or it cannot be read.
+    def open(cls, output: Location) -> Self:
+        """Open the manifest of an output; raises SourceError when it is missing or unreadable."""
+        path = output / MANIFEST
+        try:
+            return cls._load(path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise SourceError(
+                f"{path} does not exist; give the output of a run, which holds one"
+            ) from None
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
 
-        The copy of one in a store stays here as long as the account.
-        """
-        kept = ExitStack()
-        account = cls(_here(output, kept) / MANIFEST, kept)
-        with _reading(account.path) as stream:
-            for offset, line in lines_of(stream):
-                account._index(offset, line)
-        return account
+    @classmethod
+    def _load(cls, path: Location) -> Self:
+        with get_storage(path).copy_locally() as local_path:
+            reader = cls(path, open_manifest(local_path, os.O_RDONLY))
+        reader._index_all()
+        return reader
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            self._finalizer()
+            self._descriptor = None
 
     def __len__(self) -> int:
         return len(self._newest)
 
     @property
-    def results(self) -> int:
-        """How many files have a result."""
-        return len(self._done)
+    def result_count(self) -> int:
+        """The number of files that have a result."""
+        done = sum(offset & 1 for offset in self._newest.values()) + len(self._done)
+        return done - len(self._without_target)
 
-    def newest(self) -> Iterator[Entry]:
-        """What became of each file when it was last looked at, in the order of recording."""
-        return self._at(self._newest)
+    def find_newest(self, name: str) -> Outcome | None:
+        """Find the outcome of the latest look at the source `name`."""
+        offset = self._newest.get(name)
+        return None if offset is None else self._read(offset >> 1, name)
 
-    def done(self) -> Iterator[Entry]:
-        """The last outcome of each file that made a result, even if it has failed since."""
-        return self._at(self._done)
+    def find_newest_done(self, name: str) -> Outcome | None:
+        """Find the last outcome that made a result, even if the source has failed since."""
+        offset = self._find_done(name)
+        return None if offset is None else self._read(offset, name)
 
-    def _index(self, offset: int, line: bytes) -> None:
-        if not line.endswith(b"\n"):
-            return  # torn, or being written at this moment
-        try:
-            outcome = outcome_of(line)
-            if outcome is None:
-                self.runs.append(provenance_of(line))
-                return
-        except ValueError:
-            self.ignored += 1
-            return
-        self._newest[outcome.name] = offset
-        if outcome.state is not State.DONE:
-            return
-        if outcome.target is not None:
-            self._done[outcome.name] = offset
-        else:
-            # A part of a film that is in the finished film now.
-            self._done.pop(outcome.name, None)
+    def list_names(self, beginning: str) -> list[str]:
+        """List the names with this beginning, in the order of their first recording."""
+        return [name for name in self._newest if name.startswith(beginning)]
 
-    def _at(self, offsets: dict[str, int]) -> Iterator[Entry]:
+    def iterate_newest(self) -> Iterator[ManifestEntry]:
+        """Yield the newest outcome of each file, in the order of recording."""
+        return self._iterate(lambda name: self._newest.get(name, -1) >> 1)
+
+    def iterate_done(self) -> Iterator[ManifestEntry]:
+        """Yield the last outcome of each file that made a result, even if it has failed since."""
+        return self._iterate(
+            lambda name: None if name in self._without_target else self._find_done(name)
+        )
+
+    def _iterate(self, find_offset: Callable[[str], int | None]) -> Iterator[ManifestEntry]:
         run: Provenance | None = None
-        with _reading(self.path) as stream:
-            for offset, line in lines_of(stream):
-                try:
-                    outcome = outcome_of(line)
-                except ValueError:
-                    continue
-                if outcome is None:
-                    run = provenance_of(line)
-                elif offsets.get(outcome.name) == offset:
-                    yield Entry(outcome, self._run_of(outcome, run))
+        for offset, record in self._iterate_records():
+            if isinstance(record, Provenance):
+                run = record
+            elif record is not None and find_offset(record.name) == offset:
+                yield ManifestEntry(record, self._find_run(record, run))
 
-    def _run_of(self, outcome: Outcome, nearest: Provenance | None) -> Provenance | None:
-        """The run whose model and settings the outcome has.
+    def _iterate_records(self) -> Iterator[tuple[int, Record | None]]:
+        """Yield the offset of each complete line and its record, None where it is invalid."""
+        with io.BufferedReader(_PositionedFile(self._descriptor)) as stream:
+            for offset, line in iter_lines(stream):
+                record: Record | None = None
+                if not line.endswith(b"\n"):
+                    return
+                with contextlib.suppress(ValueError):
+                    record = parse_outcome(line) or parse_provenance(line)
+                yield offset, record
 
-        What a killed run made is recorded by the next one, before that one's own opening.
+    def _find_run(self, outcome: Outcome, nearest: Provenance | None) -> Provenance | None:
+        """Find the run with the model and the settings of the outcome.
+
+        The results of a killed run are recorded by the next one, before its own provenance.
         """
-        for run in (nearest, *reversed(self.runs)):
-            if run is not None and _fits(outcome, run):
-                return run
+        runs = filter(None, (nearest, *reversed(self.runs)))
+        return next((run for run in runs if _is_made_by(outcome, run)), None)
+
+    def _find_done(self, name: str) -> int | None:
+        offset = self._newest.get(name, 0)
+        return offset >> 1 if offset & 1 else self._done.get(name)
+
+    def _index_all(self) -> None:
+        for offset, record in self._iterate_records():
+            if record is None:
+                self.ignored += 1
+            else:
+                self._index(record, offset)
+        assert self._descriptor is not None  # noqa: S101
+        self._size = os.fstat(self._descriptor).st_size
+
+    def _index(self, record: Record, offset: int) -> None:
+        if isinstance(record, Provenance):
+            self.runs.append(record)
+            return
+        name, is_done = record.name, record.state is State.DONE
+        previous = self._newest.get(name, 0)
+        if is_done:
+            self._done.pop(name, None)
+            self._without_target.discard(name)
+            if record.target is None:
+                self._without_target.add(name)
+        elif previous & 1:
+            self._done[name] = previous >> 1
+        self._newest[name] = offset << 1 | is_done
+
+    def _read(self, offset: int, name: str) -> Outcome | None:
+        if self._descriptor is None:
+            return None
+        if self._last is not None and self._last[0] == offset:
+            return self._last[1]
+        line = b""
+        while not line.endswith(b"\n") and len(line) < MAX_LINE_BYTES:
+            page = os.pread(self._descriptor, _PAGE, offset + len(line))
+            if not page:
+                return None
+            line += page[: page.find(b"\n") + 1 or None]
+        with contextlib.suppress(ValueError):
+            outcome = parse_outcome(line)
+            # A file that is rewritten during a run must never yield a wrong record.
+            if outcome is not None and outcome.name == name:
+                self._last = offset, outcome
+                return outcome
         return None
 
 
-def _here(output: Place, kept: ExitStack) -> Path:
-    """The folder that has the manifest of `output`."""
-    try:
-        return kept.enter_context(manifest_of(output))
-    except FileNotFoundError as error:
-        why = f"is not there ({error.strerror}); give the output of a run, which holds one"
-    except OSError as error:
-        why = f"cannot be read: {error.strerror}"
-    raise SourceError(f"{output / MANIFEST} {why}")
+class _PositionedFile(io.RawIOBase):
+    """A descriptor that is read from the beginning, by several readers at once."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._descriptor is None:
+            return 0
+        count = os.preadv(self._descriptor, [buffer], self._position)
+        self._position += count
+        return count
 
 
-def provenance_of(line: bytes) -> Provenance:
-    """The Provenance on this line; whatever has not the type that it should is left empty."""
+def open_manifest(path: Path, flags: int) -> int:
+    """Open a regular file only, because a link could lead to an original; raises OSError."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return descriptor
+
+
+def parse_provenance(line: bytes) -> Provenance:
+    """Parse the provenance of a run; fields of a wrong type are left empty."""
     raw: dict[str, Any] = json.loads(line)
-    texts = {one.name: _text(raw.get(one.name)) for one in fields(Provenance)}
-    return Provenance(
-        **{
-            **texts,  # type: ignore[arg-type]
-            "command": _texts(raw.get("command")),
-            "roots": _texts(raw.get("roots")),
-            "recipe": _dict(raw.get("recipe")),
-            "libraries": {key: _text(value) for key, value in _dict(raw.get("libraries")).items()},
-        }
-    )
+
+    def get(name: str, kind: type) -> Any:
+        return raw[name] if isinstance(raw.get(name), kind) else kind()
+
+    values = {field.name: get(field.name, str) for field in fields(Provenance)}
+    for name in ("command", "roots"):
+        values[name] = tuple(item for item in get(name, list) if isinstance(item, str))
+    values["recipe"] = get("recipe", dict)
+    libraries = get("libraries", dict).items()
+    values["libraries"] = {
+        name: version if isinstance(version, str) else "" for name, version in libraries
+    }
+    return Provenance(**values)
 
 
-def _fits(outcome: Outcome, run: Provenance) -> bool:
-    """Whether this run can have made the outcome; what names no model fits the nearest run."""
+def _is_made_by(outcome: Outcome, run: Provenance) -> bool:
+    """Whether this run can have made the outcome; one without a model fits the nearest run."""
     model, settings = outcome.model_sha256, outcome.own.run if outcome.own else outcome.settings
     return model in (None, run.model_sha256) and settings in (None, run.settings)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file and nothing else."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        descriptor = os.open(path, flags)
-    except (FileNotFoundError, NotADirectoryError):
-        raise SourceError(
-            f"{path} does not exist; give the output of a run, which holds one"
-        ) from None
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SourceError(f"{path} is no regular file; give the output of a run")
-        with open(descriptor, "rb", closefd=False) as stream:
-            yield stream
-    finally:
-        os.close(descriptor)

@@ -1,9 +1,11 @@
-"""Colorizer: a model file in a session, on the device that was asked for."""
+"""Open a model file in a session on the requested device."""
 
 import hashlib
+import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import numpy as np
@@ -12,25 +14,29 @@ import numpy.typing as npt
 from archive_colorizer.device import Device, has_driver, parse_device
 from archive_colorizer.errors import DeviceError, ModelError, ModelOutputError, UsageError
 from archive_colorizer.model import runtime
-from archive_colorizer.model.batching import SIZES, Fitted, Joiner
-from archive_colorizer.model.contract import CHANNELS, METADATA_KEY, ModelContract, sized
-from archive_colorizer.model.io_binding import Bound
+from archive_colorizer.model.batching import BATCH_SIZES, FixedBatchSizes, RequestBatcher
+from archive_colorizer.model.color_spaces import pack
+from archive_colorizer.model.contract import CHANNELS, METADATA_KEY, ModelContract, resize_contract
+from archive_colorizer.model.io_binding import BoundSession
 from archive_colorizer.model.onnx_metadata import check_seal
 from archive_colorizer.model.runtime import CPU, CUDA, PROVIDERS, Network, Tensor
-from archive_colorizer.model.tensorrt import most_in_engine, open_engine
+from archive_colorizer.model.tensorrt import compute_max_batch, open_engine
 
 FloatArray = npt.NDArray[np.float32]
 
-_PRECISE: Final = {"tensor(float)": True, "tensor(float16)": False}
-"""Types of input that a network may have; what it gives is turned into float32."""
+_IS_FLOAT32: Final = {"tensor(float)": True, "tensor(float16)": False}
+"""Types of input that a network may have; its output is converted to float32."""
+_ROUNDS: Final = 30
+_MAX_SECONDS: Final = 5.0
+"""Time after which no further round of a measurement begins: a large network needs it for one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Colorizer:
-    """An open model: its contract, the provider its session really uses, and the session.
+    """Hold an open model: its contract, the actual provider of its session, and the session.
 
-    precise: whether the network takes float32; others take float16.  network: how batches
-    get to the session; None for straight, see `joined`.
+    precise: whether the network takes float32; otherwise float16.  network: the path of batches
+    to the session; None is direct, see `add_batching`.
     """
 
     contract: ModelContract
@@ -44,17 +50,17 @@ class Colorizer:
 
         Returns N x c x h x w float32.  Several threads may call it at once.  Raises
         ModelOutputError when a value is NaN or infinite, ModelError when the network fails or
-        gives another shape than its contract says, DeviceError when the device fails, and
-        MemoryError when memory (of the device, too) does not suffice.
+        its output has a shape that breaks the contract, DeviceError when the device fails, and
+        MemoryError when memory of the host or the device runs out.
         """
-        shown = batch if self.precise else batch.astype(np.float16)
-        output = (self.network or self.run)(shown)
-        made = self.contract.output
-        channels = CHANNELS[made.space]
+        tensor = batch if self.precise else batch.astype(np.float16)
+        output = (self.network or self.run)(tensor)
+        output_contract = self.contract.output
+        channels = CHANNELS[output_contract.space]
         if output.ndim != 4 or output.shape[:2] != (len(batch), channels):
             raise ModelError(
                 f"model {self.contract.name}: its output has the shape {output.shape}, "
-                f"its contract ({made.space}) promises ({len(batch)}, {channels}, h, w)"
+                f"its contract ({output_contract.space}) promises ({len(batch)}, {channels}, h, w)"
             )
         result: FloatArray = output.astype(np.float32, copy=False)
         if not np.isfinite(result).all():
@@ -64,10 +70,10 @@ class Colorizer:
         return result
 
     def run(self, batch: Tensor) -> Tensor:
-        """A Network: the session itself, with a batch of the type that it takes."""
-        given, made = self.contract.input, self.contract.output
-        with runtime.failures_of(self.contract.name):
-            (answer,) = self.session.run([made.name], {given.name: batch})
+        """Run the session on a batch of its own input type."""
+        model_input, model_output = self.contract.input, self.contract.output
+        with runtime.translate_errors(self.contract.name):
+            (answer,) = self.session.run([model_output.name], {model_input.name: batch})
         return answer  # type: ignore[no-any-return]
 
 
@@ -81,75 +87,75 @@ def open_colorizer(
 ) -> Colorizer:
     """Open a model file on a device: `auto`, `cpu`, `cuda` or `tensorrt`, or `cuda:1`.
 
-    `auto` is CUDA where that loads.  `sha256` is the digest that the file must have, where
-    the caller knows it; `size` is the one that it will be `resized` to, which an engine of
-    TensorRT is made for.  Raises ModelError when the file is missing, damaged (its seal tells,
-    where it has one), has no contract or another digest, and DeviceError when the session
-    does not hold the device that was asked for.
+    `auto` is CUDA where that loads.  `sha256` is the digest that the file must have, if known;
+    `size` is the working size that a TensorRT engine is built for.  Raises ModelError when the
+    file is missing, damaged, has no contract or another digest, and DeviceError when the session
+    is not on the requested device.
     """
     data = read_model(path)
     if sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise ModelError(f"model {path}: was changed since the run began; start the run again")
     origin = f"model {path}"
     check_seal(data, origin)
-    found, session = _opened(data, origin, parse_device(device), threads, size)
-    contract = _contract(session, path)
-    opened = Colorizer(contract, PROVIDERS[found.kind], session, _is_precise(session))
-    if found.kind == "cpu":
+    session_device, session = _open_session(data, origin, parse_device(device), threads, size)
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise ModelError(
+            f"{origin}: carries no contract, so its input and output are unknown; "
+            "archive-colorize models adopt stamps one after a trial"
+        )
+    contract = ModelContract.from_json(text, origin)
+    precise = _check_names(session, contract, origin)
+    opened = Colorizer(contract, PROVIDERS[session_device.kind], session, precise)
+    if session_device.kind == "cpu":
         return opened
-    most = most_in_engine(contract) if found.kind == "tensorrt" else SIZES[-1]
-    return joined(opened, most, found)
+    has_engine = session_device.kind == "tensorrt"
+    max_batch = compute_max_batch(contract) if has_engine else BATCH_SIZES[-1]
+    return add_batching(opened, max_batch, session_device)
 
 
-def joined(colorizer: Colorizer, most: int, bound: Device | None = None) -> Colorizer:
-    """The same network for many threads: what they ask at once it is asked at once.
+def add_batching(colorizer: Colorizer, max_batch: int, device: Device | None = None) -> Colorizer:
+    """Return the network with simultaneous requests of several threads joined into batches.
 
-    most: pictures of a batch, less where the contract says so.  bound: the device of the
-    session, for batches that are copied to its memory once; None leaves that to the session.
-    Worth it where a batch costs less than its pictures one by one: not on a CPU.
+    max_batch: in pictures; the contract may allow fewer.  device: the session's, whose memory
+    is then bound; None leaves copying to the session.  A CPU gains nothing from batches.
     """
-    most = min(most, colorizer.contract.max_batch or most)
+    max_batch = min(max_batch, colorizer.contract.max_batch or max_batch)
     network: Network = colorizer.run
-    if bound is not None:
-        network = Bound(colorizer.session, colorizer.contract, bound, colorizer.run)
-    return replace(colorizer, network=Joiner(Fitted(network, most), most))
+    if device is not None:
+        network = BoundSession(colorizer.session, colorizer.contract, device, colorizer.run)
+    network = RequestBatcher(FixedBatchSizes(network, max_batch), max_batch)
+    return replace(colorizer, network=network)
 
 
-def resized(colorizer: Colorizer, size: int) -> Colorizer:
-    """The same network at a working size of about `size` pixels, or at its own for 0.
-
-    Raises UsageError when its file fixes the size.
-    """
+def resize_input(colorizer: Colorizer, size: int) -> Colorizer:
+    """Return the network at about `size` pixels, 0 for its own; raises UsageError if fixed."""
     if size == 0:
         return colorizer
     contract = colorizer.contract
-    fixed = [one for one in colorizer.session.get_inputs()[0].shape[2:] if isinstance(one, int)]
+    fixed = [side for side in colorizer.session.get_inputs()[0].shape[2:] if isinstance(side, int)]
     if fixed and fixed != [size] * len(fixed):
         raise UsageError(
             f"the working size cannot be {size}: model {contract.name} takes pictures of "
             f"{' x '.join(map(str, fixed))} only; leave --working-size out, or choose a model "
             "whose size is free"
         )
-    return replace(colorizer, contract=sized(contract, size))
+    return replace(colorizer, contract=resize_contract(contract, size))
 
 
 def try_model(data: bytes, contract: ModelContract, origin: str) -> Colorizer:
-    """Open the bytes of a model that carries no contract, under one, on one core of the CPU.
-
-    Raises ModelError that names it as `origin` when it does not open or fit.
-    """
+    """Open the bytes of a model under this contract on one CPU core; raises ModelError."""
     session = runtime.open_session(data, origin, Device("cpu"), 1)
-    _check_names(session, contract, origin)
-    return Colorizer(contract, CPU, session, _is_precise(session))
+    return Colorizer(contract, CPU, session, _check_names(session, contract, origin))
 
 
-def digest_of_model(path: Path) -> str:
-    """sha256 of a model file in hexadecimal; ModelError when it cannot be read."""
+def hash_model(path: Path) -> str:
+    """Return the sha256 of a model file in hexadecimal; raises ModelError if it is unreadable."""
     return hashlib.sha256(read_model(path)).hexdigest()
 
 
 def read_model(path: Path) -> bytes:
-    """The bytes of a model file; ModelError when it cannot be read, or is a git-lfs pointer."""
+    """Return the bytes of a model file; raises ModelError, also for a git-lfs pointer."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -159,50 +165,50 @@ def read_model(path: Path) -> bytes:
     return data
 
 
-def providers_that_load(path: Path) -> dict[str, bool]:
-    """For each provider that onnxruntime lists, whether a session with this model holds it."""
-    return runtime.providers_that_load(read_model(path))
+def probe_providers(path: Path) -> dict[str, bool]:
+    """Return, for each provider that onnxruntime lists, whether it runs this model."""
+    return runtime.probe_providers(read_model(path))
 
 
-def _opened(
+def measure_milliseconds(path: Path) -> float:
+    """Return the median time of one inference at the model's working size, on one CPU core."""
+    colorizer = open_colorizer(path, device="cpu", threads=1)
+    size = colorizer.contract.input.size
+    luma = np.linspace(0, 1, size * size, dtype=np.float32).reshape(size, size)
+    batch = pack(luma, colorizer.contract.input)
+    times: list[float] = []
+    start = time.perf_counter()
+    while len(times) < _ROUNDS and (not times or time.perf_counter() - start < _MAX_SECONDS):
+        round_start = time.perf_counter()
+        colorizer.infer(batch)
+        times.append(time.perf_counter() - round_start)
+    return 1000 * median(times)
+
+
+def _open_session(
     data: bytes, origin: str, device: Device, threads: int, size: int
 ) -> tuple[Device, Any]:
-    """A session, and the device that it is on."""
+    """Return the device that was opened, and its session."""
     if device.kind == "tensorrt":
         return device, open_engine(data, origin, device, threads, size)
-    if device.kind != "auto":
-        return device, runtime.open_session(data, origin, device, threads)
-    if CUDA in runtime.available() and has_driver():
-        with suppress(DeviceError):
-            return Device("cuda"), runtime.open_session(data, origin, Device("cuda"), threads)
-    return Device("cpu"), runtime.open_session(data, origin, Device("cpu"), threads)
+    if device.kind == "auto":
+        if CUDA in runtime.list_providers() and has_driver():
+            with suppress(DeviceError):
+                return _open_session(data, origin, Device("cuda"), threads, size)
+        device = Device("cpu")
+    return device, runtime.open_session(data, origin, device, threads)
 
 
-def _contract(session: Any, path: Path) -> ModelContract:
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    if text is None:
-        raise ModelError(
-            f"model {path}: carries no contract, so its input and output are unknown; "
-            "archive-colorize models adopt stamps one after a trial"
-        )
-    contract = ModelContract.from_json(text, f"model {path}")
-    _check_names(session, contract, f"model {path}")
-    return contract
-
-
-def _check_names(session: Any, contract: ModelContract, origin: str) -> None:
-    inputs = {one.name: one.type for one in session.get_inputs()}
-    outputs = [one.name for one in session.get_outputs()]
+def _check_names(session: Any, contract: ModelContract, origin: str) -> bool:
+    """Return whether the input is float32; raises ModelError if the contract does not fit."""
+    inputs = {tensor.name: tensor.type for tensor in session.get_inputs()}
+    outputs = [tensor.name for tensor in session.get_outputs()]
     if list(inputs) != [contract.input.name] or contract.output.name not in outputs:
         raise ModelError(
             f"{origin}: has the inputs {list(inputs)} and outputs {outputs}, its contract names "
             f"{contract.input.name!r} and {contract.output.name!r}"
         )
-    if inputs[contract.input.name] not in _PRECISE:
-        raise ModelError(
-            f"{origin}: its input is a {inputs[contract.input.name]}; float and float16 are taken"
-        )
-
-
-def _is_precise(session: Any) -> bool:
-    return _PRECISE[session.get_inputs()[0].type]
+    kind = inputs[contract.input.name]
+    if kind not in _IS_FLOAT32:
+        raise ModelError(f"{origin}: its input is a {kind}; float and float16 are taken")
+    return _IS_FLOAT32[kind]

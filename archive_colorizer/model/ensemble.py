@@ -1,4 +1,4 @@
-"""Painter: the network of a run, or the two whose masks are merged."""
+"""Run one network, or two whose masks are merged."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from archive_colorizer.color.merge import MergeMode, merge
 from archive_colorizer.color.resample import enlarge
 from archive_colorizer.color.space import FloatArray
 from archive_colorizer.model.color_spaces import pack, unpack
-from archive_colorizer.model.colorizer import Colorizer, resized
+from archive_colorizer.model.colorizer import Colorizer, resize_input
 from archive_colorizer.model.contract import InputContract
 from archive_colorizer.recipe.recipe import Recipe
 
-Sight: TypeAlias = tuple[FloatArray, ...]
-"""What the networks see of one picture: its luma at the working size of each."""
+NetworkLumas: TypeAlias = tuple[FloatArray, ...]
+"""The luma of one picture at the working size of each network."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Painter:
-    """One open network, or two and how they are merged; `weight` is that of the second."""
+class Ensemble:
+    """Hold one open network, or two and their merge mode; `weight` is that of the second."""
 
     colorizers: tuple[Colorizer, ...]
     mode: MergeMode = "mean"
@@ -28,55 +28,54 @@ class Painter:
 
     @property
     def name(self) -> str:
-        """The model's, or both models'."""
-        return " + ".join(one.contract.name for one in self.colorizers)
+        return " + ".join(colorizer.contract.name for colorizer in self.colorizers)
 
     @property
     def licence(self) -> str:
-        """The model's, or both models' where they differ."""
-        return " + ".join(dict.fromkeys(one.contract.licence for one in self.colorizers))
+        licences = (colorizer.contract.licence for colorizer in self.colorizers)
+        return " + ".join(dict.fromkeys(licences))
 
     @property
     def provider(self) -> str:
-        """What the networks run on."""
         return self.colorizers[0].provider
 
     @property
     def inputs(self) -> tuple[InputContract, ...]:
-        """What each network wants to see."""
-        return tuple(one.contract.input for one in self.colorizers)
+        return tuple(colorizer.contract.input for colorizer in self.colorizers)
 
-    def batch(self, most: int) -> int:
-        """How many pictures all networks take at once, `most` at the most."""
-        return min(most, *(one.contract.max_batch or most for one in self.colorizers))
+    def limit_batch(self, max_batch: int) -> int:
+        """Return how many pictures all networks take at once, at most `max_batch`."""
+        return min(
+            max_batch, *(colorizer.contract.max_batch or max_batch for colorizer in self.colorizers)
+        )
 
-    def masks(self, sights: Sequence[Sight]) -> Iterator[FloatArray]:
-        """The color masks (h x w x 2 chroma) of pictures of one shape, as one batch.
+    def infer_masks(self, sights: Sequence[NetworkLumas]) -> Iterator[FloatArray]:
+        """Yield the color mask (h x w x 2 chroma) of each picture; all have one shape.
 
-        Raises ModelOutputError when a network gives NaN.
+        Raises ModelOutputError when a network answers NaN.
         """
         lumas = list(zip(*sights, strict=True))
-        made = [_masks(one, seen) for one, seen in zip(self.colorizers, lumas, strict=True)]
-        for seen, first, *others in zip(lumas[0], *made, strict=True):
+        masks = map(_infer_masks, self.colorizers, lumas)
+        for luma, first, *other_masks in zip(lumas[0], *masks, strict=True):
             mask = first
-            for second in others:
-                mask = merge(mask, second, luma_for(mask, seen), self.mode, self.weight)
+            for second in other_masks:
+                mask = merge(mask, second, fit_luma(mask, luma), self.mode, self.weight)
             yield mask
 
 
-def painter_with(networks: Iterable[Colorizer], recipe: Recipe) -> Painter:
-    """The open networks at the recipe's working size, merged as it says; raises UsageError."""
-    sized = tuple(resized(one, recipe.working_size) for one in networks)
-    return Painter(sized, recipe.merge_mode, recipe.merge_weight)
+def build_ensemble(networks: Iterable[Colorizer], recipe: Recipe) -> Ensemble:
+    """Set the recipe's working size and merge mode; raises UsageError for a fixed size."""
+    sized = tuple(resize_input(network, recipe.working_size) for network in networks)
+    return Ensemble(sized, recipe.merge_mode, recipe.merge_weight)
 
 
-def _masks(colorizer: Colorizer, lumas: Sequence[FloatArray]) -> Iterator[FloatArray]:
-    given, made = colorizer.contract.input, colorizer.contract.output
-    answers = colorizer.infer(np.concatenate([pack(luma, given) for luma in lumas]))
+def _infer_masks(colorizer: Colorizer, lumas: Sequence[FloatArray]) -> Iterator[FloatArray]:
+    model_input, model_output = colorizer.contract.input, colorizer.contract.output
+    answers = colorizer.infer(np.concatenate([pack(luma, model_input) for luma in lumas]))
     for at, luma in enumerate(lumas):
-        yield unpack(answers[at : at + 1], luma, made)
+        yield unpack(answers[at : at + 1], luma, model_output)
 
 
-def luma_for(mask: FloatArray, seen: FloatArray) -> FloatArray:
-    """The small luma at the size of the mask, where the network's output has another."""
-    return seen if seen.shape == mask.shape[:2] else enlarge(seen, *mask.shape[:2])
+def fit_luma(mask: FloatArray, luma: FloatArray) -> FloatArray:
+    """Return the luma at the size of the mask."""
+    return luma if luma.shape == mask.shape[:2] else enlarge(luma, *mask.shape[:2])

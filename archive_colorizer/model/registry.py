@@ -1,4 +1,4 @@
-"""The shelf: where models stand that can be asked for by name."""
+"""Find models by name: those shipped with the program, and adopted ones."""
 
 import hashlib
 import os
@@ -11,90 +11,81 @@ from typing import Final
 from platformdirs import user_data_path
 
 from archive_colorizer.errors import ModelError, UsageError
-from archive_colorizer.model.contract import METADATA_KEY, ModelContract
-from archive_colorizer.model.onnx_metadata import read_metadata
+from archive_colorizer.model.contract import ModelContract
+from archive_colorizer.model.onnx_metadata import read_contract
 
-VARIABLE: Final = "ARCHIVE_COLORIZER_MODELS"
-"""Of the environment: the folder for adopted models."""
+FOLDER_VARIABLE: Final = "ARCHIVE_COLORIZER_MODELS"
+"""Environment variable with the folder of adopted models."""
 
 
 def find_model(name_or_file: str) -> Path:
-    """The path of a model given by name (`default`) or as a file (anything with a suffix).
+    """Return the path of a model, given by name (`default`) or as an .onnx file or path.
 
-    Raises ModelError that lists the names on the shelf when there is no such model.
+    Raises ModelError that lists the known names if the model does not exist.
     """
     if Path(name_or_file).suffix == ".onnx" or len(Path(name_or_file).parts) > 1:
         path = Path(name_or_file)
         if not path.is_file():
             raise ModelError(f"model {path}: there is no such file")
         return path.resolve()
-    shelf = models_at_hand()
-    if name_or_file not in shelf:
-        known = ", ".join(sorted(shelf)) or "none"
+    models = list_models()
+    if name_or_file not in models:
+        names = ", ".join(sorted(models)) or "none"
         raise ModelError(
-            f"model {name_or_file!r}: not on the shelf (there: {known}); "
+            f"model {name_or_file!r}: is not among the models here ({names}); "
             "give one of these names or the path of an .onnx file"
         )
-    return shelf[name_or_file]
+    return models[name_or_file]
 
 
-def find_there(path: Path) -> Path:
-    """The model that another machine has at `path`: at the same place here, or on the shelf.
+def find_local_copy(path: Path) -> Path:
+    """Return the local copy of a model that another machine has at `path`.
 
-    On the shelf it has the name that the file has there.  Raises ModelError without either.
+    It has the same path here, or the file's name in the registry; raises ModelError otherwise.
     """
     if path.is_file():
         return path
-    found = models_at_hand().get(path.stem)
-    if found is None:
+    path_by_name = list_models().get(path.stem)
+    if path_by_name is None:
         raise ModelError(
-            f"model {path}: there is no such file, and no {path.stem!r} on the shelf; "
+            f"model {path}: there is no such file, and no model {path.stem!r} here; "
             "copy it to the same path, or adopt it under that name"
         )
-    return found
+    return path_by_name
 
 
-def models_at_hand() -> dict[str, Path]:
-    """Models by name: those that came with the program, and those that were adopted.
-
-    A name that came with the program means that model, whatever else has it.
-    """
-    return {**_models_in(adopted_folder()), **shipped_models()}
+def list_models() -> dict[str, Path]:
+    """Return shipped and adopted models by name; a shipped model wins over an adopted one."""
+    adopted = sorted(get_adopted_folder().glob("*.onnx"))
+    return {**{path.stem: path for path in adopted}, **list_shipped_models()}
 
 
-def shipped_models() -> dict[str, Path]:
-    """Models that came with the program, by name."""
-    return {name: path for folder in _folders() for name, path in _models_in(folder).items()}
+def list_shipped_models() -> dict[str, Path]:
+    """Return the models that come with the program, by name."""
+    package = Path(str(resources.files("archive_colorizer")))
+    # In a checkout, models/ is next to the package.
+    folders = (package / "models", package.parent / "models")
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.onnx"))}
 
 
-def adopted_folder() -> Path:
-    """Where adopted models stand: $ARCHIVE_COLORIZER_MODELS, or the user's own data folder."""
-    chosen = os.environ.get(VARIABLE)
+def get_adopted_folder() -> Path:
+    """Return $ARCHIVE_COLORIZER_MODELS, or the models folder of the user's data folder."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
     return Path(chosen) if chosen else user_data_path("archive-colorizer", False) / "models"
 
 
-def _models_in(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.glob("*.onnx"))}
-
-
-def _folders() -> list[Path]:
-    """models/ inside the installed package, or beside the package in a checkout."""
-    package = Path(str(resources.files("archive_colorizer")))
-    return [place for place in (package / "models", package.parent / "models") if place.is_dir()]
-
-
-def place_on_shelf(name: str) -> Path:
-    """Where an adopted model of this name stands; UsageError for the name of a shipped one."""
-    if name in shipped_models():
+def get_adopted_path(name: str) -> Path:
+    """Return the path of an adopted model; raises UsageError for the name of a shipped one."""
+    if name in list_shipped_models():
         raise UsageError(
             f"a model named {name!r} comes with the program; give --output with another name"
         )
-    return adopted_folder() / f"{name}.onnx"
+    return get_adopted_folder() / f"{name}.onnx"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shelved:
-    """A model at hand.  `contract` is None, and `trouble` says why, where it has none."""
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """Describe a model by its file; `trouble` says why it has no contract or no digest."""
 
     name: str
     path: Path
@@ -105,27 +96,18 @@ class Shelved:
     trouble: str
 
 
-def shelved_models() -> Iterator[Shelved]:
-    """All models at hand, with their digests and without opening their networks."""
-    shipped = shipped_models()
-    for name, path in sorted(models_at_hand().items()):
+def inspect_models() -> Iterator[RegisteredModel]:
+    """Yield all models with their digests, without opening their networks."""
+    shipped = list_shipped_models()
+    for name, path in sorted(list_models().items()):
         contract, trouble, sha256 = None, "", ""
         try:
-            text = read_metadata(path).get(METADATA_KEY)
-            if text is None:
+            contract = read_contract(path)
+            if contract is None:
                 trouble = "carries no contract; archive-colorize models adopt stamps one"
-            else:
-                contract = ModelContract.from_json(text, f"model {path}")
             with path.open("rb") as stream:
                 sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         except (ModelError, OSError) as error:
             trouble = str(error)
-        yield Shelved(
-            name=name,
-            path=path,
-            is_shipped=name in shipped,
-            size=path.stat().st_size,
-            sha256=sha256,
-            contract=contract,
-            trouble=trouble,
-        )
+        size = path.stat().st_size
+        yield RegisteredModel(name, path, name in shipped, size, sha256, contract, trouble)

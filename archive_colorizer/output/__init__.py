@@ -1,1 +1,1 @@
-"""Bring results to their place, and see that only one run does so."""
+"""Deliver results to an output that one run owns."""

@@ -1,10 +1,10 @@
-"""Deliver: bring finished results to their places, whole or not at all, over nobody's file.
+"""Deliver finished results whole or not at all, and overwrite no foreign file.
 
-The order of writing: temporary file in the run's own folder, fsync; where it is asked for, a look
-at what the disk gives back; a note in the worker's journal, fsync; the final name, fsync of its
-folder.  Whoever is killed in between leaves either nothing or a result that the next run finds
-in the journal.  Several results take each step together, so that small ones share a journal's and
-a folder's fsync.  Results that go to a store: media/put.py.
+The order of writing: temporary file in the run's own folder, fsync; read back where a check wants
+it; a line in the worker's journal, fsync; the final name, fsync of its folder.  A process that is
+killed in between leaves either nothing or a result that the next run finds in the journal.
+Several results take each step together, so that small ones share the fsync of a journal and of a
+folder.
 """
 
 import os
@@ -15,209 +15,206 @@ from functools import partial
 from pathlib import Path
 
 from archive_colorizer.errors import ArchiveColorizerError, ResultUnsound, TargetExists
-from archive_colorizer.location import Address, place_of
-from archive_colorizer.output.deliveries import Answer, Check, Errand, Errands, Parcel
+from archive_colorizer.location import ObjectLocation, to_location
+from archive_colorizer.output.deliveries import (
+    Check,
+    Delivery,
+    DeliveryBatch,
+    DeliveryResult,
+    PendingResult,
+)
 from archive_colorizer.output.local import (
     Move,
     add_notes,
-    new_file,
-    noted,
+    hash_back,
+    hash_file,
     open_folder,
     open_journal,
-    read_again,
-    sha256_again,
-    sha256_of,
-    written_file,
+    open_staged_file,
+    read_back,
+    read_journaled_digests,
 )
-from archive_colorizer.output.object_store import put_all
+from archive_colorizer.output.object_store import deliver_objects
 from archive_colorizer.output.staging import Content
-from archive_colorizer.records.jobs import Job, Stamp, Workplace
+from archive_colorizer.records.jobs import Job, JobContext, Stamp
 from archive_colorizer.records.outcomes import Outcome
-from archive_colorizer.records.paths import sidecar_of
-from archive_colorizer.storage.file_view import OnDisk, Stored, digest_of
+from archive_colorizer.records.paths import get_sidecar_path
+from archive_colorizer.storage.file_view import FileContent, FileView, compute_digest
 
 
 def deliver(
     content: Content,
     job: Job,
-    workplace: Workplace,
-    settled: Outcome,
+    context: JobContext,
+    outcome: Outcome,
     sidecar: bytes | None = None,
     check: Check | None = None,
 ) -> Outcome:
-    """Bring `content` to its place and return `settled` with what was written; see Parcel.
+    """Write a result to its target; returns `outcome` completed.  See PendingResult.
 
-    The result has the mode that the umask gives.  Raises TargetExists when a file that is
-    not this job's stands there, or a link or a file where a folder belongs, TargetName when
-    the file system does not take the name, OutputError, with the system's words, when the
-    output cannot be written, ResultUnsound when the disk gives back something else, and what
-    `check` raises.  No temporary file stays.
+    The umask decides the mode.  Raises TargetExists when the target is not this job's file, or a
+    link or a file is in the place of a folder; TargetName when the file system rejects the name;
+    OutputError when the output cannot be written; ResultUnsound when reading back yields other
+    bytes; and what `check` raises.  No temporary file stays.
     """
-    return _only(deliver_all([Parcel(content, job, settled, sidecar, check)], workplace))
+    pending = PendingResult(content, job, outcome, sidecar, check)
+    (result,) = deliver_all([pending], context)
+    if isinstance(result, ArchiveColorizerError):
+        raise result
+    return result
 
 
-def deliver_all(parcels: Sequence[Parcel], workplace: Workplace) -> list[Answer]:
-    """As `deliver`, of several results; what it would raise stands in that result's place."""
-    output = place_of(workplace.output)
-    if isinstance(output, Address):
-        return put_all(parcels, output)
-    return _bring(parcels, workplace)
+def deliver_all(
+    pending_results: Sequence[PendingResult], context: JobContext
+) -> list[DeliveryResult]:
+    """Deliver several results; returns an error in the place of each that fails."""
+    output = to_location(context.output)
+    if isinstance(output, ObjectLocation):
+        return deliver_objects(pending_results, output)
+    return _deliver_files(pending_results, context)
 
 
 def deliver_file(
-    temporary: str, job: Job, workplace: Workplace, settled: Outcome, sidecar: bytes | None = None
+    temporary: str, job: Job, context: JobContext, outcome: Outcome, sidecar: bytes | None = None
 ) -> Outcome:
-    """As `deliver`, of a file that was written as `temporary` below the work folder.
-
-    For results that are too large for the memory.  The temporary name goes in any case.
-    """
-    return deliver(Path(workplace.work, temporary), job, workplace, settled, sidecar)
+    """Deliver the file `temporary` of the work folder, where it is removed in any case."""
+    return deliver(Path(context.work, temporary), job, context, outcome, sidecar)
 
 
-def _only(answers: list[Answer]) -> Outcome:
-    (answer,) = answers
-    if isinstance(answer, ArchiveColorizerError):
-        raise answer
-    return answer
-
-
-def _bring(parcels: Sequence[Parcel], workplace: Workplace) -> list[Answer]:
+def _deliver_files(
+    pending_results: Sequence[PendingResult], context: JobContext
+) -> list[DeliveryResult]:
     with ExitStack() as stack:
-        errands = Errands(parcels, workplace, stack)
-        with errands.blaming(errands.all):
-            work = stack.enter_context(open_folder(workplace.work))
-            errands.each(partial(_write, work=work, stack=stack))
-            errands.each_at_once(_to_disk)
-            errands.each(_settle)
-            errands.each(errands.open_place)
-            _appear_all(errands, work)
-            _folders_to_disk(errands)
-            errands.each(_finish)
-        return [errand.error or errand.outcome for errand in errands.all]
+        batch = DeliveryBatch(pending_results, context, stack)
+        with batch.assign_errors(batch.deliveries):
+            work = stack.enter_context(open_folder(context.work))
+            batch.run_each(partial(_write, work=work, stack=stack))
+            batch.run_each_in_threads(_flush)
+            batch.run_each(_check_content)
+            batch.run_each(batch.open_target_folder)
+            _publish_all(batch, work)
+            _flush_folders(batch)
+            batch.run_each(_finish)
+        return [delivery.error or delivery.outcome for delivery in batch.deliveries]
 
 
-def _write(errand: Errand, work: int, stack: ExitStack) -> None:
-    parcel = errand.parcel
-    content = parcel.content
-    if isinstance(content, Path):
-        errand.made = stack.enter_context(written_file(work, content.name))
-    else:
-        errand.made = stack.enter_context(new_file(work, content))
-    if parcel.sidecar is not None:
-        errand.beside = stack.enter_context(new_file(work, parcel.sidecar))
+def _write(delivery: Delivery, work: int, stack: ExitStack) -> None:
+    content, sidecar = delivery.pending.content, delivery.pending.sidecar
+    source = content.name if isinstance(content, Path) else content
+    delivery.file = stack.enter_context(open_staged_file(work, source))
+    if sidecar is not None:
+        delivery.sidecar_file = stack.enter_context(open_staged_file(work, sidecar))
 
 
-def _to_disk(errand: Errand) -> None:
-    os.fsync(errand.made.descriptor)
-    if errand.beside is not None:
-        os.fsync(errand.beside.descriptor)
+def _flush(delivery: Delivery) -> None:
+    os.fsync(delivery.file.descriptor)
+    if delivery.sidecar_file is not None:
+        os.fsync(delivery.sidecar_file.descriptor)
 
 
-def _settle(errand: Errand) -> None:
-    parcel, made, beside = errand.parcel, errand.made, errand.beside
-    if parcel.check is not None:
-        parcel.check(_proven(errand))
-    errand.outcome = replace(
-        parcel.settled,
-        target=parcel.job.target,
-        target_sha256=made.sha256,
-        sidecar_sha256=beside.sha256 if beside else None,
+def _check_content(delivery: Delivery) -> None:
+    pending, sidecar_file = delivery.pending, delivery.sidecar_file
+    if pending.check is not None:
+        pending.check(_read_back_checked(delivery))
+    delivery.outcome = replace(
+        pending.outcome,
+        target=pending.job.target,
+        target_sha256=delivery.file.sha256,
+        sidecar_sha256=sidecar_file.sha256 if sidecar_file else None,
     )
 
 
-def _proven(errand: Errand) -> Stored:
-    """What the disk gives back; a file that was drafted there stays there."""
-    made, name = errand.made, errand.parcel.job.name
-    again: Stored
-    if isinstance(errand.parcel.content, Path):
-        digest = sha256_again(made)
-        again = OnDisk(made.descriptor, os.fstat(made.descriptor).st_size, name)
+def _read_back_checked(delivery: Delivery) -> FileContent:
+    """Read the file again; one that was staged on the disk becomes a view."""
+    file, name = delivery.file, delivery.pending.job.name
+    content: FileContent
+    if isinstance(delivery.pending.content, Path):
+        digest = hash_back(file)
+        content = FileView(file.descriptor, os.fstat(file.descriptor).st_size, name)
     else:
-        again = read_again(made)
-        digest = digest_of(again)
-    if digest != made.sha256:
+        content = read_back(file)
+        digest = compute_digest(content)
+    if digest != file.sha256:
         raise ResultUnsound(
             f"{name}: the disk gave back other bytes than were written; nothing was kept, "
             "check the disk"
         )
-    return again
+    return content
 
 
-def _appear_all(errands: Errands, work: int) -> None:
-    """Note all in the journal, and give them their names while it is locked."""
-    alive = errands.alive()
-    if not alive:
+def _publish_all(batch: DeliveryBatch, work: int) -> None:
+    """Write all to the journal, and give them their names while it is locked."""
+    active = batch.list_active()
+    if not active:
         return
-    with errands.blaming(alive), open_journal(work) as journal:
-        add_notes(journal, [errand.outcome for errand in alive])
-        errands.each(partial(_take_places, work=work, workplace=errands.workplace))
+    with batch.assign_errors(active), open_journal(work) as journal:
+        add_notes(journal, [delivery.outcome for delivery in active])
+        batch.run_each(partial(_publish, work=work, context=batch.context))
 
 
-def _take_places(errand: Errand, work: int, workplace: Workplace) -> None:
-    job, beside, place = errand.parcel.job, errand.beside, errand.place
-    metadata = Move(beside.name if beside else "", work, sidecar_of(errand.name), place)
-    _settle_sidecar(metadata, job, workplace, beside.sha256 if beside else None)
-    _appear(Move(errand.made.name, work, errand.name, place), job, workplace, errand.made.sha256)
+def _publish(delivery: Delivery, work: int, context: JobContext) -> None:
+    job, file, sidecar = delivery.pending.job, delivery.file, delivery.sidecar_file
+    sidecar_name = get_sidecar_path(delivery.name)
+    sidecar_move = Move(sidecar.name if sidecar else "", work, sidecar_name, delivery.folder)
+    _publish_sidecar(sidecar_move, job, context, sidecar.sha256 if sidecar else None)
+    move = Move(file.name, work, delivery.name, delivery.folder)
+    _publish_target(move, job, context, file.sha256)
 
 
-def _folders_to_disk(errands: Errands) -> None:
-    alive = errands.alive()
-    for place in {errand.place for errand in alive}:
-        with errands.blaming([errand for errand in alive if errand.place == place]):
-            os.fsync(place)
+def _flush_folders(batch: DeliveryBatch) -> None:
+    active = batch.list_active()
+    for folder in {delivery.folder for delivery in active}:
+        with batch.assign_errors([delivery for delivery in active if delivery.folder == folder]):
+            os.fsync(folder)
 
 
-def _finish(errand: Errand) -> None:
-    outcome = errand.outcome
-    if errand.beside is not None:
-        digest = sha256_of(sidecar_of(errand.name), errand.place)
+def _finish(delivery: Delivery) -> None:
+    outcome = delivery.outcome
+    if delivery.sidecar_file is not None:
+        digest = hash_file(get_sidecar_path(delivery.name), delivery.folder)
         outcome = replace(outcome, sidecar_sha256=digest)
-    errand.outcome = _stamped(outcome, errand.name, errand.place, errand.made.descriptor)
+    delivery.outcome = _add_stamp(outcome, delivery.name, delivery.folder, delivery.file.descriptor)
 
 
-def _appear(move: Move, job: Job, workplace: Workplace, digest: str) -> None:
+def _publish_target(move: Move, job: Job, context: JobContext, digest: str) -> None:
     if job.replaces:
         move.replace()
         return
     try:
         move.link()
     except FileExistsError:
-        # A worker that was given up for lost may have come this far all the same.
-        made = {digest, *noted(workplace.work, job)}
-        if sha256_of(move.name, move.place) not in made:
+        # A worker that was given up for lost may still have come this far.
+        digests = {digest, *read_journaled_digests(context.work, job)}
+        if hash_file(move.name, move.folder) not in digests:
             raise
 
 
-def _settle_sidecar(move: Move, job: Job, workplace: Workplace, digest: str | None) -> None:
-    """Bring the sidecar to its place, or an outdated one away; over ours only.
-
-    One that somebody has edited is theirs.
-    """
-    there = sha256_of(move.name, move.place)
-    ours = there is not None and there in {job.sidecar_sha256, digest}
+def _publish_sidecar(move: Move, job: Job, context: JobContext, digest: str | None) -> None:
+    """Publish the sidecar, or remove an outdated one; an edited one is kept."""
+    current = hash_file(move.name, move.folder)
+    is_ours = current is not None and current in {job.sidecar_sha256, digest}
     if digest is None:
-        if ours:
-            os.unlink(move.name, dir_fd=move.place)
-    elif ours or there in set(noted(workplace.work, job, "sidecar_sha256")):
+        if is_ours:
+            os.unlink(move.name, dir_fd=move.folder)
+    elif is_ours or current in set(read_journaled_digests(context.work, job, "sidecar_sha256")):
         move.replace()
     else:
         try:
             move.link()
         except FileExistsError:
-            path = Path(workplace.output, sidecar_of(job.target))
+            path = Path(context.output, get_sidecar_path(job.target))
             raise TargetExists(
                 f"{path} is not this program's or was edited, and was kept; "
                 "move it away and run again"
             ) from None
 
 
-def _stamped(outcome: Outcome, name: str, place: int, descriptor: int) -> Outcome:
-    """The outcome with the stamp that later looks at the target will find.
-
-    Linking and renaming change the ctime, so the stamp is taken when all names are settled.
-    """
-    ours = os.fstat(descriptor)
-    there = os.stat(name, dir_fd=place, follow_symlinks=False)
-    if os.path.samestat(ours, there):
-        return replace(outcome, target_stamp=Stamp.of(ours))
-    return replace(outcome, target_sha256=sha256_of(name, place), target_stamp=Stamp.of(there))
+def _add_stamp(outcome: Outcome, name: str, folder: int, descriptor: int) -> Outcome:
+    # Linking and renaming change the ctime, so the stamp comes last.
+    staged = os.fstat(descriptor)
+    target = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if os.path.samestat(staged, target):
+        return replace(outcome, target_stamp=Stamp.from_stat(staged))
+    # Another worker has made the same result.
+    digest = hash_file(name, folder)
+    return replace(outcome, target_sha256=digest, target_stamp=Stamp.from_stat(target))

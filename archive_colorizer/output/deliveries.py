@@ -1,145 +1,138 @@
-"""Errands: finished results on their way, several at a time, of which each may fail alone."""
+"""A batch of results that are delivered together, of which each may fail alone."""
 
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from archive_colorizer.errors import ArchiveColorizerError, OutputError, TargetExists, TargetName
-from archive_colorizer.output.local import Made, open_target_folder
-from archive_colorizer.output.staging import Content, size_of
-from archive_colorizer.records.jobs import Job, Workplace
+from archive_colorizer.output.local import StagedFile, open_target_folder
+from archive_colorizer.output.staging import Content, measure_size
+from archive_colorizer.records.jobs import Job, JobContext
 from archive_colorizer.records.outcomes import Outcome
-from archive_colorizer.storage.file_view import Stored
+from archive_colorizer.storage.atomic import describe_write_error
+from archive_colorizer.storage.file_view import FileContent
 
-Check: TypeAlias = Callable[[Stored], None]
-"""Raises what is wrong with a finished file."""
+Check: TypeAlias = Callable[[FileContent], None]
+"""Raises an error when a finished file is wrong."""
 
-Answer: TypeAlias = Outcome | ArchiveColorizerError
-"""What was written, or why nothing was."""
+DeliveryResult: TypeAlias = Outcome | ArchiveColorizerError
+"""The outcome of what was written, or why nothing was."""
 
-AT_ONCE = 8
-"""Deliveries that wait for a disk or a store side by side."""
+MAX_THREADS = 8
+"""Deliveries that wait for a disk or a store at the same time."""
 
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
 _BAD_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parcel:
-    """A finished result on its way to the job's target.
+class PendingResult:
+    """A finished result to deliver to the job's target.
 
-    `content` is its file, or where that is drafted below the work folder.  `settled` is what is
-    known of it.  `sidecar` appears beside it (see `sidecar_of`), just before it; without one, the
-    sidecar that the manifest knows of an earlier result is taken away.  `check` is given what the
-    disk gives back, before anything has the result's name, and holds `held` bytes of memory for
-    it.
+    outcome: what is known before delivery.  sidecar: appears next to the target, just before it
+    (see `get_sidecar_path`); without one, a recorded earlier sidecar is removed.  check: called
+    with what the disk gives back, before anything has the target's name; holds `check_memory`
+    bytes meanwhile.
     """
 
     content: Content
     job: Job
-    settled: Outcome
+    outcome: Outcome
     sidecar: bytes | None = None
     check: Check | None = None
-    held: int = 0
+    check_memory: int = 0
 
     @property
-    def weight(self) -> int:
-        """Bytes that wait until it is delivered, in memory or on the disk."""
-        return size_of(self.content) + len(self.sidecar or b"") + self.held
+    def waiting_bytes(self) -> int:
+        """Bytes in memory or on the disk until it is delivered."""
+        return measure_size(self.content) + len(self.sidecar or b"") + self.check_memory
 
 
-class Errand:
-    """A parcel on its way: `outcome` grows, and `error` says where it ended.
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """The state of one delivery: `outcome` is completed, or `error` is set.
 
-    `made` and `beside` are the result's file and its sidecar's, and `place` the open folder
-    of the target, each from the step on that makes it.
+    file, sidecar_file: staged by the first step.  folder: descriptor of the target's folder.
     """
 
-    __slots__ = ("beside", "error", "made", "outcome", "parcel", "place")
-
-    def __init__(self, parcel: Parcel) -> None:
-        self.parcel = parcel
-        self.outcome = parcel.settled
-        self.error: ArchiveColorizerError | None = None
-        self.made: Made
-        self.beside: Made | None = None
-        self.place = -1
+    pending: PendingResult
+    outcome: Outcome
+    error: ArchiveColorizerError | None = None
+    file: StagedFile = field(init=False)
+    sidecar_file: StagedFile | None = None
+    folder: int = -1
 
     @property
     def name(self) -> str:
-        """The target's, below `place`."""
-        return self.parcel.job.target.rpartition("/")[2]
+        """The last part of the target."""
+        return self.pending.job.target.rpartition("/")[2]
 
 
-class Errands:
-    """All parcels of one delivery; what is opened for them goes with `stack`."""
+class DeliveryBatch:
+    """Deliveries that take each step together; `stack` closes what they open."""
 
-    def __init__(self, parcels: Sequence[Parcel], workplace: Workplace, stack: ExitStack) -> None:
-        self.all = [Errand(parcel) for parcel in parcels]
-        self.workplace = workplace
+    def __init__(
+        self, pending_results: Sequence[PendingResult], context: JobContext, stack: ExitStack
+    ) -> None:
+        self.deliveries = [Delivery(pending, pending.outcome) for pending in pending_results]
+        self.context = context
         self.stack = stack
         self._folders: dict[str, int] = {}
 
-    def alive(self) -> list[Errand]:
-        """Those that have not failed."""
-        return [errand for errand in self.all if errand.error is None]
+    def list_active(self) -> list[Delivery]:
+        return [delivery for delivery in self.deliveries if delivery.error is None]
 
-    def each(self, step: Callable[[Errand], None]) -> None:
-        """Take a step with every errand that has not failed."""
-        for errand in self.alive():
-            with self.blaming([errand]):
-                step(errand)
+    def run_each(self, step: Callable[[Delivery], None]) -> None:
+        for delivery in self.list_active():
+            with self.assign_errors([delivery]):
+                step(delivery)
 
-    def each_at_once(self, step: Callable[[Errand], None]) -> None:
-        """As `each`, several at a time: a disk brings many files to rest as fast as one."""
+    def run_each_in_threads(self, step: Callable[[Delivery], None]) -> None:
+        """Run a step in threads: a disk syncs many files as fast as one."""
 
-        def take(errand: Errand) -> None:
-            with self.blaming([errand]):
-                step(errand)
+        def run(delivery: Delivery) -> None:
+            with self.assign_errors([delivery]):
+                step(delivery)
 
-        alive = self.alive()
-        if len(alive) < 2:
-            self.each(step)
-            return
-        with ThreadPoolExecutor(min(len(alive), AT_ONCE)) as pool:
-            for done in [pool.submit(take, errand) for errand in alive]:
-                done.result()
+        with ThreadPoolExecutor(MAX_THREADS) as pool:
+            list(pool.map(run, self.list_active()))
 
     @contextmanager
-    def blaming(self, errands: Sequence[Errand]) -> Iterator[None]:
-        """What goes wrong in here ends these."""
+    def assign_errors(self, deliveries: Sequence[Delivery]) -> Iterator[None]:
+        """Catch errors of the body, and end these deliveries with them."""
         try:
             yield
         except ArchiveColorizerError as error:
-            for errand in errands:
-                errand.error = errand.error or error
+            for delivery in deliveries:
+                delivery.error = delivery.error or error
         except OSError as error:
-            for errand in errands:
-                errand.error = errand.error or _error(error, errand.parcel.job, self.workplace)
+            for delivery in deliveries:
+                delivery.error = delivery.error or _describe_error(
+                    error, delivery.pending.job, self.context
+                )
 
-    def open_place(self, errand: Errand) -> None:
-        """Open the target's folder, once for all whose it is."""
-        folder = errand.parcel.job.target.rpartition("/")[0]
+    def open_target_folder(self, delivery: Delivery) -> None:
+        folder = delivery.pending.job.target.rpartition("/")[0]
         if folder not in self._folders:
-            place = open_target_folder(self.workplace.output, folder)
-            self._folders[folder] = self.stack.enter_context(place)
-        errand.place = self._folders[folder]
+            opened = open_target_folder(self.context.output, folder)
+            self._folders[folder] = self.stack.enter_context(opened)
+        delivery.folder = self._folders[folder]
 
 
-def _error(error: OSError, job: Job, workplace: Workplace) -> OutputError:
-    place = Path(workplace.output, job.target)
+def _describe_error(error: OSError, job: Job, context: JobContext) -> OutputError:
+    target = Path(context.output, job.target)
     if error.errno in _IN_THE_WAY:
         return TargetExists(
-            f"{place} or a folder of it is not this program's and was kept; "
+            f"{target} or a folder of it is not this program's and was kept; "
             "move it away and run again"
         )
-    why = error.strerror or str(error)
     if error.errno in _BAD_NAME:
+        why = error.strerror or error
         return TargetName(
-            f"{place} is no name that this file system takes ({why}); rename the scan"
+            f"{target} is no name that this file system takes ({why}); rename the scan"
         )
-    return OutputError(f"cannot write {place}: {why}; mend that and run again")
+    return describe_write_error(target, error)

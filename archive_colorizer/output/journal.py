@@ -1,7 +1,7 @@
-"""WorkFolder: where a run's temporary files and journals live, and what is saved from it.
+"""The folder of a run's temporary files and journals, and the recovery of results from it.
 
-A worker notes each result in its journal before the result appears under its final name.
-Whatever a killed run or worker made and could not report is found there again.
+A worker writes each result to its journal before the result appears under its final name, so that
+a result that a killed run or worker could not report is found again.
 """
 
 import contextlib
@@ -20,132 +20,129 @@ from typing import BinaryIO, Protocol
 from archive_colorizer.errors import OutputBusy, OutputError
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.records.jobs import Job
-from archive_colorizer.records.json_lines import lines_of, outcome_of
+from archive_colorizer.records.json_lines import iter_lines, parse_outcome
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.records.paths import WORK, sidecar_of
+from archive_colorizer.records.paths import WORK, get_sidecar_path
+from archive_colorizer.storage.atomic import describe_write_error
 from archive_colorizer.storage.fixity import read_fixity
 
 _JOURNAL = ".jsonl"
 _DEAD = ".dead"
-_KEPT = frozenset({"lock", "holder.json"})
-_PATIENCE = 10.0
-"""Seconds that the orphans of a killed run get to finish the file they are writing."""
+_LOCK_FILES = frozenset({"lock", "holder.json"})
+_ORPHAN_SECONDS = 10.0
+"""Seconds for the orphans of a killed run to finish the file they are writing."""
 
 
-class Work(Protocol):
-    """What a run knows of results that were made and not reported."""
+class RecoverableWork(Protocol):
+    """Results that a run made and did not report."""
 
-    def finished(self, jobs: Iterable[Job]) -> dict[str, Outcome]:
-        """Those of `jobs`, by key, whose result is there although nobody reported it."""
+    def find_finished(self, jobs: Iterable[Job]) -> dict[str, Outcome]:
+        """Find the unreported results of `jobs`, by key."""
 
     def discard(self) -> None:
-        """Nothing more will be asked: all that was made is recorded."""
+        """Remove the folder, because all results are recorded."""
 
     def rescue(self, manifest: Manifest) -> list[Outcome]:
-        """Record what was made and is not in the manifest."""
+        """Record the results that are not in the manifest, and remove the folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkFolder:
-    """A run's own folder inside the output."""
+    """The folder of one run inside the output; see RecoverableWork."""
 
     output: Path
     path: Path
 
     @classmethod
     def open(cls, output: Path, run: str) -> "WorkFolder":
-        """Make the folder of the run `run`; raises OutputError."""
+        """Create the folder of a run; raises OutputError."""
         path = output / WORK / re.sub(r"[^A-Za-z0-9-]", "-", run)[:80]
         try:
             path.mkdir()
         except OSError as error:
-            raise _output_error(path, error) from error
+            raise _describe_error(path, error) from error
         return cls(output, path)
 
-    def finished(self, jobs: Iterable[Job]) -> dict[str, Outcome]:
-        """Those of `jobs`, by key, whose result is there although nobody reported it."""
-        wanted = {job.key: job for job in jobs}
-        found: dict[str, Outcome] = {}
-        for journal in _journals(self.path):
+    def find_finished(self, jobs: Iterable[Job]) -> dict[str, Outcome]:
+        jobs_by_key = {job.key: job for job in jobs}
+        finished: dict[str, Outcome] = {}
+        for journal in _find_journals(self.path):
             for outcome in _read(journal):
-                job = wanted.get(outcome.key)
+                job = jobs_by_key.get(outcome.key)
                 if job is None or outcome.target != job.target:
                     continue
-                if (there := _as_it_stands(self.output, outcome)) is not None:
-                    found[outcome.key] = there
-        return found
+                if (current := _update_stamp(self.output, outcome)) is not None:
+                    finished[outcome.key] = current
+        return finished
 
     def discard(self) -> None:
-        """Remove the folder, when all that was made is recorded."""
         with contextlib.suppress(OSError):
             shutil.rmtree(self.path)
 
     def rescue(self, manifest: Manifest) -> list[Outcome]:
-        """Record what the journals know and the manifest does not, and remove the folder.
-
-        A process that was given up for lost may have worked on for a while.  When recording
-        fails, the journals stay for the next run, and only the temporary files go.
-        """
+        # A process that was given up for lost may have gone on for a while.
         try:
             return _sweep_folder(self.output, self.path, manifest)
         except (OSError, OutputError, OutputBusy):
-            for left in (self.path, _dead(self.path)):
+            # The journals stay for the next run.
+            for folder in (self.path, _get_dead_path(self.path)):
                 with contextlib.suppress(OSError):
-                    for entry in list(os.scandir(left)):
+                    for entry in list(os.scandir(folder)):
                         if not entry.name.endswith(_JOURNAL):
                             Path(entry.path).unlink()
             return []
 
 
 def sweep(output: Path, manifest: Manifest) -> int:
-    """Record what dead runs made and could not record, and remove their folders.
+    """Record what dead runs made and did not record, and remove their folders.
 
-    The output must be held.  Returns the number of outcomes that were added.  Raises
-    OutputError, and OutputBusy when an orphan of a killed run is still writing.
+    The run must own the output.  Returns the number of recorded outcomes.  Raises OutputError, and
+    OutputBusy when an orphan of a killed run is still writing.
     """
-    adopted = 0
+    recorded = 0
     try:
         for entry in list(os.scandir(output / WORK)):
-            if entry.name in _KEPT:
+            if entry.name in _LOCK_FILES:
                 continue
             if entry.is_dir(follow_symlinks=False):
-                adopted += len(_sweep_folder(output, Path(entry.path), manifest))
+                recorded += len(_sweep_folder(output, Path(entry.path), manifest))
             else:
                 Path(entry.path).unlink()
     except OSError as error:
-        raise _output_error(output / WORK, error) from error
-    return adopted
+        raise _describe_error(output / WORK, error) from error
+    return recorded
 
 
-def _dead(path: Path) -> Path:
+def _get_dead_path(path: Path) -> Path:
     return path if path.name.endswith(_DEAD) else path.with_name(path.name + _DEAD)
 
 
 def _sweep_folder(output: Path, path: Path, manifest: Manifest) -> list[Outcome]:
-    # Under another name no orphan can begin a journal or find its temporary file again.
-    dead = _dead(path)
+    # Under another name no orphan can open a journal or find its temporary file again.
+    dead = _get_dead_path(path)
     if dead != path:
         path.rename(dead)
     missing: dict[str, Outcome] = {}
     with ExitStack() as stack:
-        for journal in _journals(dead):
-            stack.enter_context(_settled_journal(journal))
+        for journal in _find_journals(dead):
+            stack.enter_context(_lock_journal(journal))
             for outcome in _read(journal):
-                if _is_new(outcome, manifest):
-                    there = _as_it_stands(output, outcome)
-                    missing.update({} if there is None else {outcome.name: there})
-                    if there is None:
-                        _take_back_sidecar(output, outcome)
+                if not _is_new(outcome, manifest):
+                    continue
+                if (current := _update_stamp(output, outcome)) is not None:
+                    missing[outcome.name] = current
+                else:
+                    _remove_sidecar(output, outcome)
         manifest.append(list(missing.values()))
         shutil.rmtree(dead)
     return list(missing.values())
 
 
 @contextlib.contextmanager
-def _settled_journal(path: Path) -> Iterator[BinaryIO]:
-    """Wait until no orphan is between its note and its result (see media.deliver)."""
+def _lock_journal(path: Path) -> Iterator[BinaryIO]:
+    """Wait until no orphan is between its journal and the final name of its result."""
     with path.open("rb") as stream:
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + _ORPHAN_SECONDS
         while True:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -160,49 +157,49 @@ def _settled_journal(path: Path) -> Iterator[BinaryIO]:
 
 
 def _is_new(outcome: Outcome, manifest: Manifest) -> bool:
-    known = manifest.newest(outcome.name)
-    return known is None or (known.key, known.target_sha256, known.source_sha256) != (
+    newest = manifest.find_newest(outcome.name)
+    return newest is None or (newest.key, newest.target_sha256, newest.source_sha256) != (
         outcome.key,
         outcome.target_sha256,
         outcome.source_sha256,
     )
 
 
-def _as_it_stands(output: Path, outcome: Outcome) -> Outcome | None:
-    """The outcome with its target's present stamp, if that target is the one it made."""
+def _update_stamp(output: Path, outcome: Outcome) -> Outcome | None:
+    """Add the current stamp of the target; None when the target is not the one it made."""
     if outcome.state is not State.DONE or not outcome.target or not outcome.target_sha256:
         return None
-    found = read_fixity(output / outcome.target)
-    if found is None or found[1] != outcome.target_sha256:
+    fixity = read_fixity(output / outcome.target)
+    if fixity is None or fixity[1] != outcome.target_sha256:
         return None
-    return replace(outcome, target_stamp=found[0])
+    return replace(outcome, target_stamp=fixity[0])
 
 
-def _take_back_sidecar(output: Path, outcome: Outcome) -> None:
-    """Remove the sidecar of a result that was never made, lest it be taken for somebody's."""
+def _remove_sidecar(output: Path, outcome: Outcome) -> None:
+    """Remove the sidecar of a result that never appeared; later it would count as foreign."""
     if not outcome.target or not outcome.sidecar_sha256:
         return
-    place = output / sidecar_of(outcome.target)
-    found = read_fixity(place)
-    inside = Path(os.path.realpath(place)).is_relative_to(os.path.realpath(output))
-    if found is not None and found[1] == outcome.sidecar_sha256 and inside:
+    sidecar = output / get_sidecar_path(outcome.target)
+    fixity = read_fixity(sidecar)
+    is_inside = Path(os.path.realpath(sidecar)).is_relative_to(os.path.realpath(output))
+    if fixity is not None and fixity[1] == outcome.sidecar_sha256 and is_inside:
         with contextlib.suppress(OSError):
-            place.unlink()
+            sidecar.unlink()
 
 
-def _journals(folder: Path) -> list[Path]:
-    """Regular files only: a link or a fifo in the folder is not ours."""
-    there = sorted(folder.glob("*" + _JOURNAL))
-    return [path for path in there if stat.S_ISREG(os.lstat(path).st_mode)]
+def _find_journals(folder: Path) -> list[Path]:
+    # A link or a fifo in the folder is not ours.
+    paths = sorted(folder.glob("*" + _JOURNAL))
+    return [path for path in paths if stat.S_ISREG(os.lstat(path).st_mode)]
 
 
 def _read(journal: Path) -> Iterator[Outcome]:
     with journal.open("rb") as stream:
-        for _, line in lines_of(stream):
+        for _, line in iter_lines(stream):
             with contextlib.suppress(ValueError):
-                if line.endswith(b"\n") and (outcome := outcome_of(line)) is not None:
+                if line.endswith(b"\n") and (outcome := parse_outcome(line)) is not None:
                     yield outcome
 
 
-def _output_error(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"cannot work in {path}: {error.strerror or error}; mend that and run again")
+def _describe_error(path: Path, error: OSError) -> OutputError:
+    return describe_write_error(path, error, "work in")

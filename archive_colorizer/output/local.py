@@ -1,7 +1,4 @@
-"""Places: names below open folders, files under two names, and the worker's journal.
-
-What media/deliver.py is made of.  Everything here raises OSError as the system does.
-"""
+"""Staged files, names below open folders, and the worker's journal; all raise OSError."""
 
 import contextlib
 import errno
@@ -21,113 +18,105 @@ from pathlib import Path
 from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.json_lines import to_line
 from archive_colorizer.records.outcomes import Outcome
+from archive_colorizer.storage.atomic import write_all
+from archive_colorizer.storage.local import OPEN_READ
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _CREATE = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A finished file below the work folder: open, and on the disk after an fsync."""
+class StagedFile:
+    """A finished and open file below the work folder."""
 
     name: str
     descriptor: int
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
 class Move:
-    """From a temporary name to the final one, each below an open folder."""
+    """The move from a temporary name in `work` to the final one in `folder`, both descriptors."""
 
-    __slots__ = ("name", "place", "temporary", "work")
-
-    def __init__(self, temporary: str, work: int, name: str, place: int) -> None:
-        self.temporary = temporary
-        self.work = work
-        self.name = name
-        self.place = place
+    temporary: str
+    work: int
+    name: str
+    folder: int
 
     def link(self) -> None:
-        """Appear without overwriting; FileExistsError when something is there."""
+        """Move without overwriting; raises FileExistsError when the name exists."""
         try:
-            os.link(
-                self.temporary,
-                self.name,
-                src_dir_fd=self.work,
-                dst_dir_fd=self.place,
-                follow_symlinks=False,
-            )
+            folders = {"src_dir_fd": self.work, "dst_dir_fd": self.folder}
+            os.link(self.temporary, self.name, **folders, follow_symlinks=False)
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
-            self._rename_to_nothing()
+            self._rename_without_link()
         else:
             os.unlink(self.temporary, dir_fd=self.work)
 
-    def _rename_to_nothing(self) -> None:
-        """For file systems without hard links: as near to `link` as they come."""
+    def _rename_without_link(self) -> None:
+        # File systems without hard links have nothing closer to `link`.
         try:
-            os.stat(self.name, dir_fd=self.place, follow_symlinks=False)
+            os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
         except FileNotFoundError:
             self.replace()
         else:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self.name)
 
     def replace(self) -> None:
-        os.replace(self.temporary, self.name, src_dir_fd=self.work, dst_dir_fd=self.place)
+        os.replace(self.temporary, self.name, src_dir_fd=self.work, dst_dir_fd=self.folder)
 
 
 @contextmanager
-def new_file(work: int, data: bytes) -> Iterator[Made]:
-    """`data` under a short name, so that no name that a target may have is too long for it."""
-    name = f"{secrets.token_hex(8)}.tmp"
-    descriptor = os.open(name, _CREATE, 0o666, dir_fd=work)
+def open_staged_file(work: int, content: bytes | str) -> Iterator[StagedFile]:
+    """Open a file of the work folder, and remove it at exit.
+
+    content: the name of a file that is there, or bytes for a new one.  Its name is short, because
+    one derived from the target could be too long.
+    """
+    if isinstance(content, str):
+        name, flags = content, OPEN_READ
+    else:
+        name, flags = f"{secrets.token_hex(8)}.tmp", _CREATE
+    descriptor = os.open(name, flags, 0o666, dir_fd=work)
     try:
-        _write(descriptor, data)
-        yield Made(name, descriptor, hashlib.sha256(data).hexdigest())
+        if isinstance(content, str):
+            with open(descriptor, "rb", closefd=False) as stream:
+                digest = hashlib.file_digest(stream, "sha256")
+        else:
+            write_all(descriptor, content)
+            digest = hashlib.sha256(content)
+        yield StagedFile(name, descriptor, digest.hexdigest())
     finally:
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=work)
         os.close(descriptor)
 
 
-def read_again(made: Made) -> bytes:
-    """A finished file's content, from the disk itself where the system can be asked for that."""
-    with _opened_again(made) as stream:
+def read_back(file: StagedFile) -> bytes:
+    """Read the content again, from the disk itself where the system supports that."""
+    with _open_again(file) as stream:
         return stream.read()
 
 
-def sha256_again(made: Made) -> str:
-    """Likewise its sha256, of a file that is not to be held in memory."""
-    with _opened_again(made) as stream:
+def hash_back(file: StagedFile) -> str:
+    """Hash the content as `read_back` reads it, without holding it in memory."""
+    with _open_again(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _opened_again(made: Made) -> BufferedReader:
+def _open_again(file: StagedFile) -> BufferedReader:
     if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(made.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.lseek(made.descriptor, 0, os.SEEK_SET)
-    return open(made.descriptor, "rb", closefd=False)
-
-
-@contextmanager
-def written_file(work: int, name: str) -> Iterator[Made]:
-    """A file that somebody else has written below the work folder and closed."""
-    descriptor = os.open(name, _READ, dir_fd=work)
-    try:
-        with open(descriptor, "rb", closefd=False) as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        yield Made(name, descriptor, digest)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(name, dir_fd=work)
-        os.close(descriptor)
+        os.posix_fadvise(file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.lseek(file.descriptor, 0, os.SEEK_SET)
+    return open(file.descriptor, "rb", closefd=False)
 
 
 @contextmanager
 def open_folder(path: str) -> Iterator[int]:
-    """A descriptor of the folder."""
+    """Open a folder, and close it at exit."""
     descriptor = os.open(path, _FOLDER)
     try:
         yield descriptor
@@ -137,7 +126,7 @@ def open_folder(path: str) -> Iterator[int]:
 
 @contextmanager
 def open_target_folder(output: str, folder: str) -> Iterator[int]:
-    """Go down part by part: no link is followed out of the output, no path is too long."""
+    """Open part by part, so that no link leads out of the output and no path is too long."""
     descriptor = os.open(output, _FOLDER)
     try:
         for part in folder.split("/") if folder else ():
@@ -161,9 +150,9 @@ def _open_or_make(part: str, parent: int) -> int:
 
 @contextmanager
 def open_journal(work: int) -> Iterator[int]:
-    """This process's journal, locked: the next run waits for whoever is in here.
+    """Open and lock the journal of this process; the next run waits for the lock.
 
-    Raises FileNotFoundError when the next run has already taken the folder away.
+    Raises FileNotFoundError when the next run has already removed the folder.
     """
     host = re.sub(r"[^A-Za-z0-9.-]", "_", platform.node())[:64]
     name = f"{host}-{os.getpid()}.jsonl"
@@ -179,10 +168,10 @@ def open_journal(work: int) -> Iterator[int]:
 
 
 def add_notes(journal: int, outcomes: Sequence[Outcome]) -> None:
-    """Lines as in the manifest (run.lines reads them); what is not whole is taken back."""
+    """Append lines as in the manifest; takes them back when that fails."""
     before = os.fstat(journal).st_size
     try:
-        _write(journal, b"".join(to_line(outcome) for outcome in outcomes))
+        write_all(journal, b"".join(to_line(outcome) for outcome in outcomes))
         os.fsync(journal)
     except OSError:
         with contextlib.suppress(OSError):
@@ -190,26 +179,20 @@ def add_notes(journal: int, outcomes: Sequence[Outcome]) -> None:
         raise
 
 
-def noted(work: str, job: Job, which: str = "target_sha256") -> Iterator[str]:
-    """The sha256 of all results (or sidecars) that this run's journals promise for the job."""
+def read_journaled_digests(work: str, job: Job, key: str = "target_sha256") -> Iterator[str]:
+    """Yield the sha256 of all results (or sidecars) that this run's journals have for the job."""
     for path in Path(work).glob("*.jsonl"):
         for line in path.read_bytes().splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 note = json.loads(line)
                 if (note["key"], note["target"]) == (job.key, job.target):
-                    yield str(note[which])
+                    yield str(note[key])
 
 
-def sha256_of(name: str, place: int) -> str | None:
-    """Of the file called `name` below the open folder `place`; None where none can be read."""
+def hash_file(name: str, folder: int) -> str | None:
+    """Hash a file below an open folder; None when it cannot be read."""
     try:
-        with open(os.open(name, _READ, dir_fd=place), "rb") as stream:  # noqa: PTH123 (own flags)
+        with open(os.open(name, OPEN_READ, dir_fd=folder), "rb") as stream:  # noqa: PTH123 (own flags)
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return None
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]

@@ -1,4 +1,4 @@
-"""One run per output: a lock that dies with its process, so that none is ever stale."""
+"""Allow one run per output: a lock that dies with its process, so that it is never stale."""
 
 import contextlib
 import json
@@ -7,24 +7,65 @@ import platform
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from archive_colorizer.errors import OutputBusy, OutputError
-from archive_colorizer.location import Address, Place
-from archive_colorizer.output.holder import LONGEST_NOTE, Holder, holder_in, is_alive
+from archive_colorizer.location import Location
 from archive_colorizer.records.paths import WORK
 
 _LOCK = "lock"
 _HOLDER = "holder.json"
+_MAX_NOTE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The run that holds an output, as it noted itself; `system` identifies the pid in stores."""
+
+    pid: int
+    host: str
+    since: str
+    system: str = ""
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} on host {self.host!r} since {self.since!r}"
+
+
+def is_alive(pid: int) -> bool:
+    """Whether this host has such a process."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def parse_holder(note: bytes) -> Holder | None:
+    """Parse the note of a holder; None when it is invalid."""
+    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+        raw = json.loads(note[:_MAX_NOTE_BYTES])
+        host, since, system = str(raw["host"]), str(raw["since"]), str(raw.get("system", ""))
+        return Holder(int(raw["pid"]), host[:64], since[:32], system)
+    return None
+
+
+def describe_busy(
+    output: Location, holder: Holder | None, status: str = "", advice: str = ""
+) -> OutputBusy:
+    """Say which run holds an output, and what to do besides waiting for it."""
+    who = f" ({holder})" if holder else ""
+    return OutputBusy(f"another run{who}{status} holds {output}; wait for it{advice}")
 
 
 @contextmanager
-def hold_output(output: Path) -> Iterator[None]:
-    """Make the output where needed and keep every other run out of it.
+def lock_output(output: Path) -> Iterator[None]:
+    """Create the output where needed, and keep every other run out of it.
 
-    Raises OutputBusy, which names the holder, when another run is at work there, and
-    OutputError at once when nothing can be written there.
+    Raises OutputBusy, which names the holder, and OutputError when the output is not writable.
     """
     from filelock import FileLock, Timeout
 
@@ -36,7 +77,8 @@ def hold_output(output: Path) -> Iterator[None]:
         lock = FileLock(work / _LOCK, timeout=0)
         lock.acquire()
     except Timeout:
-        raise OutputBusy(_busy(output, work / _HOLDER)) from None
+        advice = " or choose another --output"
+        raise describe_busy(output, read_lock_holder(output), advice=advice) from None
     except OSError as error:
         raise OutputError(
             f"cannot write in {output}: {error.strerror or error}; choose another --output"
@@ -51,14 +93,12 @@ def hold_output(output: Path) -> Iterator[None]:
 
 
 def _note_holder(path: Path) -> None:
-    """For the message of a second run only; the lock itself is the kernel's."""
+    # Only the message of a second run uses this; the kernel holds the lock.
     now = datetime.now(UTC).isoformat(timespec="seconds")
     note = {"pid": os.getpid(), "host": platform.node(), "since": now}
     try:
         path.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o666)
-        with open(descriptor, "w", encoding="ascii") as stream:  # noqa: PTH123 (own flags)
+        with path.open("x", encoding="ascii") as stream:
             json.dump(note, stream)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -66,35 +106,10 @@ def _note_holder(path: Path) -> None:
         raise OutputError(f"cannot write in {path.parent}: {error.strerror or error}") from error
 
 
-def holder_of(output: Place) -> str | None:
-    """Which run says that it holds the output, without touching its lock.
-
-    A note that a killed run of this host has left counts for nothing; of another host's
-    nobody here can tell.
-    """
-    if isinstance(output, Address):
-        from archive_colorizer.output.lease import read_holder
-
-        try:
-            holder = read_holder(output)
-        except OSError:
-            return None
-    else:
-        holder = _read_note(output / WORK / _HOLDER)
-    if holder is None or (holder.host == platform.node() and not is_alive(holder.pid)):
-        return None
-    return str(holder)
-
-
-def _read_note(path: Path) -> Holder | None:
+def read_lock_holder(output: Path) -> Holder | None:
+    """Read which run noted that it holds the output, without touching the lock."""
     try:
-        with path.open("rb") as stream:
-            return holder_in(stream.read(LONGEST_NOTE))
+        with (output / WORK / _HOLDER).open("rb") as stream:
+            return parse_holder(stream.read(_MAX_NOTE_BYTES))
     except OSError:
         return None
-
-
-def _busy(output: Path, path: Path) -> str:
-    holder = _read_note(path)
-    who = f" ({holder})" if holder else ""
-    return f"another run{who} holds {output}; wait for it or choose another --output"

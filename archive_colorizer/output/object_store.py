@@ -1,8 +1,8 @@
-"""Put: bring a finished result to a store, whole or not at all, over nobody's object.
+"""Deliver finished results to an object store, and overwrite no foreign object.
 
-A store shows an object when all of it has arrived, so there is no temporary name: the result
-and the note by which a later run knows it appear together.  What is new is put on condition
-that nothing is there.
+A store shows an object when all of it has arrived, so there is no temporary name: the result and
+the note by which a later run recognizes it appear together.  New objects are put on condition that
+the key is free.
 """
 
 import hashlib
@@ -20,137 +20,139 @@ from archive_colorizer.errors import (
     TargetExists,
     TargetName,
 )
-from archive_colorizer.location import Address
-from archive_colorizer.output.deliveries import AT_ONCE, Answer, Parcel
-from archive_colorizer.output.staging import in_memory
+from archive_colorizer.location import ObjectLocation
+from archive_colorizer.output.deliveries import MAX_THREADS, DeliveryResult, PendingResult
+from archive_colorizer.output.staging import load_content
 from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.outcomes import Outcome
-from archive_colorizer.records.paths import sidecar_of
+from archive_colorizer.records.paths import get_sidecar_path
 from archive_colorizer.storage import objects
-from archive_colorizer.storage.object_metadata import facts_of, note_of
+from archive_colorizer.storage.atomic import describe_write_error
+from archive_colorizer.storage.object_metadata import decode_facts, encode_outcome
 
-_LONGEST_KEY: Final = 1024
-"""Bytes, of S3, GCS and Azure alike."""
+_KEY_LENGTH: Final = 1024
+"""Bytes, in S3, GCS and Azure."""
 _SIDECAR: Final = "sidecar sha256:"
 
 
-def put_all(parcels: Sequence[Parcel], output: Address) -> list[Answer]:
-    """As `deliver_all`, to objects below `output`, several at a time.
+def deliver_objects(
+    pending_results: Sequence[PendingResult], output: ObjectLocation
+) -> list[DeliveryResult]:
+    """Deliver several results at a time, as `deliver_all`.
 
-    A parcel's check is given the data before they are sent, and what the store gives back must
-    be the same.  Where a store does not answer there is ResultUnsent, else what `deliver` says.
+    A check gets the data before they are sent, and what the store gives back must be the same.
+    A store that does not answer yields ResultUnsent.
     """
-    with ThreadPoolExecutor(max(1, min(len(parcels), AT_ONCE))) as pool:
-        return list(pool.map(partial(_put, output=output), parcels))
+    with ThreadPoolExecutor(max(1, min(len(pending_results), MAX_THREADS))) as pool:
+        return list(pool.map(partial(_try_deliver, output=output), pending_results))
 
 
-def _put(parcel: Parcel, output: Address) -> Answer:
+def _try_deliver(pending: PendingResult, output: ObjectLocation) -> DeliveryResult:
     try:
-        return _bring(parcel, output)
+        return _deliver(pending, output)
     except ArchiveColorizerError as error:
         return error
 
 
-def _bring(parcel: Parcel, output: Address) -> Outcome:
-    data, sidecar, job = in_memory(parcel.content), parcel.sidecar, parcel.job
-    place = output / job.target
+def _deliver(pending: PendingResult, output: ObjectLocation) -> Outcome:
+    data, sidecar, job = load_content(pending.content), pending.sidecar, pending.job
+    location = output / job.target
     outcome = replace(
-        parcel.settled,
+        pending.outcome,
         target=job.target,
         target_sha256=hashlib.sha256(data).hexdigest(),
         sidecar_sha256=None if sidecar is None else hashlib.sha256(sidecar).hexdigest(),
     )
-    _check_key(output / sidecar_of(job.target) if sidecar else place)
-    if parcel.check is not None:
-        parcel.check(data)
+    _check_key(output / get_sidecar_path(job.target) if sidecar else location)
+    if pending.check is not None:
+        pending.check(data)
     try:
-        _settle_sidecar(output / sidecar_of(job.target), sidecar, job)
-        outcome = _appear(place, data, job, outcome)
-        if parcel.check is not None:
-            _prove(place, outcome)
-        return replace(outcome, target_stamp=objects.look(place).stamp)
+        _put_sidecar(output / get_sidecar_path(job.target), sidecar, job)
+        outcome = _put_target(location, data, job, outcome)
+        if pending.check is not None:
+            _verify(location, outcome)
+        return replace(outcome, target_stamp=objects.read_info(location).stamp)
     except OSError as error:
-        raise put_error(place, error) from None
+        raise _describe_error(location, error) from None
 
 
-def put_error(place: Address, error: OSError) -> OutputError:
-    """What to say when an object cannot be written."""
+def _describe_error(location: ObjectLocation, error: OSError) -> OutputError:
     if isinstance(error, ConnectionError):
         return ResultUnsent(
-            f"cannot write {place}: {error.strerror}; check the network and run again"
+            f"cannot write {location}: {error.strerror}; check the network and run again"
         )
-    return OutputError(f"cannot write {place}: {error.strerror}; mend that and run again")
+    return describe_write_error(location, error)
 
 
-def _check_key(place: Address) -> None:
+def _check_key(location: ObjectLocation) -> None:
     try:
-        length = len(place.key.encode())
+        length = len(location.key.encode())
     except UnicodeEncodeError:
         raise TargetName(
-            f"{place!s:.200} is no name that a store takes (no UTF-8); rename the scan"
+            f"{location!s:.200} is no name that a store takes (no UTF-8); rename the scan"
         ) from None
-    if length > _LONGEST_KEY:
+    if length > _KEY_LENGTH:
         raise TargetName(
-            f"{place} is no name that a store takes ({length} bytes, at most {_LONGEST_KEY}); "
+            f"{location} is no name that a store takes ({length} bytes, at most {_KEY_LENGTH}); "
             "rename the scan"
         )
-    # What its library asks for lacks them: another name, under which nobody would look again.
-    if place.scheme == "az" and any(one < " " for one in place.key):
+    # The library drops control characters, so the object would get another name.
+    if location.scheme == "az" and any(character < " " for character in location.key):
         raise TargetName(
-            f"{str(place)!r} is no name for Azure (it has a control character); rename the scan"
+            f"{str(location)!r} is no name for Azure (it has a control character); rename the scan"
         )
 
 
-def _appear(place: Address, data: bytes, job: Job, outcome: Outcome) -> Outcome:
-    note = note_of(outcome)
+def _put_target(location: ObjectLocation, data: bytes, job: Job, outcome: Outcome) -> Outcome:
+    note = encode_outcome(outcome)
     try:
-        objects.put(place, data, note, new=not job.replaces)
+        objects.put(location, data, note, new=not job.replaces)
         return outcome
     except FileExistsError:
-        there = facts_of(objects.look(place).note)
-    if (there.get("name"), there.get("target")) != (outcome.name, outcome.target):
+        existing = decode_facts(objects.read_info(location).note)
+    if (existing.get("name"), existing.get("target")) != (outcome.name, outcome.target):
         raise TargetExists(
-            f"{place} is not this program's and was kept; move it away and run again"
+            f"{location} is not this program's and was kept; move it away and run again"
         )
-    if (there.get("key"), there.get("source_sha256")) == (outcome.key, outcome.source_sha256):
-        # A worker that was given up for lost has come this far, or an answer got lost.
-        return replace(outcome, target_sha256=str(there.get("target_sha256")))
-    # Of a run that was killed before it could record it, with other settings.
-    objects.put(place, data, note)
+    if (existing.get("key"), existing.get("source_sha256")) == (outcome.key, outcome.source_sha256):
+        # A worker that was given up for lost has come this far, or a response was lost.
+        return replace(outcome, target_sha256=str(existing.get("target_sha256")))
+    # A run with other settings was killed before it could record its result.
+    objects.put(location, data, note)
     return outcome
 
 
-def _prove(place: Address, outcome: Outcome) -> None:
-    if hashlib.sha256(objects.read(place)).hexdigest() != outcome.target_sha256:
-        objects.remove(place)
+def _verify(location: ObjectLocation, outcome: Outcome) -> None:
+    if hashlib.sha256(objects.read(location)).hexdigest() != outcome.target_sha256:
+        objects.remove(location)
         raise ResultUnsound(
             f"{outcome.name}: the store gave back other bytes than were written; nothing was "
             "kept, run again"
         )
 
 
-def _settle_sidecar(place: Address, sidecar: bytes | None, job: Job) -> None:
-    """Bring the sidecar to its place, or an outdated one away; over ours only."""
+def _put_sidecar(location: ObjectLocation, sidecar: bytes | None, job: Job) -> None:
+    """Put the sidecar, or remove an outdated one; an edited one is kept."""
     if sidecar is None:
-        if job.sidecar_sha256 is not None and _is_ours(place):
-            objects.remove(place)
+        if job.sidecar_sha256 is not None and _is_ours(location):
+            objects.remove(location)
         return
     note = _SIDECAR + hashlib.sha256(sidecar).hexdigest()
     try:
-        objects.put(place, sidecar, note, new=True)
+        objects.put(location, sidecar, note, new=True)
     except FileExistsError:
-        if not _is_ours(place):
+        if not _is_ours(location):
             raise TargetExists(
-                f"{place} is not this program's or was edited, and was kept; "
+                f"{location} is not this program's or was edited, and was kept; "
                 "move it away and run again"
             ) from None
-        objects.put(place, sidecar, note)
+        objects.put(location, sidecar, note)
 
 
-def _is_ours(place: Address) -> bool:
-    """Whether a sidecar still is what its note says that this program has written."""
+def _is_ours(location: ObjectLocation) -> bool:
+    """Whether a sidecar still is what this program has written, by its note."""
     try:
-        note = objects.look(place).note or ""
-        return note == _SIDECAR + hashlib.sha256(objects.read(place)).hexdigest()
+        note = objects.read_info(location).note or ""
+        return note == _SIDECAR + hashlib.sha256(objects.read(location)).hexdigest()
     except FileNotFoundError:
         return False

@@ -1,10 +1,11 @@
-"""Held: an output that a run may write in, among files or in a store.
+"""Acquire an output, on a disk or in a store, for one run.
 
-Of an output in a store the manifest is kept here, in a folder that goes with the run.  The
-store's copy is the truth: it is taken at the beginning, and renewed while the run goes on.
+For an output in a store the run records in a local copy of the manifest, in a temporary folder.
+The manifest is downloaded at the beginning and uploaded while the run goes on.
 """
 
 import contextlib
+import platform
 import tempfile
 import threading
 import time
@@ -12,90 +13,98 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from archive_colorizer.errors import OutputError
-from archive_colorizer.location import Address, Place
-from archive_colorizer.output.lock import hold_output
+from archive_colorizer.location import Location, ObjectLocation
+from archive_colorizer.output.lease import RENEWAL_SECONDS, Lease, read_holder
+from archive_colorizer.output.lock import is_alive, lock_output, read_lock_holder
 from archive_colorizer.records.paths import MANIFEST, WORK
-from archive_colorizer.storage.listing_cache import forget
+from archive_colorizer.storage import objects
+from archive_colorizer.storage.object_storage import forget_listings
 
-if TYPE_CHECKING:
-    from archive_colorizer.output.lease import Lease
+SYNC_SECONDS: Final = 30.0
+"""Seconds between uploads of the manifest; more where uploading takes long."""
+_SYNC_FACTOR: Final = 20
+"""The wait is at least so many times as long as the last upload."""
 
-EVERY: Final = 30.0
-"""Seconds between copies of the manifest to the store; more where copying takes long."""
-_SHARE: Final = 20
-"""Copying takes at most one part in so many of the time."""
-
-_UNKEPT: Final = (
+_NO_CONDITIONAL_PUT: Final = (
     "{} does not refuse what exists already: nothing keeps two runs that begin at the same "
     "moment apart, so start only one"
 )
 
 
-def _nothing_to_check() -> None:
+def _do_nothing() -> None:
     """A lock of the kernel is never lost."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class OwnedOutput:
     """An output that no other run writes in.
 
-    folder: where the manifest is.  check: raises OutputError when the output is no longer
-    ours to record in.  keeping: while it lasts, the manifest goes to where it belongs.
-    warning: a sentence about the store, if there is anything to tell.
+    folder: where the manifest is.  check_ownership: raises OutputError when another run may have
+    the output.  sync_manifest: uploads the manifest during the body.  warning: about the store.
     """
 
     folder: Path
-    check: Callable[[], None] = _nothing_to_check
-    keeping: Callable[[], AbstractContextManager[object]] = nullcontext
+    check_ownership: Callable[[], None] = _do_nothing
+    sync_manifest: Callable[[], AbstractContextManager[object]] = nullcontext
     warning: str | None = None
 
 
 @contextmanager
-def hold(output: Place) -> Iterator[Held]:
+def acquire_output(output: Location) -> Iterator[OwnedOutput]:
     """Keep every other run out of the output; raises OutputBusy and OutputError."""
     if isinstance(output, Path):
-        with hold_output(output):
-            yield Held(output)
+        with lock_output(output):
+            yield OwnedOutput(output)
         return
-    forget()
-    with _leased(output) as lease, tempfile.TemporaryDirectory(prefix="colorizer-") as folder:
-        (Path(folder) / WORK).mkdir()
-        keeper = _Keeper(output, Path(folder), lease)
-        warning = None if lease.is_kept else _UNKEPT.format(output)
-        yield Held(Path(folder), keeper.check, keeper.keeping, warning)
-
-
-@contextmanager
-def _leased(output: Address) -> Iterator["Lease"]:
-    from archive_colorizer.output.lease import Lease
-
+    forget_listings()
     try:
-        lease = Lease.take(output)
+        lease = Lease.acquire(output)
     except OSError as error:
         raise OutputError(
-            f"cannot write in {output}: {error.strerror}; mend that or choose another --output"
+            f"cannot write in {output}: {error.strerror}; fix this or choose another --output"
         ) from None
+    warning = None if lease.is_exclusive else _NO_CONDITIONAL_PUT.format(output)
     try:
-        yield lease
+        with tempfile.TemporaryDirectory(prefix="colorizer-") as folder:
+            (Path(folder) / WORK).mkdir()
+            sync = _ManifestSync(output, Path(folder), lease)
+            yield OwnedOutput(Path(folder), sync.check, sync.run, warning)
     finally:
-        # A lease that cannot be given back ends by itself.
+        # A lease that cannot be released expires.
         with contextlib.suppress(OSError):
-            lease.give_back()
+            lease.release()
 
 
-class _Keeper:
-    """Brings the manifest to the store and renews the lease, beside the run."""
+def describe_holder(output: Location) -> str | None:
+    """Describe which run holds the output, without touching its lock.
 
-    def __init__(self, output: Address, folder: Path, lease: "Lease") -> None:
+    The note of a killed run of this host does not count; other hosts cannot be checked.
+    """
+    if isinstance(output, Path):
+        holder = read_lock_holder(output)
+    else:
+        try:
+            holder = read_holder(output)
+        except OSError:
+            return None
+    if holder is None or (holder.host == platform.node() and not is_alive(holder.pid)):
+        return None
+    return str(holder)
+
+
+class _ManifestSync:
+    """Uploads the manifest and renews the lease in threads of their own."""
+
+    def __init__(self, output: ObjectLocation, folder: Path, lease: Lease) -> None:
         self._output = output
         self._manifest = folder / MANIFEST
         self._lease = lease
         self._ended = threading.Event()
         self._sent = 0
-        self._trouble: OSError | None = None
+        self._error: OSError | None = None
 
     def check(self) -> None:
         if self._lease.is_lost:
@@ -103,24 +112,24 @@ class _Keeper:
                 f"another run may have taken over {self._output}, since this one was not heard of "
                 "for too long; what was made is there, run again when no other run is at work"
             )
-        if self._trouble is not None:
-            raise self._error(self._trouble)
+        if self._error is not None:
+            raise self._describe_error(self._error)
 
     @contextmanager
-    def keeping(self) -> Iterator[None]:
-        from archive_colorizer.output.lease import BEAT
-        from archive_colorizer.storage import objects
-
+    def run(self) -> Iterator[None]:
         try:
-            objects.fetch(self._output / MANIFEST, self._manifest)
+            objects.download(self._output / MANIFEST, self._manifest)
             self._sent = self._manifest.stat().st_size
         except FileNotFoundError:
             self._manifest.unlink(missing_ok=True)
         except OSError as error:
-            raise self._error(error) from None
+            raise self._describe_error(error) from None
         threads = [
-            threading.Thread(target=self._repeat, args=how, daemon=True)
-            for how in ((self._lease.renew, BEAT, 0), (self._send, EVERY, _SHARE))
+            threading.Thread(target=self._repeat, args=arguments, daemon=True)
+            for arguments in (
+                (self._lease.renew, RENEWAL_SECONDS, 0),
+                (self._send, SYNC_SECONDS, _SYNC_FACTOR),
+            )
         ]
         for thread in threads:
             thread.start()
@@ -132,24 +141,22 @@ class _Keeper:
                 thread.join()
             self._send_last()
 
-    def _repeat(self, action: Callable[[], None], every: float, share: int) -> None:
-        wait = every
+    def _repeat(self, action: Callable[[], None], seconds: float, factor: int) -> None:
+        wait = seconds
         while not self._ended.wait(wait):
-            begun = time.monotonic()
+            started = time.monotonic()
             try:
                 action()
             except ConnectionError:
-                pass  # The next time; results find that out, too.
+                pass  # The next time will do; deliveries find that out as well.
             except OSError as error:
-                self._trouble = error
-            wait = max(every, share * (time.monotonic() - begun))
+                self._error = error
+            wait = max(seconds, factor * (time.monotonic() - started))
 
     def _send(self) -> None:
-        from archive_colorizer.storage import objects
-
         size = self._manifest.stat().st_size if self._manifest.exists() else 0
         if size > self._sent and not self._lease.is_lost:
-            objects.send(self._manifest, self._output / MANIFEST)
+            objects.upload(self._manifest, self._output / MANIFEST)
             self._sent = size
 
     def _send_last(self) -> None:
@@ -158,10 +165,10 @@ class _Keeper:
                 self._lease.renew()
             self._send()
         except OSError as error:
-            raise self._error(error) from None
+            raise self._describe_error(error) from None
 
-    def _error(self, error: OSError) -> OutputError:
+    def _describe_error(self, error: OSError) -> OutputError:
         return OutputError(
-            f"cannot record in {self._output / MANIFEST}: {error.strerror}; mend that and run "
-            "again, which finds the results that were made"
+            f"cannot record in {self._output / MANIFEST}: {error.strerror}; fix this, then run the "
+            "same command again, which finds the results that were made"
         )

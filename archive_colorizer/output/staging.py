@@ -1,4 +1,4 @@
-"""Drafts: finished files on their way, of which large ones wait on the disk and not in memory."""
+"""Stage finished files until they are delivered: small ones in memory, large ones on disk."""
 
 import io
 import secrets
@@ -7,21 +7,20 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
-from archive_colorizer.errors import OutputError
+from archive_colorizer.storage.atomic import describe_write_error
 
 Content: TypeAlias = bytes | Path
-"""A finished file: its bytes, or where they are until somebody gives them their place."""
+"""A finished file: its bytes, or the path of a temporary file."""
 
 _IN_MEMORY: Final = 32 << 20
-"""Bytes: what is more goes to the disk at once, where it goes in the end all the same."""
+"""Bytes of the largest file that is staged in memory."""
 
 
-def drafted(write: Callable[[BinaryIO], None], size: int, work: str) -> Content:
-    """What `write` puts into an empty open file; it may read and seek in it, too.
+def stage_content(write: Callable[[BinaryIO], None], size: int, work: str) -> Content:
+    """Stage what `write` puts into an empty file, in which it may also read and seek.
 
-    size: about how many bytes that may be.  Many of them go to a new file in the folder `work`;
-    all stay in memory when `work` is empty.  Raises what `write` raises, and OutputError when
-    the folder cannot be written; no file stays then.
+    size: estimated bytes.  work: the folder for large files; without one, all stay in memory.
+    Raises what `write` raises, and OutputError; no file stays then.
     """
     if not work or size <= _IN_MEMORY:
         target = io.BytesIO()
@@ -29,20 +28,18 @@ def drafted(write: Callable[[BinaryIO], None], size: int, work: str) -> Content:
         return target.getvalue()
     path = Path(work, f"{secrets.token_hex(8)}.tmp")
     try:
-        with unless_failed(path), path.open("x+b") as file:
+        with discard_on_error(path), path.open("x+b") as file:
             write(file)
     except OSError as error:
-        if error.errno is None:  # of an encoder that calls its own errors so
+        if error.errno is None:  # Encoders raise such OSErrors of their own.
             raise
-        raise OutputError(
-            f"cannot write {path}: {error.strerror}; mend that and run again"
-        ) from None
+        raise describe_write_error(path, error) from None
     return path
 
 
 @contextmanager
-def unless_failed(content: Content) -> Iterator[None]:
-    """A draft on the disk goes when something is raised in here."""
+def discard_on_error(content: Content) -> Iterator[None]:
+    """Remove a staged file from the disk when the body raises."""
     with ExitStack() as stack:
         if isinstance(content, Path):
             stack.callback(content.unlink, missing_ok=True)
@@ -50,8 +47,8 @@ def unless_failed(content: Content) -> Iterator[None]:
         stack.pop_all()
 
 
-def in_memory(content: Content) -> bytes:
-    """The bytes of a draft, which is not on the disk any more."""
+def load_content(content: Content) -> bytes:
+    """Load a staged file into memory, and remove it from the disk."""
     if isinstance(content, bytes):
         return content
     data = content.read_bytes()
@@ -59,8 +56,8 @@ def in_memory(content: Content) -> bytes:
     return data
 
 
-def size_of(content: Content) -> int:
-    """Bytes; 0 when its file went away, which is found by whoever brings it to its place."""
+def measure_size(content: Content) -> int:
+    """Bytes; 0 when the file is missing, which delivery reports."""
     if isinstance(content, bytes):
         return len(content)
     with suppress(OSError):

@@ -1,106 +1,94 @@
-"""The whole story of a run: from directories of scans to the same directories in color."""
+"""Restore directories of photographs: discover, plan, run the jobs, summarize."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
-from archive_colorizer.discovery.bagit import read_bag, vouched
-from archive_colorizer.discovery.photo_settings import with_own
-from archive_colorizer.discovery.walk import walk
+from archive_colorizer.discovery.bagit import walk_root
+from archive_colorizer.discovery.photo_settings import apply_overrides
 from archive_colorizer.errors import DependencyError, UsageError
 from archive_colorizer.executors.executor import Executor
+from archive_colorizer.image.codecs.header import estimate_picture_memory
 from archive_colorizer.image.metadata.c2pa import check_credentials
-from archive_colorizer.location import Place
+from archive_colorizer.location import Location, ObjectLocation
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.output.ownership import hold
+from archive_colorizer.output.ownership import acquire_output
 from archive_colorizer.output.recovery import open_work
-from archive_colorizer.pipeline.memory import weighed
-from archive_colorizer.pipeline.request import Order
+from archive_colorizer.pipeline.request import RestoreRequest
 from archive_colorizer.pipeline.run_session import (
-    Tell,
-    _workplace,
-    open_painter,
-    open_run,
-    tell_nobody,
+    Notify,
+    build_context,
+    ignore_message,
+    open_ensemble,
+    open_session,
 )
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Source, Unfit
+from archive_colorizer.records.jobs import Job, RejectedEntry, Source
 from archive_colorizer.restore.photo import restore_photos
-from archive_colorizer.run.driver import RunContext, Watch, drive, watch_nothing
+from archive_colorizer.run.driver import OutcomeCallback, ignore_outcome
 from archive_colorizer.run.plan import Step, plan
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
 
+_LARGE_FILE: Final = 1 << 19
+"""Bytes of a file from which its header is read for an estimate of memory."""
+_LARGE_OBJECT: Final = 16 << 20
+"""The same for an object in a store, whose header costs a request."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loan:
-    """What a run gets from whoever starts one after the other; see the inbox module.
+class SharedRun:
+    """Let one of several runs, as a watch starts them, use what outlives it.
 
-    stop: heard since before the run.  executor: whose processes may outlive it.  wanted:
-    which entries it is about; the others are left for a later run and not accounted for.
+    stop: of the caller, which catches signals.  borrow_executor: gets a function that creates
+    an executor, and may return an earlier one.  selects: which entries this run restores; it
+    does not account for others.
     """
 
-    stop: Stop
-    executor: Callable[[Callable[[], Executor]], Executor]
-    wanted: Callable[[Source | Unfit], bool]
+    stop: Stop | None = None
+    borrow_executor: Callable[[Callable[[], Executor]], Executor] = lambda create: create()
+    selects: Callable[[Source | RejectedEntry], bool] = lambda _entry: True
 
 
 def restore_archive(
-    order: Order,
-    watch: Watch = watch_nothing,
-    tell: Tell = tell_nobody,
-    loan: Loan | None = None,
+    request: RestoreRequest,
+    on_outcome: OutcomeCallback = ignore_outcome,
+    notify: Notify = ignore_message,
+    shared: SharedRun = SharedRun(),
 ) -> Summary:
-    """Restore what an order names; the manifest in its output accounts for every file.
+    """Restore the photographs of a request, and account for every file in the manifest.
 
-    `watch` sees every outcome.  Raises what the errors module lists for models, devices,
-    outputs and other runs; never for what one photograph does.
+    Raises ModelError, DeviceError, OutputBusy and OutputError; never for one photograph.
     """
-    _check_libraries(order.recipe)
-    with open_run(order.output, order.recipe, tell, loan.stop if loan else None) as opening:
-        work, folder = open_work(order.output, opening.name)
-        place = _workplace(order, folder, opening.share.threads)
-        hire = partial(opening.executor, place, order.roots)
-        return drive(
-            map(
-                weighed,
-                plan(
-                    filter(loan.wanted if loan else None, _entries(order)),
-                    opening.manifest,
-                    place,
-                    order.retry_failed,
-                    order.redo,
-                ),
-            ),
-            RunContext(
-                executor=loan.executor(hire) if loan else hire(),
-                task=partial(restore_photos, workplace=place),
-                manifest=opening.manifest,
-                work=work,
-                stop=opening.stop,
-                opening=opening.provenance(order.roots, order.command, place),
-                watch=watch,
-                adopted=opening.adopted,
-            ),
+    _check_libraries(request.recipe)
+    with open_session(request, notify, shared.stop) as session:
+        work, folder = open_work(request.output, session.name)
+        context = replace(session.context, work=folder)
+        entries = filter(shared.selects, _find_entries(request))
+        steps = plan(entries, session.manifest, context, request.retry_failed, request.redo)
+        return session.run(
+            map(_estimate_memory, steps),
+            partial(restore_photos, context=context),
+            work,
+            shared.borrow_executor(partial(session.create_executor, request.roots)),
+            on_outcome,
         )
 
 
-def check_ready(order: Order, tell: Tell) -> None:
-    """Raise now what a run of this order would raise before its first file."""
-    _check_libraries(order.recipe)
-    open_painter(order.recipe, tell)
-    with hold(order.output):
+def check_ready(request: RestoreRequest, notify: Notify) -> None:
+    """Raise what a run of this request would raise before its first file."""
+    _check_libraries(request.recipe)
+    open_ensemble(request.recipe, notify)
+    with acquire_output(request.output):
         pass
 
 
-def count_files(roots: Sequence[Place]) -> int:
-    """How many files a run will look at, for its progress; quick, since nothing is opened.
-
-    0 where that is not known: a store would be listed twice.
-    """
+def count_files(roots: Sequence[Location]) -> int:
+    """Count the files that a run will look at, for its progress; 0 if a root is in a store."""
     files = [root for root in roots if isinstance(root, Path)]
     if len(files) < len(roots):
         return 0
@@ -109,15 +97,14 @@ def count_files(roots: Sequence[Place]) -> int:
     )
 
 
-def list_steps(order: Order) -> Iterator[Step]:
-    """What a run of this order would do, and what it would leave; writes nothing."""
-    manifest = Manifest.peek(order.output)
-    place = _workplace(order, "", 1)
-    return plan(_entries(order), manifest, place, order.retry_failed, order.redo)
+def list_steps(request: RestoreRequest) -> Iterator[Step]:
+    """List what a run of this request would do; writes nothing."""
+    manifest, context = Manifest.peek(request.output), build_context(request, threads=1)
+    return plan(_find_entries(request), manifest, context, request.retry_failed, request.redo)
 
 
 def _check_libraries(recipe: Recipe) -> None:
-    """What a recipe needs beyond the plain installation is missed here, not in every file."""
+    """Raise once, and not for every file, if an extra or a certificate is missing."""
     if recipe.luma == "lossless" and find_spec("jpeglib") is None:
         raise DependencyError(
             "--luma lossless needs jpeglib; run: pip install 'archive-colorizer[lossless]'"
@@ -128,15 +115,34 @@ def _check_libraries(recipe: Recipe) -> None:
         check_credentials(Path(recipe.cert), Path(recipe.key))
 
 
-def _entries(order: Order) -> Iterator[Source | Unfit]:
-    return with_own(_found(order), order.recipe, order.overriding)
+def _find_entries(request: RestoreRequest) -> Iterator[Source | RejectedEntry]:
+    entries = (
+        entry
+        for root in request.roots
+        for entry in walk_root(root, root.name if len(request.roots) > 1 else "")
+    )
+    return apply_overrides(entries, request.recipe, request.overriding)
 
 
-def _found(order: Order) -> Iterator[Source | Unfit]:
-    for root in order.roots:
-        prefix = root.name if len(order.roots) > 1 else ""
-        payload = read_bag(root) if isinstance(root, Path) else None
-        if payload is None:
-            yield from walk(root, prefix)
-        else:
-            yield from vouched(walk(payload.folder, prefix), payload, prefix)
+def _estimate_memory(step: Step) -> Step:
+    """Set the memory that a job's pictures take, so that large ones do not run together.
+
+    Opens no small file, unless it has masks: these compress so well that few bytes may be many
+    pixels.
+    """
+    if not isinstance(step, Job):
+        return step
+    source = step.source
+    if not source.beside and _is_small(source):
+        return step
+    companions = (source.location.parent / companion.name for companion in source.beside)
+    paths = (source.location, *companions)
+    return replace(step, memory=sum(estimate_picture_memory(path) for path in paths))
+
+
+def _is_small(source: Source) -> bool:
+    size = source.stamp.size
+    # Building the location of each of a million small files would take too long.
+    return size < _LARGE_FILE or (
+        size < _LARGE_OBJECT and isinstance(source.location, ObjectLocation)
+    )

@@ -1,4 +1,4 @@
-"""What a run over photographs was asked for, checked before anything is read."""
+"""Validate what a run is asked for, before anything is read."""
 
 import os
 from collections.abc import Sequence
@@ -6,64 +6,73 @@ from dataclasses import dataclass
 
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import SourceError, UsageError
-from archive_colorizer.location import Address, Place
-from archive_colorizer.recipe.overrides import NO_OVERRIDES, Overriding
-from archive_colorizer.recipe.recipe import Recipe, check_together
-from archive_colorizer.restore.reference import pinned
-from archive_colorizer.storage.overlap import check_apart, real
-from archive_colorizer.storage.reading import is_object
+from archive_colorizer.location import Location, ObjectLocation
+from archive_colorizer.recipe.overrides import NO_OVERRIDE_RULES, OverrideRules
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe, check_combination
+from archive_colorizer.restore.reference import pin_reference
+from archive_colorizer.storage.overlap import check_no_overlap, resolve_links
+from archive_colorizer.storage.reading import get_storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be restored, where to, and how.
+class RunRequest:
+    """State what a run restores, where to, and how.
 
-    roots: directories, single files, or addresses of either in a store.  With several, each
-    one's results go to a folder of the output that has its name.  redo: the only names to
-    restore, again if need be.  command: the words of the command line, for the manifest.
-    overriding: which settings single photographs may have for themselves.
+    roots: directories, files, or addresses of either in a store.  With several, the results of
+    each go to a folder of the output that has its name.  command: the words of the command
+    line, for the manifest.
     """
 
-    roots: tuple[Place, ...]
-    output: Place
+    roots: tuple[Location, ...]
+    output: Location
     recipe: Recipe
+    film: FilmRecipe | None = None
     retry_failed: bool = False
-    redo: frozenset[str] | None = None
     command: tuple[str, ...] = ()
-    overriding: Overriding = NO_OVERRIDES
 
 
-def place_order(
-    roots: Sequence[Place],
-    output: Place | None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreRequest(RunRequest):
+    """Request the restoration of photographs.
+
+    redo: the only names to restore, even if they are done.  overriding: which settings single
+    photographs may override.
+    """
+
+    redo: frozenset[str] | None = None
+    overriding: OverrideRules = NO_OVERRIDE_RULES
+
+
+def validate_request(
+    roots: Sequence[Location],
+    output: Location | None,
     recipe: Recipe,
     *,
     retry_failed: bool = False,
     redo: frozenset[str] | None = None,
     command: tuple[str, ...] = (),
-    overriding: Overriding = NO_OVERRIDES,
-) -> Order:
-    """An Order whose places are checked, before anything is read.
+    overriding: OverrideRules = NO_OVERRIDE_RULES,
+) -> RestoreRequest:
+    """Validate a request for photographs.
 
-    The output of a single root is by default beside it, with `-colorized` after its name.
-    Raises UsageError for places that overlap, settings that cannot stand together and a reference
-    that is no photograph in color, and SourceError for a root that is not there.
+    The default output of a single root is next to it, with `-colorized` after its name.  Raises
+    UsageError for paths that overlap, settings that exclude each other and a reference that is
+    not a photograph in color, and SourceError for a missing root.
     """
-    there = tuple(real(root) for root in roots)
-    if len({root.name for root in there}) < len(there):
-        raise UsageError("two of the directories have the same name; restore them one by one")
+    real_roots = tuple(resolve_links(root) for root in roots)
+    check_distinct_names(real_roots, "directories")
     if output is None:
-        if len(there) > 1:
+        if len(real_roots) > 1:
             raise UsageError("several directories need an --output to put their results in")
-        output = _beside(there[0])
-    check_apart(there, output)
-    check_together(recipe)
-    for root in there:
-        _check_readable(root)
-    return Order(
-        roots=there,
-        output=real(output),
-        recipe=pinned(recipe),
+        output = choose_default_output(real_roots[0])
+    check_no_overlap(real_roots, output)
+    check_combination(recipe)
+    for root in real_roots:
+        check_readable(root)
+    return RestoreRequest(
+        roots=real_roots,
+        output=resolve_links(output),
+        recipe=pin_reference(recipe),
         retry_failed=retry_failed,
         redo=redo,
         command=command,
@@ -71,21 +80,28 @@ def place_order(
     )
 
 
-def _beside(root: Place) -> Place:
-    """Where results go unless told otherwise."""
-    if isinstance(root, Address):
+def check_distinct_names(roots: Sequence[Location], noun: str) -> None:
+    """Raise UsageError if two roots, which are `noun`, have the same name."""
+    if len({root.name for root in roots}) < len(roots):
+        raise UsageError(f"two of the {noun} have the same name; restore them one by one")
+
+
+def choose_default_output(root: Location) -> Location:
+    """Return the folder next to a root that has `-colorized` after its name."""
+    if isinstance(root, ObjectLocation):
         if not root.key:
             raise UsageError(f"{root} is a whole bucket, which needs an --output for its results")
-        name = root.stem if is_object(root) else root.name
+        name = root.stem if get_storage(root).is_file() else root.name
         return root.parent / f"{name}-colorized"
-    name = root.stem if root.is_file() else root.name
+    name = root.name if root.is_dir() else root.stem
     return root.with_name(f"{name}-colorized")
 
 
-def _check_readable(root: Place) -> None:
-    if isinstance(root, Address):
-        # Asks for what the walk will ask for again: a run that begins must find its scans.
+def check_readable(root: Location) -> None:
+    """Raise SourceError if a root is missing or cannot be read."""
+    if isinstance(root, ObjectLocation):
+        # A store raises when the first entry is listed.
         next(walk(root), None)
     elif not os.access(root, os.R_OK):
-        said = "cannot be read" if root.exists() else "there is no such file or directory"
-        raise SourceError(f"{root}: {said}")
+        problem = "cannot be read" if root.exists() else "there is no such file or directory"
+        raise SourceError(f"{root}: {problem}")

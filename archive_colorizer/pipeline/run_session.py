@@ -1,41 +1,43 @@
-"""How every run begins: the model open, the output held, signals heard, the manifest healed."""
+"""Open a run: check its models, own its output, recover its manifest, catch signals."""
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final, TypeAlias, TypedDict
 from uuid import uuid4
 
 from archive_colorizer._version import __version__
 from archive_colorizer.device import parse_device
-from archive_colorizer.executors.allocation import Share, share_cards, share_cores
+from archive_colorizer.executors.allocation import WorkerAllocation, allocate_cores, allocate_gpus
 from archive_colorizer.executors.cluster.config import Cluster
-from archive_colorizer.executors.environment import yield_to_others
-from archive_colorizer.executors.executor import Executor, open_executor
+from archive_colorizer.executors.environment import lower_priority
+from archive_colorizer.executors.executor import Executor, Task, open_executor
 from archive_colorizer.executors.limits import Limits
-from archive_colorizer.location import Place, place_of
+from archive_colorizer.location import Location
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.model.colorizer import digest_of_model, open_colorizer
-from archive_colorizer.model.ensemble import Painter, painter_with
+from archive_colorizer.model.colorizer import hash_model, open_colorizer
+from archive_colorizer.model.ensemble import Ensemble, build_ensemble
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.model.runtime import CPU
-from archive_colorizer.output.journal import sweep
-from archive_colorizer.output.ownership import hold
-from archive_colorizer.pipeline.request import Order
+from archive_colorizer.output.journal import RecoverableWork, sweep
+from archive_colorizer.output.ownership import acquire_output
+from archive_colorizer.pipeline.request import RunRequest
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.records.jobs import JobContext
 from archive_colorizer.records.outcomes import Provenance
 from archive_colorizer.restore.model_cache import try_models
+from archive_colorizer.run.driver import OutcomeCallback, RunContext, run_jobs
+from archive_colorizer.run.plan import Step
 from archive_colorizer.run.signals import Stop, stop_on_signals
+from archive_colorizer.run.summary import Summary
 
-Tell = Callable[[str], None]
-"""Takes sentences about the run itself."""
-
+Notify: TypeAlias = Callable[[str], None]
+"""Takes messages about the run itself."""
 
 _LIBRARIES: Final = (
     "numpy opencv-python-headless onnxruntime-gpu onnxruntime dask "
@@ -43,149 +45,162 @@ _LIBRARIES: Final = (
 ).split()
 
 
-def tell_nobody(_sentence: str) -> None:
-    """For runs that nobody listens to."""
+def ignore_message(_message: str) -> None:
+    """Ignore messages about the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Painted:
-    """The networks of a run, as Painter tells of them."""
+@dataclass(slots=True, kw_only=True)
+class RunSession:
+    """Hold what a run needs while it may write in its output.
 
-    name: str
-    licence: str
-    provider: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """A run that has begun and may write in its output.
-
-    name: no two runs have the same.  share: who restores.  adopted: how many results of a
-    killed run were found.
+    name: unique.  context: of all jobs, without a work folder.  adopted: how many results of a
+    killed run were recovered, and not yet reported in a Summary.
     """
 
     name: str
-    recipe: Recipe
-    painted: Painted
+    request: RunRequest
+    context: JobContext
+    provenance: Provenance
     manifest: Manifest
     stop: Stop
-    share: Share
+    workers: WorkerAllocation
     adopted: int
-    tell: Tell = tell_nobody
+    notify: Notify
+    _has_provenance: bool = False
 
-    def executor(self, place: Workplace, roots: Sequence[Place]) -> Executor:
-        """A new one, as the recipe asks for, to work at `place` on what is below `roots`."""
-        recipe = self.recipe
+    def run(
+        self,
+        steps: Iterable[Step],
+        task: Task,
+        work: RecoverableWork,
+        executor: Executor,
+        on_outcome: OutcomeCallback,
+    ) -> Summary:
+        """Bring every step to its end and record it; closes the executor and the work folder."""
+        run = RunContext(
+            executor=executor,
+            task=task,
+            manifest=self.manifest,
+            work=work,
+            stop=self.stop,
+            provenance=None if self._has_provenance else self.provenance,
+            on_outcome=on_outcome,
+            adopted=self.adopted,
+        )
+        summary = run_jobs(steps, run)
+        self.adopted = 0
+        self._has_provenance |= bool(summary.done or summary.failed or summary.skipped)
+        return summary
+
+    def create_executor(self, roots: Sequence[Location]) -> Executor:
+        """Create the executor that the recipe asks for; workers must be able to read `roots`."""
+        recipe, workers = self.request.recipe, self.workers
         limits = Limits(recipe.timeout, int(min(recipe.max_memory, 1e6) * 1e9))
         if not recipe.scheduler:
-            share = self.share
-            return open_executor(recipe.executor, share.workers, share.threads, limits, share.team)
-        output = place_of(place.output)
+            return open_executor(recipe.executor, workers, limits)
+        output = self.request.output
         cluster = Cluster(
             scheduler=recipe.scheduler,
             ca=recipe.tls_ca,
             cert=recipe.tls_cert,
             key=recipe.tls_key,
-            # What lies in a store is the same for every worker, or not to be had.
+            # All workers read the same store.
             roots=tuple(root for root in roots if isinstance(root, Path)),
             output=output if isinstance(output, Path) else None,
-            trial=partial(try_models, place),
+            trial=partial(try_models, self.context),
             niceness=recipe.nice,
-            tell=self.tell,
+            notify=self.notify,
         )
-        return open_executor("cluster", recipe.workers, self.share.threads, limits, cluster)
-
-    def provenance(
-        self, roots: Sequence[Place], command: tuple[str, ...], place: Workplace
-    ) -> Provenance:
-        """Who makes the outcomes of this run, and by what means."""
-        film = {} if place.film is None else {"film": place.film.as_dict()}
-        return Provenance(
-            run=self.name,
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
-            version=__version__,
-            command=command,
-            host=platform.node(),
-            roots=tuple(str(root) for root in roots),
-            recipe={**place.recipe.as_dict(), **film},
-            settings=place.settings,
-            model=self.painted.name,
-            model_sha256=place.models_sha256,
-            model_licence=self.painted.licence,
-            # Workers of a cluster may have others; each outcome has its own.
-            provider=self.recipe.scheduler or self.painted.provider,
-            libraries=dict(_versions()),
-        )
+        return open_executor("cluster", workers, limits, cluster)
 
 
 @contextmanager
-def open_run(
-    output: Place, recipe: Recipe, tell: Tell, stop: Stop | None = None
-) -> Iterator[Opening]:
-    """Begin a run of this recipe that writes in `output`; `tell` hears how it begins.
+def open_session(
+    request: RunRequest, notify: Notify, stop: Stop | None = None
+) -> Iterator[RunSession]:
+    """Open a run of the request; `notify` gets warnings about its beginning.
 
-    `stop` is that of a watch, which hears signals already.  Raises ModelError, DeviceError,
-    OutputBusy and OutputError before anything is restored.
+    stop: of a caller that catches signals already.  Raises ModelError, DeviceError, OutputBusy
+    and OutputError before anything is restored.
     """
-    yield_to_others(recipe.nice)
-    painted = _painted(recipe, tell)
-    share = share_machine(recipe, painted.provider)
-    heard = stop_on_signals(budget=recipe.time_budget) if stop is None else nullcontext(stop)
+    recipe = request.recipe
+    lower_priority(recipe.nice)
+    ensemble = open_ensemble(recipe, notify)
+    model, licence, provider = ensemble.name, ensemble.licence, ensemble.provider
+    del ensemble  # The memory of a GPU belongs to the workers.
+    workers = allocate_workers(recipe, provider)
+    stopping = stop_on_signals(budget=recipe.time_budget) if stop is None else nullcontext(stop)
     with (
-        hold(output) as held,
-        heard as stop,
-        held.keeping(),
-        Manifest.open(held.folder, held.check) as manifest,
+        acquire_output(request.output) as output,
+        stopping as stop,
+        output.sync_manifest(),
+        Manifest.open(output.folder, output.check_ownership) as manifest,
     ):
-        for warning in filter(None, (held.warning, manifest.warning)):
-            tell(warning)
-        yield Opening(
-            name=f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}",
-            recipe=recipe,
-            painted=painted,
+        for warning in filter(None, (output.warning, manifest.warning)):
+            notify(warning)
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
+        adopted = sweep(output.folder, manifest)
+        context = build_context(request, workers.threads)
+        yield RunSession(
+            name=name,
+            request=request,
+            context=context,
+            provenance=_build_provenance(name, request, context, model, licence, provider),
             manifest=manifest,
             stop=stop,
-            share=share,
-            adopted=sweep(held.folder, manifest),
-            tell=tell,
+            workers=workers,
+            adopted=adopted,
+            notify=notify,
         )
 
 
-def open_painter(recipe: Recipe, tell: Tell) -> Painter:
-    """The networks of a recipe, open in this process.
+def _build_provenance(
+    name: str, request: RunRequest, context: JobContext, model: str, licence: str, provider: str
+) -> Provenance:
+    film = {} if context.film is None else {"film": context.film.as_dict()}
+    return Provenance(
+        run=name,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=__version__,
+        command=request.command,
+        host=platform.node(),
+        roots=tuple(str(root) for root in request.roots),
+        recipe={**context.recipe.as_dict(), **film},
+        settings=context.settings,
+        model=model,
+        model_sha256=context.models_sha256,
+        model_licence=licence,
+        # Workers of a cluster may have other providers; each outcome names its own.
+        provider=request.recipe.scheduler or provider,
+        libraries=dict(_list_versions()),
+    )
 
-    For a cluster, whose devices are elsewhere, on this machine's CPU.  Raises ModelError,
-    DeviceError, and UsageError for a size that one cannot take.
+
+def open_ensemble(recipe: Recipe, notify: Notify) -> Ensemble:
+    """Open the networks of a recipe in this process; for a cluster on this machine's CPU.
+
+    Raises ModelError, DeviceError, and UsageError for a working size that a model cannot take.
     """
     device = "cpu" if recipe.scheduler else recipe.device
-    names = [recipe.model, *([recipe.merge] if recipe.merge else [])]
-    opened = (
-        open_colorizer(find_model(name), device=device, size=recipe.working_size) for name in names
+    colorizers = (
+        open_colorizer(find_model(name), device=device, size=recipe.working_size)
+        for name in filter(None, (recipe.model, recipe.merge))
     )
-    painter = painter_with(opened, recipe)
-    tell(f"model {painter.name} on {recipe.scheduler or painter.provider}")
-    return painter
+    ensemble = build_ensemble(colorizers, recipe)
+    notify(f"model {ensemble.name} on {recipe.scheduler or ensemble.provider}")
+    return ensemble
 
 
-def _painted(recipe: Recipe, tell: Tell) -> Painted:
-    """What is known of the networks of a recipe; they are closed again.
-
-    The workers open their own, and the memory of a card is theirs.
-    """
-    painter = open_painter(recipe, tell)
-    return Painted(painter.name, painter.licence, painter.provider)
-
-
-def share_machine(recipe: Recipe, provider: str) -> Share:
-    """Who restores: processes with a core each, or one for each card where networks run there."""
+def allocate_workers(recipe: Recipe, provider: str) -> WorkerAllocation:
+    """Allocate processes with a core each, or one for each GPU if networks run there."""
     if recipe.scheduler:
-        return Share(recipe.workers, threads=1)  # beside a thread of somebody's worker
+        return WorkerAllocation(recipe.workers, threads=1)
     if provider == CPU:
-        return share_cores(recipe.workers)
-    return share_cards(recipe.workers, parse_device(recipe.device))
+        return allocate_cores(recipe.workers)
+    return allocate_gpus(recipe.workers, parse_device(recipe.device))
 
 
-def _versions() -> Iterator[tuple[str, str]]:
+def _list_versions() -> Iterator[tuple[str, str]]:
     yield "python", platform.python_version()
     for name in _LIBRARIES:
         try:
@@ -194,18 +209,22 @@ def _versions() -> Iterator[tuple[str, str]]:
             continue
 
 
-def _workplace(order: Order, work: str, threads: int) -> Workplace:
-    return Workplace(
-        output=str(order.output),
-        work=work,
-        recipe=anywhere(order.recipe),
+def build_context(request: RunRequest, threads: int) -> JobContext:
+    """Build the context of all jobs of a request, without a work folder; raises ModelError."""
+    recipe = request.recipe
+    return JobContext(
+        output=str(request.output),
+        work="",
+        # Workers have other working directories.
+        recipe=replace(recipe, cert=_make_absolute(recipe.cert), key=_make_absolute(recipe.key)),
         threads=threads,
-        **models_of(order.recipe),
+        film=request.film,
+        **find_models(recipe),
     )
 
 
-class Models(TypedDict):
-    """The fields of a Workplace that say which networks it has."""
+class ModelFields(TypedDict):
+    """Name the fields of a JobContext that describe its networks."""
 
     model: str
     model_sha256: str
@@ -213,22 +232,17 @@ class Models(TypedDict):
     merge_sha256: str
 
 
-def models_of(recipe: Recipe) -> Models:
-    """The files that a recipe asks for, and their digests; raises ModelError."""
+def find_models(recipe: Recipe) -> ModelFields:
+    """Find the model files of a recipe and their digests; raises ModelError."""
     model = find_model(recipe.model)
     merge = find_model(recipe.merge) if recipe.merge else None
-    return Models(
+    return ModelFields(
         model=str(model),
-        model_sha256=digest_of_model(model),
+        model_sha256=hash_model(model),
         merge=str(merge) if merge else "",
-        merge_sha256=digest_of_model(merge) if merge else "",
+        merge_sha256=hash_model(merge) if merge else "",
     )
 
 
-def anywhere(recipe: Recipe) -> Recipe:
-    """The same for any working directory, as that of a worker on another machine."""
-    return replace(recipe, cert=_absolute(recipe.cert), key=_absolute(recipe.key))
-
-
-def _absolute(file: str) -> str:
+def _make_absolute(file: str) -> str:
     return str(Path(file).absolute()) if file else ""

@@ -1,4 +1,4 @@
-"""Resting: which files below a folder have not changed for a while, so that none is half."""
+"""Find the files below a folder that have not changed for a while, so that none is incomplete."""
 
 import os
 from collections.abc import Mapping
@@ -6,78 +6,77 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from archive_colorizer.records.jobs import Source, Stamp, Unfit
+from archive_colorizer.records.jobs import RejectedEntry, Source, Stamp
 
 _IN_TRANSIT: Final = (".part", ".partial", ".filepart", ".crdownload", ".download", ".tmp", ".temp")
-"""Endings of names under which programs copy before they give a file its own."""
+"""Endings of the temporary names that programs use while they copy a file."""
 
 
 def is_in_transit(name: str) -> bool:
-    """Whether a name is one that a copying program uses meanwhile; rsync begins them with a dot."""
+    """Whether a copying program uses this name temporarily; rsync begins it with a dot."""
     return name.startswith(".") or name.lower().endswith(_IN_TRANSIT)
 
 
-def files_below(folder: Path) -> dict[str, Stamp]:
-    """The stamps of all files below a folder by their paths, but for names in transit.
+def scan_files(folder: Path) -> dict[str, Stamp]:
+    """Return the stamps of all files below a folder by path, except those in transit.
 
-    Links are not followed.  Raises OSError when the folder itself cannot be listed.
+    Does not follow links.  Raises OSError if the folder itself cannot be listed.
     """
-    os.scandir(folder).close()  # os.walk says nothing about it
-    found: dict[str, Stamp] = {}
-    for place, _, names in os.walk(folder):
+    os.scandir(folder).close()  # os.walk would not raise.
+    stamps: dict[str, Stamp] = {}
+    for directory, _, names in os.walk(folder):
         for name in names:
             if not is_in_transit(name):
-                path = f"{place}/{name}"
+                path = f"{directory}/{name}"
                 with suppress(OSError):
-                    found[path] = Stamp.of(os.lstat(path))
-    return found
+                    stamps[path] = Stamp.from_stat(os.lstat(path))
+    return stamps
 
 
-class Resting:
-    """Files that have rested for `settle` seconds, by what was seen of them at each look.
+class StableFiles:
+    """Track which files had the same stamp in all scans of the last `settle` seconds.
 
-    The time is that of the looker: clocks of network disks and dates that a copy keeps say
-    nothing about when it was finished.
+    The dates of files are not used: a copy may keep them, and network disks have other clocks.
     """
 
     def __init__(self, settle: float) -> None:
         self._settle = settle
         self._since: dict[str, tuple[Stamp, float]] = {}
 
-    def look(self, found: Mapping[str, Stamp], now: float) -> None:
-        """Take what is there now; `now` is in seconds of a clock that never goes back."""
+    def update(self, stamps: Mapping[str, Stamp], now: float) -> None:
+        """Add a scan; `now` is in seconds of a monotonic clock."""
         before = self._since
         self._since = {
             path: before[path] if path in before and before[path][0] == stamp else (stamp, now)
-            for path, stamp in found.items()
+            for path, stamp in stamps.items()
         }
 
-    def at_rest(self, now: float) -> dict[str, Stamp]:
-        """Path and stamp of each file that has rested."""
+    def list_stable(self, now: float) -> dict[str, Stamp]:
+        """List path and stamp of each stable file."""
         return {
             path: stamp
             for path, (stamp, since) in self._since.items()
             if now - since >= self._settle
         }
 
-    def seconds_left(self, now: float) -> float | None:
-        """Until the next file may have rested; None when all have."""
-        left = [self._settle - (now - since) for _, since in self._since.values()]
-        return min((one for one in left if one > 0), default=None)
+    def get_seconds_left(self, now: float) -> float | None:
+        """Return the time until the next file may be stable; None if all are."""
+        waits = [self._settle - (now - since) for _, since in self._since.values()]
+        return min((remaining for remaining in waits if remaining > 0), default=None)
 
 
-def may_be_restored(entry: Source | Unfit, at_rest: Mapping[str, Stamp]) -> bool:
-    """Whether an entry of a run is as it was when it had rested, and its own settings rest, too.
+def is_stable(entry: Source | RejectedEntry, stable: Mapping[str, Stamp]) -> bool:
+    """Whether an entry, its companions and its settings files are unchanged since they were stable.
 
-    What is no file, and has no stamp, is accounted for at once.
+    Rejected entries, which have no stamp, always are.
     """
     if is_in_transit(entry.relative.rpartition("/")[2]):
         return False
-    if isinstance(entry, Unfit):
+    if isinstance(entry, RejectedEntry):
         return True
-    if any(f"{entry.root}/{one}" not in at_rest for one in entry.overrides):
+    if any(f"{entry.root}/{settings}" not in stable for settings in entry.overrides):
         return False
-    place = f"{entry.root}/{entry.relative}"
-    folder = place.rpartition("/")[0]
-    beside = all(at_rest.get(f"{folder}/{one.name}") == one.stamp for one in entry.beside)
-    return beside and at_rest.get(place) == entry.stamp
+    path = f"{entry.root}/{entry.relative}"
+    folder = path.rpartition("/")[0]
+    stamps = {path: entry.stamp, **{f"{folder}/{file.name}": file.stamp for file in entry.beside}}
+    return all(stable.get(path) == stamp for path, stamp in stamps.items())

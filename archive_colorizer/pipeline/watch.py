@@ -1,216 +1,248 @@
-"""The whole story of a watch: what has come to rest in a folder is restored, run by run."""
+"""Watch a folder, and restore files once they are stable, run by run."""
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from archive_colorizer.errors import ArchiveColorizerError, OutputBusy, OutputError, SourceError
-from archive_colorizer.executors.executor import Executor, KeptExecutor
-from archive_colorizer.location import on_disk
-from archive_colorizer.pipeline.file_events import Bell
-from archive_colorizer.pipeline.photos import Loan, check_ready, restore_archive
-from archive_colorizer.pipeline.request import Order
-from archive_colorizer.pipeline.run_session import Tell
-from archive_colorizer.pipeline.settled_files import Resting, files_below, may_be_restored
+from archive_colorizer.executors.executor import Executor, ReusedExecutor
+from archive_colorizer.location import require_path
+from archive_colorizer.pipeline.photos import SharedRun, check_ready, restore_archive
+from archive_colorizer.pipeline.request import RestoreRequest
+from archive_colorizer.pipeline.run_session import Notify
+from archive_colorizer.pipeline.settled_files import StableFiles, is_stable, scan_files
 from archive_colorizer.records.jobs import Stamp
-from archive_colorizer.run.driver import Watch
+from archive_colorizer.run.driver import OutcomeCallback
 from archive_colorizer.run.signals import Stop, stop_on_signals
 from archive_colorizer.run.summary import Summary
 
-_BREATH: Final = 1.0
-"""Seconds between two looks at least: a copy rings with every block that it writes."""
-_LOOKS: Final = 4
-"""Times that a look took, between two: a large tree is not looked at all the time."""
-_GLANCE: Final = 5.0
-"""Seconds after which it is seen that the folder itself went or came."""
-_SURELY: Final = 300.0
-"""Seconds between two looks at most: a ring may be missed."""
-_WITHOUT_BELL: Final = 30.0
-"""The same where the system does not tell of changes."""
-_KEPT: Final = 3600.0
-"""Seconds after which worker processes are exchanged for new ones, however much comes."""
+_MIN_INTERVAL: Final = 1.0
+"""Seconds between two scans at least: a copy reports a change for every block it writes."""
+_SCAN_FACTOR: Final = 4
+"""A pause between scans takes at least this many times as long as the last scan."""
+_FOLDER_CHECK: Final = 5.0
+"""Seconds between checks whether the folder itself was removed or mounted."""
+_MAX_INTERVAL: Final = 300.0
+"""Seconds between two scans at most: the system may lose a change."""
+_POLL_INTERVAL: Final = 30.0
+"""The same if the system does not report changes."""
+_MAX_EXECUTOR_AGE: Final = 3600.0
+"""Seconds after which worker processes are replaced."""
 _PAUSE, _LONGEST_PAUSE = 60.0, 900.0
-"""Seconds before a run that could not do its work is tried again; they double each time."""
+"""Seconds before a failed run is tried again; they double each time."""
+_STOP_CHECK: Final = 500
+"""Milliseconds after which a wait looks for a stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inbox:
-    """A folder to watch, and what to do with what comes in.
+class WatchRequest:
+    """Request a watch over a folder, which is the only root of `run`.
 
-    order: has this folder as its only root.  settle: seconds that a file must not have
-    changed for.  poll: seconds between looks, for disks whose changes the system does not
-    tell; 0 listens to the system.  linger: seconds that the worker processes are kept for
-    files that come soon after.
+    settle: seconds for which a file must stay the same.  poll: seconds between scans, 0 to rely
+    on changes that the system reports.  linger: seconds that idle worker processes are kept.
     """
 
-    order: Order
+    run: RestoreRequest
     settle: float = 10.0
     poll: float = 0.0
     linger: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
-    """Who hears of a watch: of each outcome, of the watch itself, and of the end of each run.
+class WatchCallbacks:
+    """Report a watch; `on_run_end` gets the summary of a run, or the error that ended it."""
 
-    `ended` gets the run's summary, or the error that it ended with.
+    on_outcome: OutcomeCallback
+    notify: Notify
+    on_run_end: Callable[[Summary | ArchiveColorizerError], None]
+
+
+def watch_folder(request: WatchRequest, callbacks: WatchCallbacks) -> int:
+    """Restore files as they arrive; returns the signal that ended the watch, 0 for its budget.
+
+    Tries a run again if the folder is away, the disk is full or another run holds the output.
+    Raises other errors as `restore_archive` does, and at first also OutputError and OutputBusy.
     """
-
-    watch: Watch
-    tell: Tell
-    ended: Callable[[Summary | ArchiveColorizerError], None]
-
-
-def keep_watch(inbox: Inbox, listener: Listener) -> int:
-    """Restore what comes into the folder, run by run, and return the signal that ended it.
-
-    0 is the end of the recipe's time budget.  Nothing that a file does ends it.  Runs that
-    cannot work because the folder is away, the disk is full or another run holds the output
-    are tried again, later and later.  Raises what else `restore_archive` raises, and before
-    anything is awaited also OutputError and OutputBusy.
-    """
-    with stop_on_signals(budget=inbox.order.recipe.time_budget) as stop:
-        check_ready(inbox.order, listener.tell)
-        with Bell(stop) as bell:
-            vigil = _Vigil(inbox, listener, stop, bell)
-            try:
-                while not stop.asked:
-                    vigil.look()
-                    if vigil.is_due():
-                        vigil.restore()
-                    vigil.wait()
-            finally:
-                vigil.send_home()
+    with stop_on_signals(budget=request.run.recipe.time_budget) as stop:
+        check_ready(request.run, callbacks.notify)
+        loop = _WatchLoop(request, callbacks, stop)
+        try:
+            while not stop.is_requested:
+                loop.scan()
+                if loop.is_due():
+                    loop.restore()
+                loop.wait()
+        finally:
+            loop.close()
     return stop.signal or 0
 
 
-class _Vigil:
-    """A watch on its way."""
+class FolderWatcher:
+    """Watch a folder at any depth; collects changes from `start` on, so that none is lost."""
 
-    def __init__(self, inbox: Inbox, listener: Listener, stop: Stop, bell: Bell) -> None:
-        self._inbox = inbox
-        self._folder = on_disk(inbox.order.roots[0])
-        self._listener = listener
+    def __init__(self, stop: Stop) -> None:
         self._stop = stop
-        self._bell = bell
-        self._resting = Resting(inbox.settle)
+        self._changes: Generator[object] | None = None
+
+    def start(self, folder: Path) -> str | None:
+        """Start to watch; returns the reason if the system does not report changes there."""
+        from watchfiles import watch
+
+        self.stop()
+        changes = watch(folder, watch_filter=None, rust_timeout=_STOP_CHECK, yield_on_timeout=True)
+        try:
+            next(changes)  # The generator watches from its first step on.
+        except (OSError, RuntimeError) as error:
+            return getattr(error, "strerror", None) or str(error)
+        self._changes = changes
+        return None
+
+    def stop(self) -> None:
+        """Stop watching."""
+        changes, self._changes = self._changes, None
+        if changes is not None:
+            changes.close()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a change, the end of the seconds or a stop; returns whether there was one."""
+        end = time.monotonic() + seconds
+        while not self._stop.is_requested and (remaining := end - time.monotonic()) > 0:
+            if self._changes is None:
+                time.sleep(min(remaining, _STOP_CHECK / 1000))
+            elif next(self._changes):
+                return True
+        return False
+
+
+class _WatchLoop:
+    def __init__(self, request: WatchRequest, callbacks: WatchCallbacks, stop: Stop) -> None:
+        self._request = request
+        self._folder = require_path(request.run.roots[0])
+        self._callbacks = callbacks
+        self._stop = stop
+        self._notify = callbacks.notify
+        self._watcher = FolderWatcher(stop)
+        self._files = StableFiles(request.settle)
         self._restored: dict[str, Stamp] = {}
-        self._at_rest: dict[str, Stamp] = {}
-        self._looked = False
-        self._look_took = 0.0
-        # Which folder there is: another may come in its place, by a mount for example.
-        self._there: os.stat_result | None = None
-        self._hears = False
-        self._executor: KeptExecutor | None = None
-        self._hired = self._idle_since = 0.0
+        self._stable: dict[str, Stamp] = {}
+        self._has_scanned = False
+        self._scan_seconds = 0.0
+        # Another folder may take its place, by a mount for example.
+        self._folder_status: os.stat_result | None = None
+        self._has_events = False
+        self._executor: ReusedExecutor | None = None
+        self._executor_since = self._idle_since = 0.0
         self._pause = _PAUSE
         self._not_before = 0.0
 
-    def look(self) -> None:
-        """See what is there; a folder that is away is awaited."""
-        begun = time.monotonic()
+    def scan(self) -> None:
+        """Find the stable files; none while the folder is away."""
+        start = time.monotonic()
         try:
-            there = self._folder.stat()
-            if self._there is None or not os.path.samestat(there, self._there):
-                self._arrive(there)
-            found = files_below(self._folder)
+            status = self._folder.stat()
+            if self._folder_status is None or not os.path.samestat(status, self._folder_status):
+                self._start_watching(status)
+            stamps = scan_files(self._folder)
         except OSError as error:
-            if self._there is not None or not self._looked:
-                self._tell(f"{self._folder} cannot be read ({error.strerror}); waiting for it")
-                self._bell.take_down()
-            self._there, self._hears, found = None, False, {}
-        self._looked = True
+            if self._folder_status is not None or not self._has_scanned:
+                self._notify(f"{self._folder} cannot be read ({error.strerror}); waiting for it")
+                self._watcher.stop()
+            self._folder_status, self._has_events, stamps = None, False, {}
+        self._has_scanned = True
         now = time.monotonic()
-        self._look_took = now - begun
-        self._resting.look(found, now)
-        self._at_rest = self._resting.at_rest(now)
+        self._scan_seconds = now - start
+        self._files.update(stamps, now)
+        self._stable = self._files.list_stable(now)
 
-    def _arrive(self, there: os.stat_result) -> None:
-        if self._looked and self._there is None:
-            self._tell(f"{self._folder} is back")
-        self._there = there
-        if self._inbox.poll:
+    def _start_watching(self, status: os.stat_result) -> None:
+        if self._has_scanned and self._folder_status is None:
+            self._notify(f"{self._folder} is back")
+        self._folder_status = status
+        if self._request.poll:
             return
-        reason = self._bell.hang(self._folder)
-        self._hears = reason is None
+        reason = self._watcher.start(self._folder)
+        self._has_events = reason is None
         if reason:
-            self._tell(
+            self._notify(
                 f"the system does not tell of changes in {self._folder} ({reason}); "
-                f"looking every {_WITHOUT_BELL:g} s, or as --poll says"
+                f"looking every {_POLL_INTERVAL:g} s, or as --poll says"
             )
 
     def is_due(self) -> bool:
-        """Whether something has come to rest that no run has seen as it is."""
-        if time.monotonic() < self._not_before or self._stop.asked:
+        """Whether there is a stable file that no run has seen in this state."""
+        if time.monotonic() < self._not_before or self._stop.is_requested:
             return False
-        return any(self._restored.get(path) != stamp for path, stamp in self._at_rest.items())
+        return any(self._restored.get(path) != stamp for path, stamp in self._stable.items())
 
     def restore(self) -> None:
-        """A run over all that rests; what earlier runs have settled costs it a look each."""
-        at_rest = self._at_rest
-        loan = Loan(
+        """Run over all stable files; those that are done already only cost a check."""
+        stable = self._stable
+        shared = SharedRun(
             stop=self._stop,
-            executor=self._lend,
-            wanted=partial(may_be_restored, at_rest=at_rest),
+            borrow_executor=self._borrow_executor,
+            selects=partial(is_stable, stable=stable),
         )
         try:
-            ended: Summary | ArchiveColorizerError = restore_archive(
-                self._inbox.order, self._listener.watch, self._tell, loan
+            result: Summary | ArchiveColorizerError = restore_archive(
+                self._request.run, self._callbacks.on_outcome, self._notify, shared
             )
-            self._restored, self._pause = at_rest, _PAUSE
+            self._restored, self._pause = stable, _PAUSE
         except (SourceError, OutputError, OutputBusy) as error:
-            self._tell(f"{error}; trying again in {self._pause:g} s")
+            self._notify(f"{error}; trying again in {self._pause:g} s")
             self._not_before = time.monotonic() + self._pause
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-            ended = error
-        self._stop.unshield()
+            result = error
+        self._stop.is_protected = False
         self._idle_since = time.monotonic()
-        self._listener.ended(ended)
+        self._callbacks.on_run_end(result)
 
-    def _lend(self, hire: Callable[[], Executor]) -> Executor:
-        if time.monotonic() - self._hired >= _KEPT:
-            self.send_home()
+    def _borrow_executor(self, create: Callable[[], Executor]) -> Executor:
+        if time.monotonic() - self._executor_since >= _MAX_EXECUTOR_AGE:
+            self.stop_workers()
         if self._executor is None:
-            self._executor = KeptExecutor(hire())
-            self._hired = time.monotonic()
+            self._executor = ReusedExecutor(create())
+            self._executor_since = time.monotonic()
         return self._executor
 
-    def send_home(self) -> None:
-        """End the worker processes, until something comes again."""
+    def stop_workers(self) -> None:
+        """End the worker processes until the next run."""
         executor, self._executor = self._executor, None
         if executor is not None:
             executor.end()
 
+    def close(self) -> None:
+        """Stop to watch, and end the worker processes."""
+        self._watcher.stop()
+        self.stop_workers()
+
     def wait(self) -> None:
-        """Until it is worth to look again."""
+        """Wait until the next scan is due."""
         now = time.monotonic()
-        if self._executor is not None and now - self._idle_since >= self._inbox.linger:
-            self.send_home()
-        often = self._inbox.poll or (_SURELY if self._hears else _WITHOUT_BELL)
-        waits = [often, self._resting.seconds_left(now)]
+        if self._executor is not None and now - self._idle_since >= self._request.linger:
+            self.stop_workers()
+        interval = self._request.poll or (_MAX_INTERVAL if self._has_events else _POLL_INTERVAL)
+        waits = [interval, self._files.get_seconds_left(now)]
         if self._executor is not None:
-            waits.append(self._inbox.linger - (now - self._idle_since))
+            waits.append(self._request.linger - (now - self._idle_since))
         if self._not_before > now:
             waits.append(self._not_before - now)
-        wait = min(one for one in waits if one is not None)
-        breath = max(min(_BREATH, self._inbox.settle / 4), _LOOKS * self._look_took)
-        time.sleep(breath)
-        end = now + (_GLANCE if self._there is None else wait)
-        while not self._stop.asked and (left := end - time.monotonic()) > 0:
-            if self._bell.wait(min(left, _GLANCE)) or self._is_away():
+        wait = min(seconds for seconds in waits if seconds is not None)
+        shortest = min(_MIN_INTERVAL, self._request.settle / 4)
+        time.sleep(max(shortest, _SCAN_FACTOR * self._scan_seconds))
+        end = now + (_FOLDER_CHECK if self._folder_status is None else wait)
+        while not self._stop.is_requested and (remaining := end - time.monotonic()) > 0:
+            if self._watcher.wait(min(remaining, _FOLDER_CHECK)) or self._is_away():
                 return
 
     def _is_away(self) -> bool:
-        """Whether the folder went, of which the system may not tell."""
+        """Whether the folder was removed or replaced, which the system may not report."""
         try:
-            return self._there is not None and not os.path.samestat(
-                self._folder.stat(), self._there
+            return self._folder_status is not None and not os.path.samestat(
+                self._folder.stat(), self._folder_status
             )
         except OSError:
             return True
-
-    def _tell(self, said: str) -> None:
-        self._listener.tell(said)

@@ -1,1 +1,1 @@
-"""Hold everything that a user may choose, from files, presets and options."""
+"""Read, check and explain everything that a user may choose: files, presets and options."""

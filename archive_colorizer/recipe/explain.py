@@ -1,4 +1,4 @@
-"""Recipes that explain themselves: where each setting came from, as TOML, as a JSON schema."""
+"""Explain a recipe: the origin of each setting, as TOML, and everything wrong with a file."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -9,41 +9,38 @@ from typing import Any, Final
 import tomli_w
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.fields import Settings, key_of
+from archive_colorizer.recipe.fields import Settings, get_key
 from archive_colorizer.recipe.files import (
     FILM,
-    NO_TABLES,
     OPTION,
     Layer,
-    layers_of,
+    build_recipe,
+    order_layers,
     read_tables,
-    recipe_of,
 )
-from archive_colorizer.recipe.film_shots import SHOT, ShotSettings, shot_settings
+from archive_colorizer.recipe.film_shots import SHOT, ShotSettings, parse_shots
 from archive_colorizer.recipe.overrides import (
-    SETTINGS,
+    OVERRIDES_FILE,
     check_override,
-    glob_overrides,
+    parse_glob_overrides,
     parse_tables,
 )
 from archive_colorizer.recipe.presets import LOOK, PRESETS
-from archive_colorizer.recipe.recipe import FilmRecipe, Recipe, check_together
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe, check_combination
 
 DEFAULT: Final = "default"
-_COLUMN: Final = 44
-"""Where the origins begin in TOML."""
+_COMMENT_COLUMN: Final = 44
+"""Comments with origins begin here in TOML."""
 
-_OF_TRAINING: Final = frozenset({"network", "objective", "phases"})
-
-_TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", tuple: "array"}
+_TRAINING_KEYS: Final = frozenset({"network", "objective", "phases"})
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
-    """Settings in effect, and who decided each.
+class TracedSettings:
+    """Hold the effective settings and their origins.
 
-    `origins` and `film_origins` hold, by setting, DEFAULT, the path of a file, or OPTION;
-    `shots` are the file's settings for single shots of a film.
+    `origins` and `film_origins` hold DEFAULT, the path of a file, or OPTION for each setting;
+    `shots` are the settings of the file for single shots of a film.
     """
 
     recipe: Recipe
@@ -52,8 +49,8 @@ class Traced:
     film_origins: dict[str, str]
     shots: tuple[ShotSettings, ...] = ()
 
-    def tables(self) -> Iterator[tuple[str, Settings, dict[str, str]]]:
-        """Name (empty for the first), settings and origins of each table of a recipe file."""
+    def iterate_tables(self) -> Iterator[tuple[str, Settings, dict[str, str]]]:
+        """Yield name (empty for the first), settings and origins of each table of a recipe file."""
         yield "", self.recipe, self.origins
         yield FILM, self.film, self.film_origins
 
@@ -62,116 +59,108 @@ def trace(
     file: Path | None,
     options: Mapping[str, object],
     film_options: Mapping[str, object],
-    between: Sequence[Layer] = (),
-) -> Traced:
-    """The settings that a run with this recipe file and these options has.
+    photo_layers: Sequence[Layer] = (),
+) -> TracedSettings:
+    """Return the settings of a run with this recipe file and these options.
 
-    between: what one photograph has for itself, to tell its settings.  Raises UsageError as
-    the run would.
+    photo_layers: overrides of one photograph.  Raises the UsageError of the run.
     """
-    tables = NO_TABLES if file is None else read_tables(file)
+    tables = read_tables(file)
     origin = f"recipe {file}"
-    layers = layers_of((origin, tables.photo), options, between)
-    of_film: list[Layer] = [(f"{origin}, [{FILM}]", tables.film), (OPTION, film_options)]
-    return Traced(
-        recipe_of(layers),
-        FilmRecipe().changed(tables.film, of_film[0][0]).changed(film_options, OPTION),
-        origins_of(Recipe, layers),
-        origins_of(FilmRecipe, [(origin, tables.film), of_film[1]]),
-        shot_settings(tables.shots, f"{origin}, "),
+    layers = order_layers((origin, tables.photo), options, photo_layers)
+    film_layers: list[Layer] = [(f"{origin}, [{FILM}]", tables.film), (OPTION, film_options)]
+    return TracedSettings(
+        build_recipe(layers),
+        FilmRecipe().apply(tables.film, film_layers[0][0]).apply(film_options, OPTION),
+        find_origins(Recipe, layers),
+        find_origins(FilmRecipe, [(origin, tables.film), film_layers[1]]),
+        parse_shots(tables.shots, f"{origin}, "),
     )
 
 
-def origins_of(kind: type[Settings], layers: Sequence[Layer]) -> dict[str, str]:
-    """Who decided each setting, by its name: DEFAULT, a file, OPTION, or `preset NAME`."""
-    origins = {key_of(one): DEFAULT for one in fields(kind)}
-    for origin, given in layers:
-        preset = PRESETS.get(str(given.get("preset")))
+def find_origins(kind: type[Settings], layers: Sequence[Layer]) -> dict[str, str]:
+    """Return the origin of each setting: DEFAULT, a file, OPTION, or `preset NAME`."""
+    origins = {get_key(setting): DEFAULT for setting in fields(kind)}
+    for origin, values in layers:
+        preset = PRESETS.get(str(values.get("preset")))
         if preset is not None:
-            said = f"preset {given['preset']}"
-            origins |= {key: said if key in preset else DEFAULT for key in LOOK}
-        origins |= dict.fromkeys(given, origin.removeprefix("recipe "))
+            preset_origin = f"preset {values['preset']}"
+            origins |= {key: preset_origin if key in preset else DEFAULT for key in LOOK}
+        origins |= dict.fromkeys(values, origin.removeprefix("recipe "))
     return origins
 
 
-def as_toml(traced: Traced, only_changed: bool = False) -> str:
-    """A recipe file with these settings and, as comments, their origins.
+def render_toml(traced: TracedSettings, only_changed: bool = False) -> str:
+    """Write a recipe file with these settings and their origins as comments.
 
-    `only_changed` leaves out what is as by default; the file means the same.
+    `only_changed` leaves out defaults, which does not change the meaning of the file.
     """
     lines: list[str] = []
-    for table, settings, origins in traced.tables():
+    for table, settings, origins in traced.iterate_tables():
         chosen = [name for name in origins if not (only_changed and origins[name] == DEFAULT)]
         if table and chosen:
             lines += ["", f"[{table}]"]
-        lines += _lines(settings.as_dict(), chosen, origins)
+        lines += _render_table(settings.as_dict(), chosen, origins)
     for shot in traced.shots:
-        own = tomli_w.dumps({"frame": shot.frame, **shot.chosen}).splitlines()
-        lines += ["", SHOT, *own]
+        shot_lines = tomli_w.dumps({"frame": shot.frame, **shot.chosen}).splitlines()
+        lines += ["", SHOT, *shot_lines]
     return "\n".join([*lines, ""])
 
 
-def _lines(
+def _render_table(
     values: Mapping[str, object], chosen: Sequence[str], origins: Mapping[str, str]
 ) -> Iterator[str]:
-    """Settings in TOML, those that are tables themselves at the end."""
-    for name in sorted(chosen, key=lambda name: bool(_rows(values[name]))):
-        told = f"# {_plain(origins[name])}"
-        rows = _rows(values[name])
+    """Yield settings in TOML, with those that are tables at the end."""
+    for name in sorted(chosen, key=lambda name: bool(_list_rows(values[name]))):
+        comment = f"# {_make_printable(origins[name])}"
+        rows = _list_rows(values[name])
         if rows:
             for row in rows:
-                yield from ("", f"{f'[[{name}]]':{_COLUMN}}  {told}")
+                yield from ("", f"{f'[[{name}]]':{_COMMENT_COLUMN}}  {comment}")
                 yield tomli_w.dumps(row).strip()
         else:
-            said = tomli_w.dumps({name: values[name]}).strip()
-            yield f"{said:{_COLUMN}}  {told}"
+            assignment = tomli_w.dumps({name: values[name]}).strip()
+            yield f"{assignment:{_COMMENT_COLUMN}}  {comment}"
 
 
-def _rows(value: object) -> list[dict[str, Any]]:
-    """The tables of a setting that has some."""
+def _list_rows(value: object) -> list[dict[str, Any]]:
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
-def _plain(text: str) -> str:
-    """A path that can stand in a comment: no line ends there."""
-    return "".join(one if one.isprintable() else "?" for one in text)
+def _make_printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def faults_of(file: Path) -> list[str]:
-    """All that is wrong with a recipe file, a sentence each; a run would tell the first only.
+def find_faults(file: Path) -> list[str]:
+    """Return everything that is wrong with a recipe or override file, one sentence each.
 
-    Files of settings for single photographs and folders are held to what these may say.
-
-    Raises UsageError when the file cannot be read or is no TOML.
+    A run stops at the first fault.  Raises UsageError when the file cannot be read or is no TOML.
     """
     tables = read_tables(file)
-    if file.name == SETTINGS or file.name.endswith(f".{SETTINGS}"):
-        given = parse_tables(file.read_bytes(), str(file))
+    if file.name == OVERRIDES_FILE or file.name.endswith(f".{OVERRIDES_FILE}"):
+        settings = parse_tables(file.read_bytes(), str(file))
         return [
             fault
-            for name, value in given.items()
-            for fault in _faults(partial(check_override, {name: value}, name))
+            for name, value in settings.items()
+            for fault in _collect_faults(partial(check_override, {name: value}, name))
         ]
-    if _OF_TRAINING & set(tables.photo):
+    if _TRAINING_KEYS & set(tables.photo):
         return ["this is a recipe for training, which `archive-colorize train` checks itself"]
     faults: list[str] = []
-    for kind, table, origin in (
-        (Recipe, tables.photo, ""),
-        (FilmRecipe, tables.film, f"[{FILM}] "),
-    ):
-        for name, value in table.items():
-            faults += _faults(partial(kind().changed, {name: value}, f"{origin}{name}"))
+    for name, value in tables.photo.items():
+        faults += _collect_faults(partial(Recipe().apply, {name: value}, name))
+    for name, value in tables.film.items():
+        faults += _collect_faults(partial(FilmRecipe().apply, {name: value}, f"[{FILM}] {name}"))
     if not faults:
-        faults += _faults(lambda: check_together(Recipe().changed(tables.photo, "")))
+        faults += _collect_faults(lambda: check_combination(Recipe().apply(tables.photo, "")))
     for shot in tables.shots:
-        faults += _faults(partial(shot_settings, [shot], ""))
+        faults += _collect_faults(partial(parse_shots, [shot], ""))
     for override in tables.overrides:
-        faults += _faults(partial(glob_overrides, [override], ""))
+        faults += _collect_faults(partial(parse_glob_overrides, [override], ""))
     return faults
 
 
-def _faults(check: Callable[[], object]) -> list[str]:
-    """What a check has to say, in a list that may be empty."""
+def _collect_faults(check: Callable[[], object]) -> list[str]:
     try:
         check()
     except UsageError as error:

@@ -1,86 +1,79 @@
-"""Recipe files, and in which order the settings of files and options count."""
+"""Read recipe files, and order the settings of files and options by precedence."""
 
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 
 FILM: Final = "film"
-"""The table of settings that only films have."""
+"""The table of settings for films."""
 
 OPTION: Final = "command line"
 _PRESET: Final = frozenset({"preset"})
 
 Layer: TypeAlias = tuple[str, Mapping[str, object]]
-"""Settings and, before them, who gives them."""
+"""The origin of settings, and the settings."""
 
 
-def layers_of(
-    file: Layer, options: Mapping[str, object], between: Sequence[Layer] = ()
+def order_layers(
+    file: Layer, options: Mapping[str, object], photo_layers: Sequence[Layer] = ()
 ) -> list[Layer]:
-    """Whose settings count, the weakest first.
+    """Return the layers of settings, weakest first.
 
-    A preset stands below all others of its file.  One among the options takes the place of
-    the file's, and of those `between`, whose other settings stay.
+    A preset ranks below all other settings of its file.  A preset option replaces the presets
+    of the file and of `photo_layers`, and leaves their other settings.
     """
     chosen = OPTION if "preset" in options else file[0]
     preset = {**file[1], **options}.get("preset")
     lowest: list[Layer] = [] if preset is None else [(chosen, {"preset": preset})]
-    above = [(origin, without(given, _PRESET)) for origin, given in (file, (OPTION, options))]
     if "preset" in options:
-        between = [(origin, without(given, _PRESET)) for origin, given in between]
-    return [*lowest, above[0], *between, above[1]]
+        photo_layers = [(origin, exclude_keys(values, _PRESET)) for origin, values in photo_layers]
+    lowest += [(file[0], exclude_keys(file[1], _PRESET)), *photo_layers]
+    return [*lowest, (OPTION, exclude_keys(options, _PRESET))]
 
 
-def without(given: Mapping[str, object], names: Collection[str]) -> dict[str, object]:
-    """Settings but for those."""
-    return {key: value for key, value in given.items() if key not in names}
+def exclude_keys(values: Mapping[str, object], names: Collection[str]) -> dict[str, object]:
+    """Return the settings without `names`."""
+    return {key: value for key, value in values.items() if key not in names}
 
 
-def recipe_of(layers: Sequence[Layer]) -> Recipe:
-    """The recipe of layers, the weakest first; raises UsageError that begins with the origin."""
+def build_recipe(layers: Sequence[Layer]) -> Recipe:
+    """Apply layers, weakest first; raises UsageError that begins with the origin."""
     recipe = Recipe()
-    for origin, given in layers:
-        recipe = recipe.changed(given, origin)
+    for origin, values in layers:
+        recipe = recipe.apply(values, origin)
     return recipe
 
 
-_NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
-
-
-def load_recipe(path: Path | None, options: Mapping[str, object] = _NO_OPTIONS) -> Recipe:
-    """Read a recipe file, if there is one, below the settings of `options`.
-
-    Raises UsageError that names the file when it cannot be read or is no TOML.
-    """
+def load_recipe(path: Path | None, options: Mapping[str, object] | None = None) -> Recipe:
+    """Return the recipe of a file, if any, and options; raises UsageError that names the file."""
     return load_recipes(path, options)[0]
 
 
 def load_recipes(
-    path: Path | None, options: Mapping[str, object] = _NO_OPTIONS
+    path: Path | None, options: Mapping[str, object] | None = None
 ) -> tuple[Recipe, FilmRecipe]:
-    """Read a recipe file and its table `[film]`; raises as `load_recipe` does."""
-    tables = NO_TABLES if path is None else read_tables(path)
+    """Return the recipe of `load_recipe` and that of the table `[film]`."""
+    tables = read_tables(path)
     origin = f"recipe {path}"
-    recipe = recipe_of(layers_of((origin, tables.photo), options))
-    return recipe, FilmRecipe().changed(tables.film, f"{origin}, [film]")
+    recipe = build_recipe(order_layers((origin, tables.photo), options or {}))
+    return recipe, FilmRecipe().apply(tables.film, f"{origin}, [film]")
 
 
 def read_photo_layer(path: Path | None) -> Layer:
-    """What a recipe file, if there is one, says of photographs, unchecked."""
-    return f"recipe {path}", {} if path is None else read_tables(path).photo
+    """Return the unchecked settings of a recipe file, if any, for photographs."""
+    return f"recipe {path}", read_tables(path).photo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tables:
-    """What stands in a recipe file, unchecked: its settings, and those of its tables.
+class RecipeTables:
+    """Hold the unchecked content of a recipe file.
 
-    film: of `[film]`.  shots: of each `[[film.shot]]`.  overrides: of each `[[override]]`.
+    film: the table `[film]`.  shots: tables `[[film.shot]]`.  overrides: tables `[[override]]`.
     """
 
     photo: dict[str, Any]
@@ -89,24 +82,20 @@ class Tables:
     overrides: list[Any]
 
 
-def read_tables(path: Path) -> Tables:
-    """The tables of a recipe file.
-
-    Raises UsageError that names the file when it cannot be read or is no TOML.
-    """
+def read_tables(path: Path | None) -> RecipeTables:
+    """Read the tables of a recipe file, if any; raises UsageError, which names the file."""
+    if path is None:
+        return RecipeTables({}, {}, [], [])
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        photo = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"recipe {path}: {error}") from None
-    film = given.pop(FILM, {})
+    film = photo.pop(FILM, {})
     if not isinstance(film, dict):
         raise UsageError(f"recipe {path}: film must be a table, [film], not {film!r}")
-    shots, overrides = film.pop("shot", []), given.pop("override", [])
+    shots, overrides = film.pop("shot", []), photo.pop("override", [])
     shot, override = "a shot must be a table, [[film.shot]]", "an [[override]] must be a table"
-    for wanted, tables in ((shot, shots), (override, overrides)):
+    for rule, tables in ((shot, shots), (override, overrides)):
         if not isinstance(tables, list):
-            raise UsageError(f"recipe {path}: {wanted}, not {tables!r}")
-    return Tables(given, film, shots, overrides)
-
-
-NO_TABLES: Final = Tables({}, {}, [], [])
+            raise UsageError(f"recipe {path}: {rule}, not {tables!r}")
+    return RecipeTables(photo, film, shots, overrides)

@@ -1,4 +1,4 @@
-"""What a recipe says of single shots of a film: its tables `[[film.shot]]`."""
+"""Parse the settings of single shots of a film, tables `[[film.shot]]` of a recipe."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.fields import reject_unknown
+from archive_colorizer.recipe.fields import reject_unknown, require_table
 from archive_colorizer.recipe.files import read_tables
 from archive_colorizer.recipe.recipe import Recipe
 
@@ -15,10 +15,7 @@ SHOT: Final = "[[film.shot]]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShotSettings:
-    """Settings for the shot that holds frame `frame` (from 0).
-
-    The rest are as in the Recipe; what is None stays as for the whole film.
-    """
+    """Hold settings for the shot with frame `frame` (from 0); None keeps the film's setting."""
 
     frame: int
     model: str | None = None
@@ -29,31 +26,29 @@ class ShotSettings:
 
     @property
     def chosen(self) -> dict[str, str | float]:
-        """The settings that are given, by name."""
-        every = {one: getattr(self, one) for one in OWN}
-        return {name: value for name, value in every.items() if value is not None}
+        """The settings of this shot, by name."""
+        settings = {key: getattr(self, key) for key in SHOT_KEYS}
+        return {name: value for name, value in settings.items() if value is not None}
 
 
-OWN: Final = tuple(one.name for one in fields(ShotSettings) if one.name != "frame")
+SHOT_KEYS: Final = tuple(field.name for field in fields(ShotSettings) if field.name != "frame")
 
 
 def load_shots(path: Path) -> tuple[ShotSettings, ...]:
-    """Those of a recipe file.  Raises UsageError that names it for what cannot be meant."""
-    return shot_settings(read_tables(path).shots, f"recipe {path}, ")
+    """Read the shots of a recipe file; raises UsageError, which names it."""
+    return parse_shots(read_tables(path).shots, f"recipe {path}, ")
 
 
-def shot_settings(tables: Sequence[object], origin: str) -> tuple[ShotSettings, ...]:
-    """Those of unchecked tables; raises UsageError that begins with `origin`."""
-    return tuple(_one(table, f"{origin}{SHOT}") for table in tables)
+def parse_shots(tables: Sequence[object], origin: str) -> tuple[ShotSettings, ...]:
+    """Check tables `[[film.shot]]`; raises UsageError that begins with `origin`."""
+    return tuple(_parse_shot(table, f"{origin}{SHOT}") for table in tables)
 
 
-def _one(table: object, origin: str) -> ShotSettings:
-    if not isinstance(table, dict):
-        raise UsageError(f"{origin} must be a table, not {table!r}")
-    reject_unknown(table, ("frame", *OWN), origin)
-    own = {name: value for name, value in table.items() if name != "frame"}
-    frame = table.get("frame")
+def _parse_shot(table: object, origin: str) -> ShotSettings:
+    settings = require_table(table, origin)
+    reject_unknown(settings, ("frame", *SHOT_KEYS), origin)
+    frame = settings.pop("frame", None)
     if type(frame) is not int or frame < 0:
         raise UsageError(f"{origin} needs a frame of the shot, as in frame = 120, not {frame!r}")
-    checked = Recipe().changed(own, origin)
-    return ShotSettings(frame=frame, **{name: getattr(checked, name) for name in own})
+    checked = Recipe().apply(settings, origin)
+    return ShotSettings(frame=frame, **{name: getattr(checked, name) for name in settings})

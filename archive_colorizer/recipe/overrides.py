@@ -1,8 +1,8 @@
-"""Overrides: settings of single photographs and folders, over those of the whole run.
+"""Override settings for single photographs and folders.
 
-They stand in tables `[[override]]` of a recipe, for photographs whose path matches, in files
-`colorize.toml`, for a folder and all below it, and in `name.ext.colorize.toml`, for one.
-Recipe < tables < folders, from the outermost < photograph < options of the command.
+Overrides are tables `[[override]]` of a recipe, for photographs whose path matches; files
+`colorize.toml`, for a folder and everything below it; and files `name.ext.colorize.toml`, for
+one photograph.  Precedence: recipe < tables < folders, from the outermost < photograph < options.
 """
 
 import re
@@ -13,186 +13,171 @@ from pathlib import Path
 from typing import Any, Final
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.fields import Settings, plain_of, reject_unknown
-from archive_colorizer.recipe.files import Layer, read_tables, without
-from archive_colorizer.recipe.presets import expanded
-from archive_colorizer.recipe.recipe import DEFAULTS, Recipe, check_together
+from archive_colorizer.recipe.fields import reject_unknown, require_table, to_plain
+from archive_colorizer.recipe.files import Layer, exclude_keys, read_tables
+from archive_colorizer.recipe.presets import expand_preset
+from archive_colorizer.recipe.recipe import DEFAULTS, Recipe, check_combination
 
 TABLE: Final = "[[override]]"
 
+OVERRIDES_FILE: Final = "colorize.toml"
+"""File of settings for a folder; prefixed with the name of a photograph, for that one."""
 
-SETTINGS: Final = "colorize.toml"
-"""The file of settings for a folder; with a photograph's whole name before it, for that one."""
+MAX_FILE_BYTES: Final = 1 << 16
+"""Limit of a file of overrides, which is written by hand."""
 
-
-LARGEST: Final = 1 << 16
-"""Bytes of a file of overrides; nobody writes a longer one by hand."""
-
-
-_OF_PICTURES: Final = frozenset({"preset", "force"})
-
-
-_OF_RUNS: Final = frozenset({"c2pa", "reference_sha256"})
-"""What is checked, or found out, once, before a run begins."""
-
+_PHOTO_KEYS: Final = frozenset({"preset", "force"})
+_RUN_KEYS: Final = frozenset({"c2pa", "reference_sha256"})
+"""Settings that are checked or computed once, before a run begins."""
 
 OVERRIDABLE: Final = tuple(
-    one.name
-    for one in fields(Recipe)
-    if one.name in _OF_PICTURES or (one.metadata["pixels"] and one.name not in _OF_RUNS)
+    setting.name
+    for setting in fields(Recipe)
+    if setting.name in _PHOTO_KEYS or (setting.metadata["pixels"] and setting.name not in _RUN_KEYS)
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
-    """What one photograph has for itself: settings that are not those of the whole run.
+class PhotoOverrides:
+    """Hold the settings of one photograph that differ from those of the run.
 
-    names: of the overrides that say so, the strongest last.  settings: plain values that
-    differ from the run's recipe, of which `run` is the digest.
+    names: of the overrides, strongest last.  settings: plain values.  run: digest of the run's
+    recipe.
     """
 
     names: tuple[str, ...]
     settings: dict[str, object]
     run: str
 
-    def over(self, recipe: Recipe) -> Recipe:
-        """The photograph's recipe, from that of the run."""
-        return Settings.changed(recipe, self.settings, ", ".join(self.names))
+    def apply_to(self, recipe: Recipe) -> Recipe:
+        """Return the recipe of the photograph from that of the run."""
+        return recipe.replace_values(self.settings, ", ".join(self.names))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GlobOverride:
-    """Settings for photographs whose path below the scans matches `glob`."""
+    """Hold settings for photographs whose path below the scans matches `glob`."""
 
     glob: str
-    given: Mapping[str, object]
+    settings: Mapping[str, object]
 
     @property
     def name(self) -> str:
-        """What this is called where it is told which overrides a result has."""
+        """The name of this override in messages and results."""
         return f"{TABLE} {self.glob}"
 
-    def matches(self, relative: str) -> bool:
-        """Whether a path below the scans is meant; see `pattern_of`."""
-        return pattern_of(self.glob).fullmatch(relative) is not None
+    def is_match(self, relative: str) -> bool:
+        """Return whether this path below the scans matches; see `compile_glob`."""
+        return compile_glob(self.glob).fullmatch(relative) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Overriding:
-    """What of a job's settings stands above and below the files of overrides.
-
-    globs: the recipe's tables.  fixed: settings given as options, which nothing overrules.
-    """
+class OverrideRules:
+    """Hold the tables of the recipe, and the names of options, which no override changes."""
 
     globs: tuple[GlobOverride, ...] = ()
     fixed: frozenset[str] = frozenset()
 
 
-NO_OVERRIDES: Final = Overriding()
+NO_OVERRIDE_RULES: Final = OverrideRules()
 
 
-def load_overriding(path: Path | None, options: Mapping[str, object]) -> Overriding:
-    """That of a recipe file, if there is one, and options; raises UsageError that names it."""
-    tables = [] if path is None else read_tables(path).overrides
-    globs = glob_overrides(tables, f"recipe {path}, ")
-    return Overriding(globs=globs, fixed=frozenset(options))
+def load_override_rules(path: Path | None, options: Mapping[str, object]) -> OverrideRules:
+    """Return the rules of a recipe file, if any, and options; raises UsageError that names it."""
+    globs = parse_glob_overrides(read_tables(path).overrides, f"recipe {path}, ")
+    return OverrideRules(globs=globs, fixed=frozenset(options))
 
 
-def glob_overrides(tables: Sequence[object], origin: str) -> tuple[GlobOverride, ...]:
-    """Those of unchecked tables; raises UsageError that begins with `origin`."""
-    return tuple(_glob_override(table, f"{origin}{TABLE}") for table in tables)
+def parse_glob_overrides(tables: Sequence[object], origin: str) -> tuple[GlobOverride, ...]:
+    """Check tables `[[override]]`; raises UsageError that begins with `origin`."""
+    return tuple(_parse_glob_override(table, f"{origin}{TABLE}") for table in tables)
 
 
-def _glob_override(table: object, origin: str) -> GlobOverride:
-    if not isinstance(table, dict):
-        raise UsageError(f"{origin} must be a table, not {table!r}")
-    given: dict[str, Any] = dict(table)
-    glob = given.pop("match", None)
+def _parse_glob_override(table: object, origin: str) -> GlobOverride:
+    settings = require_table(table, origin)
+    glob = settings.pop("match", None)
     if not isinstance(glob, str) or not glob:
         raise UsageError(f"{origin} needs a match, as in match = 'portraits/**', not {glob!r}")
     origin = f"{origin} {glob}"
-    reject_unknown(given, ("match", *DEFAULTS), origin)
-    check_override(given, origin)
-    return GlobOverride(glob, given)
+    reject_unknown(settings, ("match", *DEFAULTS), origin)
+    check_override(settings, origin)
+    return GlobOverride(glob, settings)
 
 
 def parse_override(data: bytes, origin: str) -> dict[str, Any]:
-    """The settings in a file of overrides; raises UsageError that begins with `origin`."""
-    given = parse_tables(data, origin)
-    check_override(given, origin)
-    return given
+    """Parse and check a file of overrides; raises UsageError that begins with `origin`."""
+    settings = parse_tables(data, origin)
+    check_override(settings, origin)
+    return settings
 
 
 def parse_tables(data: bytes, origin: str) -> dict[str, Any]:
-    """What stands in such a file, unchecked; raises UsageError when that is no TOML."""
-    if len(data) > LARGEST:
-        raise UsageError(f"{origin}: longer than {LARGEST} bytes, so no file of settings")
+    """Parse a file of overrides without checking its settings; raises UsageError."""
+    if len(data) > MAX_FILE_BYTES:
+        raise UsageError(f"{origin}: longer than {MAX_FILE_BYTES} bytes, so no file of settings")
     try:
         return tomllib.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{origin}: {error}") from None
 
 
-def check_override(given: Mapping[str, object], origin: str) -> None:
-    """Raise UsageError for what is no setting, no sound one, or one of the whole run."""
-    reject_unknown(given, list(DEFAULTS), origin)
-    for key in given:
+def check_override(settings: Mapping[str, object], origin: str) -> None:
+    """Raise UsageError for an unknown or invalid setting, and for one of the whole run."""
+    reject_unknown(settings, list(DEFAULTS), origin)
+    for key in settings:
         if key not in OVERRIDABLE:
             raise UsageError(
                 f"{origin}: {key} is a setting of the whole run; give it as an option or in the "
                 "recipe"
             )
-    Recipe().changed(given, origin)
+    Recipe().apply(settings, origin)
 
 
-def own_of(recipe: Recipe, overriding: Overriding, layers: Sequence[Layer]) -> Own | None:
-    """What one photograph has for itself, by its overrides from the weakest to the strongest.
+def resolve_overrides(
+    recipe: Recipe, rules: OverrideRules, layers: Sequence[Layer]
+) -> PhotoOverrides | None:
+    """Resolve the overrides of one photograph, weakest first; None if there are none.
 
-    recipe: the whole run's, with its options.  None where nothing overrides.  Raises
-    UsageError for settings that cannot stand together.
+    recipe: of the run, with its options.  Raises UsageError for settings that contradict each
+    other.
     """
     if not layers:
         return None
     effective = recipe
-    for origin, given in layers:
-        # Before its preset is expanded, which an option may stand in for.
-        chosen = without(given, overriding.fixed & {"preset"})
-        free = without(expanded(chosen, DEFAULTS), overriding.fixed)
-        effective = Settings.changed(effective, free, origin)
-    check_together(effective)
+    for origin, settings in layers:
+        # A preset option replaces this preset, so remove it before expanding.
+        chosen = exclude_keys(settings, rules.fixed & {"preset"})
+        free = exclude_keys(expand_preset(chosen, DEFAULTS), rules.fixed)
+        effective = effective.replace_values(free, origin)
+    check_combination(effective)
     differing = {
-        one.name: plain_of(getattr(effective, one.name))
-        for one in fields(Recipe)
-        if getattr(effective, one.name) != getattr(recipe, one.name)
+        setting.name: to_plain(getattr(effective, setting.name))
+        for setting in fields(Recipe)
+        if getattr(effective, setting.name) != getattr(recipe, setting.name)
     }
-    return Own(tuple(origin for origin, _ in layers), differing, recipe.digest())
+    return PhotoOverrides(tuple(origin for origin, _ in layers), differing, recipe.compute_digest())
 
 
-def pattern_of(glob: str) -> re.Pattern[str]:
-    """A glob over whole relative paths with `/`, as a regular expression.
+def compile_glob(glob: str) -> re.Pattern[str]:
+    """Compile a glob over whole relative paths with `/`.
 
-    `*` and `?` stay within one folder, `**` does not and may stand for no folder at all, and
-    `[ab]` or `[!ab]` stand for one character.
+    `*` and `?` match within one folder, `**` matches any number of folders, and `[ab]` or
+    `[!ab]` match one character.
     """
-    written = []
-    at = 0
-    while at < len(glob):
-        found = _PIECE.match(glob, at)
-        piece = found[0] if found else glob[at]
-        if piece.startswith("[") and len(piece) > 1:
-            inside = piece[1:-1].replace("\\", "\\\\").replace("[", "\\[")
-            inside = f"^/{inside[1:]}" if inside.startswith("!") else inside.replace("^", "\\^")
-            written.append(f"[{inside}]")
-        else:
-            written.append(_MEANING.get(piece) or re.escape(piece))
-        at += len(piece)
+    pieces = (_translate_piece(match[0]) for match in _PIECE.finditer(glob))
     try:
-        return re.compile("".join(written), re.DOTALL)
+        return re.compile("".join(pieces), re.DOTALL)
     except re.error:
         return re.compile(re.escape(glob))
 
 
-_PIECE: Final = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^/\]]+\]")
+_PIECE: Final = re.compile(r"\*\*/|\*\*|\*|\?|\[!?[^/\]]+\]|.", re.DOTALL)
+_TRANSLATIONS: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
-_MEANING: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+def _translate_piece(piece: str) -> str:
+    if not piece.startswith("[") or len(piece) == 1:
+        return _TRANSLATIONS.get(piece) or re.escape(piece)
+    inside = piece[1:-1].replace("\\", "\\\\").replace("[", "\\[")
+    inside = f"^/{inside[1:]}" if inside.startswith("!") else inside.replace("^", "\\^")
+    return f"[{inside}]"

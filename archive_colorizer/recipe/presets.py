@@ -1,38 +1,34 @@
-"""Presets: looks that have a name, each a set of ordinary settings.
-
-How they were chosen, with pictures and figures: docs/settings.md.
-"""
+"""Define presets, named sets of settings; docs/settings.md says how they were chosen."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
-PRESETS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
-    {
-        "none": {},
-        "natural": {"strength": 0.9, "strength_shadows": 0.6},
-        "vivid": {"saturation": 1.4, "hue_range": ({"name": "skin", "saturation": 0.85},)},
-        "faded": {"strength": 0.55, "strength_highlights": 0.7},
-        "portrait": {
-            "strength_shadows": 0.6,
-            "strength_highlights": 0.7,
-            "hue_range": ({"name": "skin", "saturation": 0.85, "shift": 4.0},),
-        },
-        "hand-tinted": {"blend": "soft-light", "saturation": 2.0, "strength_shadows": 0.5},
-    }
-)
-"""What each preset sets; all else of the look is as by default."""
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "none": {},
+    "natural": {"strength": 0.9, "strength_shadows": 0.6},
+    "vivid": {"saturation": 1.4, "hue_range": ({"name": "skin", "saturation": 0.85},)},
+    "faded": {"strength": 0.55, "strength_highlights": 0.7},
+    "portrait": {
+        "strength_shadows": 0.6,
+        "strength_highlights": 0.7,
+        "hue_range": ({"name": "skin", "saturation": 0.85, "shift": 4.0},),
+    },
+    "hand-tinted": {"blend": "soft-light", "saturation": 2.0, "strength_shadows": 0.5},
+}
+"""The settings of each preset; the rest of the look is at its defaults."""
 
-LOOK: Final = frozenset(key for one in PRESETS.values() for key in one)
-"""The settings that some preset sets, and so every preset decides."""
+LOOK: Final = frozenset(key for settings in PRESETS.values() for key in settings)
+"""Settings of any preset: each preset decides all of them."""
 
 
-def expanded(given: Mapping[str, object], defaults: Mapping[str, object]) -> dict[str, object]:
-    """What a table of settings means: the look of its preset, then its other settings.
+def expand_preset(
+    settings: Mapping[str, object], defaults: Mapping[str, object]
+) -> dict[str, object]:
+    """Return the look of the preset, overruled by the other settings of the table.
 
-    A name that is no preset is left for the check of settings to refuse.
+    An unknown preset is left for the check of settings to refuse.
     """
-    name = given.get("preset")
+    name = settings.get("preset")
     if not isinstance(name, str) or name not in PRESETS:
-        return dict(given)
-    return {**{key: defaults[key] for key in LOOK}, **PRESETS[name], **given}
+        return dict(settings)
+    return {**{key: defaults[key] for key in LOOK}, **PRESETS[name], **settings}

@@ -1,4 +1,4 @@
-"""What a recipe file may hold, as a JSON schema for editors."""
+"""Build the JSON schema of recipe files, for editors."""
 
 import inspect
 import re
@@ -6,43 +6,38 @@ from dataclasses import fields
 from typing import Any, Final
 
 from archive_colorizer import device
-from archive_colorizer.recipe.fields import PATTERN, Settings, key_of, plain_of
+from archive_colorizer.recipe.color_hints import COLOR_PATTERN
+from archive_colorizer.recipe.fields import (
+    DURATION_PATTERN,
+    Settings,
+    get_choices,
+    get_key,
+    to_plain,
+)
 from archive_colorizer.recipe.files import FILM
-from archive_colorizer.recipe.film_shots import OWN
-from archive_colorizer.recipe.hue_ranges import NAMED, HueRange
+from archive_colorizer.recipe.film_shots import SHOT_KEYS
+from archive_colorizer.recipe.hue_ranges import NAMED_RANGES, HueRange
 from archive_colorizer.recipe.overrides import OVERRIDABLE
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 
 _TYPES: Final = {bool: "boolean", int: "integer", float: "number", str: "string", tuple: "array"}
 
 
-def schema() -> dict[str, Any]:
-    """A JSON schema (draft 7, which editors of TOML read) of recipe files."""
-    film = _schema_of(FilmRecipe)
-    photo = _schema_of(Recipe)
-    known = {name: photo["properties"][name] for name in OWN}
-    photo["properties"]["hue_range"]["items"] = _schema_of_ranges()
+def build_schema() -> dict[str, Any]:
+    """Return a JSON schema (draft 7, which editors of TOML read) of recipe files."""
+    film = _build_settings_schema(FilmRecipe)
+    photo = _build_settings_schema(Recipe)
+    shot_properties = {name: photo["properties"][name] for name in SHOT_KEYS}
+    photo["properties"]["hue_range"]["items"] = _build_hue_range_schema()
     _constrain_hints(photo["properties"]["hint"]["items"])
     film["properties"]["shot"] = {
-        "type": "array",
         "description": "Settings for the shot that holds a frame, counted from 0.",
-        "items": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["frame"],
-            "properties": {"frame": {"type": "integer", "minimum": 0}, **known},
-        },
+        **_build_rows_schema({"frame": {"type": "integer", "minimum": 0}}, shot_properties),
     }
     overridable = {name: photo["properties"][name] for name in OVERRIDABLE}
     photo["properties"]["override"] = {
-        "type": "array",
         "description": "Settings for photographs whose path below the scans matches.",
-        "items": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["match"],
-            "properties": {"match": {"type": "string", "minLength": 1}, **overridable},
-        },
+        **_build_rows_schema({"match": {"type": "string", "minLength": 1}}, overridable),
     }
     photo["properties"][FILM] = {**film, "description": "Settings that only films have."}
     return {
@@ -52,61 +47,66 @@ def schema() -> dict[str, Any]:
     }
 
 
+def _build_rows_schema(required: dict[str, Any], optional: dict[str, Any]) -> dict[str, Any]:
+    table = {"type": "object", "additionalProperties": False, "required": list(required)}
+    return {"type": "array", "items": {**table, "properties": {**required, **optional}}}
+
+
 def _constrain_hints(hints: dict[str, Any]) -> None:
-    place = {"items": {"type": "number", "minimum": 0}, "minItems": 2, "maxItems": 2}
-    for name, more in (("at", place), ("color", {"pattern": "^#?[0-9a-fA-F]{6}$"})):
+    coordinates = {"items": {"type": "number", "minimum": 0}, "minItems": 2, "maxItems": 2}
+    for name, constraints in (("at", coordinates), ("color", {"pattern": COLOR_PATTERN})):
         del hints["properties"][name]["default"]
-        hints["properties"][name] |= more
+        hints["properties"][name] |= constraints
     hints["required"] = ["at", "color"]
 
 
-def _schema_of(kind: type[Settings]) -> dict[str, Any]:
-    said = descriptions(kind)
+def _build_settings_schema(kind: type[Settings]) -> dict[str, Any]:
+    texts = parse_descriptions(kind)
     properties: dict[str, dict[str, Any]] = {}
-    for one in fields(kind):
-        known: dict[str, Any] = {"default": plain_of(one.default)}
-        rows = one.metadata.get("rows")
-        if rows is None:
-            known["type"] = _TYPES[type(one.default)]
-        else:
-            known |= {"type": "array", "items": _schema_of(rows)}
-        if one.name in ("rate", "time_budget"):
-            known["type"] = ["string", "number"]
-        if one.name == "time_budget":
-            known["pattern"] = PATTERN
-        if one.name == "device":
-            known["pattern"] = device.PATTERN
-        for bound, word in (("low", "minimum"), ("high", "maximum"), ("choices", "enum")):
-            limit = one.metadata.get(bound)
-            if limit is not None and limit != ():
-                known[word] = list(limit) if bound == "choices" else limit
-        if key_of(one) in said:
-            known["description"] = said[key_of(one)]
-        properties[key_of(one)] = known
+    for setting in fields(kind):
+        type_name = _TYPES[type(setting.default)]
+        schema: dict[str, Any] = {"default": to_plain(setting.default), "type": type_name}
+        if rows := setting.metadata.get("rows"):
+            schema["items"] = _build_settings_schema(rows)
+        if setting.name in ("rate", "time_budget"):
+            schema["type"] = ["string", "number"]
+        if setting.name == "time_budget":
+            schema["pattern"] = DURATION_PATTERN
+        if setting.name == "device":
+            schema["pattern"] = device.DEVICE_PATTERN
+        for bound, word in (("low", "minimum"), ("high", "maximum")):
+            if setting.metadata[bound] is not None:
+                schema[word] = setting.metadata[bound]
+        if choices := get_choices(setting):
+            schema["enum"] = list(choices)
+        if get_key(setting) in texts:
+            schema["description"] = texts[get_key(setting)]
+        properties[get_key(setting)] = schema
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
-def _schema_of_ranges() -> dict[str, Any]:
-    """Hue ranges, which may have a name instead of their bounds."""
-    known = _schema_of(HueRange)
+def _build_hue_range_schema() -> dict[str, Any]:
+    """Return the schema of hue ranges, which may have a name instead of their bounds."""
+    schema = _build_settings_schema(HueRange)
     for bound in ("from", "to"):
-        del known["properties"][bound]["default"]
-    known["properties"]["name"] = {"enum": list(NAMED), "description": "Stands for from and to."}
+        del schema["properties"][bound]["default"]
+    names = {"enum": list(NAMED_RANGES), "description": "Stands for from and to."}
+    schema["properties"]["name"] = names
     nameless = {"not": {"required": ["name"]}, "required": ["from", "to"]}
-    bare = {"not": {"anyOf": [{"required": [one]} for one in ("from", "to")]}}
-    return {**known, "oneOf": [nameless, {**bare, "required": ["name"]}]}
+    bare = {"not": {"anyOf": [{"required": [key]} for key in ("from", "to")]}}
+    return {**schema, "oneOf": [nameless, {**bare, "required": ["name"]}]}
 
 
-def descriptions(kind: type[Settings]) -> dict[str, str]:
-    """What the docstring of the settings says about each; nothing under `python -OO`."""
-    names = {key_of(one) for one in fields(kind)}
-    found: dict[str, str] = {}
-    about: list[str] = []
+def parse_descriptions(kind: type[Settings]) -> dict[str, str]:
+    """Return the description of each setting from the docstring; empty under `python -OO`."""
+    names = {get_key(setting) for setting in fields(kind)}
+    texts: dict[str, str] = {}
+    current_names: list[str] = []
     for line in inspect.cleandoc(kind.__doc__ or "").splitlines():
-        begun = re.match(r"([a-z_0-9]+(?:, [a-z_0-9]+)*): (.*)", line)
-        if begun and set(begun[1].split(", ")) <= names:
-            about = begun[1].split(", ")
-            found.update(dict.fromkeys(about, begun[2]))
+        match = re.match(r"([a-z_0-9]+(?:, [a-z_0-9]+)*): (.*)", line)
+        if match and set(match[1].split(", ")) <= names:
+            current_names = match[1].split(", ")
+            texts.update(dict.fromkeys(current_names, match[2]))
         else:
-            found.update({name: f"{found[name]} {line.strip()}".strip() for name in about})
-    return found
+            texts.update({name: f"{texts[name]} {line.strip()}".strip() for name in current_names})
+    return texts

@@ -1,29 +1,131 @@
-"""The words of a run: what is to be done, what was done, and by what means.
+"""Define sources and jobs, and what the jobs of a run share.
 
 All records are frozen, hold only plain values and are small enough to travel between
-processes in their thousands; none of them holds a pixel.  Paths are `str` with
-surrogate escapes, so that names which are no UTF-8 survive.
+processes in their thousands; none of them holds a pixel.  Paths are `str` with surrogate
+escapes, so that names that are not UTF-8 survive.
 """
 
 import hashlib
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
 
-from archive_colorizer.recipe.overrides import Own as Own
+from archive_colorizer.location import Location, ObjectLocation, to_location
+from archive_colorizer.recipe.overrides import PhotoOverrides
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
-from archive_colorizer.records.sources import NO_STAMP as NO_STAMP
-from archive_colorizer.records.sources import Companion as Companion
-from archive_colorizer.records.sources import Role as Role
-from archive_colorizer.records.sources import Source as Source
-from archive_colorizer.records.sources import Stamp as Stamp
-from archive_colorizer.records.sources import Unfit as Unfit
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Result of `stat`: equal stamps mean unchanged, unequal ones mean "compare the hash".
+
+    The stamp of an object has a hash of its version (ETag) as `inode`, and no ctime.
+    """
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+    @classmethod
+    def from_stat(cls, status: os.stat_result) -> "Stamp":
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+NO_STAMP: Final = Stamp(0, 0, 0, 0)
+"""Stamp of a file that was not examined, and of a key that is not an object."""
+
+Role: TypeAlias = Literal["mask", "hints"]
+"""Purpose of a companion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A picture next to a photograph, called `name`, that specifies some of its color.
+
+    `stamp` is None if `stat` failed, `sha256` is None until the picture is read.
+    """
+
+    role: Role
+    name: str
+    stamp: Stamp | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file or an object to restore.
+
+    root: absolute folder, or URL of a folder in an object store.  relative: path below `root`,
+    with forward slashes.  prefix: output folder for results of this root, empty if the run has
+    one root.  fixity: required checksum as `algorithm:digest`, empty if unknown.  overrides:
+    settings files that apply, the nearest last; own: their content.  beside: its companions.
+    """
+
+    root: str
+    relative: str
+    stamp: Stamp
+    prefix: str = ""
+    fixity: str = ""
+    overrides: tuple[str, ...] = ()
+    own: PhotoOverrides | None = None
+    beside: tuple[Companion, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Path of a source that is not in an object store."""
+        return Path(self.root, self.relative)
+
+    @property
+    def location(self) -> Location:
+        return to_location(self.root) / self.relative
+
+    @property
+    def name(self) -> str:
+        """The name of this source in the manifest and in its job's key."""
+        return f"{self.prefix}/{self.relative}" if self.prefix else self.relative
+
+    def find_errno(self, error: BaseException) -> int | None:
+        """Return the errno behind an error that this source met, searching the error's causes.
+
+        Returns None if a store denied access: credentials are at fault then, not the object.
+        """
+        cause: BaseException | None = error
+        while cause is not None and not (isinstance(cause, OSError) and cause.errno):
+            cause = cause.__cause__ or cause.__context__
+        if not isinstance(cause, OSError) or (
+            isinstance(cause, PermissionError) and isinstance(self.location, ObjectLocation)
+        ):
+            return None
+        return cause.errno
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedEntry:
+    """An entry below a root that is not a photograph to restore, and the reason.
+
+    errno: the system's error number, if reading the entry failed.
+    """
+
+    root: str
+    relative: str
+    reason: str
+    message: str
+    failed: bool = False
+    prefix: str = ""
+    errno: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.prefix}/{self.relative}" if self.prefix else self.relative
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A film between two cuts: frames `first` (from 0) to before `last`.
+    """A film between two cuts: frames `first` (from 0) up to, but excluding, `last`.
 
-    The rest are settings for this shot alone, where they are given: `model` is a name or a
-    file, the others are as in the Recipe.
+    The other fields override settings for this shot.  model: a name or a file.
     """
 
     first: int
@@ -40,10 +142,10 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one job restores of a shot: frames `first` to before `last`, all of them or some.
+class ShotPart:
+    """The frames of a shot that one job restores: `first` up to, but excluding, `last`.
 
-    The shot's other frames may be looked at, so that parts fit together.
+    A job may also read other frames of the shot, so that parts fit together.
     """
 
     shot: Shot
@@ -61,13 +163,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One source, or a piece of one, and the place of its result.
+    """One source, or a piece of one, and the location of its result.
 
-    `target` is relative to the output, with forward slashes.  `replaces` says that the
-    manifest knows the file at `target` as an earlier result, which may be replaced, and
-    `sidecar_sha256` what the sidecar beside that result was.  `piece` says what of the
-    source this job is about, and `part` which frames, where it is not about all of it.
-    `memory` is how many bytes a worker takes for it, 0 where that is not known beforehand.
+    target: path below the output, with forward slashes.  replaces: whether `target` is an
+    earlier result that may be replaced; sidecar_sha256: digest of that result's sidecar.
+    piece: name of a piece of the source, and part: its frames; empty and None for the whole
+    source.  memory: bytes that a worker needs, 0 if unknown.
     """
 
     key: str
@@ -76,7 +177,7 @@ class Job:
     replaces: bool = False
     sidecar_sha256: str | None = None
     piece: str = ""
-    part: Part | None = None
+    part: ShotPart | None = None
     memory: int = 0
 
     @property
@@ -87,7 +188,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class ShotModel:
-    """A model that shots of a film ask for by `name`: the file that is meant, and its digest."""
+    """A model that shots of a film select by `name`."""
 
     name: str
     path: str
@@ -95,13 +196,13 @@ class ShotModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
-    """What all jobs of a run share on a worker.
+class JobContext:
+    """Settings, models and folders that all jobs of a run share on a worker.
 
-    `output` is a path or an address.  `work` is the run's own folder inside the output, where
-    temporary files and the worker's journal live; empty for an address.  `threads` is the
-    number of threads one worker may use.  `film` are the settings that only films have, and
-    `shot_models` what their shots ask for.  `merge` is a second model, empty if there is none.
+    output: a folder, or the URL of one in an object store.  work: folder inside the output for
+    temporary files and journals, empty for an object store.  threads: per picture.  film:
+    settings that only films have; shot_models: models that their shots select.  merge: path of
+    a second model, empty if there is none.
     """
 
     output: str
@@ -117,17 +218,19 @@ class Workplace:
 
     @property
     def models_sha256(self) -> str:
-        """The digest of the model, or those of both, first + second."""
+        """The digest of the model, or of both, joined by a plus sign."""
         return f"{self.model_sha256}+{self.merge_sha256}" if self.merge else self.model_sha256
 
-    def of(self, source: Source) -> "Workplace":
-        """The workplace with the settings that this source has for itself."""
-        return self if source.own is None else replace(self, recipe=source.own.over(self.recipe))
+    def for_source(self, source: Source) -> "JobContext":
+        """Return the context with the overrides of this source applied."""
+        if source.own is None:
+            return self
+        return replace(self, recipe=source.own.apply_to(self.recipe))
 
     @property
     def settings(self) -> str:
-        """The digest of all settings that change pixels here."""
-        photo = self.recipe.digest()
+        """The digest of all settings that change pixels."""
+        photo_digest = self.recipe.compute_digest()
         if self.film is None:
-            return photo
-        return hashlib.sha256(f"{photo} {self.film.digest()}".encode()).hexdigest()
+            return photo_digest
+        return hashlib.sha256(f"{photo_digest} {self.film.compute_digest()}".encode()).hexdigest()

@@ -1,58 +1,71 @@
-"""Records as lines of JSON, and back: strict, since anybody may have written the file."""
+"""Write records as lines of JSON, and parse them strictly: the file may come from anyone."""
 
 import json
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import fields
-from typing import Any, BinaryIO, TypeAlias, TypeVar, cast, get_args
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO, TypeAlias
 
-from archive_colorizer.records.jobs import Companion, Own, Role, Stamp
-from archive_colorizer.records.outcomes import Measures, Outcome, Provenance, State
+import msgspec
+
+from archive_colorizer.records.outcomes import Outcome, Provenance
 from archive_colorizer.records.paths import is_name, is_target
 
 Record: TypeAlias = Outcome | Provenance
 
-
-LONGEST_LINE = 4 << 20
-"""Bytes; no record of ours is longer, and nobody can make us read a longer one at once."""
-
-
-_T = TypeVar("_T")
+MAX_LINE_BYTES = 4 << 20
+"""Limits the memory that a malformed file can take; records are shorter."""
 
 
-_STAMP = tuple(one.name for one in fields(Stamp))
+class _Header(msgspec.Struct):
+    kind: object = None
 
 
-_MEASURES = tuple(one.name for one in fields(Measures))
+_decode_header = msgspec.json.Decoder(_Header).decode
+_decode_outcome = msgspec.json.Decoder(Outcome).decode
 
 
-def outcome_of(line: bytes) -> Outcome | None:
-    """The Outcome on this line, or None for a Provenance.
+def parse_outcome(line: bytes) -> Outcome | None:
+    """Return the Outcome on this line, or None for a Provenance.
 
     Raises ValueError for everything else.
     """
     try:
-        raw = json.loads(line)
+        try:
+            kind = _decode_header(line).kind
+            outcome = _decode_outcome(line) if kind == "outcome" else None
+        except msgspec.DecodeError:
+            # msgspec refuses the surrogate escapes of names that are not UTF-8; json takes them.
+            raw = json.loads(line)
+            kind = raw.get("kind") if isinstance(raw, dict) else None
+            outcome = msgspec.convert(raw, Outcome) if kind == "outcome" else None
     except RecursionError:
         raise ValueError("nested too deep") from None
-    kind = raw.get("kind") if isinstance(raw, dict) else None
-    if kind == "provenance":
-        return None
-    if kind != "outcome":
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+    if outcome is None and kind != "provenance":
         raise ValueError("no record")
-    return _outcome(raw)
+    return outcome and _check_names(outcome)
 
 
-def lines_of(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Offset and content of each line; one that is too long comes as an empty one.
+def _check_names(outcome: Outcome) -> Outcome:
+    if not all(map(is_name, (outcome.name, *(companion.name for companion in outcome.beside)))):
+        raise ValueError("no name of a file")
+    if outcome.target is not None and not is_target(outcome.target):
+        raise ValueError("a target outside the output")
+    # Only the process that met an error knows its number.
+    return outcome if outcome.errno is None else replace(outcome, errno=None)
 
-    The last line comes without newline when it is torn.
+
+def iter_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Yield offset and content of each line; a line that is too long becomes an empty one.
+
+    If the last line is torn, it has no newline.
     """
     offset = 0
-    while line := stream.readline(LONGEST_LINE):
+    while line := stream.readline(MAX_LINE_BYTES):
         start, offset = offset, offset + len(line)
-        if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-            while rest := stream.readline(LONGEST_LINE):
+        if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            while rest := stream.readline(MAX_LINE_BYTES):
                 offset += len(rest)
                 if rest.endswith(b"\n"):
                     break
@@ -60,119 +73,14 @@ def lines_of(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         yield start, line
 
 
-def _outcome(raw: dict[str, Any]) -> Outcome:
-    """Field by field, so that a record never holds what its type does not say."""
-    return Outcome(
-        key=_text(raw.get("key")),
-        name=_name(raw.get("name")),
-        state=State(_text(raw.get("state"))),
-        source_stamp=_maybe(raw.get("source_stamp"), _stamp),
-        source_sha256=_maybe(raw.get("source_sha256"), _text),
-        target=_maybe(raw.get("target"), _target),
-        target_stamp=_maybe(raw.get("target_stamp"), _stamp),
-        target_sha256=_maybe(raw.get("target_sha256"), _text),
-        sidecar_sha256=_maybe(raw.get("sidecar_sha256"), _text),
-        reason=_maybe(raw.get("reason"), _text),
-        message=_maybe(raw.get("message"), _text),
-        warnings=_texts(raw.get("warnings", [])),
-        weak=_texts(raw.get("weak", [])),
-        measures=_maybe(raw.get("measures"), _measures),
-        model_sha256=_maybe(raw.get("model_sha256"), _text),
-        settings=_maybe(raw.get("settings"), _text),
-        own=_maybe(raw.get("own"), _own),
-        provider=_maybe(raw.get("provider"), _text),
-        width=_maybe(raw.get("width"), _whole),
-        height=_maybe(raw.get("height"), _whole),
-        beside=_companions(raw.get("beside", [])),
-        frames=_maybe(raw.get("frames"), _whole),
-        first=_maybe(raw.get("first"), _whole),
-        seconds=_number(raw.get("seconds", 0.0)),
-    )
-
-
-def _maybe(value: object, read: Callable[[object], _T]) -> _T | None:
-    return None if value is None else read(value)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"no text: {value!r:.40}")
-    return value
-
-
-def _name(value: object) -> str:
-    if not is_name(_text(value)):
-        raise ValueError("no name of a file")
-    return _text(value)
-
-
-def _target(value: object) -> str:
-    if not is_target(_text(value)):
-        raise ValueError("a target outside the output")
-    return _text(value)
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError("no list")
-    return tuple(_text(one) for one in value)
-
-
-def _companions(value: object) -> tuple[Companion, ...]:
-    if not isinstance(value, list):
-        raise ValueError("no list")
-    return tuple(_companion(one) for one in value)
-
-
-def _companion(value: object) -> Companion:
-    role = value.get("role") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or role not in get_args(Role):
-        raise ValueError("no file beside a photograph")
-    return Companion(
-        role=cast(Role, role),
-        name=_name(value.get("name")),
-        stamp=_maybe(value.get("stamp"), _stamp),
-        sha256=_maybe(value.get("sha256"), _text),
-    )
-
-
-def _whole(value: object) -> int:
-    if type(value) is not int:
-        raise ValueError(f"no whole number: {value!r:.40}")
-    return value
-
-
-def _number(value: object) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
-        raise ValueError(f"no number: {value!r:.40}")
-    return float(value)  # type: ignore[arg-type]
-
-
-def _stamp(value: object) -> Stamp:
-    if not isinstance(value, dict):
-        raise ValueError("no stamp")
-    return Stamp(*(_whole(value.get(name)) for name in _STAMP))
-
-
-def _own(value: object) -> Own:
-    if not isinstance(value, dict) or not isinstance(value.get("settings"), dict):
-        raise ValueError("no settings of its own")
-    return Own(_texts(value.get("names")), value["settings"], _text(value.get("run")))
-
-
-def _measures(value: object) -> Measures:
-    if not isinstance(value, dict):
-        raise ValueError("no measures")
-    numbers = {name: _number(value.get(name)) for name in _MEASURES if name != "skin"}
-    return Measures(**numbers, skin=_maybe(value.get("skin"), _number))
-
-
 def to_line(record: Outcome | Provenance) -> bytes:
-    """One line of JSON, ASCII, with its newline; surrogate escapes in names survive."""
+    """Return the record as a line of ASCII JSON; surrogate escapes in names survive."""
     kind = "outcome" if isinstance(record, Outcome) else "provenance"
-    return json.dumps({"kind": kind, **_plain(record)}, default=_plain).encode("ascii") + b"\n"
+    values = _to_dict(record)
+    values.pop("errno", None)
+    return json.dumps({"kind": kind, **values}, default=_to_dict).encode("ascii") + b"\n"
 
 
-def _plain(record: Any) -> dict[str, object]:
-    """As `dataclasses.asdict`, which copies everything and takes ten times as long."""
+def _to_dict(record: Any) -> dict[str, object]:
+    """Return the fields without copies, ten times as fast as `dataclasses.asdict`."""
     return {name: getattr(record, name) for name in record.__slots__}

@@ -1,15 +1,19 @@
-"""What became of a job, and what a run was made with."""
+"""Define the outcome of a job, and the provenance of a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated, TypeAlias
 
-from archive_colorizer.recipe.overrides import Own as Own
-from archive_colorizer.records.sources import NO_STAMP as NO_STAMP
-from archive_colorizer.records.sources import Companion as Companion
-from archive_colorizer.records.sources import Role as Role
-from archive_colorizer.records.sources import Source as Source
-from archive_colorizer.records.sources import Stamp as Stamp
-from archive_colorizer.records.sources import Unfit as Unfit
+from msgspec import Meta
+
+from archive_colorizer.recipe.overrides import PhotoOverrides
+from archive_colorizer.records.jobs import Companion, Stamp
+
+Figure: TypeAlias = Annotated[float, Meta(ge=-1e300, le=1e300)]
+"""A finite number: a line of the manifest with NaN or infinity is refused."""
+
+ALREADY_COLOR = "already-color"
+"""Reason of a skip."""
 
 
 class State(StrEnum):
@@ -22,35 +26,34 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """How weak the color of a result is: the figures behind `Outcome.weak`.
+    """The figures behind `Outcome.weak`: how weak the color of a result is.
 
-    Of the network's own mask, grey: mean length of chroma, 0..0.5; one_color: how much of it
-    points one way, 0..1; blotches: chroma that comes and goes without an edge, 0..0.5.  After
-    corrections, skin: distance of the oddest face from the color of skin in standard
-    deviations, None without a face; clipped: share of midtones at the edge of the gamut, 0..1.
+    Measured on the network's mask: grey: mean length of chroma, 0..0.5; one_color: share of it
+    that points in one direction, 0..1; blotches: chroma that changes without an edge, 0..0.5.
+    Measured after corrections: skin: distance of the most unusual face from the color of skin,
+    in standard deviations, None without a face; clipped: share of midtones at the edge of the
+    gamut, 0..1.
     """
 
-    grey: float
-    one_color: float
-    blotches: float
-    clipped: float
-    skin: float | None = None
+    grey: Figure
+    one_color: Figure
+    blotches: Figure
+    clipped: Figure
+    skin: Figure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one source: a line of the manifest.
+    """The result of one job: a line of the manifest.
 
-    `name` is the job's name (see `Job.name`), `reason` a stable word for a skip or a
-    failure and `message` the sentence beside it.  `settings` is the recipe's digest,
-    with the settings that the photograph has for itself; those are in `own`.
-    `sidecar_sha256` is that of the metadata beside the target, where there are any.
-    `provider` is the onnxruntime provider that the session really used.  `weak` names what
-    the color may be weak in by `measures` and the thresholds of the run.  `width`, `height`
-    are those of the upright picture, in pixels.  `beside` are the pictures beside the source
-    that had a say, as they were read.  `frames` are those of a film or of a part
-    of one, and `first` the first of its source that a film holds, where that is not frame 0.
-    `seconds` is wall time on the worker.
+    name: see `Job.name`.  reason: slug of a skip or a failure (see `FailureReason`); message:
+    one sentence about it; errno: the system's error number behind it, which the manifest
+    leaves out.  settings: digest of the settings, including the overrides in `own`.
+    sidecar_sha256: digest of the metadata file next to the target, if there is one.  provider:
+    the onnxruntime provider that the session used.  weak: names of the `measures` beyond the
+    run's thresholds.  width, height: of the upright picture, in pixels.  beside: companions
+    that were used.  frames: number of frames of a film or a part; first: the first frame of
+    the source that a film contains, if it is not frame 0.  seconds: wall time on the worker.
     """
 
     key: str
@@ -69,19 +72,20 @@ class Outcome:
     measures: Measures | None = None
     model_sha256: str | None = None
     settings: str | None = None
-    own: Own | None = None
+    own: PhotoOverrides | None = None
     provider: str | None = None
     width: int | None = None
     height: int | None = None
     beside: tuple[Companion, ...] = ()
     frames: int | None = None
     first: int | None = None
-    seconds: float = 0.0
+    seconds: Figure = 0.0
+    errno: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Who made the outcomes that follow: a line of the manifest that opens each run."""
+    """How the outcomes that follow were made: the manifest line that begins each run."""
 
     run: str
     started: str

@@ -1,1 +1,1 @@
-"""Build the report that people look through: pictures before and after, and marks."""
+"""Build the HTML report with pictures before and after, and marks."""

@@ -1,72 +1,65 @@
-"""Marks that a person has set in a report: accepted, to be made again, with a note."""
+"""Read the marks that a user has set in a report: accept, redo, and notes."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
+
+import msgspec
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.records.paths import is_name
 
 KIND: Final = "archive-colorizer marks"
-LARGEST: Final = 64 << 20
-"""Bytes; a longer file is refused unread."""
-
-_VERSION: Final = 1
-_WORDS: Final = frozenset({"", "accept", "redo"})
-_LONGEST_NOTE: Final = 10_000
+MAX_BYTES: Final = 64 << 20
+"""A longer file is refused unread."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What somebody thinks of one file: mark is `accept`, `redo` or empty."""
+class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The mark of one file: `accept`, `redo` or empty."""
 
     name: str
-    mark: str
-    note: str = ""
+    verdict: Literal["", "accept", "redo"] = msgspec.field(name="mark")
+    note: Annotated[str, msgspec.Meta(max_length=10_000)] = ""
+
+
+class _MarksFile(msgspec.Struct, forbid_unknown_fields=True):
+    kind: str
+    version: Literal[1]
+    marks: tuple[Mark, ...]
 
 
 def read_marks(path: Path) -> tuple[Mark, ...]:
-    """The marks in a file; raises UsageError when it cannot be read or is not such a file."""
+    """Read a file of marks; raises UsageError when it is unreadable or invalid."""
     try:
         with path.open("rb") as stream:
-            data = stream.read(LARGEST + 1)
+            data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
     try:
-        return marks_of(data)
+        return parse_marks(data)
     except ValueError as error:
-        raise UsageError(f"{path} is no file of marks: {error}; save one from a report") from None
+        raise UsageError(
+            f"{path} is not a file of marks: {error}; save one from a report"
+        ) from None
 
 
-def marks_of(data: bytes) -> tuple[Mark, ...]:
-    """The marks in JSON as a report writes it; raises ValueError for anything else."""
-    if len(data) > LARGEST:
+def parse_marks(data: bytes) -> tuple[Mark, ...]:
+    """Parse the JSON that a report writes; raises ValueError for anything else."""
+    if len(data) > MAX_BYTES:
         raise ValueError("it is too long")
     try:
+        # msgspec alone would refuse the surrogate escapes of names that are not UTF-8.
         raw = json.loads(data)
     except RecursionError:
         raise ValueError("nested too deep") from None
     if not isinstance(raw, dict) or raw.get("kind") != KIND:
         raise ValueError(f'its "kind" is not "{KIND}"')
-    if raw.get("version") != _VERSION or set(raw) != {"kind", "version", "marks"}:
-        raise ValueError("it has another version or other parts")
-    if not isinstance(raw["marks"], list):
-        raise ValueError('its "marks" are no list')
-    marks = tuple(_mark(one) for one in raw["marks"])
-    if len({one.name for one in marks}) < len(marks):
-        raise ValueError("a name stands in it twice")
-    return marks
-
-
-def _mark(raw: object) -> Mark:
-    if not isinstance(raw, dict) or not {"name", "mark"} <= set(raw) <= {"name", "mark", "note"}:
-        raise ValueError("a mark has a name, a mark and at most a note")
-    name, mark, note = raw["name"], raw["mark"], raw.get("note", "")
-    if not (isinstance(name, str) and is_name(name)):
+    try:
+        marks = msgspec.convert(raw, _MarksFile).marks
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+    if not all(is_name(mark.name) for mark in marks):
         raise ValueError("a mark names no file")
-    if not isinstance(mark, str) or mark not in _WORDS:
-        raise ValueError("a mark is accept, redo or empty")
-    if not isinstance(note, str) or len(note) > _LONGEST_NOTE:
-        raise ValueError(f"a note is text of at most {_LONGEST_NOTE} characters")
-    return Mark(name, mark, note)
+    if len({mark.name for mark in marks}) < len(marks):
+        raise ValueError("a name is in it twice")
+    return marks

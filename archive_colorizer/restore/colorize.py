@@ -1,125 +1,120 @@
-"""From luma to a color field: shrink, infer, correct, fit."""
+"""Turn luma into a color field: shrink, infer, correct, fit."""
 
 from dataclasses import replace
 
 from archive_colorizer.color.analysis.faces import find_faces
 from archive_colorizer.color.analysis.quality import (
-    blotches,
-    clipped_share,
-    one_color_share,
-    skin_distance,
-    strength_of,
+    measure_blotches,
+    measure_clipping,
+    measure_hue_dominance,
+    measure_skin_distance,
+    measure_strength,
 )
 from archive_colorizer.color.blend import ChromaField, fit_chroma
-from archive_colorizer.color.correct import Correction, correct
-from archive_colorizer.color.hue_bands import HueBand
-from archive_colorizer.color.palette import moved
+from archive_colorizer.color.correct import Correction, HueBand, correct
+from archive_colorizer.color.palette import apply_palette
 from archive_colorizer.color.resample import shrink
 from archive_colorizer.color.space import FloatArray, Plane
-from archive_colorizer.model.color_spaces import working_size
-from archive_colorizer.model.ensemble import Painter, luma_for
+from archive_colorizer.model.color_spaces import compute_working_size
+from archive_colorizer.model.ensemble import Ensemble, fit_luma
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.outcomes import Measures
-from archive_colorizer.restore.guides import NO_AIDS, Aids
-from archive_colorizer.restore.reference import palette_for
+from archive_colorizer.restore.guides import NO_GUIDES, Guides
+from archive_colorizer.restore.reference import load_palette
 
 _PLACES = 5
 """Decimals of figures in the manifest."""
 
 
-def recolor(
-    luma: Plane, painter: Painter, recipe: Recipe, aids: Aids = NO_AIDS
+def colorize_photo(
+    luma: Plane, ensemble: Ensemble, recipe: Recipe, guides: Guides = NO_GUIDES
 ) -> tuple[ChromaField, Measures]:
-    """The color of a picture, ready to be blended onto its luma at full size, and its figures.
+    """Compute the color of a picture, to be blended onto its luma at full size, and measure it.
 
     luma: H x W uint8 or uint16.  Raises ModelOutputError when a network gives NaN, GuideError
-    for known colors that cannot be meant, and UsageError for a reference that has changed.
+    for invalid known colors, and UsageError for a reference that has changed.
     """
-    mask, small = mask_of(luma, painter)
-    told = _told(mask, small, luma, recipe, aids)
-    return _with_shares(told, small, luma, recipe, aids), _measures(mask, told, small)
+    mask, small = infer_mask(luma, ensemble)
+    field, corrected = apply_user_color(mask, small, luma, recipe, guides)
+    return field, _measure_mask(mask, corrected, small)
 
 
-def recolored(
-    mask: FloatArray, small: FloatArray, luma: Plane, recipe: Recipe, aids: Aids
-) -> ChromaField:
-    """As `recolor`, with what `mask_of` has given for this luma."""
-    return _with_shares(_told(mask, small, luma, recipe, aids), small, luma, recipe, aids)
+def apply_user_color(
+    mask: FloatArray, small: FloatArray, luma: Plane, recipe: Recipe, guides: Guides
+) -> tuple[ChromaField, FloatArray]:
+    """Apply the reference palette, corrections and hints to a mask of `infer_mask`.
+
+    Returns the field for full size and the corrected mask.
+    """
+    palette = load_palette(recipe)
+    if palette is not None:
+        mask = apply_palette(mask, small, palette, recipe.reference_strength)
+    corrected = correct(mask, small, _build_correction(recipe))
+    corrected = guides.apply_hints(corrected, small, (luma.shape[0], luma.shape[1]), recipe)
+    spatial_masks = guides.build_spatial_masks(luma, recipe.borders)
+    return replace(fit_chroma(corrected, small), spatial_masks=spatial_masks), corrected
 
 
-def _told(
-    mask: FloatArray, small: FloatArray, luma: Plane, recipe: Recipe, aids: Aids
-) -> FloatArray:
-    """The mask after all that a person has said: reference, corrections, known colors."""
-    palette = palette_for(recipe)
-    likened = mask if palette is None else moved(mask, small, palette, recipe.reference_strength)
-    corrected = correct(likened, small, _wanted(recipe))
-    return aids.with_known(corrected, small, (luma.shape[0], luma.shape[1]), recipe)
-
-
-def _with_shares(
-    told: FloatArray, small: FloatArray, luma: Plane, recipe: Recipe, aids: Aids
-) -> ChromaField:
-    return replace(fit_chroma(told, small), shares=aids.shares(luma, recipe.borders))
-
-
-def mask_of(luma: Plane, painter: Painter) -> tuple[FloatArray, FloatArray]:
-    """The mask of a picture as the network makes it, and the picture's small luma of that size.
+def infer_mask(luma: Plane, ensemble: Ensemble) -> tuple[FloatArray, FloatArray]:
+    """Run the networks on a picture; returns their mask and the small luma of the same size.
 
     luma: H x W uint8 or uint16.  Raises ModelOutputError when a network gives NaN.
     """
-    sight = tuple(shrink(luma, *working_size(given, *luma.shape)) for given in painter.inputs)
-    (mask,) = painter.masks([sight])
-    return mask, luma_for(mask, sight[0])
+    sight = tuple(
+        shrink(luma, *compute_working_size(network_input, *luma.shape))
+        for network_input in ensemble.inputs
+    )
+    (mask,) = ensemble.infer_masks([sight])
+    return mask, fit_luma(mask, sight[0])
 
 
-def field_of(mask: FloatArray, seen: FloatArray, recipe: Recipe) -> ChromaField:
-    """The field of a mask that was made for the small luma `seen`, corrected as asked."""
-    luma = luma_for(mask, seen)
-    return fit_chroma(correct(mask, luma, _wanted(recipe)), luma)
+def correct_mask(mask: FloatArray, small: FloatArray, recipe: Recipe) -> ChromaField:
+    """Correct a mask by the recipe and fit it to the small luma that the network saw."""
+    luma = fit_luma(mask, small)
+    return fit_chroma(correct(mask, luma, _build_correction(recipe)), luma)
 
 
-def _measures(mask: FloatArray, corrected: FloatArray, luma: FloatArray) -> Measures:
-    """How weak a mask is, beside the small luma of its own size.
+def _measure_mask(mask: FloatArray, corrected: FloatArray, luma: FloatArray) -> Measures:
+    """Measure how weak a mask is, by the small luma of the same size.
 
-    What the network has made is judged as it made it, since corrections are a person's wish;
-    skin and clipping are judged as they will be seen.
+    Strength and blotches are measured before corrections, which the user chose; skin and
+    clipping after them, as the result will look.
     """
-    skin = skin_distance(corrected, find_faces(luma))
-    strength = strength_of(mask)
+    skin = measure_skin_distance(corrected, find_faces(luma))
+    strength = measure_strength(mask)
     return Measures(
         grey=round(strength, _PLACES),
-        one_color=round(one_color_share(mask, strength), _PLACES),
-        blotches=round(blotches(mask, luma), _PLACES),
-        clipped=round(clipped_share(corrected, luma), _PLACES),
+        one_color=round(measure_hue_dominance(mask, strength), _PLACES),
+        blotches=round(measure_blotches(mask, luma), _PLACES),
+        clipped=round(measure_clipping(corrected, luma), _PLACES),
         skin=None if skin is None else round(skin, _PLACES),
     )
 
 
-def flags_of(measures: Measures, recipe: Recipe) -> tuple[str, ...]:
-    """What a result is weak in by the thresholds of a recipe: names of Measures."""
+def find_weaknesses(measures: Measures, recipe: Recipe) -> tuple[str, ...]:
+    """List the names of the Measures that miss the thresholds of the recipe."""
     skin = 0.0 if measures.skin is None else measures.skin
-    found = {
+    checks = {
         "grey": measures.grey < recipe.weak_grey,
-        # Of what is nearly grey, one hue is nothing to look at.
+        # A nearly grey result has one hue by nature.
         "one_color": measures.one_color > recipe.weak_one_color
         and measures.grey >= recipe.weak_grey,
         "blotches": measures.blotches > recipe.weak_blotches,
         "clipped": measures.clipped > recipe.weak_clipped,
         "skin": skin > recipe.weak_skin and recipe.strength > 0,
     }
-    return tuple(name for name, weak in found.items() if weak)
+    return tuple(name for name, is_weak in checks.items() if is_weak)
 
 
-def _wanted(recipe: Recipe) -> Correction:
+def _build_correction(recipe: Recipe) -> Correction:
     return Correction(
         strength=recipe.strength,
         hue=recipe.hue,
         saturation=recipe.saturation,
         value=recipe.value,
         bands=tuple(
-            HueBand(one.from_, one.width, one.soft, one.shift, one.saturation, one.value)
-            for one in recipe.hue_range
+            HueBand(band.from_, band.width, band.soft, band.shift, band.saturation, band.value)
+            for band in recipe.hue_range
         ),
         shadows=recipe.strength_shadows,
         highlights=recipe.strength_highlights,

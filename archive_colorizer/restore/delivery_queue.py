@@ -1,4 +1,4 @@
-"""Courier: finished photographs on their way to their places, while the next one is worked on."""
+"""Deliver finished photographs in the background, while the next one is restored."""
 
 import time
 from collections.abc import Sequence
@@ -7,86 +7,84 @@ from dataclasses import replace
 from typing import Final, Self
 
 from archive_colorizer.output.deliver import deliver_all
-from archive_colorizer.output.deliveries import Parcel
-from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.output.deliveries import PendingResult
+from archive_colorizer.records.jobs import JobContext
 from archive_colorizer.records.outcomes import Outcome
-from archive_colorizer.restore.outcome_boundary import attempt, failure
+from archive_colorizer.restore.outcome_boundary import build_failure, call_guarded
 
-_ENOUGH: Final = 4 << 20
-"""Bytes of finished files that wait to be delivered together."""
-_SECONDS: Final = 1.0
-"""That the first of them waits at most."""
-_MOST_BEHIND: Final = 32 << 20
-"""Bytes that are delivered beside other work; more would be memory that nobody has weighed."""
+_BATCH_BYTES: Final = 4 << 20
+"""Finished files are delivered together once they have this size."""
+_MAX_WAIT: Final = 1.0
+"""Seconds after which they are delivered even if they are smaller."""
+_MAX_BACKGROUND_BYTES: Final = 32 << 20
+"""Larger deliveries hold up the next photograph: no job's memory estimate counts them."""
 
 
-class Courier:
-    """Delivers what it takes in one thread of its own, of which nothing is left at the end.
+class DeliveryQueue:
+    """Delivers finished photographs in one thread, which ends with the `with` block.
 
-    Small results go together, when they are enough or about once a second.  At most one delivery
-    is under way, and `_MOST_BEHIND` bytes with it: what is larger, or is looked at once more, goes
-    before other work is begun.
+    Small results go together.  At most one delivery runs in the background; results over
+    `_MAX_BACKGROUND_BYTES`, and those with a check, are delivered before other work starts.
     """
 
-    def __init__(self, workplace: Workplace) -> None:
-        self._workplace = workplace
-        self._waiting: list[Parcel] = []
+    def __init__(self, context: JobContext) -> None:
+        self._context = context
+        self._waiting: list[PendingResult] = []
         self._since = 0.0
         self._pool: ThreadPoolExecutor | None = None
-        self._behind: Future[list[Outcome]] | None = None
+        self._running: Future[list[Outcome]] | None = None
         self._delivered: list[Outcome] = []
 
-    def take(self, parcel: Parcel) -> None:
-        """Take a finished photograph; deliver all at once where that may not wait."""
+    def add(self, result: PendingResult) -> None:
+        """Queue a finished photograph; deliver all at once if they may not wait."""
         self._since = self._since if self._waiting else time.monotonic()
-        self._waiting.append(parcel)
-        if self._is_time and not self._may_go_behind:
-            self._meet()
+        self._waiting.append(result)
+        if self._is_due and not self._may_run_in_background:
+            self._join()
             self._delivered += self._deliver()
 
-    def set_off(self) -> None:
-        """Deliver what is due beside the work that follows."""
-        if not (self._is_time and self._may_go_behind):
+    def start_background(self) -> None:
+        """Deliver what is due in the background."""
+        if not (self._is_due and self._may_run_in_background):
             return
-        self._meet()
-        pool = self._pool or ThreadPoolExecutor(1, "courier")
+        self._join()
+        pool = self._pool or ThreadPoolExecutor(1, "delivery")
         try:
-            self._behind = pool.submit(_delivered, tuple(self._waiting), self._workplace)
+            self._running = pool.submit(_deliver_batch, tuple(self._waiting), self._context)
         except RuntimeError:
-            return  # no thread is to be had: this pool will never work, and what waits, waits
+            return  # The system gives no thread; results wait for `drain`.
         self._pool = pool
         self._waiting.clear()
 
-    def delivered(self) -> list[Outcome]:
-        """Deliver the rest, and say what became of all."""
-        self._meet()
+    def drain(self) -> list[Outcome]:
+        """Deliver the rest, and return the outcomes of all."""
+        self._join()
         return self._delivered + self._deliver()
 
     @property
-    def _weight(self) -> int:
-        return sum(one.weight for one in self._waiting)
+    def _size(self) -> int:
+        return sum(result.waiting_bytes for result in self._waiting)
 
     @property
-    def _is_time(self) -> bool:
+    def _is_due(self) -> bool:
         if not self._waiting:
             return False
-        return self._weight >= _ENOUGH or time.monotonic() - self._since >= _SECONDS
+        return self._size >= _BATCH_BYTES or time.monotonic() - self._since >= _MAX_WAIT
 
     @property
-    def _may_go_behind(self) -> bool:
-        checked = any(one.check is not None for one in self._waiting)
-        return not checked and self._weight <= _MOST_BEHIND
+    def _may_run_in_background(self) -> bool:
+        has_check = any(result.check is not None for result in self._waiting)
+        return not has_check and self._size <= _MAX_BACKGROUND_BYTES
 
     def _deliver(self) -> list[Outcome]:
-        parcels = tuple(self._waiting)
+        results = tuple(self._waiting)
         self._waiting.clear()
-        return _delivered(parcels, self._workplace)
+        return _deliver_batch(results, self._context)
 
-    def _meet(self) -> None:
-        """Wait for what is under way."""
-        behind, self._behind = self._behind, None
-        if behind is not None:
-            self._delivered += behind.result()
+    def _join(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            self._delivered += running.result()
 
     def __enter__(self) -> Self:
         return self
@@ -96,17 +94,21 @@ class Courier:
             self._pool.shutdown()
 
 
-def _delivered(parcels: Sequence[Parcel], workplace: Workplace) -> list[Outcome]:
-    """Deliver together; the seconds that it takes are shared among all."""
-    if not parcels:
+def _deliver_batch(results: Sequence[PendingResult], context: JobContext) -> list[Outcome]:
+    """Deliver results together, and share the seconds of it among all."""
+    if not results:
         return []
-    begun = time.monotonic()
-    answers = attempt(lambda: deliver_all(parcels, workplace), lambda error: [error] * len(parcels))
-    seconds = (time.monotonic() - begun) / len(parcels)
-    made = [
+    start = time.monotonic()
+
+    def fail_all(error: Exception) -> list[Outcome | Exception]:
+        return [error] * len(results)
+
+    answers = call_guarded(lambda: deliver_all(results, context), fail_all)
+    seconds = (time.monotonic() - start) / len(results)
+    outcomes = [
         answer
         if isinstance(answer, Outcome)
-        else failure(parcel.job, workplace.of(parcel.job.source), answer)
-        for parcel, answer in zip(parcels, answers, strict=True)
+        else build_failure(result.job, context.for_source(result.job.source), answer)
+        for result, answer in zip(results, answers, strict=True)
     ]
-    return [replace(one, seconds=round(one.seconds + seconds, 4)) for one in made]
+    return [replace(outcome, seconds=round(outcome.seconds + seconds, 4)) for outcome in outcomes]

@@ -1,6 +1,4 @@
-"""What a person gives beside a photograph, decoded: a mask, and strokes and points of known
-colors.  Errors name the file.
-"""
+"""Decode the files that guide the color of a photograph: a mask, and strokes of known colors."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,19 +6,19 @@ from typing import Final
 import cv2
 import numpy as np
 
-from archive_colorizer.color.space import FloatArray, Plane, white_of
+from archive_colorizer.color.space import FloatArray, Plane, get_white
 from archive_colorizer.errors import GuideError, SourceError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs import vips
-from archive_colorizer.image.codecs.planes import channel, inverted
+from archive_colorizer.image.codecs.planes import extract_channel
 from archive_colorizer.image.codecs.png import chunks as png_chunks
 from archive_colorizer.image.raster import check_size
 from archive_colorizer.recipe.color_hints import HintPoint
 
 _PAINTED: Final = 0.02
-"""Of a small pixel: less paint is none."""
+"""Share of a small pixel that must be painted for its color to count."""
 _BLACK: Final = 1 / 16
-"""Of white: paint below this is black."""
+"""Paint below this share of white counts as black."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,47 +30,47 @@ class Strokes:
 
 
 def read_mask(data: bytes, name: str, max_pixels: int) -> Plane:
-    """The mask in a picture file, upright: white for all of the color, black for grey.
+    """Read a mask, upright: white keeps all of the color, black makes grey.
 
-    Its luma, where it is opaque.  Else its alpha, with one exception: where all paint is black,
-    paint is what stays grey.  Raises GuideError.
+    Takes the luma of an opaque picture and the alpha of others; if all paint is black, the
+    painted area becomes grey.  Raises GuideError.
     """
     try:
         raster = stills.decode(data, name, max_pixels)
     except SourceError as error:
         raise GuideError(f"{error}") from None
     alpha = raster.alpha
-    if alpha is None or int(alpha.min()) == white_of(alpha):
+    if alpha is None or int(alpha.min()) == get_white(alpha):
         return raster.luma
-    painted = raster.luma[alpha > white_of(alpha) // 2]
-    if painted.size and int(painted.max()) <= white_of(raster.luma) * _BLACK:
-        return inverted(alpha)
+    painted = raster.luma[alpha > get_white(alpha) // 2]
+    if painted.size and int(painted.max()) <= get_white(raster.luma) * _BLACK:
+        return ~alpha
     return alpha
 
 
 def read_strokes(data: bytes, name: str, max_pixels: int, size: tuple[int, int]) -> Strokes:
-    """The strokes of a PNG that is transparent elsewhere, at a small height x width.
+    """Read the strokes on a transparent PNG, reduced to a small height x width.
 
-    Colors are taken for sRGB, and averaged where strokes meet.  Raises GuideError.
+    Colors are sRGB, and averaged where strokes meet.  Raises GuideError.
     """
     try:
-        samples = _samples(data, name, max_pixels)
+        samples = _read_samples(data, name, max_pixels)
     except SourceError as error:
         raise GuideError(f"{error}") from None
     if samples.shape[2] not in (2, 4):
         raise GuideError(f"{name} is opaque; paint the known colors on a transparent layer")
-    alpha = channel(samples, samples.shape[2] - 1)
+    alpha = extract_channel(samples, samples.shape[2] - 1)
     rows, columns = np.nonzero(alpha)
-    if rows.size == alpha.size and int(alpha.min()) == white_of(alpha):
+    if rows.size == alpha.size and int(alpha.min()) == get_white(alpha):
         raise GuideError(f"{name} is opaque; paint the known colors on a transparent layer")
     height, width = size
     cells = (rows * height // alpha.shape[0]) * width + columns * width // alpha.shape[1]
-    paint = alpha[rows, columns] / np.float64(white_of(alpha))
+    paint = alpha[rows, columns] / np.float64(get_white(alpha))
     amount = np.bincount(cells, paint, height * width)
     colors = [samples[rows, columns, at % (samples.shape[2] - 1)] for at in range(3)]
-    total = [np.bincount(cells, paint * one, height * width) for one in colors]
-    rgb = np.stack(total, axis=1) / np.maximum(amount, 1e-9)[:, None] / white_of(alpha)
-    # A picture that is smaller than the cells leaves gaps between them, which stay open.
+    total = [np.bincount(cells, paint * color, height * width) for color in colors]
+    rgb = np.stack(total, axis=1) / np.maximum(amount, 1e-9)[:, None] / get_white(alpha)
+    # A picture with fewer pixels than cells leaves gaps between them, which stay open.
     held = amount > _PAINTED * max(alpha.size / (height * width), 1)
     return Strokes(
         np.asarray(rgb.reshape(height, width, 3), dtype=np.float32),
@@ -80,25 +78,25 @@ def read_strokes(data: bytes, name: str, max_pixels: int, size: tuple[int, int])
     )
 
 
-def _samples(data: bytes, name: str, max_pixels: int) -> Plane:
-    if stills.kind_of(data) != "png":
+def _read_samples(data: bytes, name: str, max_pixels: int) -> Plane:
+    if stills.detect_format(data) != "png":
         raise GuideError(f"{name} is no PNG; save it as one")
     image = vips.open_picture(data, "png", name)
     check_size(name, image.width, image.height, max_pixels)
-    if all(kind != b"IEND" for kind, _ in png_chunks.chunks(data)):
+    if all(kind != b"IEND" for kind, _ in png_chunks.iterate_chunks(data)):
         raise GuideError(f"{name}: cut before its end; save it again")
-    return vips.pixels(image, name)
+    return vips.decode_pixels(image, name)
 
 
-def with_points(
+def draw_points(
     strokes: Strokes | None,
     points: tuple[HintPoint, ...],
     whole: tuple[int, int],
     size: tuple[int, int],
 ) -> Strokes | None:
-    """The strokes, with points of a photograph of `whole` height x width painted over them.
+    """Draw points of a photograph of `whole` height x width over the strokes.
 
-    Raises GuideError for a point outside.
+    Raises GuideError for a point outside the picture.
     """
     if not points:
         return strokes

@@ -1,4 +1,4 @@
-"""What a person has said about the color of one photograph, read from beside it."""
+"""Read the user's guides to the color of one photograph, and apply them."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -7,25 +7,30 @@ from typing import Final
 import numpy as np
 
 from archive_colorizer.color.analysis.borders import find_content
-from archive_colorizer.color.propagate import spread
-from archive_colorizer.color.space import FloatArray, Plane, chroma_of_ab, lab_of
-from archive_colorizer.color.spatial_mask import share_of
-from archive_colorizer.location import Place
+from archive_colorizer.color.blend import build_spatial_mask
+from archive_colorizer.color.propagate import propagate_colors
+from archive_colorizer.color.space import (
+    FloatArray,
+    Plane,
+    convert_ab_to_chroma,
+    convert_rgb_to_lab,
+)
+from archive_colorizer.location import Location
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Companion, Role, Source
-from archive_colorizer.restore.guide_files import read_mask, read_strokes, with_points
+from archive_colorizer.restore.guide_files import draw_points, read_mask, read_strokes
 from archive_colorizer.storage.reading import check_unchanged, read_source
 
 _LOPSIDED: Final = 1.02
-"""A mask whose proportions differ by more is stretched visibly."""
+"""Ratio of proportions above which stretching the mask is visible."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Aids:
-    """The files beside a photograph as they were read, and what they say.
+class Guides:
+    """Hold the companion files of a photograph as they were read.
 
-    beside: with the sha256 of each.  mask: white for all of the color.  strokes: the content of
-    the file of known colors, which is decoded at the size at which it is wanted.
+    beside: with the sha256 of each.  mask: white keeps all of the color.  strokes: the encoded
+    file of known colors, which is decoded at the size of the network's mask.
     """
 
     beside: tuple[Companion, ...] = ()
@@ -33,69 +38,67 @@ class Aids:
     strokes: bytes | None = None
     max_pixels: int = 0
 
-    def name_of(self, role: Role) -> str:
-        """The file's name, for messages."""
-        return next((one.name for one in self.beside if one.role == role), role)
+    def get_name(self, role: Role) -> str:
+        return next((companion.name for companion in self.beside if companion.role == role), role)
 
-    def warnings(self, height: int, width: int) -> tuple[str, ...]:
-        """What is odd about them for a photograph of this size."""
+    def list_warnings(self, height: int, width: int) -> tuple[str, ...]:
+        """Warn about a mask that does not fit a photograph of this size."""
         if self.mask is None:
             return ()
         ratio = self.mask.shape[0] * width / (self.mask.shape[1] * height)
         if 1 / _LOPSIDED <= ratio <= _LOPSIDED:
             return ()
-        return (f"{self.name_of('mask')} has other proportions than the photograph: stretched",)
+        return (f"{self.get_name('mask')} has other proportions than the photograph: stretched",)
 
-    def shares(self, luma: Plane, borders: str) -> tuple[Plane, ...]:
-        """Where the color of a photograph with this luma is taken back, at full size."""
-        found = [] if self.mask is None else [share_of(self.mask, *luma.shape)]
+    def build_spatial_masks(self, luma: Plane, borders: str) -> tuple[Plane, ...]:
+        """Build the masks at full size that reduce color: the user's, and one for borders."""
+        masks = [] if self.mask is None else [build_spatial_mask(self.mask, *luma.shape)]
         content = find_content(luma) if borders == "auto" else None
-        return (*found, *([] if content is None else [content]))
+        return (*masks, *([] if content is None else [content]))
 
-    def with_known(
+    def apply_hints(
         self, mask: FloatArray, luma: FloatArray, whole: tuple[int, int], recipe: Recipe
     ) -> FloatArray:
-        """The mask (h x w x 2 chroma on h x w luma) with the known colors spread over it.
+        """Spread the colors of strokes and of the recipe's points over a mask.
 
-        Those are of the strokes beside the photograph and the recipe's own points.  whole:
-        height and width of the photograph.  Raises GuideError.
+        mask: h x w x 2 chroma on h x w luma.  whole: height and width of the photograph.
+        Raises GuideError.
         """
         size = luma.shape[0], luma.shape[1]
         strokes = None
         if self.strokes is not None:
-            strokes = read_strokes(self.strokes, self.name_of("hints"), self.max_pixels, size)
-        strokes = with_points(strokes, recipe.hint, whole, size)
+            strokes = read_strokes(self.strokes, self.get_name("hints"), self.max_pixels, size)
+        strokes = draw_points(strokes, recipe.hint, whole, size)
         if strokes is None:
             return mask
-        known = chroma_of_ab(luma, np.ascontiguousarray(lab_of(strokes.rgb)[..., 1:]))
-        return spread(mask, luma, known * np.float32(recipe.strength), strokes.held)
+        hinted = convert_ab_to_chroma(
+            luma, np.ascontiguousarray(convert_rgb_to_lab(strokes.rgb)[..., 1:])
+        )
+        return propagate_colors(mask, luma, hinted * np.float32(recipe.strength), strokes.held)
 
 
-NO_AIDS: Final = Aids()
+NO_GUIDES: Final = Guides()
 
 
-def read_aids(source: Source, max_pixels: int) -> Aids:
-    """Read what lies beside a photograph; raises SourceError, which names the file.
-
-    GuideError for what is in it.
-    """
+def read_guides(source: Source, max_pixels: int) -> Guides:
+    """Read the companions of a photograph; raises SourceError, and GuideError for their content."""
     if not source.beside:
-        return NO_AIDS
+        return NO_GUIDES
     content: dict[Role, bytes] = {}
     beside = []
-    for one in source.beside:
-        data, stamp = read_source(source.place.parent / one.name)
-        content[one.role] = data
+    for companion in source.beside:
+        data, stamp = read_source(source.location.parent / companion.name)
+        content[companion.role] = data
         digest = hashlib.sha256(data).hexdigest()
-        beside.append(replace(one, stamp=stamp, sha256=digest))
-    aids = Aids(tuple(beside), strokes=content.get("hints"), max_pixels=max_pixels)
+        beside.append(replace(companion, stamp=stamp, sha256=digest))
+    guides = Guides(tuple(beside), strokes=content.get("hints"), max_pixels=max_pixels)
     if "mask" not in content:
-        return aids
-    return replace(aids, mask=read_mask(content["mask"], aids.name_of("mask"), max_pixels))
+        return guides
+    return replace(guides, mask=read_mask(content["mask"], guides.get_name("mask"), max_pixels))
 
 
-def check_aids(source: Place, beside: tuple[Companion, ...]) -> None:
-    """Raise SourceChanged when a file beside the source is not what was read."""
-    for one in beside:
-        if one.stamp is not None:
-            check_unchanged(source.parent / one.name, one.stamp)
+def check_guides(source: Location, beside: tuple[Companion, ...]) -> None:
+    """Raise SourceChanged when a companion of the source has changed since it was read."""
+    for companion in beside:
+        if companion.stamp is not None:
+            check_unchanged(source.parent / companion.name, companion.stamp)

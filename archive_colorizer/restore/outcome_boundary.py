@@ -1,60 +1,64 @@
-"""The boundary of one job: whatever goes wrong inside becomes a failed Outcome."""
+"""Guard one job: whatever it raises becomes a failed Outcome."""
 
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
-from archive_colorizer.errors import ArchiveColorizerError
-from archive_colorizer.records.jobs import Job, Workplace
+from archive_colorizer.errors import ArchiveColorizerError, FailureReason
+from archive_colorizer.records.jobs import Job, JobContext
 from archive_colorizer.records.outcomes import Outcome, State
 
-_Made = TypeVar("_Made")
-_Failed = TypeVar("_Failed")
+_Result = TypeVar("_Result")
+_Failure = TypeVar("_Failure")
 
-Work: TypeAlias = Callable[[Job, Workplace, Outcome], _Made]
-"""Does a job; the Outcome that it is given holds what is known before."""
+Work: TypeAlias = Callable[[Job, JobContext, Outcome], _Result]
+"""Does a job; the Outcome holds what is known before the work."""
 
 
-def settle(job: Job, workplace: Workplace, work: Work[_Made]) -> _Made | Outcome:
-    """What `work` made of the job, or how it failed; never raises for what one source did."""
-    begun = time.monotonic()
-    known = _failed(job, workplace)
-    made = attempt(
-        lambda: work(job, workplace, known), lambda error: failure(job, workplace, error)
+def run_guarded(job: Job, context: JobContext, work: Work[_Result]) -> _Result | Outcome:
+    """Run `work` on the job and add its seconds; an exception becomes a failed Outcome."""
+    start = time.monotonic()
+    draft = draft_outcome(job, context)
+    result = call_guarded(
+        lambda: work(job, context, draft), lambda error: build_failure(job, context, error)
     )
-    if isinstance(made, Outcome):
-        return replace(made, seconds=round(time.monotonic() - begun, 4))
-    return made
+    if isinstance(result, Outcome):
+        return replace(result, seconds=round(time.monotonic() - start, 4))
+    return result
 
 
-def attempt(work: Callable[[], _Made], failed: Callable[[Exception], _Failed]) -> _Made | _Failed:
-    """What `work` makes, or what `failed` makes of that which it raises."""
+def call_guarded(
+    work: Callable[[], _Result], failed: Callable[[Exception], _Failure]
+) -> _Result | _Failure:
+    """Return what `work` returns, or what `failed` returns for its exception."""
     try:
         return work()
     except Exception as error:
         return failed(error)
 
 
-def failure(job: Job, workplace: Workplace, error: Exception) -> Outcome:
-    """What became of a job that this was raised for."""
-    failed = _failed(job, workplace)
+def build_failure(job: Job, context: JobContext, error: Exception) -> Outcome:
+    """Describe a job that failed with this exception."""
+    outcome = replace(draft_outcome(job, context), errno=job.source.find_errno(error))
     if isinstance(error, ArchiveColorizerError):
-        return replace(failed, reason=error.reason, message=str(error))
+        return replace(outcome, reason=error.reason, message=str(error))
     if isinstance(error, MemoryError):
-        said = f"{job.name}: out of memory; fewer --workers leave more for each"
-        return replace(failed, reason="memory", message=said)
-    return replace(failed, reason="bug", message=f"{job.name}: {type(error).__name__}: {error}")
+        message = f"{job.name}: out of memory; fewer --workers leave more for each"
+        return replace(outcome, reason=FailureReason.MEMORY, message=message)
+    message = f"{job.name}: {type(error).__name__}: {error}"
+    return replace(outcome, reason=FailureReason.BUG, message=message)
 
 
-def _failed(job: Job, workplace: Workplace) -> Outcome:
+def draft_outcome(job: Job, context: JobContext) -> Outcome:
+    """Describe what is known of a job before the work on it."""
     return Outcome(
         key=job.key,
         name=job.name,
         state=State.FAILED,
         source_stamp=job.source.stamp,
         beside=job.source.beside,
-        model_sha256=workplace.models_sha256,
-        settings=workplace.settings,
+        model_sha256=context.models_sha256,
+        settings=context.settings,
         own=job.source.own,
     )

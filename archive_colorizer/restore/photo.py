@@ -1,4 +1,4 @@
-"""One photograph from file to file; this is what a worker runs."""
+"""Restore one photograph from file to file; workers run this."""
 
 import time
 from dataclasses import dataclass, replace
@@ -7,64 +7,59 @@ from functools import partial
 from pathlib import Path
 
 from archive_colorizer._version import __version__
-from archive_colorizer.color.analysis.tone import Tone, tone_of
+from archive_colorizer.color.analysis.tone import Tone, detect_tone
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import SourceError
 from archive_colorizer.image.codecs import registry as stills
-from archive_colorizer.image.formats import result_format
-from archive_colorizer.image.metadata.c2pa import holds_credentials, with_credentials
-from archive_colorizer.image.metadata.model import ProvenanceNote, with_provenance
-from archive_colorizer.image.metadata.sidecar import holds_xmp, sidecar_for
+from archive_colorizer.image.formats import choose_format
+from archive_colorizer.image.metadata.c2pa import add_credentials, can_hold_credentials
+from archive_colorizer.image.metadata.sidecar import build_sidecar, can_hold_xmp
+from archive_colorizer.image.metadata.xmp import ProvenanceNote, add_provenance
 from archive_colorizer.image.raster import Format, Raster
-from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.output.deliver import deliver
-from archive_colorizer.output.deliveries import Check, Parcel
-from archive_colorizer.output.staging import Content, in_memory, unless_failed
+from archive_colorizer.output.deliveries import Check, PendingResult
+from archive_colorizer.output.staging import Content, discard_on_error, load_content
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Companion, Job, Source, Stamp, Workplace
-from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.restore.colorize import flags_of, recolor
-from archive_colorizer.restore.delivery_queue import Courier
-from archive_colorizer.restore.guides import check_aids, read_aids
-from archive_colorizer.restore.model_cache import painter_of
-from archive_colorizer.restore.outcome_boundary import settle
+from archive_colorizer.records.jobs import Companion, Job, JobContext, Source, Stamp
+from archive_colorizer.records.outcomes import ALREADY_COLOR, Outcome, State
+from archive_colorizer.restore.colorize import colorize_photo, find_weaknesses
+from archive_colorizer.restore.delivery_queue import DeliveryQueue
+from archive_colorizer.restore.guides import check_guides, read_guides
+from archive_colorizer.restore.model_cache import load_ensemble
+from archive_colorizer.restore.outcome_boundary import run_guarded
 from archive_colorizer.restore.readback import check_result
-from archive_colorizer.restore.render import Original, placed, render, sharpening_of
+from archive_colorizer.restore.render import Original, get_sharpening, rename_target, render
 from archive_colorizer.restore.source_file import check_fixity, open_source
-from archive_colorizer.storage.file_view import Stored, digest_of
+from archive_colorizer.storage.file_view import FileContent, compute_digest
 from archive_colorizer.storage.reading import check_unchanged
 
 
-def restore_photos(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:
-    """Restore each job's photograph; never raises for what one photograph did.
-
-    They are delivered beside the work on the next ones, small ones together (see Courier), and
-    all before this returns.
-    """
+def restore_photos(jobs: tuple[Job, ...], context: JobContext) -> list[Outcome]:
+    """Restore and deliver each job's photograph; never raises for what one photograph did."""
     outcomes: list[Outcome] = []
-    with Courier(workplace) as courier:
+    with DeliveryQueue(context) as queue:
         for job in jobs:
-            courier.set_off()
-            made = settle(job, workplace.of(job.source), _restore)
-            if isinstance(made, Outcome):
-                outcomes.append(made)
+            queue.start_background()
+            result = run_guarded(job, context.for_source(job.source), _restore)
+            if isinstance(result, Outcome):
+                outcomes.append(result)
             else:
-                courier.take(made)
-        return outcomes + courier.delivered()
+                queue.add(result)
+        return outcomes + queue.drain()
 
 
-def restore_photo(job: Job, workplace: Workplace) -> Outcome:
-    """Read, color and deliver one photograph, and say what became of it."""
-    (outcome,) = restore_photos((job,), workplace)
+def restore_photo(job: Job, context: JobContext) -> Outcome:
+    """Restore and deliver one photograph, as `restore_photos` does."""
+    (outcome,) = restore_photos((job,), context)
     return outcome
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Finished:
-    """A finished file without a place.
+class FinishedPhoto:
+    """Hold a finished file that has no target yet.
 
-    `luma` is what it shows, upright; `outcome` is DONE and has no target yet.  `original` is
-    the format of the source, `kind` that of `content`.
+    luma: what it shows, upright.  original: format of the source; kind: format of `content`.
     """
 
     content: Content
@@ -75,113 +70,115 @@ class Finished:
     outcome: Outcome
 
 
-def decoded(data: Stored, name: str, recipe: Recipe) -> Raster:
-    """The picture in a file as the recipe wants it read; raises as `stills.decode` does."""
+def decode_photo(data: FileContent, name: str, recipe: Recipe) -> Raster:
+    """Decode a file with the page and profile of the recipe; raises as `stills.decode` does."""
     page = recipe.page - 1 if recipe.page else None
     return stills.decode(data, name, recipe.max_pixels, recipe.profile, page)
 
 
-def finish(
-    source: Source, painter: Painter, recipe: Recipe, begun: Outcome, work: str = ""
-) -> Finished | Outcome:
-    """Read and color one photograph: the finished file, or why it was left alone.
+def finish_photo(
+    source: Source, ensemble: Ensemble, recipe: Recipe, draft: Outcome, work: str = ""
+) -> FinishedPhoto | Outcome:
+    """Read and color one photograph; returns a skipped Outcome if it is in color already.
 
-    work: a folder where large files may be made; without one, all are held in memory.
-    Raises what is wrong with the source or the network.
+    work: a folder for large files; "" keeps all in memory.  Raises errors of the source and
+    of the network.
     """
     original, stamp, digest = _read(source, recipe)
     raster = original.raster
     height, width = raster.luma.shape
-    aids = read_aids(source, recipe.max_pixels)
-    known = replace(
-        begun,
+    guides = read_guides(source, recipe.max_pixels)
+    outcome = replace(
+        draft,
         source_stamp=stamp,
         source_sha256=digest,
         width=width,
         height=height,
-        beside=aids.beside,
-        warnings=raster.warnings + aids.warnings(height, width),
+        beside=guides.beside,
+        warnings=raster.warnings + guides.list_warnings(height, width),
     )
-    tone = Tone.NEUTRAL if raster.preview is None else tone_of(raster.preview)
+    tone = Tone.NEUTRAL if raster.preview is None else detect_tone(raster.preview)
     if tone is Tone.COLORED and not recipe.force:
-        said = f"{source.name}: already in color; --force restores it all the same"
-        return replace(known, state=State.SKIPPED, reason="already-color", message=said)
+        message = f"{source.name}: already in color; --force restores it all the same"
+        return replace(outcome, state=State.SKIPPED, reason=ALREADY_COLOR, message=message)
     if tone is not Tone.NEUTRAL:
-        known = replace(known, warnings=(*known.warnings, f"{tone} source: made neutral first"))
-    kind, losses = result_format(raster, recipe.format)
-    note = _note(painter, known, recipe)
-    metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, note))
-    field, measures = recolor(raster.luma, painter, recipe, aids)
+        outcome = replace(
+            outcome, warnings=(*outcome.warnings, f"{tone} source: made neutral first")
+        )
+    kind, losses = choose_format(raster, recipe.format)
+    note = build_note(outcome, ensemble.name, Path(outcome.name).name, recipe)
+    metadata = replace(raster.metadata, xmp=add_provenance(raster.metadata.xmp, note))
+    field, measures = colorize_photo(raster.luma, ensemble, recipe, guides)
     rendering = render(original, field, metadata, recipe, kind, work)
-    content, unsigned = _signed(rendering.content, kind, original.content, note, recipe)
-    beside = recipe.sidecar or not holds_xmp(kind)
-    return Finished(
+    content, unsigned = _sign(rendering.content, kind, original.content, note, recipe)
+    beside = recipe.sidecar or not can_hold_xmp(kind)
+    return FinishedPhoto(
         content=content,
         luma=rendering.luma,
         original=raster.format,
         kind=kind,
-        sidecar=sidecar_for(metadata.xmp or b"") if beside else None,
+        sidecar=build_sidecar(metadata.xmp or b"") if beside else None,
         outcome=replace(
-            known,
+            outcome,
             state=State.DONE,
-            provider=painter.provider,
+            provider=ensemble.provider,
             measures=measures,
-            weak=flags_of(measures, recipe),
-            warnings=(*known.warnings, *losses, *rendering.warnings, *unsigned),
+            weak=find_weaknesses(measures, recipe),
+            warnings=(*outcome.warnings, *losses, *rendering.warnings, *unsigned),
         ),
     )
 
 
 def _read(source: Source, recipe: Recipe) -> tuple[Original, Stamp, str]:
-    """The picture, with its file where somebody asks for that later; stamp and sha256.
+    """Read a source; returns it with its stamp and sha256.
 
-    Else the file goes now: it may be as large as the picture.
+    The encoded file is kept only if it is needed later: it may be as large as the picture.
     """
-    with open_source(source.place, source.stamp) as (data, stamp):
+    with open_source(source.location, source.stamp) as (data, stamp):
         check_fixity(data, source)
         try:
-            raster = decoded(data, source.name, recipe)
+            raster = decode_photo(data, source.name, recipe)
         except SourceError:
             if not isinstance(data, bytes):
-                # What was read at two times may be no picture for that alone.
-                check_unchanged(source.place, stamp)
+                # A file that changed while it was read in pieces may look damaged.
+                check_unchanged(source.location, stamp)
             raise
         content = data[:] if raster.format == "jpeg" or recipe.c2pa else b""
-        return Original(content, raster), stamp, digest_of(data)
+        return Original(content, raster), stamp, compute_digest(data)
 
 
-def bring(finished: Finished, job: Job, workplace: Workplace) -> Outcome:
-    """Deliver a finished file as the job's target, if its source is still what was read."""
-    parcel = _parcel(finished, job, workplace.recipe)
-    return deliver(parcel.content, job, workplace, parcel.settled, parcel.sidecar, parcel.check)
+def deliver_photo(finished: FinishedPhoto, job: Job, context: JobContext) -> Outcome:
+    """Deliver a finished file as the job's target; raises SourceChanged."""
+    result = _prepare_result(finished, job, context.recipe)
+    return deliver(result.content, job, context, result.outcome, result.sidecar, result.check)
 
 
-def _parcel(finished: Finished, job: Job, recipe: Recipe) -> Parcel:
-    """The finished file on its way; raises SourceChanged when its source is not what was read."""
+def _prepare_result(finished: FinishedPhoto, job: Job, recipe: Recipe) -> PendingResult:
+    """Check that the source is unchanged, and prepare delivery."""
     stamp = finished.outcome.source_stamp
     if stamp is not None:
-        with unless_failed(finished.content):
-            check_unchanged(job.source.place, stamp)
-            check_aids(job.source.place, finished.outcome.beside)
-    check = _check(finished, job, recipe) if recipe.paranoid else None
-    known = replace(finished.outcome, target=job.target)
-    held = finished.luma.nbytes if check else 0
-    return Parcel(finished.content, job, known, finished.sidecar, check, held)
+        with discard_on_error(finished.content):
+            check_unchanged(job.source.location, stamp)
+            check_guides(job.source.location, finished.outcome.beside)
+    check = _build_check(finished, job, recipe) if recipe.paranoid else None
+    outcome = replace(finished.outcome, target=job.target)
+    check_memory = finished.luma.nbytes if check else 0
+    return PendingResult(finished.content, job, outcome, finished.sidecar, check, check_memory)
 
 
-def _restore(job: Job, workplace: Workplace, known: Outcome) -> Parcel | Outcome:
-    begun = time.monotonic()
-    painter = painter_of(workplace)
-    finished = finish(job.source, painter, workplace.recipe, known, workplace.work)
+def _restore(job: Job, context: JobContext, draft: Outcome) -> PendingResult | Outcome:
+    start = time.monotonic()
+    ensemble = load_ensemble(context)
+    finished = finish_photo(job.source, ensemble, context.recipe, draft, context.work)
     if isinstance(finished, Outcome):
         return finished
-    parcel = _parcel(finished, placed(job, finished.original, finished.kind), workplace.recipe)
-    seconds = time.monotonic() - begun
-    return replace(parcel, settled=replace(parcel.settled, seconds=seconds))
+    renamed_job = rename_target(job, finished.original, finished.kind)
+    result = _prepare_result(finished, renamed_job, context.recipe)
+    seconds = time.monotonic() - start
+    return replace(result, outcome=replace(result.outcome, seconds=seconds))
 
 
-def _check(finished: Finished, job: Job, recipe: Recipe) -> Check:
-    """The look at a result before it gets its name."""
+def _build_check(finished: FinishedPhoto, job: Job, recipe: Recipe) -> Check:
     is_jpeg = finished.original == finished.kind == "jpeg"
     return partial(
         check_result,
@@ -192,42 +189,42 @@ def _check(finished: Finished, job: Job, recipe: Recipe) -> Check:
     )
 
 
-def _note(painter: Painter, known: Outcome, recipe: Recipe) -> ProvenanceNote:
-    """Who made the color, by what means, and from what."""
-    sharpening = sharpening_of(recipe)
+def build_note(outcome: Outcome, model: str, source_name: str, recipe: Recipe) -> ProvenanceNote:
+    """Describe how the color was made and from which source, for the result's metadata."""
+    sharpening = get_sharpening(recipe)
     return ProvenanceNote(
         software=f"archive-colorizer {__version__}",
-        model=painter.name,
-        model_sha256=known.model_sha256 or "",
-        settings=known.settings or "",
-        source_name=Path(known.name).name,
-        source_sha256=known.source_sha256 or "",
+        model=model,
+        model_sha256=outcome.model_sha256 or "",
+        settings=outcome.settings or "",
+        source_name=source_name,
+        source_sha256=outcome.source_sha256 or "",
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         source_type=recipe.source_type,
-        sharpening=sharpening.said if sharpening else "",
-        aids=_said_of(known.beside, recipe),
+        sharpening=sharpening.description if sharpening else "",
+        aids=_describe_guides(outcome.beside, recipe),
     )
 
 
-def _said_of(beside: tuple[Companion, ...], recipe: Recipe) -> tuple[str, ...]:
-    """Whatever a person has given besides the photograph, files with their content's digest."""
-    said = [f"{one.role} {one.name} sha256 {one.sha256}" for one in beside]
-    said += [f"hint {one.color} at {one.at[0]:g},{one.at[1]:g}" for one in recipe.hint]
+def _describe_guides(companions: tuple[Companion, ...], recipe: Recipe) -> tuple[str, ...]:
+    """Describe what guided the color, files with their digest."""
+    descriptions = [f"{file.role} {file.name} sha256 {file.sha256}" for file in companions]
+    descriptions += [f"hint {hint.color} at {hint.at[0]:g},{hint.at[1]:g}" for hint in recipe.hint]
     if recipe.reference:
         name = Path(recipe.reference).name
-        said.append(f"reference {name} sha256 {recipe.reference_sha256}")
+        descriptions.append(f"reference {name} sha256 {recipe.reference_sha256}")
     if recipe.borders != "none":
-        said.append(f"borders {recipe.borders}")
-    return tuple(said)
+        descriptions.append(f"borders {recipe.borders}")
+    return tuple(descriptions)
 
 
-def _signed(
+def _sign(
     content: Content, kind: Format, source: bytes, note: ProvenanceNote, recipe: Recipe
 ) -> tuple[Content, tuple[str, ...]]:
-    """The file with Content Credentials, where the recipe asks for them and the format can."""
+    """Add Content Credentials if the recipe asks for them; warns if the format has none."""
     if not recipe.c2pa:
         return content, ()
-    if not holds_credentials(kind):
+    if not can_hold_credentials(kind):
         return content, (f"{kind.upper()} cannot hold Content Credentials: not signed",)
     certificate, key = Path(recipe.cert), Path(recipe.key)
-    return with_credentials(in_memory(content), kind, source, note, certificate, key), ()
+    return add_credentials(load_content(content), kind, source, note, certificate, key), ()

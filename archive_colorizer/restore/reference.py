@@ -1,4 +1,4 @@
-"""The reference photograph of a recipe: pinned by its content, and its palette."""
+"""Pin the reference photograph of a recipe by its content, and measure its palette."""
 
 import hashlib
 import os
@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from archive_colorizer.color.analysis.tone import Tone, tone_of
-from archive_colorizer.color.palette import Palette, palette_of
+from archive_colorizer.color.analysis.tone import Tone, detect_tone
+from archive_colorizer.color.palette import Palette, measure_palette
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.recipe.recipe import Recipe
@@ -16,49 +16,49 @@ from archive_colorizer.records.jobs import Stamp
 from archive_colorizer.storage.reading import read_source
 
 
-def pinned(recipe: Recipe) -> Recipe:
-    """The recipe with its reference as a whole path and the sha256 of its content.
+def pin_reference(recipe: Recipe) -> Recipe:
+    """Return the recipe with its reference as an absolute path and the sha256 of its content.
 
-    Raises UsageError for a file that is no photograph in color, or not the one whose sha256 the
-    recipe states.
+    Raises UsageError for a file that is not a photograph in color, or has another sha256 than
+    the recipe states.
     """
     if not recipe.reference:
         return recipe
     path = os.path.abspath(recipe.reference)  # noqa: PTH100 (names that are no UTF-8)
-    palette = _palette_at(path, recipe)
+    palette = _load_palette_at(path, recipe)
     return replace(recipe, reference=path, reference_sha256=palette.sha256)
 
 
-def palette_for(recipe: Recipe) -> Palette | None:
-    """The palette of the recipe's reference; raises as `pinned` does."""
+def load_palette(recipe: Recipe) -> Palette | None:
+    """Load the palette of the recipe's reference; raises as `pin_reference` does."""
     if not recipe.reference:
         return None
-    return _palette_at(recipe.reference, recipe)
+    return _load_palette_at(recipe.reference, recipe)
 
 
-def _palette_at(path: str, recipe: Recipe) -> Palette:
-    """Read once, until the file at `path` is another."""
+def _load_palette_at(path: str, recipe: Recipe) -> Palette:
+    """Load a palette; the file is read again only after it has changed."""
     stamp = None
     with suppress(OSError):
-        stamp = Stamp.of(os.stat(path))  # noqa: PTH116 (names that are no UTF-8)
-    return _palette(path, stamp, recipe.reference_sha256, recipe.max_pixels)
+        stamp = Stamp.from_stat(os.stat(path))  # noqa: PTH116 (names that are no UTF-8)
+    return _read_palette(path, stamp, recipe.reference_sha256, recipe.max_pixels)
 
 
 @lru_cache(maxsize=4)
-def _palette(path: str, _stamp: Stamp | None, sha256: str, max_pixels: int) -> Palette:
+def _read_palette(path: str, _stamp: Stamp | None, sha256: str, max_pixels: int) -> Palette:
     try:
         data, _ = read_source(Path(path))
         preview = stills.decode(data, path, max_pixels).preview
     except SourceError as error:
         raise UsageError(f"reference {error}") from None
-    found = hashlib.sha256(data).hexdigest()
-    if sha256 not in ("", found):
+    digest = hashlib.sha256(data).hexdigest()
+    if sha256 not in ("", digest):
         raise UsageError(
             f"reference {path} has another sha256 than the settings state; if it was changed "
             "on purpose, start the run again"
         )
-    tone = Tone.NEUTRAL if preview is None else tone_of(preview)
+    tone = Tone.NEUTRAL if preview is None else detect_tone(preview)
     if preview is None or tone is not Tone.COLORED:
-        what = "grey" if tone is Tone.NEUTRAL else "toned, as sepia is"
-        raise UsageError(f"reference {path} is {what}; give a photograph in color")
-    return palette_of(preview, Path(path).name, found)
+        color = "grey" if tone is Tone.NEUTRAL else "toned, as sepia is"
+        raise UsageError(f"reference {path} is {color}; give a photograph in color")
+    return measure_palette(preview, Path(path).name, digest)

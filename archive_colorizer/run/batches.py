@@ -1,4 +1,4 @@
-"""Jobs in batches: enough at once to be worth sending, few enough to lose."""
+"""Split jobs into batches, large enough to be worth sending and small enough to lose."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -7,112 +7,112 @@ from typing import Final
 from archive_colorizer.executors.executor import Batch
 from archive_colorizer.records.jobs import Job
 
-MOST_JOBS: Final = 64
-MOST_BYTES: Final = 48 << 20
-"""Bytes of sources; a larger source goes alone.  Only one of them is in memory at a time."""
-MOST_MEMORY: Final = 1 << 30
-"""Bytes that a picture may take to be restored beside others of its batch."""
-SECONDS: Final = 2.0
-"""Of work that a batch is meant to be."""
+MAX_JOBS: Final = 64
+MAX_SOURCE_BYTES: Final = 48 << 20
+"""Bytes of sources in a batch; a larger source is a batch of its own."""
+MAX_MEMORY: Final = 1 << 30
+"""Bytes of memory that a job may need to share a batch with others."""
+TARGET_SECONDS: Final = 2.0
+"""Seconds of work in a batch."""
 
-_WARM: Final = 4
-"""Jobs that go out before batches grow by one, so that a small archive is shared evenly."""
-_MEMORY: Final = 16
-"""Jobs whose pace counts, about: a stretch of other pictures soon has batches of its own size."""
-_SIGHT: Final = 256
-"""Jobs that are looked at ahead, at most, to see the end."""
+_JOBS_PER_GROWTH: Final = 4
+"""Jobs that are sent before batches grow by one, so that workers share a small archive evenly."""
+_WINDOW: Final = 16
+"""Approximate number of recent jobs that the estimates follow."""
+_MAX_LOOKAHEAD: Final = 256
+"""Jobs that are read ahead to notice the end."""
 
 
-class Pace:
-    """What a job takes, as the latest ones went, and how many batches are out.
-
-    flying: those that were sent and have not come back.
-    """
+class Throughput:
+    """Running averages of the latest jobs, and the number of batches in flight."""
 
     def __init__(self) -> None:
-        self.flying = 0
+        self.in_flight = 0
         self._seconds = 0.0
         self._bytes = 0.0
-        self._known = False
+        self._has_data = False
 
-    def note(self, seconds: float, size: int) -> None:
-        """Take what one job took on its worker, and the bytes of its source."""
-        weight = 1 / _MEMORY if self._known else 1.0
+    def track(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Count batches as in flight while they are consumed."""
+        for batch in batches:
+            self.in_flight += 1
+            yield batch
+
+    def record(self, seconds: float, size: int) -> None:
+        """Record the seconds of one job, and the bytes of its source."""
+        weight = 1 / _WINDOW if self._has_data else 1.0
         self._seconds += (seconds - self._seconds) * weight
         self._bytes += (size - self._bytes) * weight
-        self._known = True
+        self._has_data = True
 
-    def seconds_of(self, job: Job) -> float:
-        """What this one may take: as long as the others, or longer by as much as it is larger.
-
-        Before anything is known, all that a batch may.
-        """
-        if not self._known:
-            return SECONDS
-        return self._seconds * max(1.0, _size(job) / max(self._bytes, 1.0))
+    def estimate_seconds(self, job: Job) -> float:
+        """Return the average, scaled up for a larger source; `TARGET_SECONDS` without data."""
+        if not self._has_data:
+            return TARGET_SECONDS
+        return self._seconds * max(1.0, _get_size(job) / max(self._bytes, 1.0))
 
 
-def in_batches(jobs: Iterable[Job], pace: Pace) -> Iterator[Batch]:
-    """The jobs in their order, as tuples of one job at first and of about `SECONDS` later.
+def split_into_batches(jobs: Iterable[Job], throughput: Throughput) -> Iterator[Batch]:
+    """Yield the jobs in their order, in batches that grow to about `TARGET_SECONDS` of work.
 
-    Towards the end they become smaller, so that all workers have something to do until then.
-    A part of a film goes alone, and so does whatever takes much memory or time.
+    Batches shrink toward the end, so that all workers stay busy until then.  A part of a film
+    is a batch of its own, and so is a job that needs much memory or time.
     """
-    ahead = _Ahead(jobs)
+    lookahead = _Lookahead(jobs)
     sent = 0
-    while ahead.see(1):
-        batch = _next(ahead, pace, min(MOST_JOBS, 1 + sent // _WARM))
+    while lookahead.peek(1):
+        batch = _build_batch(lookahead, throughput, min(MAX_JOBS, 1 + sent // _JOBS_PER_GROWTH))
         sent += len(batch)
         yield batch
 
 
-def _next(ahead: "_Ahead", pace: Pace, most: int) -> Batch:
-    batch = [ahead.take()]
-    seconds, size = pace.seconds_of(batch[0]), _size(batch[0])
-    if seconds * 2 > SECONDS or most == 1 or _is_alone(batch[0]):
+def _build_batch(lookahead: "_Lookahead", throughput: Throughput, max_jobs: int) -> Batch:
+    batch = [lookahead.pop()]
+    seconds, size = throughput.estimate_seconds(batch[0]), _get_size(batch[0])
+    if seconds * 2 > TARGET_SECONDS or max_jobs == 1 or _is_alone(batch[0]):
         return tuple(batch)
-    share = pace.flying + 1
-    left = 1 + ahead.see(min(most * share, _SIGHT))
-    if ahead.ended:
-        most = min(most, left // share)
-    while len(batch) < most and ahead.see(1):
-        job = ahead.next
-        seconds, size = seconds + pace.seconds_of(job), size + _size(job)
-        if seconds > SECONDS or size > MOST_BYTES or _is_alone(job):
+    receivers = throughput.in_flight + 1
+    remaining = 1 + lookahead.peek(min(max_jobs * receivers, _MAX_LOOKAHEAD))
+    if lookahead.ended:
+        max_jobs = min(max_jobs, remaining // receivers)
+    while len(batch) < max_jobs and lookahead.peek(1):
+        job = lookahead.next
+        seconds, size = seconds + throughput.estimate_seconds(job), size + _get_size(job)
+        if seconds > TARGET_SECONDS or size > MAX_SOURCE_BYTES or _is_alone(job):
             break
-        batch.append(ahead.take())
+        batch.append(lookahead.pop())
     return tuple(batch)
 
 
-def _size(job: Job) -> int:
+def _get_size(job: Job) -> int:
     return job.source.stamp.size
 
 
 def _is_alone(job: Job) -> bool:
-    return job.part is not None or job.memory > MOST_MEMORY or _size(job) > MOST_BYTES
+    return job.part is not None or job.memory > MAX_MEMORY or _get_size(job) > MAX_SOURCE_BYTES
 
 
-class _Ahead:
-    """Jobs that may be looked at before they are taken."""
+class _Lookahead:
+    """A queue of jobs that is filled on demand."""
 
     def __init__(self, jobs: Iterable[Job]) -> None:
         self.ended = False
         self._jobs = iter(jobs)
-        self._seen: deque[Job] = deque()
+        self._peeked: deque[Job] = deque()
 
     @property
     def next(self) -> Job:
-        return self._seen[0]
+        return self._peeked[0]
 
-    def see(self, count: int) -> int:
-        """How many are left, if no more than that; or at least `count`."""
-        while len(self._seen) < count and not self.ended:
+    def peek(self, count: int) -> int:
+        """Return how many jobs are left, if fewer than `count`; otherwise at least `count`."""
+        while len(self._peeked) < count and not self.ended:
             job = next(self._jobs, None)
             if job is None:
                 self.ended = True
             else:
-                self._seen.append(job)
-        return len(self._seen)
+                self._peeked.append(job)
+        return len(self._peeked)
 
-    def take(self) -> Job:
-        return self._seen.popleft()
+    def pop(self) -> Job:
+        return self._peeked.popleft()

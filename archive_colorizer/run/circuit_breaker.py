@@ -1,12 +1,13 @@
-"""Streak: failures in a row that are not their files' fault end a run early."""
+"""Stop a run after many failures in a row that look like the machine's fault."""
 
 import errno
-import os
 
 from archive_colorizer.errors import (
     ArchiveColorizerError,
     DependencyError,
     DeviceError,
+    ExitCode,
+    FailureReason,
     ModelError,
     OutputError,
     SourceError,
@@ -14,77 +15,62 @@ from archive_colorizer.errors import (
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.records.outcomes import Outcome, State
 
-MOST = 20
-"""Failures in a row."""
+MAX_FAILURES = 20
 
-_ENDS: dict[str, type[ArchiveColorizerError]] = {
-    "device": DeviceError,
-    "memory": DependencyError,
-    "model": ModelError,
-    "network": SourceError,
-    "timeout": DependencyError,
-    "unreadable": SourceError,
-    "unsent": OutputError,
-    "unsound": OutputError,
-    "worker-lost": DependencyError,
+_ERRORS: dict[ExitCode, type[ArchiveColorizerError]] = {
+    ExitCode.DEPENDENCY: DependencyError,
+    ExitCode.MODEL: ModelError,
+    ExitCode.SOURCE: SourceError,
+    ExitCode.OUTPUT: OutputError,
 }
-"""Reasons that may be the machine's fault, and the error that a run of them is."""
-
-_OF_THE_MACHINE = (
-    errno.EIO,
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.ENOMEM,
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENODEV,
-    errno.ESTALE,
-    errno.EROFS,
-)
-_OF_THE_FILE = (errno.EACCES, errno.EPERM, errno.ELOOP)
-"""A folder without rights is no reason to leave the other folders."""
+_MACHINE_ERRNOS = {
+    getattr(errno, name)
+    for name in "EIO ENOSPC EDQUOT ENOMEM EMFILE ENFILE ENODEV ESTALE EROFS".split()
+}
+# A folder without rights is no reason to stop before other folders.
+_FILE_ERRNOS = (errno.EACCES, errno.EPERM, errno.ELOOP)
 
 
 class CircuitBreaker:
-    """Counts what fails in a row, one outcome after the other.
+    """Count failures in a row, one outcome after the other.
 
-    A failure that an earlier run had in the same way does not count, nor does it end the
-    row: else a damaged stretch of a disk would keep every run from what comes after it.
+    A failure that an earlier run had in the same way neither counts nor ends the row, so that
+    a damaged stretch of a disk does not keep every run from the files behind it.
     """
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        self._length = 0
+        self._failures = 0
 
     def record(self, outcome: Outcome) -> ArchiveColorizerError | None:
-        """The error to end the run with, when this outcome, not yet recorded, is one too many."""
-        kind = _suspect(outcome)
-        if kind is None:
-            self._length = 0
+        """Return the error that ends the run if this outcome is one failure too many.
+
+        To be called before the manifest records the outcome.
+        """
+        error_class = _find_error_class(outcome)
+        if error_class is None:
+            self._failures = 0
             return None
-        known = self._manifest.newest(outcome.name)
-        if known is not None and (known.key, known.reason) == (outcome.key, outcome.reason):
+        previous = self._manifest.find_newest(outcome.name)
+        if previous and (previous.key, previous.reason) == (outcome.key, outcome.reason):
             return None
-        self._length += 1
-        if self._length < MOST:
+        self._failures += 1
+        if self._failures < MAX_FAILURES:
             return None
-        return kind(
-            f"stopped after {MOST} failures in a row that look like the machine's fault, the "
-            f"last: {outcome.message or outcome.reason}; mend that and run again"
+        return error_class(
+            f"stopped after {MAX_FAILURES} failures in a row that look like the machine's fault, "
+            f"the last: {outcome.message or outcome.reason}; fix this, then run the same command "
+            "again"
         )
 
 
-def _suspect(outcome: Outcome) -> type[ArchiveColorizerError] | None:
-    if outcome.state is not State.FAILED:
+def _find_error_class(outcome: Outcome) -> type[ArchiveColorizerError] | None:
+    """Return the error to raise for many such failures; None if the machine is not at fault."""
+    reason = FailureReason.parse(outcome.reason) if outcome.state is State.FAILED else None
+    if reason is FailureReason.BUG:
+        return OutputError if outcome.errno in _MACHINE_ERRNOS else None
+    if reason is None or not reason.is_machine_fault:
         return None
-    said = outcome.message or ""
-    if outcome.reason == "bug":
-        return OutputError if _names(said, _OF_THE_MACHINE) else None
-    if outcome.reason == "unreadable" and _names(said, _OF_THE_FILE):
+    if reason is FailureReason.UNREADABLE and outcome.errno in _FILE_ERRNOS:
         return None
-    return _ENDS.get(outcome.reason or "")
-
-
-def _names(said: str, numbers: tuple[int, ...]) -> bool:
-    """Whether the message has the system's words for one of these numbers."""
-    return any(os.strerror(number) in said for number in numbers)
+    return DeviceError if reason is FailureReason.DEVICE else _ERRORS[reason.exit_code]

@@ -1,4 +1,4 @@
-"""The driver: feeds an executor, records what comes back, and tells how it went."""
+"""Run jobs on an executor, record their outcomes, and summarize the run."""
 
 import time
 from collections import deque
@@ -6,208 +6,201 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from archive_colorizer.errors import ArchiveColorizerError, OutputError
-from archive_colorizer.executors.executor import Batch, Executor, Lost, Task
-from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.manifest.recorder import Recorder
-from archive_colorizer.output.journal import Work
+from archive_colorizer.errors import ArchiveColorizerError, FailureReason, OutputError
+from archive_colorizer.executors.executor import Batch, Executor, LostBatch, Task
+from archive_colorizer.manifest.manifest import Manifest, Recorder
+from archive_colorizer.output.journal import RecoverableWork
 from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
-from archive_colorizer.run.batches import Pace, in_batches
+from archive_colorizer.run.batches import Throughput, split_into_batches
 from archive_colorizer.run.circuit_breaker import CircuitBreaker
-from archive_colorizer.run.plan import Settled, Step, failed
+from archive_colorizer.run.plan import Step, Unchanged, fail_job
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary, Tally
 
-Watch: TypeAlias = Callable[[Outcome, bool], None]
-"""Called with each outcome; True says that an earlier run had settled it."""
+OutcomeCallback: TypeAlias = Callable[[Outcome, bool], None]
+"""Called with each outcome, and True if it is unchanged since an earlier run."""
 
 
-def watch_nothing(_outcome: Outcome, _settled: bool) -> None:
-    """For runs that nobody looks at."""
+def ignore_outcome(_outcome: Outcome, _is_unchanged: bool) -> None:
+    """Do nothing: the callback of a run that reports nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What a run works with.
+    """The means of a run.
 
-    `opening` goes into the manifest before the first outcome, so that a run with nothing to
-    do leaves no line.  `adopted` is what `sweep` has found.
+    provenance: written to the manifest before the first outcome, so that a run without work
+    leaves no line.  adopted: number of results that were recovered before the run.
     """
 
     executor: Executor
     task: Task
     manifest: Manifest
-    work: Work
+    work: RecoverableWork
     stop: Stop
-    opening: Provenance | None = None
-    watch: Watch = watch_nothing
+    provenance: Provenance | None = None
+    on_outcome: OutcomeCallback = ignore_outcome
     adopted: int = 0
 
 
-def drive(steps: Iterable[Step], run: RunContext) -> Summary:
-    """Bring every step to its end, record it, close the executor and the work folder.
+def run_jobs(steps: Iterable[Step], run: RunContext) -> Summary:
+    """Complete all steps, record them, and close the executor and the work folder.
 
-    Each outcome is in the manifest soon after it arrives, and all of them when this returns.
-    A job whose worker dies is tried once more, alone.  After the first signal, or the end of
-    the time budget, nothing new is begun; KeyboardInterrupt (see `stop_on_signals`) ends the
-    waiting, too.  Raises
-    OutputError, after recording what is finished, when the output cannot be written, and
-    what `Streak` says when too much fails in a row.
+    All outcomes are in the manifest when this returns.  A job whose worker dies is retried once,
+    alone.  No batch is sent after the first signal or the end of the time budget, and
+    KeyboardInterrupt (see `stop_on_signals`) also ends the waiting.  Raises OutputError, after
+    recording what is finished, if the output cannot be written, and the error of
+    `CircuitBreaker` if too many jobs fail in a row.
     """
-    drive_ = _Drive(run)
-    begun = time.monotonic()
+    loop = _RunLoop(run)
+    started = time.monotonic()
     try:
-        drive_.over(steps)
-        drive_.drained = True
+        loop.run(steps)
+        loop.is_drained = True
     except KeyboardInterrupt:
         if run.stop.signal is None:
             raise
     finally:
-        drive_.finish()
-    if drive_.trouble is not None:
-        raise drive_.trouble
-    out_of_time = drive_.left and run.stop.out_of_time
-    return drive_.tally.summary(time.monotonic() - begun, run.stop.signal, out_of_time)
+        loop.finish()
+    if loop.error is not None:
+        raise loop.error
+    out_of_time = loop.has_work_left and run.stop.out_of_time
+    return loop.tally.summarize(time.monotonic() - started, run.stop.signal, out_of_time)
 
 
-class _Drive:
-    """A run on its way."""
-
+class _RunLoop:
     def __init__(self, run: RunContext) -> None:
         self.tally = Tally(adopted=run.adopted)
-        self.trouble: ArchiveColorizerError | None = None
-        self.drained = False
-        # Whether something may be left to do; known for certain where nothing is.
-        self.left = False
+        self.error: ArchiveColorizerError | None = None
+        self.is_drained = False
+        # False only if it is certain that no work is left.
+        self.has_work_left = False
         self._run = run
-        self._recorder = Recorder(run.manifest, run.opening)
-        self._streak = CircuitBreaker(run.manifest)
-        self._pace = Pace()
-        self._lost: list[Job] = []
-        # What machines had that left; it goes to others before anything new.
-        self._left_over: deque[Batch] = deque()
-        # Whether a process may have made something without telling.
-        self._doubtful = False
+        self._recorder = Recorder(run.manifest, run.provenance)
+        self._circuit_breaker = CircuitBreaker(run.manifest)
+        self._throughput = Throughput()
+        self._suspects: list[Job] = []
+        # Batches of machines that left; other workers get them before any new batch.
+        self._returned_batches: deque[Batch] = deque()
+        # Whether a process may have finished a result without reporting it.
+        self._may_have_unreported = False
 
     @property
-    def _ending(self) -> bool:
-        return self.trouble is not None or self._run.stop.asked
+    def _is_ending(self) -> bool:
+        return self.error is not None or self._run.stop.is_requested
 
-    def over(self, steps: Iterable[Step]) -> None:
-        """Many batches at once until a worker dies, then its jobs one by one, and on."""
-        batches = in_batches(self._jobs(steps), self._pace)
-        while not self._ending:
-            self._map(self._feed(batches))
-            lost, self._lost = self._lost, []
-            for job in lost:
+    def run(self, steps: Iterable[Step]) -> None:
+        """Run batches in parallel until a worker dies, then retry its jobs one by one."""
+        batches = split_into_batches(self._iter_jobs(steps), self._throughput)
+        while not self._is_ending:
+            self._map(self._feed_batches(batches))
+            suspects, self._suspects = self._suspects, []
+            for job in suspects:
                 self._retry(job)
-            if not lost and not self._left_over:
+            if not suspects and not self._returned_batches:
                 break
-        # One look ahead: who ends with the last file has all done, whatever the clock says.
-        if self._ending and (self._left_over or next(batches, None) is not None):
-            self.left = True
+        # A run that ends with its last file is complete, whatever the clock says.
+        if self._is_ending and (self._returned_batches or next(batches, None) is not None):
+            self.has_work_left = True
 
     def finish(self) -> None:
-        """Leave nothing running and nothing unrecorded, on every way out."""
-        self._run.stop.shield()
+        """Stop the workers and record all results, however the run ended."""
+        self._run.stop.is_protected = True
         self._run.executor.close()
         try:
             self._recorder.flush()
         except OutputError as error:
-            self.trouble = self.trouble or error
-        told = self.drained and not self._doubtful and not self._recorder.pending
-        # A worker that could not bring its folder to the disk has made a result all the same.
-        if told and self.trouble is None:
+            self.error = self.error or error
+        # A worker that failed to sync its folder may still have written a result.
+        is_complete = self.is_drained and not self._may_have_unreported and self.error is None
+        if is_complete and not self._recorder.pending:
             self._run.work.discard()
             return
         for outcome in self._run.work.rescue(self._run.manifest):
             self.tally.adopted += 1
-            self.tally.count(outcome, settled=False)
+            self.tally.count(outcome, is_unchanged=False)
 
-    def _jobs(self, steps: Iterable[Step]) -> Iterator[Job]:
-        """The steps that are work; the others are recorded in passing."""
+    def _iter_jobs(self, steps: Iterable[Step]) -> Iterator[Job]:
+        """Yield the steps that are jobs, and record the others."""
         for step in steps:
-            if self._ending:
-                self.left = True
+            if self._is_ending:
+                self.has_work_left = True
                 return
             if isinstance(step, Job):
                 yield step
-            elif isinstance(step, Settled):
-                if step.refreshed:
-                    self._record(step.outcome)
-                self.tally.count(step.outcome, settled=True)
-                self._run.watch(step.outcome, True)
+            elif isinstance(step, Unchanged):
+                if step.has_new_stamps:
+                    self._write(step.outcome)
+                self.tally.count(step.outcome, is_unchanged=True)
+                self._run.on_outcome(step.outcome, True)
             else:
-                self._take(step)
+                self._record_outcome(step)
 
-    def _feed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        while not self._lost and not self._ending:
-            batch = self._left_over.popleft() if self._left_over else next(batches, None)
-            # Asked again: a signal may have come while the batch was gathered.
-            if batch is None or self._ending:
-                self.left |= batch is not None
+    def _feed_batches(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        while not self._suspects and not self._is_ending:
+            returned = self._returned_batches
+            batch = returned.popleft() if returned else next(batches, None)
+            # A signal may have come while the batch was built.
+            if batch is None or self._is_ending:
+                self.has_work_left |= batch is not None
                 return
             yield batch
 
     def _map(self, batches: Iterable[Batch]) -> None:
-        for answer in self._run.executor.map(self._run.task, self._counted(batches)):
-            self._pace.flying -= 1
-            if isinstance(answer, Lost):
-                self._doubtful = True
-                self._lose(answer)
+        for answer in self._run.executor.map(self._run.task, self._throughput.track(batches)):
+            self._throughput.in_flight -= 1
+            if isinstance(answer, LostBatch):
+                self._may_have_unreported = True
+                self._handle_lost_batch(answer)
                 continue
             for outcome in answer:
                 stamp = outcome.source_stamp
-                self._pace.note(outcome.seconds, stamp.size if stamp else 0)
-                self._take(outcome)
+                self._throughput.record(outcome.seconds, stamp.size if stamp else 0)
+                self._record_outcome(outcome)
 
-    def _counted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        for batch in batches:
-            self._pace.flying += 1
-            yield batch
-
-    def _lose(self, lost: Lost) -> None:
-        jobs = self._adopt(lost.batch)
+    def _handle_lost_batch(self, lost: LostBatch) -> None:
+        jobs = self._adopt_finished(lost.batch)
         if lost.timeout and len(lost.batch) == 1:
             for job in jobs:
-                self._take(failed(job, "timeout", f"{job.name}: {lost.message}"))
-        elif lost.innocent and jobs:
-            self._left_over.append(tuple(jobs))
-        elif not lost.innocent:
-            self._lost.extend(jobs)
+                message = f"{job.name}: {lost.message}"
+                self._record_outcome(fail_job(job, FailureReason.TIMEOUT, message))
+        elif lost.worker_left and jobs:
+            self._returned_batches.append(tuple(jobs))
+        elif not lost.worker_left:
+            self._suspects.extend(jobs)
 
     def _retry(self, job: Job) -> None:
-        """Once more with nothing else in flight, so that only the guilty one is blamed."""
-        if self._ending:
-            self.left = True
+        """Run the job again with nothing else in flight, so that only the guilty job fails."""
+        if self._is_ending:
+            self.has_work_left = True
             return
         self._map([(job,)])
-        if self._lost:
-            self._lost.clear()
+        if self._suspects:
+            self._suspects.clear()
             message = f"{job.name}: the worker process died twice while restoring it"
-            self._take(failed(job, "worker-lost", message))
+            self._record_outcome(fail_job(job, FailureReason.WORKER_LOST, message))
 
-    def _adopt(self, batch: Batch) -> list[Job]:
-        """Take what a dead worker had finished; returns the jobs that it had not."""
-        finished = self._run.work.finished(batch)
+    def _adopt_finished(self, batch: Batch) -> list[Job]:
+        """Record results that a dead worker had finished, and return its unfinished jobs."""
+        finished = self._run.work.find_finished(batch)
         for outcome in finished.values():
             self.tally.adopted += 1
-            self._take(outcome)
+            self._record_outcome(outcome)
         return [job for job in batch if job.key not in finished]
 
-    def _take(self, outcome: Outcome) -> None:
-        if outcome.state is State.FAILED and outcome.reason == OutputError.reason:
-            # Not this file's fault, and the next would fare no better: nothing to record.
-            self.trouble = self.trouble or OutputError(outcome.message or "the output failed")
+    def _record_outcome(self, outcome: Outcome) -> None:
+        if outcome.state is State.FAILED and outcome.reason == FailureReason.OUTPUT:
+            # The file is not at fault and every other file would fail too, so record nothing.
+            self.error = self.error or OutputError(outcome.message or "the output failed")
             return
-        self.trouble = self.trouble or self._streak.record(outcome)
-        self._record(outcome)
-        self.tally.count(outcome, settled=False)
-        self._run.watch(outcome, False)
+        self.error = self.error or self._circuit_breaker.record(outcome)
+        self._write(outcome)
+        self.tally.count(outcome, is_unchanged=False)
+        self._run.on_outcome(outcome, False)
 
-    def _record(self, outcome: Outcome) -> None:
+    def _write(self, outcome: Outcome) -> None:
         try:
             self._recorder.add(outcome)
         except OutputError as error:
-            self.trouble = self.trouble or error
+            self.error = self.error or error

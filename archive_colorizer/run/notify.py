@@ -1,4 +1,4 @@
-"""Tell a program or an address that a run has ended.  A failure to tell is only said."""
+"""Notify a program or a URL that a run has ended."""
 
 import json
 import re
@@ -10,41 +10,41 @@ from typing import Final
 
 from archive_colorizer._version import __version__
 from archive_colorizer.errors import UsageError
-from archive_colorizer.run.result import Ending
+from archive_colorizer.run.result import RunResult
 
-_SECONDS: Final = 30.0
-"""That the program or the address has."""
-_PLACE: Final = re.compile(r"\{(summary|code|output|json)\}")
+_TIMEOUT: Final = 30.0
+"""Seconds for the program or the server."""
+_PLACEHOLDER: Final = re.compile(r"\{(summary|code|output|json)\}")
 
 
 def check_target(target: str) -> None:
-    """Raise UsageError for a target that `notify` could make nothing of."""
-    if not _is_address(target):
-        _words(target)
+    """Raise UsageError for a target that is neither a URL nor a valid command line."""
+    if not _is_url(target):
+        _split_command(target)
 
 
-def notify(target: str, ending: Ending) -> str | None:
-    """Tell `target`: a command line, or an address that begins with http:// or https://.
+def notify(target: str, result: RunResult) -> str | None:
+    """Run the command line `target`, or POST to the http:// or https:// URL `target`.
 
-    The command is split into words as a shell would, but no shell runs it: in each word
-    `{summary}` (a sentence), `{code}`, `{output}` and `{json}` are put in, and whatever they
-    hold stays inside of that word.  The JSON is also its standard input, and what an address
-    is sent by POST.  Returns what went wrong, for a warning.
+    The command is split into words like in a shell, but no shell runs it: `{summary}` (a
+    sentence), `{code}`, `{output}` and `{json}` are replaced within each word.  The JSON is also
+    the standard input of the command, and the body of the POST request.  Returns a warning if
+    the notification fails.
     """
-    said = json.dumps(ending.as_dict())
+    payload = json.dumps(result.to_dict())
     try:
-        if _is_address(target):
-            return _post(target, said)
-        return _call(_words(target), ending, said)
+        if _is_url(target):
+            return _post(target, payload)
+        return _run_command(_split_command(target), result, payload)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        return f"nobody was told of the end of this run: {error}"
+        return f"the notification of the end of this run failed: {error}"
 
 
-def _is_address(target: str) -> bool:
+def _is_url(target: str) -> bool:
     return target.lower().startswith(("http://", "https://"))
 
 
-def _words(target: str) -> list[str]:
+def _split_command(target: str) -> list[str]:
     try:
         words = shlex.split(target)
     except ValueError as error:
@@ -54,37 +54,32 @@ def _words(target: str) -> list[str]:
     return words
 
 
-def _call(words: list[str], ending: Ending, said: str) -> str | None:
-    known = {
-        "summary": ending.sentence(),
-        "code": str(int(ending.code)),
-        "output": ending.output,
-        "json": said,
+def _run_command(words: list[str], result: RunResult, payload: str) -> str | None:
+    values = {
+        "summary": result.describe(),
+        "code": str(int(result.code)),
+        "output": result.output,
+        "json": payload,
     }
-    filled = [_PLACE.sub(lambda found: known[found[1]], word) for word in words]
-    ended = subprocess.run(  # noqa: S603 (the user's own command, and no shell)
-        filled,
-        input=said.encode(),
+    command = [_PLACEHOLDER.sub(lambda match: values[match[1]], word) for word in words]
+    completed = subprocess.run(  # noqa: S603 (the user's own command, and no shell)
+        command,
+        input=payload.encode(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        timeout=_SECONDS,
+        timeout=_TIMEOUT,
         check=False,
     )
-    if ended.returncode == 0:
+    if completed.returncode == 0:
         return None
-    why = ended.stderr.decode(errors="replace").strip()[-200:]
-    return f"{words[0]} ended with {ended.returncode} and may have told nobody: {why}"
+    stderr = completed.stderr.decode(errors="replace").strip()[-200:]
+    return f"{words[0]} ended with {completed.returncode} so the notification may be lost: {stderr}"
 
 
-def _post(address: str, said: str) -> str | None:
-    request = urllib.request.Request(  # noqa: S310 (http and https only, see _is_address)
-        address,
-        data=said.encode(),
-        headers={
-            "Content-Type": "application/json",
-            "User-Agent": f"archive-colorizer/{__version__}",
-        },
-        method="POST",
-    )
-    with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310
+def _post(url: str, payload: str) -> str | None:
+    # The URL begins with http or https, see `_is_url`.
+    request = urllib.request.Request(url, payload.encode(), method="POST")  # noqa: S310
+    request.add_header("Content-Type", "application/json")
+    request.add_header("User-Agent", f"archive-colorizer/{__version__}")
+    with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
         return None

@@ -1,4 +1,4 @@
-"""From what was found to what is to be done: names, keys, and what is settled already."""
+"""Plan the jobs of a run: choose target names, compute keys, and find unchanged results."""
 
 import hashlib
 import os
@@ -6,132 +6,120 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from archive_colorizer.location import Address, place_of
+from archive_colorizer.errors import FailureReason
+from archive_colorizer.location import Location, ObjectLocation, to_location
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.manifest.target_names import choose_target, short_of
-from archive_colorizer.output.recovery import unrecorded
-from archive_colorizer.records.jobs import Companion, Job, Source, Unfit, Workplace
-from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.records.paths import sidecar_of
-from archive_colorizer.storage.fixity import is_there, read_stamp, refreshed
-
-RETRIED = frozenset(
-    {
-        "bug",
-        "dependency",
-        "device",
-        "fixity",
-        "memory",
-        "missing-shots",
-        "model",
-        "network",
-        "output",
-        "source-changed",
-        "target-exists",
-        "target-name",
-        "timeout",
-        "too-large",
-        "unsound",
-        "unreadable",
-        "unsent",
-        "usage",
-        "worker-lost",
-    }
-)
-"""Reasons of failures that are not about the content: the next run tries again."""
-
-ALREADY_COLOR = "already-color"
+from archive_colorizer.output.recovery import find_unrecorded
+from archive_colorizer.records.jobs import Companion, Job, JobContext, RejectedEntry, Source, Stamp
+from archive_colorizer.records.outcomes import ALREADY_COLOR, Outcome, State
+from archive_colorizer.records.paths import choose_target, get_sidecar_path, hash_target
+from archive_colorizer.storage.fixity import refresh_stamp
+from archive_colorizer.storage.reading import get_storage
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """A source that an earlier run has settled; `refreshed` when only stamps are new."""
+class Unchanged:
+    """An outcome of an earlier run that still holds, possibly with new stamps to record."""
 
     outcome: Outcome
-    refreshed: bool = False
+    has_new_stamps: bool = False
 
 
-Step: TypeAlias = Job | Outcome | Settled
-"""What is to be done; what is known at once and new; what was known before."""
+Step: TypeAlias = Job | Outcome | Unchanged
+"""A job to run, a new outcome that needs no job, or an earlier outcome that still holds."""
 
 
-def job_key(name: str, shot: str, model_sha256: str, settings: str) -> str:
-    """sha256 over all that decides about a result, except the content of the source."""
+def compute_job_key(name: str, shot: str, model_sha256: str, settings: str) -> str:
+    """Return the sha256 of all that determines a result, except the source's content."""
     parts = (name, shot, model_sha256, settings)
     return hashlib.sha256(b"\0".join(os.fsencode(part) for part in parts)).hexdigest()
 
 
 def plan(
-    entries: Iterable[Source | Unfit],
+    entries: Iterable[Source | RejectedEntry],
     manifest: Manifest,
-    workplace: Workplace,
+    run_context: JobContext,
     retry_failed: bool = False,
     redo: frozenset[str] | None = None,
 ) -> Iterator[Step]:
-    """One step for each entry, in their order, lazily.
+    """Yield one step for each entry, in their order, lazily.
 
-    `redo` are the only names that are wanted, and those are made again even when settled.
-
-    The entries must come in the same order on every run: of two sources that want one
-    target, the first keeps its name.
+    Entries must come in the same order on every run, since the first of two sources with the
+    same target gets that name.  redo: if given, only these names are planned, and they are
+    restored again even if unchanged.
     """
-    settings = workplace.settings
-    chosen: set[int] = set()
-    output = place_of(workplace.output)
-    store = output if isinstance(output, Address) else None
+    settings = run_context.settings
+    chosen_targets: set[int] = set()
+    output = to_location(run_context.output)
+    object_output = output if isinstance(output, ObjectLocation) else None
 
-    def taken(target: str) -> bool:
-        return short_of(target) in chosen or manifest.has_target(target)
+    def is_taken(target: str) -> bool:
+        return hash_target(target) in chosen_targets or manifest.has_target(target)
 
     for entry in entries:
         if redo is not None and entry.name not in redo:
             continue
-        place = workplace.of(entry) if isinstance(entry, Source) else workplace
-        own = settings if place is workplace else place.settings
-        key = job_key(entry.name, "", workplace.models_sha256, own)
-        if isinstance(entry, Unfit):
-            yield _unfit(entry, key, manifest.newest(entry.name))
+        context = run_context.for_source(entry) if isinstance(entry, Source) else run_context
+        settings_digest = settings if context is run_context else context.settings
+        key = compute_job_key(entry.name, "", run_context.models_sha256, settings_digest)
+        if isinstance(entry, RejectedEntry):
+            yield _reject(entry, key, manifest.find_newest(entry.name))
             continue
-        done = manifest.newest_done(entry.name)
-        target = done.target if done and done.target else choose_target(entry.name, taken)
-        if done is None:
-            chosen.add(short_of(target))
-        found = unrecorded(store, target, done) if store is not None else None
-        if found is not None and found.name == entry.name:
-            done = found
+        newest_done = manifest.find_newest_done(entry.name)
+        target = newest_done.target if newest_done else None
+        target = target or choose_target(entry.name, is_taken)
+        if newest_done is None:
+            chosen_targets.add(hash_target(target))
+        unrecorded = object_output and find_unrecorded(object_output, target, newest_done)
+        if unrecorded and unrecorded.name == entry.name:
+            newest_done = unrecorded
         else:
-            found = None
-        beside = done.sidecar_sha256 if done else None
-        job = Job(key, entry, target, replaces=done is not None, sidecar_sha256=beside)
+            unrecorded = None
+        sidecar_sha256 = newest_done.sidecar_sha256 if newest_done else None
+        job = Job(key, entry, target, newest_done is not None, sidecar_sha256)
         if redo is not None:
-            yield _fresh(job, workplace)
+            yield _check_target_is_free(job, run_context)
             continue
-        step = step_of(job, found or manifest.newest(job.name), place, retry_failed)
-        yield replace(step, refreshed=True) if found and isinstance(step, Settled) else step
+        previous = unrecorded or manifest.find_newest(job.name)
+        step = decide_step(job, previous, context, retry_failed)
+        if unrecorded and isinstance(step, Unchanged):
+            step = replace(step, has_new_stamps=True)
+        yield step
 
 
-def step_of(job: Job, known: Outcome | None, workplace: Workplace, retry_failed: bool) -> Step:
-    """The job, or what the manifest's newest outcome of it, `known`, makes of it."""
-    found = settled(job, known, workplace)
-    if found and not _retried(found.outcome, retry_failed):
-        return found
-    return _fresh(job, workplace)
+def decide_step(
+    job: Job, previous: Outcome | None, context: JobContext, retry_failed: bool
+) -> Step:
+    """Return the job, or its newest outcome in the manifest if that still holds."""
+    unchanged = _find_unchanged(job, previous, context)
+    if unchanged is not None and unchanged.outcome.state is State.FAILED:
+        reason = FailureReason.parse(unchanged.outcome.reason)
+        if retry_failed or (reason is not None and reason.is_retryable):
+            unchanged = None
+    return unchanged or _check_target_is_free(job, context)
 
 
-def _fresh(job: Job, workplace: Workplace) -> Step:
-    """The job, unless somebody else's file has its place."""
-    place = place_of(workplace.output) / job.target
-    if job.replaces or not is_there(place):
+def skip_if_recorded(outcome: Outcome, previous: Outcome | None) -> Step:
+    """Return `outcome`, unless the manifest's newest outcome of this name is the same."""
+    fields = ("state", "reason", "message")
+    if previous and all(getattr(previous, name) == getattr(outcome, name) for name in fields):
+        return Unchanged(previous)
+    return outcome
+
+
+def _check_target_is_free(job: Job, context: JobContext) -> Step:
+    target = to_location(context.output) / job.target
+    if job.replaces or not get_storage(target).is_present():
         return job
-    return failed(
+    return fail_job(
         job,
-        "target-exists",
-        f"{place} is not known to the manifest and was kept; move it away and run again",
+        FailureReason.TARGET_EXISTS,
+        f"{target} is not known to the manifest and was kept; move it away and run again",
     )
 
 
-def failed(job: Job, reason: str, message: str) -> Outcome:
-    """The outcome of a job that did not come to a worker, or not back from it."""
+def fail_job(job: Job, reason: FailureReason, message: str) -> Outcome:
+    """Return the outcome of a job that was never sent to a worker, or never came back."""
     return Outcome(
         key=job.key,
         name=job.name,
@@ -143,60 +131,62 @@ def failed(job: Job, reason: str, message: str) -> Outcome:
     )
 
 
-def _unfit(entry: Unfit, key: str, known: Outcome | None) -> Step:
+def _reject(entry: RejectedEntry, key: str, previous: Outcome | None) -> Step:
     outcome = Outcome(
         key=key,
         name=entry.name,
         state=State.FAILED if entry.failed else State.SKIPPED,
         reason=entry.reason,
         message=entry.message,
+        errno=entry.errno,
     )
-    if known is not None and _word(known) == _word(outcome):
-        return Settled(known)
-    return outcome
+    return skip_if_recorded(outcome, previous)
 
 
-def _word(outcome: Outcome) -> tuple[State, str | None, str | None]:
-    return outcome.state, outcome.reason, outcome.message
-
-
-def settled(job: Job, known: Outcome | None, workplace: Workplace) -> Settled | None:
-    """What an earlier run made of the job, if source, settings and result are still the same."""
-    if known is None or known.key != job.key:
+def _find_unchanged(job: Job, previous: Outcome | None, context: JobContext) -> Unchanged | None:
+    """Return the previous outcome if source, companions, settings and result are unchanged."""
+    if previous is None or previous.key != job.key:
         return None
-    if known.reason == ALREADY_COLOR and workplace.recipe.force:
+    if previous.reason == ALREADY_COLOR and context.recipe.force:
         return None
-    source, target = job.source, known.target_stamp
-    stamp = refreshed(source.place, source.stamp, known.source_stamp, known.source_sha256)
-    beside = _beside_still(source, known.beside)
-    if stamp is None or beside is None:
+    source, target_stamp = job.source, previous.target_stamp
+    source_stamp = refresh_stamp(
+        source.location, source.stamp, previous.source_stamp, previous.source_sha256
+    )
+    companions = _refresh_companions(source, previous.beside)
+    if source_stamp is None or companions is None:
         return None
-    if known.state is State.DONE:
-        output = place_of(workplace.output)
-        place = output / job.target
-        target = refreshed(place, read_stamp(place), known.target_stamp, known.target_sha256)
-        sidecar = output / sidecar_of(job.target)
-        if target is None or (known.sidecar_sha256 and read_stamp(sidecar) is None):
+    if previous.state is State.DONE:
+        target_stamp = _refresh_target(job, previous, to_location(context.output))
+        if target_stamp is None:
             return None
-    if (stamp, target, beside) == (known.source_stamp, known.target_stamp, known.beside):
-        return Settled(known)
-    now = replace(known, source_stamp=stamp, target_stamp=target, beside=beside)
-    return Settled(now, refreshed=True)
+    updated = replace(
+        previous, source_stamp=source_stamp, target_stamp=target_stamp, beside=companions
+    )
+    return Unchanged(updated, has_new_stamps=updated != previous)
 
 
-def _beside_still(source: Source, known: tuple[Companion, ...]) -> tuple[Companion, ...] | None:
-    """What lies beside the source, with present stamps, if it is what was `known`; else None."""
-    if [(one.role, one.name) for one in source.beside] != [(one.role, one.name) for one in known]:
+def _refresh_target(job: Job, previous: Outcome, output: Location) -> Stamp | None:
+    target, sidecar = output / job.target, output / get_sidecar_path(job.target)
+    stamp = get_storage(target).find_stamp()
+    stamp = refresh_stamp(target, stamp, previous.target_stamp, previous.target_sha256)
+    if previous.sidecar_sha256 and stamp and get_storage(sidecar).find_stamp() is None:
         return None
-    found = []
-    for now, before in zip(source.beside, known, strict=True):
-        path = source.place.parent / now.name
-        stamp = refreshed(path, now.stamp, before.stamp, before.sha256)
+    return stamp
+
+
+def _refresh_companions(
+    source: Source, previous: tuple[Companion, ...]
+) -> tuple[Companion, ...] | None:
+    """Return the previous companions with current stamps; None if any of them changed."""
+    names = [(companion.role, companion.name) for companion in source.beside]
+    if names != [(companion.role, companion.name) for companion in previous]:
+        return None
+    refreshed = []
+    for current, earlier in zip(source.beside, previous, strict=True):
+        path = source.location.parent / current.name
+        stamp = refresh_stamp(path, current.stamp, earlier.stamp, earlier.sha256)
         if stamp is None:
             return None
-        found.append(replace(before, stamp=stamp))
-    return tuple(found)
-
-
-def _retried(outcome: Outcome, retry_failed: bool) -> bool:
-    return outcome.state is State.FAILED and (retry_failed or outcome.reason in RETRIED)
+        refreshed.append(replace(earlier, stamp=stamp))
+    return tuple(refreshed)

@@ -1,4 +1,4 @@
-"""Ending: how a run ended, for whoever is told of it."""
+"""Describe how a run ended, as a sentence and as JSON."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -8,11 +8,11 @@ from archive_colorizer.run.summary import Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class RunResult:
     """How a run ended.
 
-    output: its folder, empty when the run ended before that was known.  code: the exit code.
-    summary: of a run that came to its end.  message: of the error that ended it otherwise.
+    output: its folder, empty if the run ended before that was known.  code: the exit code.
+    summary: set if the run came to its end; message: of the error that ended it otherwise.
     finished: seconds since 1970.
     """
 
@@ -23,54 +23,51 @@ class Ending:
     message: str = ""
 
     @classmethod
-    def of(cls, output: str, ended: Summary | BaseException, now: float) -> "Ending":
-        """From what a run returned or raised."""
-        if isinstance(ended, Summary):
-            return cls(output=output, code=ended.exit_code, finished=now, summary=ended)
-        if isinstance(ended, ArchiveColorizerError):
-            return cls(output=output, code=ended.exit_code, finished=now, message=str(ended))
-        interrupted = isinstance(ended, KeyboardInterrupt)
+    def from_end(cls, output: str, end: Summary | BaseException, now: float) -> "RunResult":
+        """Build the result from the summary that a run returned, or from what it raised."""
+        if isinstance(end, Summary):
+            return cls(output=output, code=end.exit_code, finished=now, summary=end)
+        if isinstance(end, ArchiveColorizerError):
+            return cls(output=output, code=end.exit_code, finished=now, message=str(end))
+        interrupted = isinstance(end, KeyboardInterrupt)
         code = ExitCode.INTERRUPTED if interrupted else ExitCode.BUG
-        message = "interrupted" if interrupted else f"a bug: {type(ended).__name__}"
+        message = "interrupted" if interrupted else f"a bug: {type(end).__name__}"
         return cls(output=output, code=code, finished=now, message=message)
 
-    def sentence(self) -> str:
-        """One line for people, with nothing in it that a terminal or mail would obey."""
+    def describe(self) -> str:
+        """Return one line for people, without control characters."""
         if self.summary is None:
-            said = self.message
+            detail = self.message
         else:
             counts = [f"{self.summary.done} restored", f"{self.summary.failed} failed"]
             if self.summary.skipped:
                 counts.append(f"{self.summary.skipped} skipped")
-            standing = sum(self.summary.failures.values())
-            if standing > self.summary.failed:
-                counts.append(f"failures in all: {standing}")
-            said = ", ".join(counts)
-        return _plain(f"archive-colorize ended with {self.code}: {said} ({self.output or '-'})")
+            total_failures = sum(self.summary.failures.values())
+            if total_failures > self.summary.failed:
+                counts.append(f"failures in all: {total_failures}")
+            detail = ", ".join(counts)
+        line = f"archive-colorize ended with {self.code}: {detail} ({self.output or '-'})"
+        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
 
-    def as_dict(self) -> dict[str, object]:
-        """For JSON; names that are no Unicode are escaped."""
+    def to_dict(self) -> dict[str, object]:
+        """Return the result for JSON; names that are not Unicode are escaped."""
         when = datetime.fromtimestamp(self.finished, UTC).isoformat(timespec="seconds")
-        found: dict[str, object] = {
+        record: dict[str, object] = {
             "exit_code": int(self.code),
             "finished": when,
-            "output": _whole(self.output),
-            "message": _whole(self.message),
+            "output": escape_surrogates(self.output),
+            "message": escape_surrogates(self.message),
             "summary": None,
         }
         if self.summary is not None:
-            first = [
-                {key: _whole(str(value)) for key, value in asdict(one).items()}
-                for one in self.summary.first_failures
+            first_failures = [
+                {key: escape_surrogates(str(value)) for key, value in asdict(failure).items()}
+                for failure in self.summary.first_failures
             ]
-            found["summary"] = {**asdict(self.summary), "first_failures": first}
-        return found
+            record["summary"] = {**asdict(self.summary), "first_failures": first_failures}
+        return record
 
 
-def _whole(text: str) -> str:
-    """Text that UTF-8 can carry."""
+def escape_surrogates(text: str) -> str:
+    """Escape what UTF-8 cannot encode."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _plain(text: str) -> str:
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -1,4 +1,4 @@
-"""What stops a run early: signals, of which the second stops it at once, and a time budget."""
+"""Stop a run early: by signals, of which the second stops it at once, or by a time budget."""
 
 import contextlib
 import math
@@ -10,47 +10,42 @@ from contextlib import contextmanager
 from types import FrameType
 
 GRACE = 15.0
-"""Seconds that what is in flight gets to finish."""
+"""Seconds for batches in flight to finish."""
 
 
 class Stop:
-    """Whether the run is to stop: by a signal, or because its seconds are over (0: any)."""
+    """Request to stop a run, by a signal or at the end of `seconds` (0: never).
+
+    While `is_protected`, a second signal is ignored, so that a run can record its results.
+    """
 
     def __init__(self, seconds: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self.signal: int | None = None
-        self.shielded = False
+        self.is_protected = False
         self._clock = clock
         self._end = clock() + seconds if seconds else math.inf
 
     @property
-    def asked(self) -> bool:
-        """Whether nothing new may be begun."""
+    def is_requested(self) -> bool:
+        """Whether no further batch may be sent."""
         return self.signal is not None or self.out_of_time
 
     @property
     def out_of_time(self) -> bool:
         return self._clock() >= self._end
 
-    def ask(self, signum: int) -> None:
-        """Ask the run to stop; the first signal stays the one that is told."""
+    def request(self, signum: int) -> None:
+        """Request a stop; the first signal decides the exit code."""
         if self.signal is None:
             self.signal = int(signum)
-
-    def shield(self) -> None:
-        """No second signal from here on: what follows is short and must be finished."""
-        self.shielded = True
-
-    def unshield(self) -> None:
-        """What was to be finished is: a run of several drives goes on with the next."""
-        self.shielded = False
 
 
 @contextmanager
 def stop_on_signals(grace: float = GRACE, budget: float = 0.0) -> Iterator[Stop]:
-    """A Stop that SIGINT, SIGTERM and SIGHUP set, and the end of `budget` seconds (0: any).
+    """Yield a Stop for SIGINT, SIGTERM and SIGHUP, and for the end of `budget` seconds (0: none).
 
-    A second signal, or the end of `grace` seconds, raises KeyboardInterrupt in the main
-    thread, once.  A signal that is ignored when the run begins (nohup) stays ignored.
+    A second signal, or the end of `grace` seconds, raises KeyboardInterrupt in the main thread,
+    once.  A signal that is already ignored (nohup) stays ignored.
     """
     stop = Stop(budget)
     timer: threading.Timer | None = None
@@ -58,27 +53,27 @@ def stop_on_signals(grace: float = GRACE, budget: float = 0.0) -> Iterator[Stop]
     def handle(signum: int, _: FrameType | None) -> None:
         nonlocal timer
         if stop.signal is None:
-            stop.ask(signum)
-            timer = _second_signal(signum, grace)
-        elif not stop.shielded:
-            stop.shield()
+            stop.request(signum)
+            timer = _start_grace_timer(signum, grace)
+        elif not stop.is_protected:
+            stop.is_protected = True
             raise KeyboardInterrupt
 
-    before = {}
-    for one in _signals():
-        if signal.getsignal(one) is not signal.SIG_IGN:
-            before[one] = signal.signal(one, handle)
+    previous_handlers = {}
+    for number in _list_signals():
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            previous_handlers[number] = signal.signal(number, handle)
     try:
         yield stop
     finally:
         if timer is not None:
             timer.cancel()
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in previous_handlers.items():
+            signal.signal(number, handler)
 
 
-def _second_signal(signum: int, after: float) -> threading.Timer:
-    """Repeat the signal to the main thread, which may be waiting."""
+def _start_grace_timer(signum: int, after: float) -> threading.Timer:
+    """Send the signal to the main thread again after some seconds."""
     main = threading.main_thread().ident
 
     def send() -> None:
@@ -92,9 +87,8 @@ def _second_signal(signum: int, after: float) -> threading.Timer:
     return timer
 
 
-def _signals() -> tuple[signal.Signals, ...]:
+def _list_signals() -> tuple[signal.Signals, ...]:
     if threading.current_thread() is not threading.main_thread():
         return ()
-    return tuple(
-        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-    )
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    return tuple(getattr(signal, name) for name in names if hasattr(signal, name))

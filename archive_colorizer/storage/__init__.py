@@ -1,1 +1,1 @@
-"""Reach files and object stores."""
+"""Access files and object stores through one interface."""

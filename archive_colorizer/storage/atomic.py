@@ -1,30 +1,51 @@
-"""Files for people, such as reports, that appear whole or not at all."""
+"""Write files that appear whole or not at all."""
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from archive_colorizer.errors import OutputError
 
 
-def write_whole(path: Path, fill: Callable[[BinaryIO], object]) -> None:
-    """Write a file under a temporary name and give it its own; raises OutputError."""
+@contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file next to `path`, which takes its name at exit.
+
+    Nothing is left when the body raises.  Raises OutputError, also for an OSError of the body.
+    """
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as stream:
-            fill(stream)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise describe_write_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-def unwritable(path: Path, error: OSError) -> OutputError:
-    """What to say when `path` cannot be written."""
+def write_atomically(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """Fill a file as `open_atomically` does."""
+    with open_atomically(path) as stream:
+        fill(stream)
+
+
+def describe_write_error(location: object, error: OSError, action: str = "write") -> OutputError:
+    """Say what failed, why, and what to do."""
     why = error.strerror or str(error)
-    return OutputError(f"cannot write {path}: {why}; mend that and try again")
+    return OutputError(
+        f"cannot {action} {location}: {why}; fix this, then run the same command again"
+    )
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of the data, which one `os.write` need not do."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,4 +1,4 @@
-"""The content of a file: its bytes, or a file that stays on the disk and is read piece by piece."""
+"""The content of a file: bytes, or a view of an open file that is read in pieces."""
 
 import hashlib
 import io
@@ -11,11 +11,11 @@ from archive_colorizer.errors import SourceChanged, SourceError
 _PIECE: Final = 1 << 20
 
 
-class OnDisk:
-    """A file that is open for reading, of which slices are bytes.
+class FileView:
+    """An open file whose slices are bytes.
 
-    Whoever opens it closes it, and looks at its stamp once more when all is read.  Slices raise
-    SourceError where the disk does, and SourceChanged where the file has become shorter.
+    The opener closes it, and checks its stamp once more when all is read.  Slices raise
+    SourceError when reading fails, and SourceChanged when the file has become shorter.
     """
 
     __slots__ = ("_name", "_size", "descriptor")
@@ -37,37 +37,40 @@ class OnDisk:
             except OSError as error:
                 raise SourceError(f"{self._name} cannot be read: {error.strerror}") from None
             if not piece:
-                raise SourceChanged(
-                    f"{self._name} was written to while it was read; run again when it rests"
-                )
+                raise describe_change(self._name)
             pieces.append(piece)
             start += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-Stored: TypeAlias = bytes | OnDisk
-"""Sliced alike; `content[:]` is all of it as bytes."""
+FileContent: TypeAlias = bytes | FileView
+"""Both support slices; `content[:]` is all of it as bytes."""
 
 
-def opened(content: Stored) -> BinaryIO:
-    """A file to read from, at its beginning; of one on the disk there is one at a time."""
+def open_content(content: FileContent) -> BinaryIO:
+    """Open a stream at the beginning; of a FileView only one at a time."""
     if isinstance(content, bytes):
         return io.BytesIO(content)
     os.lseek(content.descriptor, 0, os.SEEK_SET)
     return open(os.dup(content.descriptor), "rb")  # noqa: PTH123 (a descriptor)
 
 
-def digest_of(content: Stored, algorithm: str = "sha256") -> str:
-    """The digest in hexadecimal."""
+def describe_change(name: object) -> SourceChanged:
+    """Say that a file changed while it was read."""
+    return SourceChanged(f"{name} was written to while it was read; run again when it rests")
+
+
+def compute_digest(content: FileContent, algorithm: str = "sha256") -> str:
+    """Hash the content; returns hexadecimal digits."""
     digest = hashlib.new(algorithm)
-    for piece in _pieces(content):
+    for piece in _iterate_pieces(content):
         digest.update(piece)
     return digest.hexdigest()
 
 
-def _pieces(content: Stored) -> Iterator[bytes]:
+def _iterate_pieces(content: FileContent) -> Iterator[bytes]:
     if isinstance(content, bytes):
         yield content
         return
-    for at in range(0, len(content), _PIECE):
-        yield content[at : at + _PIECE]
+    for offset in range(0, len(content), _PIECE):
+        yield content[offset : offset + _PIECE]

@@ -1,7 +1,7 @@
-"""The stores by scheme, each with what only its own library knows.  The only door of fsspec.
+"""Object stores by scheme.  The only module that imports fsspec.
 
-fsspec makes reading, listing and deleting alike; user metadata, conditions and what a listing
-tells of an object are not.
+fsspec unifies reading, listing and deleting, but not user metadata, conditional writes and the
+fields of listings.
 """
 
 import hashlib
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from archive_colorizer.errors import DependencyError
 from archive_colorizer.records.jobs import Stamp
 
 NOTE: Final = "archivecolorizer"
-"""The key of our user metadata; Azure takes letters only."""
+"""Key of our user metadata; Azure allows letters only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a store tells of one object: its path (bucket and key), stamp and our note on it.
+class ObjectInfo:
+    """Path (bucket and key), stamp and note of an object.
 
-    A folder has no stamp.  Listings do not tell notes.
+    A folder has no stamp.  Listings lack notes.
     """
 
     path: str
@@ -33,25 +33,10 @@ class Found:
     note: str | None = None
 
 
-class Store(Protocol):
-    """What this program needs of a store; raises what `troubles` names, and OSError."""
+class ObjectFilesystem:
+    """Access to one store; raises `errors` and OSError."""
 
-    troubles: tuple[type[Exception], ...]
-
-    def read(self, path: str) -> bytes: ...
-    def read_part(self, path: str, begin: int, end: int) -> bytes: ...
-    def look(self, path: str) -> Found: ...
-    def list_folder(self, path: str) -> Iterator[Found]: ...
-    def put(self, path: str, data: bytes, note: str, new: bool) -> None: ...
-    def remove(self, path: str) -> None: ...
-    def fetch(self, path: str, file: str) -> None: ...
-    def send(self, file: str, path: str) -> None: ...
-
-
-class _Files:
-    """What is alike in all filesystems of fsspec."""
-
-    troubles: tuple[type[Exception], ...] = ()
+    errors: tuple[type[Exception], ...] = ()
 
     def __init__(self, files: Any) -> None:
         self.files = files
@@ -62,43 +47,50 @@ class _Files:
     def read_part(self, path: str, begin: int, end: int) -> bytes:
         return bytes(self.files.cat_file(path, start=begin, end=end))
 
-    def look(self, path: str) -> Found:
-        found = _found(self.files.info(path, refresh=True))
-        if found.stamp is None:
+    def read_info(self, path: str) -> ObjectInfo:
+        info = _parse_info(self.files.info(path, refresh=True))
+        if info.stamp is None:
             raise FileNotFoundError(path)
-        return found
+        return info
 
-    def list_folder(self, path: str) -> Iterator[Found]:
+    def list_folder(self, path: str) -> Iterator[ObjectInfo]:
         try:
-            listed = self.files.ls(path, detail=True, refresh=True)
+            infos = self.files.ls(path, detail=True, refresh=True)
         except FileNotFoundError:
             return
-        yield from (_found(one) for one in listed if one["name"].rstrip("/") != path)
+        yield from (_parse_info(info) for info in infos if info["name"].rstrip("/") != path)
+
+    def put(self, path: str, data: bytes, note: str, new: bool) -> None:
+        mode = "create" if new else "overwrite"
+        self.files.pipe_file(path, data, mode=mode, **self._build_options(path, note))
+
+    def _build_options(self, path: str, note: str) -> dict[str, Any]:
+        return {"metadata": {NOTE: note} if note else None, "content_type": _guess_type(path)}
 
     def remove(self, path: str) -> None:
         self.files.rm_file(path)
 
-    def fetch(self, path: str, file: str) -> None:
+    def download(self, path: str, file: str) -> None:
         self.files.get_file(path, file)
 
-    def send(self, file: str, path: str) -> None:
+    def upload(self, file: str, path: str) -> None:
         self.files.put_file(file, path)
 
 
-class _S3(_Files):
-    """Listings page by page, with the keys as they are: `a//b` and `a/` are keys, too."""
+class _S3Filesystem(ObjectFilesystem):
+    """S3, listed with the keys as they are: `a//b` and `a/` are valid keys."""
 
     def read(self, path: str) -> bytes:
-        # With more than one connection the size is asked for first, which is a request.
+        # More than one connection would cost a request for the size.
         return bytes(self.files.cat_file(path, max_concurrency=1))
 
-    def look(self, path: str) -> Found:
+    def read_info(self, path: str) -> ObjectInfo:
         bucket, _, key = path.partition("/")
         answer = self.files.call_s3("head_object", Bucket=bucket, Key=key)
-        stamp = _stamp(answer["ContentLength"], answer["LastModified"], answer.get("ETag"))
-        return Found(path, stamp, answer.get("Metadata", {}).get(NOTE))
+        stamp = _build_stamp(answer["ContentLength"], answer["LastModified"], answer.get("ETag"))
+        return ObjectInfo(path, stamp, answer.get("Metadata", {}).get(NOTE))
 
-    def list_folder(self, path: str) -> Iterator[Found]:
+    def list_folder(self, path: str) -> Iterator[ObjectInfo]:
         bucket, slash, key = path.partition("/")
         prefix = f"{key}/" if slash else ""
         further: dict[str, str] = {}
@@ -106,71 +98,63 @@ class _S3(_Files):
             page = self.files.call_s3(
                 "list_objects_v2", Bucket=bucket, Prefix=prefix, Delimiter="/", **further
             )
-            for one in page.get("CommonPrefixes", ()):
-                yield Found(f"{bucket}/{one['Prefix'].removesuffix('/')}", None)
-            for one in page.get("Contents", ()):
-                stamp = _stamp(one["Size"], one["LastModified"], one.get("ETag"))
-                if one["Key"] != prefix or stamp.size:
-                    yield Found(f"{bucket}/{one['Key']}", stamp)
+            for folder in page.get("CommonPrefixes", ()):
+                yield ObjectInfo(f"{bucket}/{folder['Prefix'].removesuffix('/')}", None)
+            for entry in page.get("Contents", ()):
+                stamp = _build_stamp(entry["Size"], entry["LastModified"], entry.get("ETag"))
+                if entry["Key"] != prefix or stamp.size:
+                    yield ObjectInfo(f"{bucket}/{entry['Key']}", stamp)
             if not page.get("IsTruncated"):
                 return
             further = {"ContinuationToken": page["NextContinuationToken"]}
 
+    def _build_options(self, path: str, note: str) -> dict[str, Any]:
+        return {"Metadata": {NOTE: note} if note else {}, "ContentType": _guess_type(path)}
+
+
+class _AzureFilesystem(ObjectFilesystem):
     def put(self, path: str, data: bytes, note: str, new: bool) -> None:
-        mode = "create" if new else "overwrite"
-        told = {"Metadata": {NOTE: note} if note else {}, "ContentType": _type(path)}
-        self.files.pipe_file(path, data, mode=mode, **told)
-
-
-class _Gs(_Files):
-    def put(self, path: str, data: bytes, note: str, new: bool) -> None:
-        mode = "create" if new else "overwrite"
-        told = {"metadata": {NOTE: note} if note else None, "content_type": _type(path)}
-        self.files.pipe_file(path, data, mode=mode, **told)
-
-
-class _Az(_Files):
-    def put(self, path: str, data: bytes, note: str, new: bool) -> None:
-        # Blocks are staged first and appear together.
-        told = {
+        # Blocks are uploaded first and appear together.
+        options = {
             "metadata": {"is_directory": "false", **({NOTE: note} if note else {})},
-            "content_settings": {"content_type": _type(path)},
+            "content_settings": {"content_type": _guess_type(path)},
         }
-        with _causes(), self.files.open(path, "xb" if new else "wb", **told) as stream:
+        with _raise_causes(), self.files.open(path, "xb" if new else "wb", **options) as stream:
             stream.write(data)
 
     def remove(self, path: str) -> None:
-        with _causes():
+        with _raise_causes():
             super().remove(path)
 
 
 @contextmanager
-def _causes() -> Iterator[None]:
-    """adlfs makes a RuntimeError of what goes wrong while it writes or deletes."""
+def _raise_causes() -> Iterator[None]:
+    """Raise the causes of the RuntimeErrors in which adlfs wraps failed writes and deletions."""
     try:
         yield
     except RuntimeError as error:
         raise (error.__cause__ or error) from None
 
 
-def _type(path: str) -> str:
+def _guess_type(path: str) -> str:
     return mimetypes.guess_type(path)[0] or "application/octet-stream"
 
 
-def _found(info: dict[str, Any]) -> Found:
+def _parse_info(info: dict[str, Any]) -> ObjectInfo:
     if info["type"] == "directory":
-        return Found(info["name"].rstrip("/"), None)
+        return ObjectInfo(info["name"].rstrip("/"), None)
     version = info.get("etag") or info.get("generation")
     modified = info.get("updated") or info.get("last_modified")
     metadata = info.get("metadata") or {}
-    return Found(info["name"], _stamp(info["size"], modified, version), metadata.get(NOTE))
+    return ObjectInfo(
+        info["name"], _build_stamp(info["size"], modified, version), metadata.get(NOTE)
+    )
 
 
-def _stamp(size: int, modified: datetime | str | None, version: str | None) -> Stamp:
-    """Size, time and version of an object, as a stamp.
+def _build_stamp(size: int, modified: datetime | str | None, version: str | None) -> Stamp:
+    """Build a stamp with whole seconds, and with a hash of the version in the inode's place.
 
-    Listings tell fractions of a second and HEAD does not; quotes around an ETag differ, too.
-    The version takes the inode's place.
+    Listings have fractions of a second and quotes around an ETag where HEAD has none.
     """
     if isinstance(modified, str):
         modified = datetime.fromisoformat(modified)
@@ -179,51 +163,55 @@ def _stamp(size: int, modified: datetime | str | None, version: str | None) -> S
     return Stamp(size, seconds * 10**9, 0, int.from_bytes(digest) >> 1)
 
 
-def _open_s3() -> Store:
+def _open_s3() -> ObjectFilesystem:
     import aiohttp
     import fsspec
     from botocore.exceptions import BotoCoreError, ClientError
 
-    # s3fs itself tries five times, which multiplies with this.
-    how = {"retries": {"mode": "standard", "max_attempts": 3}}
-    store = _S3(fsspec.filesystem("s3", use_listings_cache=False, config_kwargs=how))
-    store.troubles = (BotoCoreError, ClientError, aiohttp.ClientError)
+    # s3fs itself retries five times, which multiplies with this.
+    config = {"retries": {"mode": "standard", "max_attempts": 3}}
+    store = _S3Filesystem(fsspec.filesystem("s3", use_listings_cache=False, config_kwargs=config))
+    store.errors = (BotoCoreError, ClientError, aiohttp.ClientError)
     return store
 
 
-def _open_gs() -> Store:
+def _open_gs() -> ObjectFilesystem:
     import aiohttp
     import fsspec
     from gcsfs.retry import ChecksumError, HttpError, NonRetryableError
     from google.auth.exceptions import GoogleAuthError
 
-    store = _Gs(fsspec.filesystem("gs", use_listings_cache=False))
-    store.troubles = (
+    store = ObjectFilesystem(fsspec.filesystem("gs", use_listings_cache=False))
+    store.errors = (
         HttpError, ChecksumError, NonRetryableError, GoogleAuthError, aiohttp.ClientError,
     )  # fmt: skip
     return store
 
 
-def _open_az() -> Store:
+def _open_az() -> ObjectFilesystem:
     import aiohttp
     import fsspec
     from azure.core.exceptions import AzureError
 
-    # Without an account there is a ValueError.
-    store = _Az(fsspec.filesystem("az", use_listings_cache=False, anon=False))
-    store.troubles = (AzureError, aiohttp.ClientError)
+    # Raises ValueError without an account.
+    store = _AzureFilesystem(fsspec.filesystem("az", use_listings_cache=False, anon=False))
+    store.errors = (AzureError, aiohttp.ClientError)
     return store
 
 
 _LIBRARIES: Final = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
-_OPEN: Final[dict[str, Callable[[], Store]]] = {"s3": _open_s3, "gs": _open_gs, "az": _open_az}
+_OPEN: Final[dict[str, Callable[[], ObjectFilesystem]]] = {
+    "s3": _open_s3,
+    "gs": _open_gs,
+    "az": _open_az,
+}
 
 
 @cache
-def store_of(scheme: str) -> Store:
-    """The store of a scheme, opened once in this process; it may be used by several threads.
+def get_filesystem(scheme: str) -> ObjectFilesystem:
+    """Open the store of a scheme, once per process; it is safe to use from several threads.
 
-    Raises DependencyError, which names the extra, and what the store's library raises.
+    Raises DependencyError, which names the extra, and what the library raises.
     """
     library = _LIBRARIES[scheme]
     if find_spec(library) is None:

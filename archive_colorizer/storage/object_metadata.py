@@ -1,6 +1,6 @@
-"""Notes: what a result in a store tells of itself, as user metadata of its object.
+"""Encode an outcome as user metadata of its object.
 
-A result and its note appear together, so that a run that was killed before it could record
+A result and this note appear together, so that a run that was killed before it could record
 the result loses nothing: the next run reads the line of the manifest from the object.
 """
 
@@ -13,41 +13,41 @@ from typing import Any, Final
 
 from archive_colorizer.records.outcomes import Outcome
 
-_LONGEST: Final = 1800
-"""Bytes; S3 takes 2,048 of names and values together."""
-_LONGEST_LINE: Final = 1 << 16
-_LEFT_OUT: Final = "the warnings of this result were too long to be kept beside it"
+_NOTE_LENGTH: Final = 1800
+"""Bytes; S3 allows 2,048 for names and values together."""
+_LINE_LENGTH: Final = 1 << 16
+_DROPPED_WARNINGS: Final = "the warnings of this result were too long to be stored with it"
 
 
-def note_of(outcome: Outcome) -> str:
-    """The outcome as ASCII that a store takes; warnings and measures go when it is too long."""
-    short = replace(outcome, warnings=(_LEFT_OUT,), measures=None)
-    notes = (_packed(one) for one in (outcome, short))
-    return next((note for note in notes if len(note) <= _LONGEST), "")
+def encode_outcome(outcome: Outcome) -> str:
+    """Encode the outcome as ASCII; drops warnings and measures when it is too long."""
+    short = replace(outcome, warnings=(_DROPPED_WARNINGS,), measures=None)
+    notes = (_pack(version) for version in (outcome, short))
+    return next((note for note in notes if len(note) <= _NOTE_LENGTH), "")
 
 
-def line_of(note: str | None) -> bytes | None:
-    """The line of a manifest that a note holds, not looked at yet; None for what is no note."""
-    if not note or len(note) > 2 * _LONGEST:
+def decode_line(note: str | None) -> bytes | None:
+    """Decode a line of a manifest, unchecked; None when the note is not valid."""
+    if not note or len(note) > 2 * _NOTE_LENGTH:
         return None
     try:
         unpacking = zlib.decompressobj()
-        line = unpacking.decompress(base64.b64decode(note, validate=True), _LONGEST_LINE)
+        line = unpacking.decompress(base64.b64decode(note, validate=True), _LINE_LENGTH)
     except (binascii.Error, zlib.error, ValueError):
         return None
     return line if unpacking.eof else None
 
 
-def facts_of(note: str | None) -> dict[str, Any]:
-    """What stands in a note; empty for what is no note."""
+def decode_facts(note: str | None) -> dict[str, Any]:
+    """Decode the fields of a note; empty when it is not valid."""
     try:
-        facts = json.loads(line_of(note) or b"{}")
+        facts = json.loads(decode_line(note) or b"{}")
     except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
 
 
-def _packed(outcome: Outcome) -> str:
+def _pack(outcome: Outcome) -> str:
     facts = {key: value for key, value in asdict(outcome).items() if value not in (None, ())}
     line = json.dumps({"kind": "outcome", **facts}).encode("ascii")
     return base64.b64encode(zlib.compress(line, 9)).decode("ascii")

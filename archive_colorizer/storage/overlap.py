@@ -1,50 +1,52 @@
-"""Places that must not overlap: what is read, and what is written."""
+"""Refuse an output that overlaps with the scans."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.location import Address, Place
+from archive_colorizer.location import Location, ObjectLocation
 
 
-def check_apart(roots: Sequence[Place], output: Place) -> None:
-    """Raise UsageError when the output lies in a root, a root in the output, or both are one.
+def check_no_overlap(roots: Sequence[Location], output: Location) -> None:
+    """Raise UsageError when the output and a root are the same or one contains the other.
 
-    Links and other mounts of the same folder do not hide it; a bucket that is mounted as a
-    folder, or has a second name, does.
+    Links and other mounts of the same folder are seen through; a bucket that is mounted as a
+    folder, or has a second name, is not recognized.
     """
-    real_output = real(output)
+    real_output = resolve_links(output)
     for root in roots:
-        real_root = real(root)
-        if _lies_in(real_output, real_root):
+        real_root = resolve_links(root)
+        if _is_inside(real_output, real_root):
             raise UsageError(
                 f"the output {output} lies in the scans {root}; choose another --output"
             )
-        if _lies_in(real_root, real_output):
+        if _is_inside(real_root, real_output):
             raise UsageError(
                 f"the scans {root} lie in the output {output}; choose another --output"
             )
 
 
-def real(place: Place) -> Place:
-    """The place without links; an address has none."""
-    return Path(os.path.realpath(place)) if isinstance(place, Path) else place
+def resolve_links(location: Location) -> Location:
+    """Resolve the links of a path; an object has none."""
+    return Path(os.path.realpath(location)) if isinstance(location, Path) else location
 
 
-def _lies_in(inner: Place, outer: Place) -> bool:
-    """Whether `outer` is `inner` or one of its parents, by name or by what is on the disk."""
-    if isinstance(inner, Address) or isinstance(outer, Address):
-        return isinstance(inner, Address) and isinstance(outer, Address) and outer.holds(inner)
+def _is_inside(inner: Location, outer: Location) -> bool:
+    """Whether `outer` is `inner` or one of its parents, by name or by device and inode."""
+    if isinstance(inner, ObjectLocation) and isinstance(outer, ObjectLocation):
+        return outer.contains(inner)
+    if isinstance(inner, ObjectLocation) or isinstance(outer, ObjectLocation):
+        return False
     if inner == outer or outer in inner.parents:
         return True
     try:
-        there = outer.stat()
+        outer_status = outer.stat()
     except OSError:
         return False
-    for place in (inner, *inner.parents):
+    for folder in (inner, *inner.parents):
         try:
-            if os.path.samestat(place.stat(), there):
+            if os.path.samestat(folder.stat(), outer_status):
                 return True
         except OSError:
             continue

@@ -1,6 +1,5 @@
-"""Checkpoints: plain values and tensors in one file, written whole or not at all."""
+"""Read and atomically write checkpoints: plain values and tensors in one file."""
 
-import os
 import pickle
 import subprocess
 import zipfile
@@ -10,37 +9,30 @@ from typing import Any
 import torch
 from torch import nn
 
-from archive_colorizer.errors import ModelError, OutputError
+from archive_colorizer.errors import ModelError
+from archive_colorizer.storage.atomic import open_atomically
 from archive_colorizer.training.networks.network import build_network
 
-NAME = "checkpoint.pt"
+CHECKPOINT_NAME = "checkpoint.pt"
 
 
 def save_checkpoint(content: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint through a temporary file beside it.  Raises OutputError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with draft.open("wb") as stream:
-            torch.save(content, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise OutputError(f"{path}: the checkpoint cannot be written ({error})") from None
+    """Write a checkpoint through a temporary file next to it.  Raises OutputError."""
+    with open_atomically(path) as stream:
+        torch.save(content, stream)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; holds at least network, kwargs and state.
+    """Read a checkpoint, or that of a run's folder; it has at least network, kwargs and state.
 
-    `path` may be a run's folder.  Raises ModelError when it is missing, damaged or no
-    checkpoint; nothing in the file is ever run.
+    Raises ModelError when it is missing, damaged or not a checkpoint.  No code in the file is
+    ever executed.
     """
     if path.is_dir():
-        path = path / NAME
+        path = path / CHECKPOINT_NAME
     if not zipfile.is_zipfile(path):
-        found = "is no checkpoint" if path.is_file() else "does not exist"
-        raise ModelError(f"{path}: {found}; give the checkpoint.pt of a training run")
+        problem = "is no checkpoint" if path.is_file() else "does not exist"
+        raise ModelError(f"{path}: {problem}; give the checkpoint.pt of a training run")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
@@ -52,7 +44,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def restore_network(checkpoint: dict[str, Any], origin: str) -> nn.Module:
-    """The network of a checkpoint with its averaged weights, ready to predict."""
+    """Rebuild the network of a checkpoint with its averaged weights, in evaluation mode."""
     network = build_network(checkpoint["network"], checkpoint["kwargs"])
     try:
         network.load_state_dict(checkpoint["state"])
@@ -61,12 +53,12 @@ def restore_network(checkpoint: dict[str, Any], origin: str) -> nn.Module:
     return network.eval()
 
 
-def current_commit() -> str:
-    """The commit of the checkout that this code lies in, or "unknown" outside of one."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+def get_current_commit() -> str:
+    """Return the commit of the checkout of this code, or "unknown" outside of one."""
+    folder = Path(__file__).parent
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     try:
-        made = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        result = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return made.stdout.strip()
+    return result.stdout.strip()

@@ -1,6 +1,6 @@
-"""TrainingRecipe: everything that a training run may choose, read from TOML.
+"""Settings of a training run, read from TOML.
 
-Defaults < recipe file < options given.  Unknown keys are errors that name the nearest one.
+Defaults < recipe file < options.  Unknown keys are errors that name the nearest known key.
 """
 
 import tomllib
@@ -16,11 +16,15 @@ _CHOICES = {
     "precision": ("auto", "float32", "bfloat16", "float16"),
     "best_by": ("perceived", "ciede2000"),
 }
+_NOT_NEGATIVE = (
+    "minutes saturation_weight average_weight weight_decay colorfulness_weight patience "
+    "memory_gb readers"
+).split()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A share of the run at one crop size (pixels, a multiple of 32) and one batch size."""
+    """Describe a share of the run with one crop size (a multiple of 32) and one batch size."""
 
     share: float
     size: int
@@ -36,15 +40,13 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aging:
-    """How often (0 to 1) and how strongly a crop is made to look old; see `augment`.
+    """Describe how often (0 to 1) and how strongly crops are aged; see `augment`.
 
-    share: of tone, blur and grain together.  `grain` is the greatest standard deviation, as
-        a share of white; `blur` the greatest sigma in pixels; `fade` the greatest part of
-        the range of grey that is lost.
-    response_share, orthochromatic_share: of another film response than the eye's, and,
-        among those, of films that are blind to red.
-    Each further kind has a share and, by its own name, the greatest strength: `border` is a
-        width as a share of the crop's side, all others are parts of the light.
+    share: of tone, blur and grain together.  response_share: of a film response other than the
+        eye's; orthochromatic_share: of films blind to red among those.
+    grain is the largest standard deviation, as a share of white; blur the largest sigma in
+        pixels; fade the largest part of the grey range that is lost; border the largest width,
+        as a share of the crop's side; all others are parts of the light.
     """
 
     share: float = 0.35
@@ -77,49 +79,41 @@ class Aging:
             if not 0.0 <= value <= high:
                 raise UsageError(f"aging.{name} must be between 0 and {high:g}, not {value!r}")
 
-    @classmethod
-    def never(cls) -> Self:
-        """No crop is changed: every share is 0."""
-        return cls(**{f.name: 0.0 for f in fields(cls) if f.name.endswith("share")})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRecipe:
-    """The settings of one training run.
+    """Hold the settings of one training run.
 
-    name, data_sheet: words for the model's card: what it is, which data and version.
-    licence: of the model, as its contract states it; what the photographs allow.
-    network, network_kwargs, encoder_weights, frozen_blocks: see `network`; the stem and the
-        first `frozen_blocks` blocks of an encoder with weights keep those; 0 frees all.
-    frozen_filters: whether the depthwise filters and the norms of such an encoder keep theirs;
-        they are few, good for any picture, and slow to train.
-    working_size: pixels of the shorter side that the exported model asks for, and at which
-        validation measures: smaller squares hide what larger crops have gained.
-    seed: of weights, of drawing and of aging.
-    minutes: length of the run by the clock; 0 means `crops` decides.
-    crops: length of the run in crops, when `minutes` is 0.
+    name, data_sheet, licence: text for the model card and contract.
+    network, network_kwargs, encoder_weights: see `network`.
+    frozen_blocks: the stem and so many blocks of a pretrained encoder stay fixed; 0 trains all.
+    frozen_filters: keep its depthwise filters and norms fixed; they are slow to train.
+    working_size: pixels of the shorter side for the exported model and for validation.
+    minutes: duration of the run; 0 uses `crops`.
+    crops: length of the run in crops, if `minutes` is 0.
     phases: crop and batch sizes, in order, by share of the run.
-    rate, encoder_factor, weight_decay, warmup: AdamW's peak rate, the factor on it for the
-        encoder, its decay, and the share of the run over which the rate rises.
-    ema: decay of the averaged weights, a step.
-    objective: see `objective`: perceived or chroma.
-    colorfulness_weight: for perceived: what missing or overdone chroma costs beside hue.
+    rate, encoder_factor, weight_decay, warmup: AdamW's peak rate, its factor for the encoder,
+        its decay, and the share of the run over which the rate rises.
+    ema: decay of the averaged weights per step.
+    objective: perceived or chroma; see `objective`.
+    colorfulness_weight: for perceived: cost of missing or excessive chroma.
     saturation_weight: for chroma: a pixel weighs 1 + this x its saturation (0 to 1).
-    huber: for chroma: error in CbCr at which the loss turns from square to straight.
+    huber: for chroma: error in CbCr at which the loss turns from quadratic to linear.
     average_weight: for chroma: weight of the error of the mean color of blocks and pictures.
-    epoch: crops between two validations.  validation_share, validation_photos: part of the
-        groups kept aside, and the most photos that are measured.
-    best_by: what makes a validation the best: perceived (CIEDE2000 plus colorfulness_weight x
-        the gap in colorfulness) or ciede2000.
-    patience: validations without a better one after which the run ends; 0 never ends it.
-    checkpoint_minutes: time between two checkpoints.  threads: torch's; 0 leaves its own.
-    memory_gb: 10^9 bytes; photos that take more together stay on disk, and each is read when
-        it is wanted.  readers: processes that make batches; 0 is one thread.
-    precision: float32, bfloat16 or float16 inside of the network while it is trained; auto is
-        a half precision on CUDA, and float32 on a CPU.
-    compile: have torch.compile translate the network; needs a C++ compiler, and minutes.
-    weights: factor on the chance of a source or family; 0 leaves it out.
-    families: sources that share one weight, by the square root of their size together.
+    epoch: crops between two validations.
+    validation_share, validation_photos: share of the groups that are set aside, and the
+        largest number of photos to measure.
+    best_by: score of a validation: perceived (CIEDE2000 plus colorfulness_weight x the gap in
+        colorfulness) or ciede2000.
+    patience: validations without improvement that end the run; 0 never ends it.
+    checkpoint_minutes: time between two checkpoints.  threads: of torch; 0 is its default.
+    memory_gb: 10^9 bytes; photos that exceed it stay on disk.
+    readers: processes that prepare batches; 0 is one thread.
+    precision: float32, bfloat16 or float16 in the network during training; auto is a half
+        precision on CUDA, and float32 on a CPU.
+    compile: use torch.compile, which needs a C++ compiler and minutes.
+    weights: factor on the chance of a source or family; 0 excludes it.
+    families: sources that share one weight, by the square root of their total size.
     """
 
     name: str = "default"
@@ -166,47 +160,32 @@ class TrainingRecipe:
         for name in ("crops", "rate", "huber", "epoch", "checkpoint_minutes"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be above 0, not {getattr(self, name)!r}")
-        for name in (
-            "minutes",
-            "saturation_weight",
-            "average_weight",
-            "weight_decay",
-            "colorfulness_weight",
-            "patience",
-            "memory_gb",
-            "readers",
-        ):
+        for name in _NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} must be 0 or more, not {getattr(self, name)!r}")
-        for name, known in _CHOICES.items():
-            if getattr(self, name) not in known:
-                raise UsageError(
-                    f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}"
-                )
+        for name, choices in _CHOICES.items():
+            if (value := getattr(self, name)) not in choices:
+                raise UsageError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
         if self.working_size < 32 or self.working_size % 32:
             raise UsageError(f"working_size must be a multiple of 32, not {self.working_size}")
         for name in ("ema", "warmup", "validation_share", "encoder_factor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must be between 0 and 1, not {getattr(self, name)!r}")
 
-    def as_dict(self) -> dict[str, Any]:
-        """All settings as plain values, for checkpoints and model cards."""
-        return asdict(self)
+    def replace_settings(self, settings: Mapping[str, Any], origin: str) -> Self:
+        """Return a copy with other `settings`; `origin` names them in errors.
 
-    def changed(self, given: Mapping[str, Any], origin: str) -> Self:
-        """This recipe with the settings of `given`; `origin` names them in errors.
-
-        Raises UsageError for unknown keys, wrong types and values out of bounds.
+        Raises UsageError for unknown keys, wrong types and values out of range.
         """
-        reject_unknown(given, [f.name for f in fields(self)], origin)
+        reject_unknown(settings, [f.name for f in fields(self)], origin)
         try:
-            values = {key: _read(key, value, getattr(self, key)) for key, value in given.items()}
+            values = {k: _parse_value(k, value, getattr(self, k)) for k, value in settings.items()}
             return replace(self, **values)
         except (UsageError, TypeError, ValueError) as error:
             raise UsageError(f"{origin}: {error}") from None
 
-    def phase_at(self, progress: float) -> Phase:
-        """The phase of a run of which `progress` (0 to 1) is done."""
+    def get_phase(self, progress: float) -> Phase:
+        """Return the phase at a progress of 0 to 1."""
         total = sum(phase.share for phase in self.phases)
         end = 0.0
         for phase in self.phases:
@@ -217,19 +196,19 @@ class TrainingRecipe:
 
 
 def load_training_recipe(path: Path) -> TrainingRecipe:
-    """Read a training recipe; raises UsageError that names the file."""
+    """Read a training recipe; raises UsageError, which names the file."""
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"training recipe {path}: {error}") from None
-    return TrainingRecipe().changed(given, f"training recipe {path}")
+    return TrainingRecipe().replace_settings(settings, f"training recipe {path}")
 
 
-def _read(key: str, value: Any, default: Any) -> Any:
+def _parse_value(key: str, value: Any, default: Any) -> Any:
     if key == "phases":
-        return tuple(_table(Phase, one, "phases") for one in value)
+        return tuple(_parse_table(Phase, table, "phases") for table in value)
     if key == "aging":
-        return value if isinstance(value, Aging) else _table(Aging, value, "aging")
+        return value if isinstance(value, Aging) else _parse_table(Aging, value, "aging")
     if key == "families":
         return {name: tuple(members) for name, members in value.items()}
     if isinstance(default, Mapping):
@@ -241,10 +220,10 @@ def _read(key: str, value: Any, default: Any) -> Any:
     return value
 
 
-def _table(kind: type[Any], given: Any, name: str) -> Any:
-    if isinstance(given, kind):
-        return given
-    if not isinstance(given, Mapping):
-        raise UsageError(f"{name} must be a table, not {given!r}")
-    reject_unknown(given, [f.name for f in fields(kind)], name)
-    return kind(**given)
+def _parse_table(cls: type[Any], value: Any, name: str) -> Any:
+    if isinstance(value, cls):
+        return value
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{name} must be a table, not {value!r}")
+    reject_unknown(value, [f.name for f in fields(cls)], name)
+    return cls(**value)

@@ -1,6 +1,5 @@
-"""The training loop: draw, predict, correct, average; measure and save now and then."""
+"""The training loop."""
 
-import copy
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,186 +9,197 @@ from typing import Any
 
 import cv2
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from archive_colorizer.errors import OutputError, UsageError
 from archive_colorizer.training.checkpoint import (
-    NAME,
-    current_commit,
+    CHECKPOINT_NAME,
+    get_current_commit,
     load_checkpoint,
     restore_network,
 )
 from archive_colorizer.training.config import TrainingRecipe
-from archive_colorizer.training.data.crops import Batch, Crops, Photo, split_photos
-from archive_colorizer.training.data.loader import Stream
-from archive_colorizer.training.distributed import Peers, join_peers
-from archive_colorizer.training.export.initial_weights import load_initial, settle_norms
+from archive_colorizer.training.data.crops import Batch, CropSampler, TrainingPhoto, split_photos
+from archive_colorizer.training.data.loader import BatchLoader
+from archive_colorizer.training.distributed import Distributed, join_distributed
+from archive_colorizer.training.export.initial_weights import load_initial_weights, settle_norms
 from archive_colorizer.training.networks.network import (
     build_network,
     choose_encoder,
+    get_output_format,
     load_encoder_weights,
 )
-from archive_colorizer.training.optimizer import freeze, make_optimizer, rate_at
-from archive_colorizer.training.progress import Ledger, Report
-from archive_colorizer.training.state import Run
-from archive_colorizer.training.step import choose_dtype, take_step
-from archive_colorizer.training.tensorboard import Board
-from archive_colorizer.training.validation import Validation, choose_validation
+from archive_colorizer.training.objective import OBJECTIVES
+from archive_colorizer.training.progress import Report, TensorBoardLog, TrainingLog
+from archive_colorizer.training.state import TrainingState, compute_rate, prepare_state
+from archive_colorizer.training.validation import ValidationSet, choose_validation_photos
 
-_SETTLING = 48  # crops that show the norms of a model file what features look like
+_NORM_CROPS = 48  # crops that initialize the norms of a model file
 
 
 def train(
-    photos: Sequence[Photo],
+    photos: Sequence[TrainingPhoto],
     recipe: TrainingRecipe,
     folder: Path,
     *,
     start: Path | None = None,
     report: Report = lambda line: None,
-    board: Board | None = None,
-    stopped: Callable[[], bool] = lambda: False,
+    board: TensorBoardLog | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Path:
     """Train a network and return its last checkpoint, `folder`/checkpoint.pt.
 
-    Under torchrun, together with the other processes; see `peers`.
+    Under torchrun, all processes train one network; see `distributed`.
 
-    Goes on exactly where `start` stopped when that is the checkpoint in `folder` itself;
-    takes only the weights of any other checkpoint or model file.  `stopped` is asked before
-    every step whether to save and to return early; under torchrun, the first process's
-    answer counts for all.  Raises UsageError when nothing is left to train on, ModelError
-    when the loss is no number any more, OutputError when `folder` cannot be written,
-    SourceError when photos cannot be read.
+    If `start` is the checkpoint in `folder`, the run resumes exactly there; of any other
+    checkpoint or model file, only the weights are used.  `should_stop` is called before every
+    step; if it is true, the run is saved and ends early (under torchrun, the main process
+    decides).  Raises UsageError when no photos are left for training, ModelError when the loss
+    is not finite, OutputError when `folder` cannot be written, SourceError when photos cannot
+    be read.
     """
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    # The crops are small: OpenCV's own threads would only get in the way of the network's.
+    # The crops are small: threads of OpenCV would only slow down those of the network.
     cv2.setNumThreads(1)
     kwargs = choose_encoder(recipe.network, recipe.network_kwargs, recipe.encoder_weights)
     recipe = replace(recipe, network_kwargs=kwargs)
-    peers = join_peers()
-    training, kept_aside = split_photos(photos, recipe.validation_share)
+    distributed = join_distributed()
+    training, validation_photos = split_photos(photos, recipe.validation_share)
     if not training:
         raise UsageError("all photos fell into the validation split; give more or a smaller share")
-    _make_folder(folder)
-    crops = Crops(training, recipe)
-    run = _begin(recipe, folder, start, crops)
-    peers.align([*run.network.parameters(), *run.network.buffers()])
-    ledger = None
-    if peers.leads:
-        chosen = choose_validation(kept_aside, recipe.validation_photos, recipe.seed)
-        validation = Validation(chosen, recipe.working_size) if chosen else None
-        ledger = Ledger(folder, recipe, validation, _facts(training), report, board)
-        report(f"{run.crops} crops seen before")
-    _loop(run, recipe, crops, ledger, peers, stopped)
-    return folder / NAME
-
-
-def _facts(training: Sequence[Photo]) -> dict[str, Any]:
-    return {
-        "sources": dict(Counter(photo.source for photo in training)),
-        "photos": len(training),
-        "commit": current_commit(),
-    }
-
-
-def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made ({error.strerror})") from None
+    crops = CropSampler(training, recipe)
+    state = _start_run(recipe, folder, start, crops)
+    state.forward = distributed.wrap(state.forward)
+    log = None
+    if distributed.is_main:
+        chosen = choose_validation_photos(validation_photos, recipe.validation_photos, recipe.seed)
+        validation = ValidationSet(chosen, recipe.working_size) if chosen else None
+        log = TrainingLog(folder, recipe, validation, _collect_facts(training), report, board)
+        report(f"{state.crops} crops seen before")
+    _run_steps(state, recipe, crops, log, distributed, should_stop)
+    return folder / CHECKPOINT_NAME
 
 
-def _begin(recipe: TrainingRecipe, folder: Path, start: Path | None, crops: Crops) -> Run:
+def _collect_facts(training: Sequence[TrainingPhoto]) -> dict[str, Any]:
+    return {
+        "sources": dict(Counter(photo.source for photo in training)),
+        "photos": len(training),
+        "commit": get_current_commit(),
+    }
+
+
+def _start_run(
+    recipe: TrainingRecipe, folder: Path, start: Path | None, crops: CropSampler
+) -> TrainingState:
     torch.manual_seed(recipe.seed)
     if start is None:
         network = build_network(recipe.network, dict(recipe.network_kwargs))
         load_encoder_weights(network, recipe.encoder_weights)
-        return _place(network, recipe)
-    if _same_run(start, folder):
+        return prepare_state(network, recipe)
+    checkpoint = folder.resolve() / CHECKPOINT_NAME
+    if checkpoint.is_file() and start.resolve() in (checkpoint.parent, checkpoint):
         content = load_checkpoint(start)
-        run = _place(_take_network(content, recipe, str(start)), recipe)
-        run.go_on(content)
-        return run
-    content = load_initial(start)
-    network = _take_network(content, recipe, str(start))
+        state = prepare_state(_restore_network(content, recipe, str(start)), recipe)
+        state.restore(content)
+        return state
+    content = load_initial_weights(start)
+    network = _restore_network(content, recipe, str(start))
     if content["folded"]:
-        seen = crops.batch(0, _SETTLING, recipe.phases[0].size).seen
-        settle_norms(network, torch.from_numpy(seen))
-    return _place(network, recipe)
+        luma = crops.make_batch(0, _NORM_CROPS, recipe.phases[0].size).aged
+        settle_norms(network, torch.from_numpy(luma))
+    return prepare_state(network, recipe)
 
 
-def _place(network: nn.Module, recipe: TrainingRecipe) -> Run:
-    """A run of a network at its beginning, on the device that there is."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if recipe.encoder_weights == "none":
-        network.train()
-    else:
-        freeze(network, recipe)
-    dtype = choose_dtype(recipe.precision, device)
-    return Run(
-        network=network,
-        averaged=copy.deepcopy(network).eval(),
-        optimizer=make_optimizer(network, recipe),
-        scaler=torch.amp.GradScaler(device.type, enabled=dtype == torch.float16),
-        forward=torch.compile(network) if recipe.compile else network,
-        device=device,
-        dtype=dtype,
-    )
-
-
-def _same_run(start: Path, folder: Path) -> bool:
-    own = folder.resolve() / NAME
-    return own.is_file() and start.resolve() in (own.parent, own)
-
-
-def _take_network(content: dict[str, Any], recipe: TrainingRecipe, origin: str) -> nn.Module:
-    wanted = (recipe.network, dict(recipe.network_kwargs))
-    if (content["network"], content["kwargs"]) != wanted:
+def _restore_network(content: dict[str, Any], recipe: TrainingRecipe, origin: str) -> nn.Module:
+    expected = (recipe.network, dict(recipe.network_kwargs))
+    if (content["network"], content["kwargs"]) != expected:
         raise UsageError(
             f"{origin}: holds a {content['network']} with {content['kwargs']}, the recipe asks for "
-            f"a {wanted[0]} with {wanted[1]}; make the recipe's network the same"
+            f"a {expected[0]} with {expected[1]}; make the recipe's network the same"
         )
     return restore_network(content, origin)
 
 
-def _batches(run: Run, recipe: TrainingRecipe, stream: Stream, peers: Peers) -> Iterator[Batch]:
-    """Batches in order, asked for a few ahead, until the run is done."""
-    position = run.crops
-    while run.progress(recipe) < 1.0:
-        while not stream.full:
-            ahead = position / recipe.crops if not recipe.minutes else run.progress(recipe)
-            phase = recipe.phase_at(ahead)
-            stream.ask(position + peers.rank * phase.batch, phase.batch, phase.size)
-            position += phase.batch * peers.count
-        yield stream.take()
+def _iterate_batches(
+    state: TrainingState, recipe: TrainingRecipe, loader: BatchLoader, distributed: Distributed
+) -> Iterator[Batch]:
+    """Yield batches in order, requested a few ahead, until the run is done."""
+    position = state.crops
+    while state.compute_progress(recipe) < 1.0:
+        while not loader.is_full:
+            progress = state.compute_progress(recipe) if recipe.minutes else position / recipe.crops
+            phase = recipe.get_phase(progress)
+            loader.request(position + distributed.rank * phase.batch, phase.batch, phase.size)
+            position += phase.batch * distributed.count
+        yield loader.get()
 
 
-def _loop(
-    run: Run,
+def _run_steps(
+    state: TrainingState,
     recipe: TrainingRecipe,
-    crops: Crops,
-    ledger: Ledger | None,
-    peers: Peers,
-    stopped: Callable[[], bool],
+    crops: CropSampler,
+    log: TrainingLog | None,
+    distributed: Distributed,
+    should_stop: Callable[[], bool],
 ) -> None:
-    began = time.monotonic() - run.seconds
-    with Stream(crops, recipe.readers) as stream:
-        for batch in _batches(run, recipe, stream, peers):
-            ends = stopped() or (ledger is not None and ledger.gives_up(run))
-            if peers.agree(float(ends)):
+    start_time = time.monotonic() - state.seconds
+    with BatchLoader(crops, recipe.readers) as loader:
+        for batch in _iterate_batches(state, recipe, loader, distributed):
+            ends = should_stop() or (log is not None and log.should_stop_early(state))
+            if distributed.broadcast(float(ends)):
                 break
-            rate = rate_at(run.progress(recipe), recipe)
-            for group in run.optimizer.param_groups:
+            rate = compute_rate(state.compute_progress(recipe), recipe)
+            for group in state.optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
-            loss = take_step(run, batch, recipe, peers)
-            seen = len(batch.luma) * peers.count
-            run.steps += 1
-            run.crops += seen
-            run.seconds = peers.agree(time.monotonic() - began)
-            if ledger:
-                ledger.note(run, loss, seen)
-    if ledger and stopped():
-        ledger.save(run)
-    elif ledger:
-        ledger.close(run)
+            loss = _run_step(state, batch, recipe)
+            count = len(batch.luma) * distributed.count
+            state.steps += 1
+            state.crops += count
+            state.seconds = distributed.broadcast(time.monotonic() - start_time)
+            if log:
+                log.record_step(state, loss, count)
+    if log and should_stop():
+        log.save(state)
+    elif log:
+        log.close(state)
+
+
+def _run_step(state: TrainingState, batch: Batch, recipe: TrainingRecipe) -> Tensor:
+    """Train the network on one batch and return the loss, still on its device.
+
+    Weights, losses and averages are float32 in any precision.
+    """
+    aged, luma, chroma = (_to_device(torch.from_numpy(planes), state.device) for planes in batch)
+    state.optimizer.zero_grad(set_to_none=True)
+    with torch.autocast(state.device.type, state.dtype, enabled=state.dtype != torch.float32):
+        output = state.forward(aged)
+    output_format, output = get_output_format(recipe.network), output.float()
+    loss = OBJECTIVES[recipe.objective](output_format.to_chroma(output), luma, chroma, recipe)
+    loss = loss + output_format.extra_loss(output, luma, chroma)
+    state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    state.scaler.unscale_(state.optimizer)
+    nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    _update_average(state, recipe.ema)
+    return loss.detach()
+
+
+def _to_device(planes: Tensor, device: torch.device) -> Tensor:
+    """Copy to the device; from pinned memory, the copy overlaps with work of the CPU."""
+    if device.type != "cuda":
+        return planes.to(device)
+    return planes.pin_memory().to(device, non_blocking=True)
+
+
+@torch.no_grad()
+def _update_average(state: TrainingState, decay: float) -> None:
+    decay = min(decay, (1.0 + state.steps) / (10.0 + state.steps))
+    averaged, current = state.averaged.state_dict(), state.network.state_dict()
+    floats = [key for key, value in averaged.items() if value.is_floating_point()]
+    torch._foreach_lerp_([averaged[k] for k in floats], [current[k] for k in floats], 1.0 - decay)

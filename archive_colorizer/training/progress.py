@@ -1,135 +1,180 @@
-"""What is told, measured and saved while a network is being trained."""
+"""Report, measure and save a network during training."""
 
+import importlib.util
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor, nn
 
-from archive_colorizer.errors import ModelError, UsageError
-from archive_colorizer.training.checkpoint import NAME, save_checkpoint
+from archive_colorizer.color.space import FloatArray
+from archive_colorizer.errors import DependencyError, ModelError, UsageError
+from archive_colorizer.training.checkpoint import CHECKPOINT_NAME, save_checkpoint
 from archive_colorizer.training.config import TrainingRecipe
-from archive_colorizer.training.networks.network import space_of
-from archive_colorizer.training.networks.spaces import Space
-from archive_colorizer.training.state import Run
-from archive_colorizer.training.tensorboard import Board
-from archive_colorizer.training.validation import Figures, Floats, Validation
+from archive_colorizer.training.networks.network import OutputFormat, get_output_format
+from archive_colorizer.training.state import TrainingState
+from archive_colorizer.training.validation import Predict, ValidationFigures, ValidationSet
 
 Report = Callable[[str], None]
-BEST = "best.pt"
+BEST_NAME = "best.pt"
 _REPORT_SECONDS = 30.0
 
 
-class Ledger:
-    """Progress lines, validation figures, sample sheets and checkpoints of one run."""
+class TensorBoardLog:
+    """Log figures and pictures by the number of crops to `folder`.
+
+    Raises DependencyError without the tensorboard package.  Nothing is written before the
+    first figure, so that under torchrun only the main process has a log.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if importlib.util.find_spec("tensorboard") is None:
+            raise DependencyError("--tensorboard: not installed; run: pip install tensorboard")
+        self.folder = folder
+        self._writer: Any = None
+
+    def add_scalars(self, figures: Mapping[str, float], crops: int) -> None:
+        for name, value in figures.items():
+            self._get_writer(crops).add_scalar(name, value, crops)
+
+    def add_picture(self, name: str, path: Path, crops: int) -> None:
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is not None:
+            self._get_writer(crops).add_image(
+                name, picture[..., ::-1].copy(), crops, dataformats="HWC"
+            )
+
+    def flush(self) -> None:
+        if self._writer is not None:
+            self._writer.flush()
+
+    def _get_writer(self, crops: int) -> Any:
+        if self._writer is None:
+            # The import takes a second, so it happens only when it is needed.
+            from torch.utils.tensorboard import SummaryWriter
+
+            # A resumed run hides what was logged after its checkpoint.
+            self._writer = SummaryWriter(str(self.folder), purge_step=crops)
+        return self._writer
+
+
+class TrainingLog:
+    """Write progress lines, validation figures, sample sheets and checkpoints of one run."""
 
     def __init__(
         self,
         folder: Path,
         recipe: TrainingRecipe,
-        validation: Validation | None,
+        validation: ValidationSet | None,
         facts: dict[str, Any],
         report: Report,
-        board: Board | None,
+        board: TensorBoardLog | None,
     ) -> None:
         if recipe.patience and validation is None:
             raise UsageError("patience needs photos to measure; give a larger validation_share")
         self.folder, self.recipe, self.validation = folder, recipe, validation
         self.facts, self.report, self.board = facts, report, board
         self._losses: list[Tensor] = []
-        self._told = self._saved = time.monotonic()
-        self._untold = 0
+        self._reported_at = self._saved_at = time.monotonic()
+        self._crops_since_report = 0
         measured = len(validation.luma) if validation else 0
         report(f"{facts['photos']} photos, {measured} for validation")
         if validation:
-            report(f"truth {describe(validation.truth)}")
-            report(f"grey  {describe(validation.grey)}")
+            report(f"truth {describe_figures(validation.truth)}")
+            report(f"grey  {describe_figures(validation.grey)}")
 
-    def note(self, run: Run, loss: Tensor, batch: int) -> None:
-        """After every step of `batch` crops; `loss` stays on its device until it is told."""
+    def record_step(self, state: TrainingState, loss: Tensor, batch: int) -> None:
+        """Record a step of `batch` crops; `loss` stays on its device until the next report."""
         self._losses.append(loss)
-        self._untold += batch
+        self._crops_since_report += batch
         now = time.monotonic()
-        epoch_ends = run.crops // self.recipe.epoch > (run.crops - batch) // self.recipe.epoch
-        save_is_due = now - self._saved >= 60.0 * self.recipe.checkpoint_minutes
-        # Telling comes first: it stops a run whose loss is no number before it is saved.
-        if epoch_ends or save_is_due or now - self._told >= _REPORT_SECONDS:
-            self._tell(run, now)
+        epoch_ends = state.crops // self.recipe.epoch > (state.crops - batch) // self.recipe.epoch
+        save_is_due = now - self._saved_at >= 60.0 * self.recipe.checkpoint_minutes
+        # The report comes first: it stops a run whose loss is not finite before it is saved.
+        if epoch_ends or save_is_due or now - self._reported_at >= _REPORT_SECONDS:
+            self._report_progress(state, now)
         if epoch_ends:
-            self._measure(run)
+            self._measure(state)
         if save_is_due:
-            self.save(run)
+            self.save(state)
 
-    def gives_up(self, run: Run) -> bool:
-        """Whether the last `patience` validations were no better than one before them."""
-        since = len(run.history) - 1 - self._best(run)
+    def should_stop_early(self, state: TrainingState) -> bool:
+        """Check whether the last `patience` validations brought no improvement."""
+        since = len(state.history) - 1 - self._find_best(state)
         if not self.recipe.patience or since < self.recipe.patience:
             return False
-        best = run.history[self._best(run)]
-        self.report(f"no better for {since} validations; {BEST} is of {best['crops']} crops")
+        best = state.history[self._find_best(state)]
+        self.report(f"no better for {since} validations; {BEST_NAME} is of {best['crops']} crops")
         return True
 
-    def save(self, run: Run) -> None:
-        """Write the checkpoint to go on from."""
-        self._saved = time.monotonic()
-        save_checkpoint(self._content(run), self.folder / NAME)
+    def save(self, state: TrainingState) -> None:
+        """Write the checkpoint to resume from."""
+        self._saved_at = time.monotonic()
+        save_checkpoint(self._build_checkpoint(state), self.folder / CHECKPOINT_NAME)
         if self.board:
             self.board.flush()
 
-    def close(self, run: Run) -> None:
-        """After the last step: measure and save once more."""
+    def close(self, state: TrainingState) -> None:
+        """Measure and save after the last step."""
         if self._losses:
-            self._tell(run, time.monotonic())
-        if not run.history or run.history[-1]["crops"] != run.crops:
-            self._measure(run)
-        self.save(run)
+            self._report_progress(state, time.monotonic())
+        if not state.history or state.history[-1]["crops"] != state.crops:
+            self._measure(state)
+        self.save(state)
 
-    def _tell(self, run: Run, now: float) -> None:
+    def _report_progress(self, state: TrainingState, now: float) -> None:
         loss = float(torch.stack(self._losses).mean())
         if not math.isfinite(loss):
-            raise ModelError(f"the loss is no number after {run.crops} crops; lower the rate")
-        pace = self._untold / max(1e-9, now - self._told)
+            raise ModelError(f"the loss is not finite after {state.crops} crops; lower the rate")
+        speed = self._crops_since_report / max(1e-9, now - self._reported_at)
+        progress, rate = state.compute_progress(self.recipe), state.optimizer.param_groups[-1]["lr"]
         self.report(
-            f"{run.progress(self.recipe):6.1%}  {run.crops} crops  {pace:.1f} crops/s  "
-            f"loss {loss:.5f}  rate {run.optimizer.param_groups[-1]['lr']:.2e}"
+            f"{progress:6.1%}  {state.crops} crops  {speed:.1f} crops/s  "
+            f"loss {loss:.5f}  rate {rate:.2e}"
         )
         if self.board:
-            rate = run.optimizer.param_groups[-1]["lr"]
-            self.board.scalars({"loss": loss, "rate": rate, "crops a second": pace}, run.crops)
+            scalars = {"loss": loss, "rate": rate, "crops a second": speed}
+            self.board.add_scalars(scalars, state.crops)
         self._losses.clear()
-        self._told, self._untold = now, 0
+        self._reported_at, self._crops_since_report = now, 0
 
-    def _measure(self, run: Run) -> None:
+    def _measure(self, state: TrainingState) -> None:
         if self.validation is None:
             return
-        predict = predictor(run.averaged, run.device, space_of(self.recipe.network))
+        output_format = get_output_format(self.recipe.network)
+        predict = make_predictor(state.averaged, state.device, output_format)
         figures = self.validation.measure(predict)
-        self.report(f"       {run.crops} crops: {describe(figures)}")
-        entry = {"crops": run.crops, "minutes": round(run.seconds / 60.0, 2), **figures.as_dict()}
-        run.history.append(entry)
-        sheet = self.folder / f"sheet-{run.crops:08d}.png"
-        self.validation.sheet(predict, sheet)
+        self.report(f"       {state.crops} crops: {describe_figures(figures)}")
+        entry = {
+            "crops": state.crops,
+            "minutes": round(state.seconds / 60.0, 2),
+            **figures.as_dict(),
+        }
+        state.history.append(entry)
+        sheet_path = self.folder / f"sheet-{state.crops:08d}.png"
+        self.validation.write_sheet(predict, sheet_path)
         if self.board:
-            self.board.scalars(figures.as_dict(), run.crops)
-            self.board.picture("sheet", sheet, run.crops)
-        if self._best(run) == len(run.history) - 1:
-            save_checkpoint(self._content(run), self.folder / BEST)
+            self.board.add_scalars(figures.as_dict(), state.crops)
+            self.board.add_picture("sheet", sheet_path, state.crops)
+        if self._find_best(state) == len(state.history) - 1:
+            save_checkpoint(self._build_checkpoint(state), self.folder / BEST_NAME)
 
-    def _best(self, run: Run) -> int:
-        """The number of the best validation so far; the first of several as good."""
-        if self.validation is None or not run.history:
+    def _find_best(self, state: TrainingState) -> int:
+        if self.validation is None or not state.history:
             return 0
         weight = self.recipe.colorfulness_weight if self.recipe.best_by == "perceived" else 0.0
-        scores = [self.validation.score(entry, weight) for entry in run.history]
+        scores = [self.validation.score(entry, weight) for entry in state.history]
         return scores.index(min(scores))
 
-    def _content(self, run: Run) -> dict[str, Any]:
-        measured: dict[str, Any] = {}
+    def _build_checkpoint(self, state: TrainingState) -> dict[str, Any]:
+        baselines: dict[str, Any] = {}
         if self.validation is not None:
-            measured = {
+            baselines = {
                 "photos": len(self.validation.luma),
                 "size": self.validation.luma.shape[-1],
                 "grey": self.validation.grey.as_dict(),
@@ -138,26 +183,28 @@ class Ledger:
         return {
             "network": self.recipe.network,
             "kwargs": dict(self.recipe.network_kwargs),
-            **run.content(),
-            "recipe": self.recipe.as_dict(),
-            "facts": {**self.facts, "validation": measured},
+            **state.to_checkpoint(),
+            "recipe": asdict(self.recipe),
+            "facts": {**self.facts, "validation": baselines},
         }
 
 
-def predictor(network: nn.Module, device: torch.device, space: Space) -> Callable[[Floats], Floats]:
-    """`network` as a function on arrays: luma N x 1 x H x W to CbCr N x 2 x H x W."""
+def make_predictor(
+    network: nn.Module, device: torch.device, output_format: OutputFormat
+) -> Predict:
+    """Wrap a network as a function on arrays."""
 
     @torch.no_grad()
-    def predict(luma: Floats) -> Floats:
-        answer = network(torch.from_numpy(luma).to(device)).float()
-        chroma: Floats = space.to_chroma(answer).cpu().numpy()
+    def predict(luma: FloatArray) -> FloatArray:
+        output = network(torch.from_numpy(luma).to(device)).float()
+        chroma: FloatArray = output_format.to_chroma(output).cpu().numpy()
         return chroma
 
     return predict
 
 
-def describe(figures: Figures) -> str:
-    """Figures as one line for people."""
+def describe_figures(figures: ValidationFigures) -> str:
+    """Describe figures in one line."""
     return (
         f"CIEDE2000 {figures.ciede2000:.3f}  PSNR {figures.psnr:.2f} dB  "
         f"colorfulness {figures.colorfulness:.0%}  chroma {figures.chroma:.2f}  b* {figures.b:+.2f}"

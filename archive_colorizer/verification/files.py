@@ -1,23 +1,28 @@
-"""Is everything that a manifest accounts for still there, still the same, and alone?"""
+"""Check that the files of an output are present, unchanged and expected."""
 
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
-from archive_colorizer.errors import SourceError
-from archive_colorizer.location import Address, Place
-from archive_colorizer.output.recovery import outcome_at
+from archive_colorizer.errors import ArchiveColorizerError, SourceError
+from archive_colorizer.location import Location, ObjectLocation
+from archive_colorizer.output.recovery import read_outcome_at
 from archive_colorizer.records.outcomes import Outcome
-from archive_colorizer.records.paths import MANIFEST, WORK, sidecar_of
-from archive_colorizer.storage.fixity import LIST, read_fixity, read_list
+from archive_colorizer.records.paths import MANIFEST, WORK, get_sidecar_path
+from archive_colorizer.storage.fixity import CHECKSUM_LIST, read_checksum_list, read_fixity
+from archive_colorizer.storage.reading import get_storage
+
+AnyLocation = TypeVar("AnyLocation")
+Content = TypeVar("Content")
 
 
-class Kind(StrEnum):
-    """What is wrong; the first three are BagIt's words."""
+class FindingKind(StrEnum):
+    """Kinds of findings; the first three are BagIt's words."""
 
     MISSING = "FileMissing"
     CHANGED = "ChecksumMismatch"
@@ -29,113 +34,112 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong with one file; `path` is below the output, or a source's name."""
+    """A fault of one file; `path` is below the output, or the name of a source."""
 
-    kind: Kind
+    kind: FindingKind
     path: str
     message: str
 
 
-def files_of(outcome: Outcome, output: Place) -> Iterator[tuple[str, str]]:
-    """The files that an outcome has made, below the output, and their sha256.
+def list_files(outcome: Outcome, output: Location) -> Iterator[tuple[str, str]]:
+    """Yield the files of an outcome, as paths below the output, with their sha256.
 
-    Those of a film of numbered frames stand in the list that is its target.
+    The target of a film of numbered frames is a list of its files.
     """
     if outcome.target is None:
         return
     yield outcome.target, outcome.target_sha256 or ""
     if outcome.sidecar_sha256 is not None:
-        yield sidecar_of(outcome.target), outcome.sidecar_sha256
-    if outcome.frames is not None and outcome.target.endswith(LIST) and isinstance(output, Path):
+        yield get_sidecar_path(outcome.target), outcome.sidecar_sha256
+    if (
+        outcome.frames is not None
+        and outcome.target.endswith(CHECKSUM_LIST)
+        and isinstance(output, Path)
+    ):
         folder = outcome.target.rpartition("/")[0]
         with contextlib.suppress(OSError):
-            for name, sha256 in read_list(output / outcome.target).items():
+            for name, sha256 in read_checksum_list(output / outcome.target).items():
                 yield f"{folder}/{name}" if folder else name, sha256
 
 
-def check_file(output: Place, path: str, sha256: str) -> Finding | None:
-    """Hash one file or object of the output."""
-    place = output / path
-    found = read_fixity(place)
-    if found is not None and found[1] == sha256:
+def check_file(output: Location, path: str, sha256: str) -> Finding | None:
+    """Hash one file or object of the output; a Finding unless it is as recorded."""
+    from archive_colorizer.storage import objects
+
+    location = output / path
+    fixity = read_fixity(location)
+    if fixity is not None and fixity[1] == sha256:
         return None
-    if found is not None:
-        return Finding(Kind.CHANGED, path, f"sha256 is {found[1]}, recorded is {sha256}")
-    if isinstance(place, Address):
-        return missing_object(place, path)
+    if fixity is not None:
+        return Finding(FindingKind.CHANGED, path, f"sha256 is {fixity[1]}, recorded is {sha256}")
     try:
-        status = os.lstat(place)
+        if isinstance(location, ObjectLocation):
+            objects.read_info(location)
+        elif not stat.S_ISREG(os.lstat(location).st_mode):
+            return Finding(FindingKind.MISSING, path, "it is a link, a folder or a special file")
     except OSError as error:
-        return Finding(Kind.MISSING, path, error.strerror or str(error))
-    if not stat.S_ISREG(status.st_mode):
-        return Finding(Kind.MISSING, path, "a link, a folder or another thing stands in its place")
-    return Finding(Kind.CHANGED, path, "it cannot be read, or is being written at this moment")
+        return Finding(FindingKind.MISSING, path, error.strerror or str(error))
+    return Finding(FindingKind.CHANGED, path, "it cannot be read, or is being written right now")
 
 
-def unexpected_files(output: Place, expected: set[str]) -> Iterator[Finding]:
-    """Whatever lies in the output and is neither in `expected` nor the run's own.
+def find_unexpected(output: Location, expected: set[str]) -> Iterator[Finding]:
+    """Find files in the output that are neither in `expected` nor the run's own.
 
-    Links and special files count, wherever they lead; folders do not.
+    Links and special files count, wherever they lead; folders do not.  Raises SourceError when a
+    store cannot be listed.
     """
-    if isinstance(output, Address):
-        yield from unexpected_objects(output, expected)
-        return
     folders = [""]
     while folders:
         folder = folders.pop()
         try:
-            with os.scandir(output / folder) as entries:
-                below = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+            children = list(_list_folder(output, folder))
         except OSError as error:
+            if isinstance(output, ObjectLocation):
+                raise SourceError(f"{output} cannot be listed: {error.strerror}") from None
             message = f"the folder cannot be read: {error.strerror}"
-            yield Finding(Kind.UNEXPECTED, folder, message)
+            yield Finding(FindingKind.UNEXPECTED, folder, message)
             continue
-        for entry in below:
-            path = f"{folder}/{entry.name}" if folder else entry.name
+        for path, is_folder in children:
             if path in (MANIFEST, WORK):
                 continue
-            if entry.is_dir(follow_symlinks=False):
+            if is_folder:
                 folders.append(path)
             elif path not in expected:
-                yield Finding(Kind.UNEXPECTED, path, "the manifest does not know it")
+                yield Finding(FindingKind.UNEXPECTED, path, _explain_unexpected(output, path))
 
 
-def missing_object(place: Address, path: str) -> Finding:
-    """What is wrong with an object that could not be hashed."""
-    from archive_colorizer.storage import objects
-
-    try:
-        objects.look(place)
-    except OSError as error:
-        return Finding(Kind.MISSING, path, error.strerror or str(error))
-    return Finding(Kind.CHANGED, path, "it cannot be read, or is being written at this moment")
+def _list_folder(output: Location, folder: str) -> Iterator[tuple[str, bool]]:
+    """Yield the paths below the output in one of its folders, and whether each is a folder."""
+    listing = get_storage(output / folder if folder else output).list_folder()
+    for name in listing.names:
+        path = f"{folder}/{name}" if folder else name
+        yield path.removesuffix("/"), listing.inspect(name).kind == "folder"
 
 
-def unexpected_objects(output: Address, expected: set[str]) -> Iterator[Finding]:
-    """Whatever lies below the output and is neither in `expected` nor the run's own.
+def _explain_unexpected(output: Location, path: str) -> str:
+    if isinstance(output, ObjectLocation) and read_outcome_at(output, path) is not None:
+        return "an interrupted run made it and could not record it; run again to record it"
+    return "the manifest does not list it"
 
-    Raises SourceError when it cannot be listed.
+
+def find_source(
+    outcome: Outcome,
+    locations: Iterable[AnyLocation],
+    read: Callable[[AnyLocation], tuple[Content, str]],
+) -> Content | Finding:
+    """Return the content of the first location that still holds the source of `outcome`.
+
+    read: returns a content and its sha256, and raises ArchiveColorizerError.
     """
-    from archive_colorizer.storage import objects
-
-    folders = [""]
-    while folders:
-        folder = folders.pop()
+    message, is_changed = "no run of the manifest says where it lay", False
+    for location in locations:
         try:
-            found = list(objects.list_folder(output / folder if folder else output))
-        except OSError as error:
-            raise SourceError(f"{output} cannot be listed: {error.strerror}") from None
-        for one in found:
-            path = one.path.removeprefix(f"{output.path}/")
-            if path in (MANIFEST, WORK):
-                continue
-            if one.stamp is None:
-                folders.append(path)
-            elif path not in expected:
-                yield Finding(Kind.UNEXPECTED, path, _said(output, path))
-
-
-def _said(output: Address, path: str) -> str:
-    if outcome_at(output, path) is None:
-        return "the manifest does not know it"
-    return "made by a run that was ended before it could record it; run again to take it in"
+            content, sha256 = read(location)
+        except ArchiveColorizerError as error:
+            message = message if is_changed else str(error)
+            continue
+        if sha256 == outcome.source_sha256:
+            return content
+        message, is_changed = f"{location} is not what was restored", True
+    kind = FindingKind.SOURCE_CHANGED if is_changed else FindingKind.SOURCE_MISSING
+    return Finding(kind, outcome.name, message)

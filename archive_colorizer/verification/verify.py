@@ -1,68 +1,67 @@
-"""Is an output what its manifest says, and is its luma that of the sources?"""
+"""Verify an output against its manifest, and its luma against the sources."""
 
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from archive_colorizer.color.sharpen import Sharpening, sharpened
+from archive_colorizer.color.sharpen import Sharpening, sharpen
 from archive_colorizer.errors import ArchiveColorizerError
-from archive_colorizer.executors.threads import in_threads
+from archive_colorizer.executors.threads import map_in_threads
 from archive_colorizer.image.codecs import registry as stills
-from archive_colorizer.image.luma_difference import Likeness, luma_likeness
+from archive_colorizer.image.luma_difference import LumaDifference, compare_luma
 from archive_colorizer.image.raster import ProfileRule
-from archive_colorizer.image.watermark import MARK_SETTING, mark_box
-from archive_colorizer.location import Address, Place, on_disk, place_of
-from archive_colorizer.manifest.reader import Account, Entry
-from archive_colorizer.output.lock import holder_of
+from archive_colorizer.image.watermark import MARK_SETTING, locate_mark
+from archive_colorizer.location import Location, ObjectLocation, require_path, to_location
+from archive_colorizer.manifest.reader import ManifestEntry, ManifestReader
+from archive_colorizer.output.ownership import describe_holder
 from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.records.paths import is_target
 from archive_colorizer.storage.reading import read_source
 from archive_colorizer.verification.files import (
     Finding,
-    Kind,
+    FindingKind,
     check_file,
-    files_of,
-    unexpected_files,
+    find_source,
+    find_unexpected,
+    list_files,
 )
-from archive_colorizer.verification.film import FilmLikeness, check_film, is_film
+from archive_colorizer.verification.film import FilmDifference, check_film, is_film
 
 _NO_LIMIT: Final = 1 << 40
-"""Pixels; what is decoded here has the hash of what a run has decoded under its own limit."""
+"""Pixels; the run has already applied its own limit to these files."""
 
 Roots: TypeAlias = tuple[tuple[str, ...], ...]
 """The roots of each run, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """One result: what is wrong with it, and how like its source it is (deep only).
+class CheckResult:
+    """The findings for one result, and its difference from its source (deep only).
 
-    is_picture: whether there is luma to compare, as there is not in lists.  is_sharpened:
-    whether luma is that of the source sharpened, as its run was asked to.
+    is_picture: whether there is luma to compare, unlike in lists.  is_sharpened: whether its
+    luma equals that of the source after sharpening.
     """
 
     findings: tuple[Finding, ...]
-    likeness: Likeness | None = None
-    film: FilmLikeness | None = None
+    difference: LumaDifference | None = None
+    film: FilmDifference | None = None
     is_picture: bool = True
     is_sharpened: bool = False
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What became of a check of a whole output.
+    """The counts of a check of a whole output.
 
-    files: results that were checked.  pictures: those of them that have luma.  identical,
-    within: those whose luma is that of their source bit for bit, or to within 1 code value.
-    sharpened: those whose luma is to within 1 that of their source sharpened as recorded.
-    marked: of these, how many were compared without the visible mark's corner.  frames: of
-    films, that were compared.  lossy: films whose codec keeps luma roughly, and which do.
-    lost: frames that sources do not hold, so that nothing could be compared.  holder: the run
-    that is at work there, if one is.  ignored: lines of the manifest that are no records.
+    files: results that were checked.  pictures: results with luma.  identical, within: results
+    whose luma equals that of their source bit for bit, or to within 1 code value.  sharpened:
+    results within 1 of their source sharpened as recorded.  marked: results compared without
+    the corner of the visible mark.  frames: compared frames of films.  lossy: films in a lossy
+    codec that keep luma roughly.  lost: frames that the sources do not hold.  holder: the run at
+    work there, if any.  ignored: invalid lines of the manifest.
     """
 
     files: int = 0
@@ -76,172 +75,168 @@ class Verdict:
     lost: int = 0
     holder: str | None = None
     ignored: int = 0
-    findings: dict[Kind, int] = field(default_factory=dict)
+    findings: dict[FindingKind, int] = field(default_factory=dict)
 
-    def count(self, checked: Checked) -> None:
+    def count(self, checked: CheckResult) -> None:
         self.files += 1
         self.pictures += checked.is_picture
         if checked.film is not None:
             self.frames += checked.film.frames
             self.lost += checked.film.lost
-            self.lossy += checked.film.is_lossy and not checked.film.wrong
-        if checked.likeness is not None and checked.likeness.difference <= 1:
+            self.lossy += checked.film.is_lossy and not checked.film.fault
+        if checked.difference is not None and checked.difference.maximum <= 1:
             self.sharpened += checked.is_sharpened
             self.within += not checked.is_sharpened
-            self.identical += checked.likeness.difference == 0 and not checked.is_sharpened
-            self.marked += checked.likeness.masked
+            self.identical += checked.difference.maximum == 0 and not checked.is_sharpened
+            self.marked += checked.difference.masked
 
-    def note(self, finding: Finding) -> None:
+    def record(self, finding: Finding) -> None:
         self.findings[finding.kind] = self.findings.get(finding.kind, 0) + 1
 
 
 def verify_output(
-    output: Place,
-    tell: Callable[[Finding], None],
+    output: Location,
+    report: Callable[[Finding], None],
     *,
     deep: bool = False,
-    scans: Sequence[Place] = (),
+    scans: Sequence[Location] = (),
     watch: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Verdict:
-    """Check every result that the manifest in `output` accounts for; `tell` hears each finding.
+    """Check every result that the manifest in `output` accounts for, and report each finding.
 
-    Reads only, and needs no lock.  With `deep`, sources and results are decoded and their
-    luma compared; `scans` says where the roots of the runs are now, if they were moved.
-    `watch` is told how many results of how many are done.  Raises SourceError when there is
-    no manifest.
+    Only reads, and needs no lock.  deep: also decode sources and results and compare their luma.
+    scans: where the roots of the runs are now, if they were moved.  watch: gets how many results
+    of how many are done.  Raises SourceError when there is no manifest.
     """
-    account = Account.open(output)
-    verdict = Verdict(holder=holder_of(output), ignored=account.ignored)
+    manifest = ManifestReader.open(output)
+    verdict = Verdict(holder=describe_holder(output), ignored=manifest.ignored)
     expected: set[str] = set()
 
-    def entries() -> Iterator[Entry]:
-        for entry in account.done():
-            expected.update(path for path, _ in files_of(entry.outcome, output))
+    def iter_entries() -> Iterator[ManifestEntry]:
+        for entry in manifest.iterate_done():
+            expected.update(path for path, _ in list_files(entry.outcome, output))
             yield entry
 
-    roots = roots_of(account, scans)
-    check = partial(_deep if deep else _shallow, output=output, roots=roots)
-    for checked in in_threads(check, entries()):
+    def check(entry: ManifestEntry) -> CheckResult:
+        findings = _check_files(output, entry.outcome)
+        return _check_luma(entry, output, roots, findings) if deep else CheckResult(findings)
+
+    roots = get_roots(manifest, scans)
+    for checked in map_in_threads(check, iter_entries()):
         verdict.count(checked)
-        watch(verdict.files, account.results)
+        watch(verdict.files, manifest.result_count)
         for finding in checked.findings:
-            verdict.note(finding)
-            tell(finding)
-    for finding in unexpected_files(output, expected):
-        verdict.note(finding)
-        tell(finding)
+            verdict.record(finding)
+            report(finding)
+    for finding in find_unexpected(output, expected):
+        verdict.record(finding)
+        report(finding)
     return verdict
 
 
-def roots_of(account: Account, scans: Sequence[Place]) -> Roots:
-    """The roots of each run, the newest first, each set of roots once."""
+def get_roots(manifest: ManifestReader, scans: Sequence[Location]) -> Roots:
+    """Get the roots of each run, the newest first, each set of roots once."""
     if scans:
         return (tuple(str(root) for root in scans),)
-    return tuple(dict.fromkeys(run.roots for run in reversed(account.runs)))
+    return tuple(dict.fromkeys(run.roots for run in reversed(manifest.runs)))
 
 
-def _shallow(entry: Entry, output: Place, roots: Roots) -> Checked:
-    del roots
-    return Checked(_check_all(output, entry.outcome))
-
-
-def _deep(entry: Entry, output: Place, roots: Roots) -> Checked:
-    outcome = entry.outcome
-    findings = _check_all(output, outcome)
-    if outcome.frames is not None:
-        is_whole = is_film(outcome)
-        if findings or not is_whole:
-            return Checked(findings, is_picture=is_whole)
-        return _deep_film(outcome, on_disk(output), roots)
-    source = find_source(outcome, roots)
-    if isinstance(source, Finding):
-        return Checked((*findings, source))
-    if findings:
-        return Checked(findings)
-    try:
-        target, _ = read_source(output / str(outcome.target))
-        return _compare(source, target, entry)
-    except ArchiveColorizerError as error:
-        return Checked((Finding(Kind.LUMA, str(outcome.target), str(error)),))
-
-
-def _deep_film(outcome: Outcome, output: Path, roots: Roots) -> Checked:
-    try:
-        found = check_film(outcome, output, roots)
-    except ArchiveColorizerError as error:
-        return Checked((Finding(Kind.LUMA, str(outcome.target), str(error)),))
-    if isinstance(found, Finding):
-        return Checked((found,))
-    if found.wrong:
-        return Checked((Finding(Kind.LUMA, str(outcome.target), found.wrong),), film=found)
-    return Checked((), None if found.is_lossy else Likeness(found.greatest, ""), found)
-
-
-def _check_all(output: Place, outcome: Outcome) -> tuple[Finding, ...]:
-    checked = [check_file(output, path, sha256) for path, sha256 in files_of(outcome, output)]
+def _check_files(output: Location, outcome: Outcome) -> tuple[Finding, ...]:
+    checked = [check_file(output, path, sha256) for path, sha256 in list_files(outcome, output)]
     return tuple(finding for finding in checked if finding is not None)
 
 
-def _compare(source: bytes, target: bytes, entry: Entry) -> Checked:
+def _check_luma(
+    entry: ManifestEntry, output: Location, roots: Roots, findings: tuple[Finding, ...]
+) -> CheckResult:
+    """Compare luma with the source, unless `findings` are about this result already."""
     outcome = entry.outcome
-    recipe = entry.recipe
+    if outcome.frames is not None:
+        is_whole_film = is_film(outcome)
+        if findings or not is_whole_film:
+            return CheckResult(findings, is_picture=is_whole_film)
+        return _check_film_luma(outcome, require_path(output), roots)
+    source = find_photo(outcome, roots)
+    if isinstance(source, Finding):
+        return CheckResult((*findings, source))
+    if findings:
+        return CheckResult(findings)
+    try:
+        target, _ = read_source(output / str(outcome.target))
+        return _compare_photo(source, target, entry)
+    except ArchiveColorizerError as error:
+        return CheckResult((_make_luma_finding(outcome, str(error)),))
+
+
+def _make_luma_finding(outcome: Outcome, message: str) -> Finding:
+    return Finding(FindingKind.LUMA, str(outcome.target), message)
+
+
+def _check_film_luma(outcome: Outcome, output: Path, roots: Roots) -> CheckResult:
+    try:
+        difference = check_film(outcome, output, roots)
+    except ArchiveColorizerError as error:
+        return CheckResult((_make_luma_finding(outcome, str(error)),))
+    if isinstance(difference, Finding):
+        return CheckResult((difference,))
+    if difference.fault:
+        return CheckResult((_make_luma_finding(outcome, difference.fault),), film=difference)
+    luma = None if difference.is_lossy else LumaDifference(difference.greatest, "")
+    return CheckResult((), luma, difference)
+
+
+def _compare_photo(source: bytes, target: bytes, entry: ManifestEntry) -> CheckResult:
+    outcome, recipe = entry.outcome, entry.recipe
     # Luma was taken in the color space that the run worked in.
     profile: ProfileRule = "keep" if recipe.get("profile") == "keep" else "srgb"
-    sharpening = _sharpening(recipe)
-    page = page_of(recipe)
-    before = stills.decode(source, outcome.name, _NO_LIMIT, profile, page).luma
+    sharpening = _parse_sharpening(recipe)
+    before = stills.decode(source, outcome.name, _NO_LIMIT, profile, get_page(recipe)).luma
     after = stills.decode(target, str(outcome.target), _NO_LIMIT, profile).luma
     if sharpening is not None:
-        before = sharpened(before, sharpening)
-    marked = recipe.get(MARK_SETTING) not in (None, "none")
-    likeness = luma_likeness(before, after, mark_box(*before.shape) if marked else None)
-    if likeness.difference <= 1:
-        return Checked((), likeness, is_sharpened=sharpening is not None)
-    return Checked((Finding(Kind.LUMA, str(outcome.target), likeness.said),), likeness)
+        before = sharpen(before, sharpening)
+    has_mark = recipe.get(MARK_SETTING) not in (None, "none")
+    difference = compare_luma(before, after, locate_mark(*before.shape) if has_mark else None)
+    if difference.maximum <= 1:
+        return CheckResult((), difference, is_sharpened=sharpening is not None)
+    return CheckResult((_make_luma_finding(outcome, difference.summary),), difference)
 
 
-def page_of(recipe: Mapping[str, object]) -> int | None:
-    """The page that a recorded recipe took, from 0, of files with several; None for the first."""
+def get_page(recipe: Mapping[str, object]) -> int | None:
+    """Get the page of files with several from a recorded recipe, from 0; None for the first."""
     page = recipe.get("page")
     return page - 1 if isinstance(page, int) and page > 0 else None
 
 
-def _sharpening(recipe: Mapping[str, object]) -> Sharpening | None:
-    """How a recorded run has sharpened luma, which it then must look like."""
+def _parse_sharpening(recipe: Mapping[str, object]) -> Sharpening | None:
+    """Parse how a recorded run has sharpened luma; None for not at all."""
     amount, radius, threshold = (
         recipe.get(name, 0.0) for name in ("sharpen", "sharpen_radius", "sharpen_threshold")
     )
-    numbers = [one for one in (amount, radius, threshold) if isinstance(one, int | float)]
+    numbers = [n for n in (amount, radius, threshold) if isinstance(n, int | float)]
     is_sound = len(numbers) == 3 and all(map(math.isfinite, numbers)) and 0.3 <= numbers[1] <= 50
     return Sharpening(*map(float, numbers)) if is_sound and amount else None
 
 
-def find_source(outcome: Outcome, roots: Roots) -> bytes | Finding:
-    """The content that was restored, from the first place that still holds it."""
-    said, changed = "no run of the manifest says where it lay", False
-    for place in _places(outcome.name, roots):
-        try:
-            data, _ = read_source(place)
-        except ArchiveColorizerError as error:
-            said = said if changed else str(error)
-            continue
-        if hashlib.sha256(data).hexdigest() == outcome.source_sha256:
-            return data
-        said, changed = f"{place} is not what was restored", True
-    kind = Kind.SOURCE_CHANGED if changed else Kind.SOURCE_MISSING
-    return Finding(kind, outcome.name, said)
+def find_photo(outcome: Outcome, roots: Roots) -> bytes | Finding:
+    """Read the photograph that was restored, from the first location that still holds it."""
+
+    def read(location: Location) -> tuple[bytes, str]:
+        data, _ = read_source(location)
+        return data, hashlib.sha256(data).hexdigest()
+
+    return find_source(outcome, _iter_locations(outcome.name, roots), read)
 
 
-def _places(name: str, roots: Roots) -> Iterator[Place]:
-    """Where the source called `name` may lie: below a root, or in a bag's payload there."""
-    for together in roots:
-        for root in map(place_of, together):
+def _iter_locations(name: str, roots: Roots) -> Iterator[Location]:
+    """Yield where a source may be: below a root, or in the payload of a bag there."""
+    for run_roots in roots:
+        for root in map(to_location, run_roots):
             first, _, rest = name.partition("/")
-            below = rest if len(together) > 1 else name
-            # A manifest that somebody else has written leads nowhere outside the roots.
-            if not is_target(below) or (len(together) > 1 and first != root.name):
+            below = rest if len(run_roots) > 1 else name
+            # A manifest from elsewhere must not lead outside the roots.
+            if not is_target(below) or (len(run_roots) > 1 and first != root.name):
                 continue
-            if isinstance(root, Address):
+            if isinstance(root, ObjectLocation):
                 yield root / below
                 if root.name == below:
                     yield root

@@ -1,10 +1,10 @@
-"""What a Matroska file says and the library has no way to be told of: pixels, and fine times.
+"""Patch what FFmpeg cannot write into Matroska: the aspect of pixels, and fine times.
 
-The track of pictures is written with a name longer than its own; that room takes the display
-size (RFC 9559, 5.1.4.1.28) afterwards, so that no byte of the file moves.
+The video track is written with a padded name; the display size (RFC 9559, 5.1.4.1.28) later
+replaces the padding, so that no byte of the file moves.
 
-The library counts whole milliseconds.  It is given times that are `finer` times too long; then
-TimestampScale (5.1.2.9) is made as much smaller, by which all times are what they should be.
+FFmpeg counts whole milliseconds.  The muxer passes times that are `finer` times too long, and
+dividing TimestampScale (5.1.2.9) by the same factor then corrects all of them.
 """
 
 import re
@@ -17,12 +17,12 @@ from typing import Any, Final
 
 from archive_colorizer.errors import OutputError
 
-ROOM: Final = "." * 40
+NAME_PADDING: Final = "." * 40
 
-FINE: Final = 100
-"""Ticks to a millisecond in a file of fine times.
+FINE_TICKS: Final = 100
+"""Ticks per millisecond in a file of fine times.
 
-More would leave too little room: a block's time is 16 bit of ticks around that of its cluster.
+More would overflow the time of a block, which is 16 bit of ticks relative to its cluster's.
 """
 
 _SEGMENT, _TRACKS, _TRACK = b"\x18\x53\x80\x67", b"\x16\x54\xae\x6b", b"\xae"
@@ -32,54 +32,54 @@ _VIDEO, _NAME, _CRC, _VOID = b"\xe0", b"\x53\x6e", b"\xbf", b"\xec"
 _DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT = b"\x54\xb0", b"\x54\xba", b"\x54\xb2"
 _DISPLAY: Final = (_DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT)
 _HEAD: Final = 12
-_LONGEST: Final = 1 << 24
+_MAX_LENGTH: Final = 1 << 24
 _CLOCK: Final = re.compile(rb"(\d+):(\d\d):(\d\d)\.(\d{9})")
 
 
-def state_aspect(path: Path, width: int, height: int, aspect: Fraction) -> None:
-    """Write the display size of the first track of pictures, whose name ends with `ROOM`.
+def write_aspect(path: Path, width: int, height: int, aspect: Fraction) -> None:
+    """Write the display size of the first video track, whose name ends with `NAME_PADDING`.
 
     aspect: width of a pixel to its height, kept exactly where whole pixels allow it.
-    Raises OutputError when the file is not as the library writes it.
+    Raises OutputError for a file of unexpected structure.
     """
-    wide, high = _display(width, height, aspect)
+    wide, high = _compute_display_size(width, height, aspect)
     display = (_DISPLAY_WIDTH, wide), (_DISPLAY_HEIGHT, high)
-    added = b"".join(_element(key, size.to_bytes(4, "big")) for key, size in display)
-    _change(path, _TRACKS, partial(_with_display, added=added))
+    added = b"".join(_build_element(key, size.to_bytes(4, "big")) for key, size in display)
+    _rewrite_element(path, _TRACKS, partial(_insert_display, added=added))
 
 
-def state_finer_times(path: Path, finer: int) -> None:
-    """Say that times in the file are `finer` times as fine as the library has written them.
+def scale_times(path: Path, finer: int) -> None:
+    """Divide all times in the file by `finer`, a divisor of a million.
 
-    finer: a divisor of a million.  Raises OutputError as `state_aspect` does.
+    Raises OutputError for a file of unexpected structure.
     """
-    _change(path, _INFO, partial(_with_scale, finer=finer))
-    _change(path, _TAGS, partial(_with_durations, finer=finer))
+    for key in (_INFO, _TAGS):
+        _rewrite_element(path, key, partial(_divide_times, finer=finer))
 
 
-def _change(path: Path, key: bytes, change: Callable[[bytes], bytes]) -> None:
-    """Write other content, of the same length, into the first element `key` of the segment."""
+def _rewrite_element(path: Path, key: bytes, change: Callable[[bytes], bytes]) -> None:
+    """Replace the content of the segment's first element `key` by one of the same length."""
     with path.open("r+b") as file:
-        found = _find(file, key)
-        if found is None:
-            raise OutputError(f"{path} is not as the library writes Matroska; report this")
-        at, content = found
+        element = _find_element(file, key)
+        if element is None:
+            raise OutputError(f"{path} is not as FFmpeg writes Matroska; report this")
+        at, content = element
         changed = change(content)
         if len(changed) != len(content):
-            raise OutputError(f"{path} has no room where its facts belong; report this")
+            raise OutputError(f"{path} has no room for its display size or times; report this")
         file.seek(at)
         file.write(changed)
 
 
-def _display(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """Stretched to the side, or down, where only that gives whole pixels."""
+def _compute_display_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    """Stretch to the side, or downwards if only that gives whole pixels."""
     if (width * aspect).denominator != 1 and (height / aspect).denominator == 1:
         return width, int(height / aspect)
     return round(width * aspect), height
 
 
-def _find(file: Any, wanted: bytes) -> tuple[int, bytes] | None:
-    """Where the content of an element of the segment begins, and that content."""
+def _find_element(file: Any, target: bytes) -> tuple[int, bytes] | None:
+    """Find an element of the segment; returns the offset of its content, and the content."""
     at = 0
     while True:
         file.seek(at)
@@ -87,52 +87,53 @@ def _find(file: Any, wanted: bytes) -> tuple[int, bytes] | None:
         if len(head) < _HEAD:
             return None
         key, size, begin = _read_head(head, 0)
-        if key == wanted and size < _LONGEST:
+        if key == target and size < _MAX_LENGTH:
             file.seek(at + begin)
             return at + begin, file.read(size)
-        # Into the segment, over everything else.
+        # Enter the segment, and skip every other element.
         at += begin if key == _SEGMENT else begin + size
 
 
-def _with_display(tracks: bytes, added: bytes) -> bytes:
-    """With the display size in the first track of pictures."""
-    out, done = b"", False
-    for key, content, raw in _children(tracks):
-        is_pictures = key == _TRACK and any(one == _VIDEO for one, _, _ in _children(content))
-        if is_pictures and not done:
-            out += raw[: len(raw) - len(content)] + _refit(content, added)
-            done = True
-        elif key != _CRC:
-            out += raw
-    return _sealed(out, tracks)
+def _insert_display(tracks: bytes, added: bytes) -> bytes:
+    """Insert the display size into the first video track."""
+    done = False
+
+    def change(key: bytes, track: bytes) -> bytes:
+        nonlocal done
+        if done or key != _TRACK or all(child != _VIDEO for child, *_ in _parse_children(track)):
+            return track
+        done = True
+        return _rewrite_track(track, added)
+
+    return _change_children(tracks, change)
 
 
-def _with_scale(info: bytes, finer: int) -> bytes:
-    out = b""
-    for key, content, raw in _children(info):
+def _divide_times(parent: bytes, finer: int) -> bytes:
+    """Divide TimestampScale, and the DURATION tags that FFmpeg writes for each track."""
+
+    def change(key: bytes, content: bytes) -> bytes:
         if key == _SCALE:
-            scale = int.from_bytes(content, "big") // finer
-            out += raw[: len(raw) - len(content)] + scale.to_bytes(len(content), "big")
-        elif key != _CRC:
-            out += raw
-    return _sealed(out, info)
+            return (int.from_bytes(content, "big") // finer).to_bytes(len(content), "big")
+        if key in (_TAG, _SIMPLE):
+            return _divide_times(content, finer)
+        return _divide_clock(content, finer) if key == _TEXT and b"DURATION" in parent else content
+
+    return _change_children(parent, change)
 
 
-def _with_durations(tags: bytes, finer: int) -> bytes:
-    """With the right length in the tags DURATION, which the library writes for each track."""
-    out = b""
-    for key, content, raw in _children(tags):
-        if key in (_TAGS, _TAG, _SIMPLE):
-            out += raw[: len(raw) - len(content)] + _with_durations(content, finer)
-        elif key == _TEXT and b"DURATION" in tags:
-            out += raw[: len(raw) - len(content)] + _shortened(content, finer)
-        elif key != _CRC:
-            out += raw
-    return _sealed(out, tags)
+def _change_children(parent: bytes, change: Callable[[bytes, bytes], bytes]) -> bytes:
+    """Change the content of each child, keeping its length, and renew the checksum, if any."""
+    changed = b"".join(
+        raw[: len(raw) - len(content)] + change(key, content)
+        for key, content, raw in _parse_children(parent)
+        if key != _CRC
+    )
+    checksum = _build_element(_CRC, zlib.crc32(changed).to_bytes(4, "little"))
+    return checksum + changed if parent.startswith(_CRC) else changed
 
 
-def _shortened(clock: bytes, finer: int) -> bytes:
-    """A time as hh:mm:ss.nnnnnnnnn, padded with zeros, divided."""
+def _divide_clock(clock: bytes, finer: int) -> bytes:
+    """Divide a time of the form hh:mm:ss.nnnnnnnnn, padded with zeros."""
     match = _CLOCK.match(clock)
     if match is None:
         return clock
@@ -143,41 +144,33 @@ def _shortened(clock: bytes, finer: int) -> bytes:
     return text.encode().ljust(len(clock), b"\0")
 
 
-def _sealed(content: bytes, before: bytes) -> bytes:
-    """The content with its checksum, if it had one before."""
-    checksum = _element(_CRC, zlib.crc32(content).to_bytes(4, "little"))
-    return checksum + content if before.startswith(_CRC) else content
-
-
-def _refit(track: bytes, added: bytes) -> bytes:
-    """The content of a track entry: without the room in its name, with the display size."""
+def _rewrite_track(track: bytes, added: bytes) -> bytes:
+    """Remove the padding from a track's name, and add the display size."""
     content = b""
-    for key, body, raw in _children(track):
+    for key, body, raw in _parse_children(track):
         if key == _NAME:
-            name = body.removesuffix(ROOM.encode())
-            content += _element(key, name) if name else b""
+            name = body.removesuffix(NAME_PADDING.encode())
+            content += _build_element(key, name) if name else b""
+        elif key == _VIDEO:
+            pixels = [child for key, _, child in _parse_children(body) if key not in _DISPLAY]
+            content += _build_element(_VIDEO, b"".join((*pixels, added)))
         else:
-            content += _element(key, _pixels(body) + added) if key == _VIDEO else raw
-    return content + _element(_VOID, bytes(len(track) - len(content) - 2))
+            content += raw
+    return content + _build_element(_VOID, bytes(len(track) - len(content) - 2))
 
 
-def _pixels(video: bytes) -> bytes:
-    """What stands of the pictures but for their display size, whose unit is then pixels."""
-    return b"".join(raw for key, _, raw in _children(video) if key not in _DISPLAY)
-
-
-def _children(content: bytes) -> list[tuple[bytes, bytes, bytes]]:
-    """Identifier, content and all bytes of each element."""
-    found, at = [], 0
+def _parse_children(content: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Split content into elements: identifier, content and all bytes of each."""
+    children, at = [], 0
     while at < len(content):
         key, size, begin = _read_head(content, at)
-        found.append((key, content[begin : begin + size], content[at : begin + size]))
+        children.append((key, content[begin : begin + size], content[at : begin + size]))
         at = begin + size
-    return found
+    return children
 
 
 def _read_head(data: bytes, at: int) -> tuple[bytes, int, int]:
-    """Identifier, size of the content and where that begins."""
+    """Read an element's identifier, and the size and the offset of its content."""
     wide = 9 - data[at].bit_length()
     key, at = data[at : at + wide], at + wide
     wide = 9 - data[at].bit_length()
@@ -185,7 +178,7 @@ def _read_head(data: bytes, at: int) -> tuple[bytes, int, int]:
     return key, size, at + wide
 
 
-def _element(key: bytes, content: bytes) -> bytes:
+def _build_element(key: bytes, content: bytes) -> bytes:
     wide = 1 if len(content) < 127 else 2
     size = len(content) | (1 << (7 * wide))
     return key + size.to_bytes(wide, "big") + content

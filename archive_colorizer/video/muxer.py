@@ -1,4 +1,4 @@
-"""The join: the segments of a film's shots, and all else that its source holds, in one file."""
+"""Join the segments of a film with the other streams and the metadata of its source."""
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,27 +7,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from archive_colorizer.video.film import FilmFacts
-from archive_colorizer.video.layouts import Container, held_range, tells_times, ticks_of
-from archive_colorizer.video.matroska import ROOM, state_aspect, state_finer_times
-from archive_colorizer.video.packet_index import packets
-from archive_colorizer.video.pyav import created, library, opened, picture_stream
-from archive_colorizer.video.segments import film_packets, reel_of
+from archive_colorizer.video.layouts import (
+    Container,
+    compute_ticks,
+    has_exact_times,
+    has_full_range,
+)
+from archive_colorizer.video.matroska import NAME_PADDING, scale_times, write_aspect
+from archive_colorizer.video.packet_index import read_packets
+from archive_colorizer.video.pyav import (
+    create_container,
+    find_picture_stream,
+    load_pyav,
+    open_container,
+)
+from archive_colorizer.video.segments import read_film_packets, scan_segments
 from archive_colorizer.video.writer import tag_colors
 
 _FORMATS: Final[dict[Container, str]] = {"mkv": "matroska", "mov": "mov", "mp4": "mp4"}
-_OPTIONS: Final[dict[Container, dict[str, str]]] = {
-    # Sound that begins before the pictures, as AAC's does, must not move them.
-    "mkv": {"avoid_negative_ts": "disabled"},
-    # Keys of any name, not the handful that iTunes knows.
-    "mov": {"movflags": "use_metadata_tags"},
-    "mp4": {"movflags": "use_metadata_tags"},
-}
 _LAYOUTS: Final = {"1 channels": "mono", "2 channels": "stereo"}
-"""What MP4 and MOV want to be told where AVI says no more than a number."""
+"""Names that MP4 and MOV need where AVI has only a number."""
 
-_OWN_KEYS: Final = ("ENCODER", "DURATION", "BPS", "NUMBER_OF_", "_STATISTICS", "MAJOR_BRAND",
+_FILE_KEYS: Final = ("ENCODER", "DURATION", "BPS", "NUMBER_OF_", "_STATISTICS", "MAJOR_BRAND",
                     "MINOR_VERSION", "COMPATIBLE_BRANDS", "VENDOR_ID")  # fmt: skip
-"""What a source's file says of its own making, not of its content."""
+"""Beginnings of metadata keys that describe the source's file, not its content."""
 
 
 def join_segments(
@@ -42,93 +45,100 @@ def join_segments(
     """Copy the packets of `segments` and of the source's other streams into `target`.
 
     Frames get the source's exact time stamps; audio, subtitles, chapters, attachments, time
-    code and metadata come from the source bit for bit.  (In MKV, times that are no whole
-    milliseconds are kept to 5 microseconds.)  note: metadata of the file, which say
-    that color is algorithmic; its `comment` goes after the source's.  span: frames, when not
-    all; the film and its sound then begin at 0.  Returns sentences on what `container` cannot
-    hold.  Raises OutputError, also when the segments are not the film's, and SourceError.
+    code and metadata are copied bit for bit.  (In MKV, times that are not whole milliseconds
+    are rounded to 5 microseconds.)
+    note: metadata on the algorithmic color; its `comment` follows the source's.
+    span: the frames, if not all; the film and its sound then begin at 0.
+    Returns sentences on what `container` cannot hold.  Raises SourceError, and OutputError also
+    for segments of other frames.
     """
     whole = range(facts.frames)
     span = whole if span is None else span
-    reel = reel_of(segments, span)
+    scanned, ticks = scan_segments(segments, span), compute_ticks(facts, container)
     with (
-        opened(source, facts.name) as original,
-        opened(reel.segments[0].path, reel.segments[0].path.name) as first,
-        created(target, _FORMATS[container], _options(container, facts)) as result,
+        open_container(source) as original,
+        open_container(scanned.segments[0].path) as first,
+        create_container(target, _FORMATS[container], _build_options(container, facts)) as result,
     ):
-        pictures = _picture_track(result, first, original, facts)
-        copied, warnings = _other_tracks(result, original, container)
-        if not tells_times(facts, container):
+        pictures = _add_picture_track(result, first, original, facts)
+        copied, warnings = _add_other_tracks(result, original, container)
+        if not has_exact_times(facts, container):
             warnings.append("time stamps were rounded to 1/100,000 second; MP4 keeps them exactly")
-        part = (facts.seconds(span.start), facts.seconds(span.stop - 1)) if span != whole else None
-        _describe(result, original, note, part)
-        if part is not None:
+        part = None
+        if span != whole:
+            part = facts.get_seconds(span.start), facts.get_seconds(span.stop - 1)
             pictures.metadata.pop("timecode", None)
-        shaped = container == "mkv" and facts.pixel_aspect != 1
-        if shaped:
-            pictures.metadata["title"] = pictures.metadata.get("title", "") + ROOM
-        ticks = ticks_of(facts, container)
-        shown, heard = film_packets(reel, facts, span, pictures), _sounds(original, copied, part)
-        _copy(result, shown, heard, ticks)
+        _describe(result, original, note, part)
+        has_aspect = container == "mkv" and facts.pixel_aspect != 1
+        if has_aspect:
+            pictures.metadata["title"] = pictures.metadata.get("title", "") + NAME_PADDING
+        picture_packets = read_film_packets(scanned, facts, span, pictures)
+        _write_packets(result, picture_packets, _iter_other_packets(original, copied, part), ticks)
     if ticks > 1:
-        state_finer_times(target, ticks)
-    if shaped:
-        state_aspect(target, facts.width, facts.height, facts.pixel_aspect)
+        scale_times(target, ticks)
+    if has_aspect:
+        write_aspect(target, facts.width, facts.height, facts.pixel_aspect)
     return tuple(warnings)
 
 
-def _options(container: Container, facts: FilmFacts) -> dict[str, str]:
-    options = dict(_OPTIONS[container])
-    if container != "mkv":
-        options["video_track_timescale"] = str(facts.time_base.denominator)
-        # The film's beginning is written in units of the file, and may be no whole millisecond.
-        options["movie_timescale"] = str(facts.time_base.denominator)
-    return options
+def _build_options(container: Container, facts: FilmFacts) -> dict[str, str]:
+    if container == "mkv":
+        # AAC sound begins before the pictures and must not shift them.
+        return {"avoid_negative_ts": "disabled"}
+    scale = str(facts.time_base.denominator)
+    return {
+        # Allows metadata keys of any name, not only those of iTunes.
+        "movflags": "use_metadata_tags",
+        "video_track_timescale": scale,
+        # The film's beginning is stated in these units; milliseconds may be too coarse.
+        "movie_timescale": scale,
+    }
 
 
-def _picture_track(result: Any, segment: Any, original: Any, facts: FilmFacts) -> Any:
-    theirs = picture_stream(original, facts.name)
-    track = result.add_stream_from_template(picture_stream(segment, "the segment"), opaque=True)
+def _add_picture_track(result: Any, segment: Any, original: Any, facts: FilmFacts) -> Any:
+    source_stream = find_picture_stream(original)
+    track = result.add_stream_from_template(find_picture_stream(segment), opaque=True)
     track.time_base = facts.time_base
     context = track.codec_context
-    rate = theirs.average_rate if facts.variable else facts.rate
+    rate = source_stream.average_rate if facts.variable else facts.rate
     context.framerate = (rate or facts.rate).limit_denominator(100_000)
     context.sample_aspect_ratio = facts.pixel_aspect
-    tag_colors(context, facts, held_range(facts, context.name))
-    context.field_order = theirs.codec_context.field_order
+    tag_colors(context, facts, has_full_range(facts, context.name))
+    context.field_order = source_stream.codec_context.field_order
     if facts.rotation:
         track.set_display_rotation(-facts.rotation)
-    track.metadata.update(_kept(theirs.metadata))
-    track.disposition = theirs.disposition
+    track.metadata.update(_filter_metadata(source_stream.metadata))
+    track.disposition = source_stream.disposition
     return track
 
 
-def _other_tracks(
+def _add_other_tracks(
     result: Any, original: Any, container: Container
 ) -> tuple[dict[int, Any], list[str]]:
-    """The target's stream for each of the source's that is copied, and what cannot be."""
-    first = picture_stream(original, "").index
+    """Add the source's other streams: copies by source index, and sentences on the rest."""
+    first = find_picture_stream(original).index
     copied, warnings = {}, []
     for stream in original.streams:
         if stream.index == first:
             continue
         try:
-            track = _track(result, stream, container)
+            track = _add_track(result, stream, container)
         except ValueError:
             name = getattr(stream.codec_context, "name", None) or stream.name or "unknown"
             warnings.append(f"{container.upper()} cannot hold {stream.type} ({name}): left out")
             continue
         if track is not None:
-            track.metadata.update(_kept(stream.metadata))
+            track.metadata.update(_filter_metadata(stream.metadata))
             track.disposition = stream.disposition
-            copied[stream.index] = track
+            if stream.type != "attachment":
+                copied[stream.index] = track
     return copied, warnings
 
 
-def _track(result: Any, stream: Any, container: Container) -> Any:
-    """A stream of the target like that of the source; None where metadata do for it.
+def _add_track(result: Any, stream: Any, container: Container) -> Any:
+    """Add a stream like the source's; returns None where metadata suffice.
 
-    Raises ValueError when the container has no place for it.
+    Raises ValueError when the container cannot hold it.
     """
     if stream.type == "attachment":
         if container != "mkv":
@@ -136,7 +146,7 @@ def _track(result: Any, stream: Any, container: Container) -> Any:
         name = stream.metadata.get("filename", "attachment")
         return result.add_attachment(name, stream.mimetype or "", stream.data)
     if stream.type == "data":
-        # FFmpeg writes the tracks of a time code and of chapters from what it knows of them.
+        # FFmpeg itself writes the tracks of time codes and of chapters.
         if "timecode" in stream.metadata or (
             stream.name == "bin_data" and stream.container.chapters()
         ):
@@ -151,34 +161,33 @@ def _track(result: Any, stream: Any, container: Container) -> Any:
 def _describe(
     result: Any, original: Any, note: Mapping[str, str], part: tuple[Fraction, Fraction] | None
 ) -> None:
-    """Metadata and chapters of the source, and the note."""
-    metadata = _kept(original.metadata)
+    """Copy metadata and chapters of the source, and add the note."""
+    metadata = _filter_metadata(original.metadata)
     for key, value in note.items():
-        known = metadata.get(key) if key == "comment" else None
-        metadata[key] = f"{known}\n{value}" if known else value
+        comment = metadata.get(key) if key == "comment" else None
+        metadata[key] = f"{comment}\n{value}" if comment else value
     result.metadata.update(metadata)
-    chapters = original.chapters()
     if part is None:
-        result.set_chapters(chapters)
+        result.set_chapters(original.chapters())
 
 
-def _kept(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Without what speaks of the file itself; Matroska's capitals as other containers have it."""
+def _filter_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Drop metadata on the source's file, and lower Matroska's capital keys."""
     return {
         key.lower() if key.isupper() else key: text
         for key, text in metadata.items()
-        if not key.upper().startswith(_OWN_KEYS)
+        if not key.upper().startswith(_FILE_KEYS)
     }
 
 
-def _sounds(
+def _iter_other_packets(
     original: Any, copied: dict[int, Any], part: tuple[Fraction, Fraction] | None
 ) -> Iterator[Any]:
-    """Packets of the source's other streams, at their own times, for the target's streams."""
-    streams = [one for one in original.streams if one.index in copied and one.type != "attachment"]
+    """Yield packets of the source's other streams, for the target's streams."""
+    streams = [stream for stream in original.streams if stream.index in copied]
     if not streams:
         return
-    for packet in packets(original, None, *streams):
+    for packet in read_packets(original, *streams):
         if part is not None:
             begin = packet.pts if packet.pts is not None else packet.dts
             if begin is None or not part[0] <= begin * packet.time_base <= part[1]:
@@ -190,13 +199,16 @@ def _sounds(
         yield packet
 
 
-def _copy(result: Any, pictures: Iterator[Any], others: Iterator[Any], ticks: int) -> None:
-    """Write packets in the order of time, so that the library need not hold them back.
+def _write_packets(
+    result: Any, picture_packets: Iterator[Any], other_packets: Iterator[Any], ticks: int
+) -> None:
+    """Write packets in the order of time, so that FFmpeg need not buffer them.
 
-    ticks: how many times too long their times are stated; see `state_finer_times`.
+    ticks: the factor of `scale_times`, by which times are too long until it is called.
     """
-    av = library()
-    for _, packet in heapq.merge(_timed(pictures), _timed(others), key=lambda pair: pair[0]):
+    av = load_pyav()
+    timed = _attach_times(picture_packets), _attach_times(other_packets)
+    for _, packet in heapq.merge(*timed, key=lambda pair: pair[0]):
         packet.time_base *= ticks
         try:
             result.mux_one(packet)
@@ -204,7 +216,7 @@ def _copy(result: Any, pictures: Iterator[Any], others: Iterator[Any], ticks: in
             raise av.error.ArgumentError(error.errno, f"packet at {packet.time}") from None
 
 
-def _timed(pending: Iterator[Any]) -> Iterator[tuple[Fraction, Any]]:
+def _attach_times(pending: Iterator[Any]) -> Iterator[tuple[Fraction, Any]]:
     latest = Fraction(-1_000_000)
     for packet in pending:
         time = packet.dts if packet.dts is not None else packet.pts

@@ -1,4 +1,4 @@
-"""The scan of a video file: every packet counted, no header believed."""
+"""Index the frames of a video file by reading every packet, not by trusting headers."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -8,30 +8,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from archive_colorizer.errors import DamagedPicture
-from archive_colorizer.video.pyav import library, opened, picture_stream
+from archive_colorizer.video.pyav import find_picture_stream, load_pyav, open_container
 
-_SURE_OF_DURATION: Final = ("matroska", "mov", "avi")
-"""Whose header states a duration; that of others is an estimate from the last packets."""
+_STATES_DURATION: Final = ("matroska", "mov", "avi")
+"""Formats that state a duration; FFmpeg estimates that of others from the last packets."""
 
 _SLACK: Final = Fraction(1, 20)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameIndex:
-    """When each frame is shown, and from which frames decoding may begin.
+    """The time of each frame, and the frames at which decoding may begin.
 
-    Without `keys` frames can only be counted from the film's start, since their packets
-    do not say when they are shown.
+    Without `keys` frames can only be counted from the film's start, since their packets have
+    no time stamps.
     """
 
     times: tuple[int, ...]
     keys: tuple[int, ...]
 
-    def beginning(self, first: int) -> int:
-        """The frame to decode from so that `first` is whole.
+    def find_decode_start(self, first: int) -> int:
+        """Find the frame at which decoding must begin to make `first` complete.
 
-        One key frame further back than needed: in an open group of pictures, frames shown
-        after a key frame may lean on what stands before it.
+        It is one key frame earlier than it seems: in an open group of pictures, frames shown
+        after a key frame may depend on earlier ones.
         """
         if not self.keys:
             return 0
@@ -40,8 +40,8 @@ class FrameIndex:
         at = bisect_right(self.keys, first) - 2
         return self.keys[at] if at >= 0 else 0
 
-    def place(self, pts: int | None, counted: int) -> int | None:
-        """The number of a decoded frame, or None when the film has no frame at that time."""
+    def find_frame(self, pts: int | None, counted: int) -> int | None:
+        """Find the number of a decoded frame; None if the film has no frame at that time."""
         if not self.keys:
             return counted
         at = bisect_left(self.times, pts) if pts is not None else len(self.times)
@@ -49,8 +49,8 @@ class FrameIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
-    """What the packets of a video file say.  `end` is when the last frame ends."""
+class PacketScan:
+    """The index of a video file, and the time at which its last frame ends."""
 
     index: FrameIndex
     end: int
@@ -58,31 +58,31 @@ class Scan:
 
 
 @dataclass(slots=True)
-class _Tally:
-    """What is met while packets go by; `shown` holds (pts, dts, duration, is key)."""
+class _PacketTally:
+    """A tally of packets; `shown` holds (pts, dts, duration, is key)."""
 
     shown: list[tuple[int | None, int | None, int, bool]]
     packets: int = 0
     damaged: int = 0
     longest: Fraction = Fraction(0)
-    broke: str = ""
+    failure: str = ""
 
 
-def scan(path: Path, name: str) -> Scan:
-    """Read every packet and decode none.  Raises DamagedPicture when there are no pictures."""
-    with opened(path, name) as container:
-        stream = picture_stream(container, name)
-        tally = _tally(container, stream)
+def scan_packets(path: Path) -> PacketScan:
+    """Read every packet and decode none.  Raises DamagedPicture for a film without frames."""
+    with open_container(path) as container:
+        stream = find_picture_stream(container)
+        tally = _tally_packets(container, stream)
         if not tally.shown:
-            raise DamagedPicture(f"{name} has no frames; look for a better copy")
-        index, end = _index(tally, stream)
-        return Scan(index, end, tuple(_doubts(container, stream, tally, end)))
+            raise DamagedPicture(f"{path.name} has no frames; look for a better copy")
+        index, end = _build_index(tally, stream)
+        return PacketScan(index, end, tuple(_find_faults(container, stream, tally, end)))
 
 
-def _tally(container: Any, stream: Any) -> _Tally:
-    tally = _Tally([])
-    for packet in packets(container, tally):
-        times = [one for one in (packet.pts, packet.dts) if one is not None]
+def _tally_packets(container: Any, stream: Any) -> _PacketTally:
+    tally = _PacketTally([])
+    for packet in read_packets(container, tally=tally):
+        times = [timestamp for timestamp in (packet.pts, packet.dts) if timestamp is not None]
         if times:
             ends = (max(times) + (packet.duration or 0)) * packet.time_base
             tally.longest = max(tally.longest, ends)
@@ -95,26 +95,21 @@ def _tally(container: Any, stream: Any) -> _Tally:
     return tally
 
 
-def packets(container: Any, tally: _Tally | None = None, *streams: Any) -> Iterator[Any]:
-    """The packets of the streams (all, when none is given), up to where the file breaks off."""
-    pending = container.demux(*streams)
-    while True:
-        try:
-            packet = next(pending, None)
-        except library().error.FFmpegError as error:
-            if tally is not None:
-                tally.broke = str(error.strerror)
-            return
-        if packet is None:
-            return
-        if packet.size:
-            yield packet
+def read_packets(container: Any, *streams: Any, tally: _PacketTally | None = None) -> Iterator[Any]:
+    """Yield the packets of the streams (by default all) until the file breaks off."""
+    try:
+        for packet in container.demux(*streams):
+            if packet.size:
+                yield packet
+    except load_pyav().error.FFmpegError as error:
+        if tally is not None:
+            tally.failure = str(error.strerror)
 
 
-def _index(tally: _Tally, stream: Any) -> tuple[FrameIndex, int]:
+def _build_index(tally: _PacketTally, stream: Any) -> tuple[FrameIndex, int]:
     stated = {pts for pts, *_ in tally.shown}
     if None in stated or len(stated) < len(tally.shown):
-        return _counted(tally, stream)
+        return _build_counted_index(tally, stream)
     ordered = sorted((pts or 0, duration, key) for pts, _, duration, key in tally.shown)
     times = tuple(pts for pts, _, _ in ordered)
     keys = tuple(at for at, (_, _, key) in enumerate(ordered) if key)
@@ -122,8 +117,8 @@ def _index(tally: _Tally, stream: Any) -> tuple[FrameIndex, int]:
     return FrameIndex(times, keys), times[-1] + last
 
 
-def _counted(tally: _Tally, stream: Any) -> tuple[FrameIndex, int]:
-    """For packets without usable times: those at which they are decoded, or an even pace."""
+def _build_counted_index(tally: _PacketTally, stream: Any) -> tuple[FrameIndex, int]:
+    """Index packets without time stamps by their decoding times, or at an even pace."""
     decoding = sorted({dts for _, dts, _, _ in tally.shown if dts is not None})
     count = len(tally.shown)
     step = round(1 / (stream.average_rate or Fraction(25)) / stream.time_base) or 1
@@ -133,13 +128,13 @@ def _counted(tally: _Tally, stream: Any) -> tuple[FrameIndex, int]:
     return FrameIndex(tuple(decoding), ()), decoding[-1] + step
 
 
-def _doubts(container: Any, stream: Any, tally: _Tally, end: int) -> Iterator[str]:
-    """Sentences on what the header promises and the packets do not hold."""
-    if tally.broke:
-        yield f"the file breaks off after {tally.packets} frames ({tally.broke})"
+def _find_faults(container: Any, stream: Any, tally: _PacketTally, end: int) -> Iterator[str]:
+    """Describe what the header promises and the packets lack."""
+    if tally.failure:
+        yield f"the file breaks off after {tally.packets} frames ({tally.failure})"
     elif 0 < tally.packets < stream.frames:
         yield f"the file is cut: its header says {stream.frames} frames, {tally.packets} are there"
-    elif any(one in container.format.name for one in _SURE_OF_DURATION) and container.duration:
+    elif container.duration and any(name in container.format.name for name in _STATES_DURATION):
         stated = Fraction(container.duration, 1_000_000)
         missing = stated - max(tally.longest, end * stream.time_base)
         if missing > _SLACK + 2 / (stream.average_rate or Fraction(25)):

@@ -1,5 +1,6 @@
-"""Planes of decoded video and of video to encode."""
+"""Convert planes from and to PyAV's frames."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, Final
 
@@ -8,81 +9,77 @@ import numpy.typing as npt
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import UnsupportedPicture
-from archive_colorizer.video.film import WEIGHTS, Chroma, Codes, ColorFrame, Layout, Matrix
-from archive_colorizer.video.pyav import library
+from archive_colorizer.video.film import STEPS, Chroma, Codes, ColorFrame, Layout, Matrix
+from archive_colorizer.video.pyav import load_pyav
 
-_CHROMAS: Final[dict[tuple[int, int], Chroma]] = {
-    (2, 2): "4:2:0",
-    (2, 1): "4:2:2",
-    (1, 1): "4:4:4",
-    (4, 1): "4:1:1",
-    (1, 2): "4:4:0",
-    (4, 4): "4:1:0",
-}
-"""By columns and rows of luma to one chroma sample."""
-
-_COLOR: Final = 14
-_FEW: Final = 0.01
+_CHROMAS: Final = {steps: chroma for chroma, steps in STEPS.items()}
+_MIN_SPREAD: Final = 14
+_MIN_SHARE: Final = 0.01
 
 
-def depth_of(pixels: Any) -> int:
-    """Bits of luma that `luma_of_video` gives for an av.VideoFormat."""
+def get_luma_depth(pixels: Any) -> int:
+    """Get the bits of the luma that `extract_luma` extracts from an av.VideoFormat."""
     bits = int(pixels.components[0].bits)
-    if _is_planar(pixels) or _is_planar_rgb(pixels):
+    if _is_planar(pixels) or pixels.name.startswith("gbr"):
         return bits
     return 8 if bits <= 8 else 16
 
 
-def chroma_of_video(pixels: Any) -> Chroma:
-    """The chroma layout of an av.VideoFormat."""
-    colors = [one for one in pixels.components if not one.is_alpha]
+def identify_chroma(pixels: Any) -> Chroma:
+    """Identify the chroma subsampling of an av.VideoFormat."""
+    colors = [component for component in pixels.components if not component.is_alpha]
     if pixels.is_rgb or pixels.has_palette:
         return "rgb"
     if len(colors) < 3:
         return "4:0:0"
-    steps = (-(-64 // pixels.chroma_width(64)), -(-64 // pixels.chroma_height(64)))
+    steps = (-(-64 // pixels.chroma_height(64)), -(-64 // pixels.chroma_width(64)))
     return _CHROMAS.get(steps, "4:2:0")
 
 
-def luma_of_video(frame: Any, matrix: Matrix, name: str) -> Plane:
-    """Y' of an av.VideoFrame at its own depth, as stored; of R'G'B' by `matrix`, full range.
+def extract_luma(frame: Any, matrix: Matrix, name: str) -> Plane:
+    """Extract the stored Y' of an av.VideoFrame at its own depth.
 
+    R'G'B' is converted by `matrix`, full range.
     Raises UnsupportedPicture for floating point samples.
     """
-    pixels = frame.format
+    pixels, depth = frame.format, get_luma_depth(frame.format)
     if pixels.name.endswith(("f16le", "f16be", "f32le", "f32be")):
         raise UnsupportedPicture(f"{name}: floating point samples are not restored")
-    if _is_planar_rgb(pixels):
-        green, blue, red = (_plane(frame, at) for at in range(3))
-        return _weighed((red, green, blue), matrix, depth_of(pixels))
+    if pixels.name.startswith("gbr"):
+        green, blue, red = (_copy_plane(frame, at) for at in range(3))
+        return _compute_luma((red, green, blue), matrix, depth)
     if _is_planar(pixels):
-        luma = _plane(frame, 0)
+        luma = _copy_plane(frame, 0)
         is_high = pixels.name[0] == "p" and pixels.name[1:2].isdigit()
-        return (luma >> (16 - depth_of(pixels))).astype(np.uint16) if is_high else luma
-    if chroma_of_video(pixels) == "rgb":
-        wide = frame.reformat(format="rgb24" if depth_of(pixels) == 8 else "rgb48le")
-        rgb = wide.to_ndarray()
-        return _weighed((rgb[..., 0], rgb[..., 1], rgb[..., 2]), matrix, depth_of(pixels))
-    return _plane(frame.reformat(format=_unpacked(pixels)), 0)
+        return (luma >> (16 - depth)).astype(np.uint16) if is_high else luma
+    if identify_chroma(pixels) == "rgb":
+        rgb = frame.reformat(format="rgb24" if depth == 8 else "rgb48le").to_ndarray()
+        return _compute_luma(np.moveaxis(rgb, 2, 0), matrix, depth)
+    return _copy_plane(frame.reformat(format=_choose_planar_format(pixels)), 0)
 
 
-def shows_color(frame: Any) -> bool:
-    """Whether more than a few of a frame's parts are colored beyond the noise of a codec."""
-    small = frame.reformat(width=64, height=48, format="rgb24").to_ndarray().astype(np.int16)
-    return bool(np.mean(small.max(axis=2) - small.min(axis=2) > _COLOR) > _FEW)
+def has_color(frame: Any) -> bool:
+    """Whether an av.VideoFrame is colored."""
+    return is_colored(frame.reformat(width=64, height=48, format="rgb24").to_ndarray())
 
 
-def pixel_format(layout: Layout) -> str:
-    """FFmpeg's name for the planes of a layout."""
+def is_colored(rgb: npt.NDArray[np.uint8]) -> bool:
+    """Whether more than a small part of a picture (H x W x 3) is beyond the noise of a codec."""
+    spread = np.ptp(rgb.astype(np.int16), axis=2)
+    return bool(np.mean(spread > _MIN_SPREAD) > _MIN_SHARE)
+
+
+def name_pixel_format(layout: Layout) -> str:
+    """Name the planes of a layout as FFmpeg does."""
     name = "yuv" + layout.chroma.replace(":", "") + "p"
     return name if layout.codes.depth == 8 else f"{name}{layout.codes.depth}le"
 
 
-def video_of(frame: ColorFrame, layout: Layout, time_base: Fraction) -> Any:
-    """An av.VideoFrame of a frame's planes.  Raises ValueError where their sizes do not fit."""
+def build_video_frame(frame: ColorFrame, layout: Layout, time_base: Fraction) -> Any:
+    """Build an av.VideoFrame from planes.  Raises ValueError for planes of the wrong size."""
     height, width = frame.luma.shape
-    video = library().VideoFrame(width, height, pixel_format(layout))
-    small = layout.chroma_shape(height, width)
+    video = load_pyav().VideoFrame(width, height, name_pixel_format(layout))
+    small = layout.get_chroma_shape(height, width)
     dtype = np.uint8 if layout.codes.depth == 8 else np.dtype("<u2")
     for at, (plane, shape) in enumerate(
         ((frame.luma, (height, width)), (frame.cb, small), (frame.cr, small))
@@ -96,43 +93,36 @@ def video_of(frame: ColorFrame, layout: Layout, time_base: Fraction) -> Any:
     return video
 
 
-def _is_planar_rgb(pixels: Any) -> bool:
-    return bool(pixels.name.startswith("gbr"))
-
-
 def _is_planar(pixels: Any) -> bool:
-    """Whether plane 0 holds luma and nothing else, in whole bytes."""
-    alone = sum(one.plane == 0 for one in pixels.components) == 1
+    """Whether plane 0 holds only luma, in whole bytes."""
+    alone = sum(component.plane == 0 for component in pixels.components) == 1
     is_rgb = pixels.is_rgb or pixels.has_palette
     return alone and not is_rgb and not pixels.is_bit_stream
 
 
-def _unpacked(pixels: Any) -> str:
-    """A planar format that holds the luma of a packed one as it is."""
-    chroma, depth = chroma_of_video(pixels), depth_of(pixels)
+def _choose_planar_format(pixels: Any) -> str:
+    """Choose a planar format that keeps the luma of a packed one exactly."""
+    chroma, depth = identify_chroma(pixels), get_luma_depth(pixels)
     if chroma == "4:0:0":
         return "gray" if depth == 8 else "gray16le"
-    bits = int(pixels.components[0].bits)
     name = "yuv" + chroma.replace(":", "") + "p"
-    return name if bits <= 8 else f"{name}16le"
+    return name if depth == 8 else f"{name}16le"
 
 
-def _plane(frame: Any, at: int) -> Plane:
+def _copy_plane(frame: Any, at: int) -> Plane:
     pixels, plane = frame.format, frame.planes[at]
     order = ">" if pixels.is_big_endian else "<"
     dtype: Any = np.uint8 if pixels.components[0].bits <= 8 else np.dtype(f"{order}u2")
     rows = np.frombuffer(plane, dtype).reshape(-1, plane.line_size // np.dtype(dtype).itemsize)
     native: Any = np.uint8 if dtype is np.uint8 else np.uint16
-    kept: Plane = rows[: plane.height, : plane.width].astype(native)
-    return kept
+    return np.asarray(rows[: plane.height, : plane.width].astype(native))
 
 
-def _weighed(rgb: tuple[Plane, Plane, Plane], matrix: Matrix, depth: int) -> Plane:
-    """Luma of planes R', G', B'."""
-    red, blue = WEIGHTS[matrix]
-    weights = (red, 1 - red - blue, blue)
-    exact: npt.NDArray[np.float32] = np.zeros(rgb[0].shape, np.float32)
-    for weight, plane in zip(weights, rgb, strict=True):
-        exact += np.float32(weight) * plane.astype(np.float32)
+def _compute_luma(rgb: Iterable[Plane], matrix: Matrix, depth: int) -> Plane:
+    """Compute luma from planes R', G', B'."""
     codes = Codes(depth, True, matrix)
-    return codes.luma_codes(exact / np.float32(codes.white))
+    red, blue = codes.weights
+    weights = (red, 1 - red - blue, blue)
+    planes = zip(weights, rgb, strict=True)
+    exact: Any = sum(np.float32(weight) * plane.astype(np.float32) for weight, plane in planes)
+    return codes.encode_luma(exact / np.float32(codes.white))

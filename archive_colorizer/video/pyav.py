@@ -1,4 +1,4 @@
-"""The door to PyAV, which is FFmpeg's libraries in Python: opened files, named failures."""
+"""Load PyAV, Python's FFmpeg, open its containers, and translate its errors."""
 
 import logging
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ from typing import Any, Final
 from archive_colorizer.errors import (
     DamagedPicture,
     DependencyError,
-    OutputError,
     SourceError,
     UnsupportedPicture,
 )
+from archive_colorizer.storage.atomic import describe_write_error
 
 _FORMATS: Final = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mxf,dv,nut,asf,ogg,flv"
-"""Demuxers that read nothing but the file they are given; playlists open others."""
+"""Demuxers that read a single file; those of playlists open others."""
 
 _OPTIONS: Final = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
 
 
 @cache
-def library() -> Any:
-    """The av module.  Raises DependencyError when it is not installed."""
+def load_pyav() -> Any:
+    """Import the av module.  Raises DependencyError when it is not installed."""
     try:
         import av
         import av.logging
@@ -32,20 +32,20 @@ def library() -> Any:
             "film needs PyAV, which is not installed; run pip install 'archive-colorizer[film]'"
         ) from None
     logging.getLogger("libav").addHandler(logging.NullHandler())
-    # Errors and no more: the FFV1 decoder says only there that a checksum is wrong.
+    # The FFV1 decoder reports a wrong checksum only as a message at this level.
     av.logging.set_level(av.logging.ERROR)
     return av
 
 
 @contextmanager
-def opened(path: Path, name: str) -> Iterator[Any]:
-    """A container to read.  Raises SourceError, DamagedPicture when it is none or is cut.
+def open_container(path: Path) -> Iterator[Any]:
+    """Open a container to read.  Raises SourceError, and DamagedPicture if it is not intact.
 
-    What FFmpeg finds wrong while it is open is raised as DamagedPicture.
+    FFmpeg's errors in the body of the `with` also become DamagedPicture.
     """
-    av = library()
+    av, name = load_pyav(), path.name
     try:
-        # An absolute path: "a:b.mkv" would be taken for a protocol.
+        # FFmpeg would take the relative path "a:b.mkv" for a protocol.
         container = av.open(str(path.absolute()), container_options=_OPTIONS)
     except av.error.InvalidDataError:
         raise DamagedPicture(
@@ -70,34 +70,24 @@ def opened(path: Path, name: str) -> Iterator[Any]:
 
 
 @contextmanager
-def created(path: Path, kind: str, options: dict[str, str] | None = None) -> Iterator[Any]:
-    """A container to write, of FFmpeg's format `kind`.  Raises OutputError; see `failures`."""
-    av = library()
-    with (
-        failures(path),
-        av.open(str(path.absolute()), "w", format=kind, container_options=options or {}) as target,
-    ):
-        yield target
-
-
-@contextmanager
-def failures(path: Path) -> Iterator[None]:
-    """Raise what FFmpeg or the system finds wrong in writing `path` as OutputError."""
-    av = library()
+def create_container(path: Path, kind: str, options: dict[str, str] | None = None) -> Iterator[Any]:
+    """Create a container of FFmpeg's format `kind`.  Raises OutputError."""
+    av = load_pyav()
+    absolute = str(path.absolute())
     try:
-        yield
+        with av.open(absolute, "w", format=kind, container_options=options or {}) as target:
+            yield target
     except (OSError, av.error.FFmpegError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"cannot write {path}: {why}; mend that and run again") from None
+        raise describe_write_error(path, error) from None
 
 
-def picture_stream(container: Any, name: str) -> Any:
-    """The first stream of moving pictures.  Raises UnsupportedPicture when there is none."""
-    av = library()
+def find_picture_stream(container: Any) -> Any:
+    """Find the first video stream that is no cover.  Raises UnsupportedPicture without one."""
+    av, name = load_pyav(), Path(container.name).name
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:
             if stream.codec_context is None:
                 raise UnsupportedPicture(f"{name}: its codec is not known; convert it to FFV1")
             return stream
-    there = sorted({stream.type for stream in container.streams}) or ["nothing"]
-    raise UnsupportedPicture(f"{name} has no pictures: it holds {' and '.join(there)} only")
+    stream_types = sorted({stream.type for stream in container.streams}) or ["nothing"]
+    raise UnsupportedPicture(f"{name} has no pictures: it holds {' and '.join(stream_types)} only")

@@ -1,4 +1,4 @@
-"""A video file as a film."""
+"""Open a video file as a film."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from archive_colorizer.errors import DamagedPicture
-from archive_colorizer.video.decoder import pictures
-from archive_colorizer.video.film import Codes, ColorTags, FilmFacts, Frame, Matrix, OpenedToRead
-from archive_colorizer.video.packet_index import FrameIndex, Scan, scan
-from archive_colorizer.video.planes import chroma_of_video, depth_of, luma_of_video, shows_color
-from archive_colorizer.video.pyav import opened, picture_stream
+from archive_colorizer.video.decoder import decode_span
+from archive_colorizer.video.film import (
+    Codes,
+    ColorTags,
+    Film,
+    FilmFacts,
+    LumaFrame,
+    Matrix,
+)
+from archive_colorizer.video.packet_index import FrameIndex, PacketScan, scan_packets
+from archive_colorizer.video.planes import extract_luma, get_luma_depth, has_color, identify_chroma
+from archive_colorizer.video.pyav import find_picture_stream, open_container
 
 _MATRICES: Final[dict[int, Matrix]] = {
     1: "bt709",
@@ -32,10 +39,8 @@ _BROADCAST: Final = frozenset(("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg
 _FULL: Final = 2
 
 
-class VideoFilm(OpenedToRead):
-    """A video file; see media.film.Film."""
-
-    __slots__ = ("_index", "_path", "_threads", "facts")
+class VideoFilm(Film):
+    """A video file; see Film."""
 
     def __init__(self, path: Path, facts: FilmFacts, threads: int = 1) -> None:
         self.facts = facts
@@ -43,85 +48,87 @@ class VideoFilm(OpenedToRead):
         self._threads = threads
         self._index = FrameIndex(facts.times, facts.keys)
 
-    def frames(self, first: int = 0, last: int | None = None) -> Iterator[Frame]:
-        """See media.film.Film."""
-        for at, frame in self._pictures(first, last):
+    def read_frames(self, first: int = 0, last: int | None = None) -> Iterator[LumaFrame]:
+        """See Film."""
+        for at, frame in self._decode_frames(first, last):
             if frame is None:
                 raise DamagedPicture(
                     f"{self.facts.name}: frame {at} cannot be decoded; look for a better copy"
                 )
             yield frame
 
-    def salvage(self, first: int = 0, last: int | None = None) -> Iterator[Frame | None]:
-        """See media.film.Film."""
-        for _, frame in self._pictures(first, last):
+    def rescue_frames(self, first: int = 0, last: int | None = None) -> Iterator[LumaFrame | None]:
+        """See Film."""
+        for _, frame in self._decode_frames(first, last):
             yield frame
 
-    def _pictures(self, first: int, last: int | None) -> Iterator[tuple[int, Frame | None]]:
+    def _decode_frames(
+        self, first: int, last: int | None
+    ) -> Iterator[tuple[int, LumaFrame | None]]:
         facts = self.facts
         span = range(facts.frames)[first:last]
-        for at, video in pictures(self._path, facts.name, self._index, span, self._threads):
+        for at, video in decode_span(self._path, self._index, span, self._threads):
             if video is None or (video.height, video.width) != (facts.height, facts.width):
                 yield at, None
             else:
-                luma = luma_of_video(video, facts.codes.matrix, facts.name)
-                yield at, Frame(at, facts.times[at], luma)
+                luma = extract_luma(video, facts.codes.matrix, facts.name)
+                yield at, LumaFrame(at, facts.times[at], luma)
 
 
-def open_video(path: Path, known: FilmFacts | None = None, threads: int = 1) -> VideoFilm:
-    """Open a video file.  With `known` facts, which this has told before, nothing is scanned.
+def open_video(path: Path, known_facts: FilmFacts | None = None, threads: int = 1) -> VideoFilm:
+    """Open a video file; with `known` facts from an earlier call nothing is scanned.
 
     Raises SourceError: DamagedPicture when no frame can be decoded, UnsupportedPicture when
     there are no pictures.
     """
-    return VideoFilm(path, known or _facts(path), threads)
+    return VideoFilm(path, known_facts or _collect_facts(path), threads)
 
 
-def _facts(path: Path) -> FilmFacts:
-    name = path.name
-    found = scan(path, name)
-    index = found.index
-    samples = _samples(path, name, index)
-    sound = [frame for frame in samples.values() if frame is not None]
-    if not sound:
-        raise DamagedPicture(f"{name}: no frame can be decoded; look for a better copy")
-    with opened(path, name) as container:
-        stream = picture_stream(container, name)
-        facts = _stated(container, stream, sound[0], found)
+def _collect_facts(path: Path) -> FilmFacts:
+    packet_scan = scan_packets(path)
+    samples = _sample_frames(path, packet_scan.index)
+    intact = [frame for frame in samples.values() if frame is not None]
+    if not intact:
+        raise DamagedPicture(f"{path.name}: no frame can be decoded; look for a better copy")
+    with open_container(path) as container:
+        stream = find_picture_stream(container)
+        facts = _describe_stream(container, stream, intact[0], packet_scan)
     lost = [f"frame {at} cannot be decoded" for at, frame in samples.items() if frame is None]
-    interlaced = facts.interlaced or any(frame.interlaced_frame for frame in sound)
-    said = ("the film is interlaced: deinterlace it first for clean motion",) * interlaced
+    interlaced = facts.interlaced or any(frame.interlaced_frame for frame in intact)
+    notes = ("the film is interlaced: deinterlace it first for clean motion",) * interlaced
     return replace(
         facts,
-        has_color=facts.chroma != "4:0:0" and any(map(shows_color, sound)),
+        has_color=facts.chroma != "4:0:0" and any(map(has_color, intact)),
         interlaced=interlaced,
-        warnings=(*found.warnings, *facts.warnings, *lost, *said),
+        warnings=(*packet_scan.warnings, *facts.warnings, *lost, *notes),
     )
 
 
-def _samples(path: Path, name: str, index: FrameIndex) -> dict[int, Any]:
-    """A few frames over the whole film, the first and the last among them."""
+def _sample_frames(path: Path, index: FrameIndex) -> dict[int, Any]:
+    """Decode a few frames over the whole film, among them the first and the last."""
     last = len(index.times) - 1
-    wanted = {0, last // 4, last // 2, last * 3 // 4, last} if index.keys else {0}
-    found = {}
-    for at in sorted(wanted):
-        with closing(pictures(path, name, index, range(at, at + 1))) as run:
-            found[at] = next(run)[1]
-    return found
+    positions = {0, last // 4, last // 2, last * 3 // 4, last} if index.keys else {0}
+    samples = {}
+    for at in sorted(positions):
+        with closing(decode_span(path, index, range(at, at + 1))) as run:
+            samples[at] = next(run)[1]
+    return samples
 
 
-def _stated(container: Any, stream: Any, frame: Any, found: Scan) -> FilmFacts:
-    """The facts, but for what has to be looked for in several frames."""
-    index, warnings = found.index, []
-    rate, variable = _rate(index.times, found.end, stream)
-    chroma = chroma_of_video(frame.format)
-    tags = _tags(stream.codec_context, frame)
+def _describe_stream(container: Any, stream: Any, frame: Any, packet_scan: PacketScan) -> FilmFacts:
+    """Collect the facts that a single frame shows."""
+    index, warnings = packet_scan.index, []
+    rate, variable = _measure_rate(index.times, packet_scan.end, stream)
+    chroma = identify_chroma(frame.format)
+    # Players assume these where the film states no matrix.
+    matrix: Matrix = "bt601" if frame.height <= _STANDARD_LINES else "bt709"
+    tags = _read_tags(stream.codec_context, frame)
     if tags.matrix not in (*_MATRICES, *_UNSAID):
         warnings.append(f"its color matrix ({tags.matrix}) is not known and was taken for another")
     if not index.keys:
         warnings.append("its frames do not say when they are shown; they were counted")
-    besides = _besides(container, stream)
-    if any(one.startswith("video") for one in besides):
+    other_streams = _list_other_streams(container, stream)
+    if any(words.startswith("video") for words in other_streams):
         warnings.append("it holds several videos; the first is restored")
     return FilmFacts(
         name=Path(container.name).name,
@@ -132,29 +139,29 @@ def _stated(container: Any, stream: Any, frame: Any, found: Scan) -> FilmFacts:
         width=frame.width,
         height=frame.height,
         codes=Codes(
-            depth_of(frame.format),
+            get_luma_depth(frame.format),
             chroma == "rgb" or _is_full(frame, tags, stream.codec_context.name),
-            "bt601" if chroma == "rgb" else _matrix(tags, frame.height),
+            "bt601" if chroma == "rgb" else _MATRICES.get(tags.matrix, matrix),
         ),
         chroma=chroma,
         has_color=False,
         times=index.times,
         time_base=stream.time_base,
-        end=found.end,
-        kind_of_file=container.format.name,
+        end=packet_scan.end,
+        file_format=container.format.name,
         codec=stream.codec_context.name,
         pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
         rotation=round(-frame.rotation) % 360,
         interlaced=stream.codec_context.field_order > 1,
         tags=tags,
         keys=index.keys,
-        besides=besides,
+        other_streams=other_streams,
         warnings=tuple(warnings),
     )
 
 
-def _rate(times: tuple[int, ...], end: int, stream: Any) -> tuple[Fraction, bool]:
-    """Frames a second, and whether they vary by more than the rounding of time stamps."""
+def _measure_rate(times: tuple[int, ...], end: int, stream: Any) -> tuple[Fraction, bool]:
+    """Measure frames a second, and whether they vary by more than the rounding of times."""
     for rate in (stream.base_rate, stream.average_rate, stream.guessed_rate):
         if rate:
             step = 1 / (rate * stream.time_base)
@@ -165,26 +172,18 @@ def _rate(times: tuple[int, ...], end: int, stream: Any) -> tuple[Fraction, bool
     return mean, len(steps) > 1
 
 
-def _tags(context: Any, frame: Any) -> ColorTags:
-    def stated(which: str, unsaid: int) -> int:
-        value = int(getattr(frame, which))
-        return value if value != unsaid else int(getattr(context, which))
-
-    return ColorTags(
-        stated("colorspace", 2),
-        stated("color_primaries", 2),
-        stated("color_trc", 2),
-        stated("color_range", 0),
+def _read_tags(context: Any, frame: Any) -> ColorTags:
+    """Read a frame's color tags, or the stream's where the frame states none."""
+    names = {"colorspace": 2, "color_primaries": 2, "color_trc": 2, "color_range": 0}
+    values = (
+        getattr(context if int(getattr(frame, name)) == unspecified else frame, name)
+        for name, unspecified in names.items()
     )
-
-
-def _matrix(tags: ColorTags, height: int) -> Matrix:
-    """As stated; else that of standard definition up to 576 lines, as players take it."""
-    return _MATRICES.get(tags.matrix, "bt601" if height <= _STANDARD_LINES else "bt709")
+    return ColorTags(*map(int, values))
 
 
 def _is_full(frame: Any, tags: ColorTags, codec: str) -> bool:
-    """As stated; else full for yuvj and for grey of codecs that are no broadcast's."""
+    """Whether the range is full: as stated; otherwise for yuvj, and grey except in broadcast."""
     if tags.range:
         return tags.range == _FULL
     name = frame.format.name
@@ -192,12 +191,12 @@ def _is_full(frame: Any, tags: ColorTags, codec: str) -> bool:
     return name.startswith("yuvj") or is_gray
 
 
-def _besides(container: Any, stream: Any) -> tuple[str, ...]:
-    found = []
-    for one in container.streams:
-        if one.index != stream.index:
-            codec = getattr(one.codec_context, "name", None) or getattr(one, "name", None)
-            words = (one.type, codec, one.language if one.language != "und" else None)
-            found.append(" ".join(word for word in words if word))
+def _list_other_streams(container: Any, stream: Any) -> tuple[str, ...]:
+    descriptions = []
+    for other in container.streams:
+        if other.index != stream.index:
+            codec = getattr(other.codec_context, "name", None) or getattr(other, "name", None)
+            words = (other.type, codec, other.language if other.language != "und" else None)
+            descriptions.append(" ".join(word for word in words if word))
     chapters = len(container.chapters())
-    return (*found, f"{chapters} chapters") if chapters else tuple(found)
+    return (*descriptions, f"{chapters} chapters") if chapters else tuple(descriptions)

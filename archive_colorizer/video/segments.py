@@ -1,4 +1,4 @@
-"""The packets of a film's segments, with the time stamps of the source."""
+"""Read the packets of a film's segments, with the time stamps of the source."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -8,37 +8,39 @@ from typing import Any
 
 from archive_colorizer.errors import OutputError
 from archive_colorizer.video.film import FilmFacts
-from archive_colorizer.video.packet_index import packets
-from archive_colorizer.video.pyav import opened, picture_stream
-from archive_colorizer.video.writer import FIRST
+from archive_colorizer.video.packet_index import read_packets
+from archive_colorizer.video.pyav import find_picture_stream, open_container
+from archive_colorizer.video.writer import FIRST_FRAME_KEY
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment's frames: `first` is the film's; `shown` their own times, sorted."""
+    """A segment: the film's number of its first frame, and its own time stamps, sorted."""
 
     path: Path
     first: int
-    shown: tuple[int, ...]
+    times: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Reel:
-    """Segments in order.  `delay`: how many frames decoding has to run ahead of showing."""
+class ScannedSegments:
+    """Segments in order; `delay` is how many frames decoding is ahead of presentation."""
 
     segments: tuple[Segment, ...]
     delay: int
 
 
-def reel_of(paths: Sequence[Path], span: range) -> Reel:
-    """Look through all segments.  Raises OutputError unless they hold exactly `span`."""
+def scan_segments(paths: Sequence[Path], span: range) -> ScannedSegments:
+    """Scan all segments.  Raises OutputError unless they hold exactly `span`."""
     segments: list[Segment] = []
     begin, delay, form = span.start, 0, None
     for path in paths:
-        with opened(path, path.name) as container:
-            stream = picture_stream(container, path.name)
-            first = int(container.metadata.get(FIRST, container.metadata.get(FIRST.upper(), -1)))
-            order = [packet.pts for packet in packets(container, None, stream)]
+        with open_container(path) as container:
+            stream = find_picture_stream(container)
+            # Some containers write keys in capitals.
+            metadata = {key.lower(): value for key, value in container.metadata.items()}
+            first = int(metadata.get(FIRST_FRAME_KEY, -1))
+            order = [packet.pts for packet in read_packets(container, stream)]
             shape = (stream.codec_context.name, stream.codec_context.extradata)
         if first != begin:
             raise OutputError(f"{path} begins with frame {first}, not {begin}; make it again")
@@ -50,28 +52,29 @@ def reel_of(paths: Sequence[Path], span: range) -> Reel:
         begin += len(shown)
     if begin != span.stop:
         raise OutputError(f"the segments end before frame {begin}, the film before {span.stop}")
-    return Reel(tuple(segments), delay)
+    return ScannedSegments(tuple(segments), delay)
 
 
-def film_packets(reel: Reel, facts: FilmFacts, span: range, stream: Any) -> Iterator[Any]:
-    """All packets for the target's `stream`, in the order of decoding, in the film's time.
+def read_film_packets(
+    scanned: ScannedSegments, facts: FilmFacts, span: range, stream: Any
+) -> Iterator[Any]:
+    """Yield all packets for the target's `stream`, in the order of decoding, at the film's times.
 
-    A span of a film begins at 0; the whole one when its source does.
+    A part of a film begins at 0, the whole film when its source does.
     """
     zero = 0 if len(span) == facts.frames else facts.times[span.start]
+    ends = (*facts.times[1:], facts.end)
     step = facts.times[1] - facts.times[0] if facts.frames > 1 else 1
-    for segment in reel.segments:
-        with opened(segment.path, segment.path.name) as container:
-            pictures = picture_stream(container, segment.path.name)
-            for at, packet in enumerate(packets(container, None, pictures)):
-                shown = segment.first + bisect_left(segment.shown, packet.pts)
-                ready = segment.first + at - reel.delay
+    for segment in scanned.segments:
+        with open_container(segment.path) as container:
+            pictures = find_picture_stream(container)
+            for at, packet in enumerate(read_packets(container, pictures)):
+                shown = segment.first + bisect_left(segment.times, packet.pts)
+                ready = segment.first + at - scanned.delay
                 early = max(span.start - ready, 0)
                 packet.stream = stream
                 packet.time_base = facts.time_base
                 packet.pts = facts.times[shown] - zero
                 packet.dts = facts.times[ready + early] - early * step - zero
-                packet.duration = (*facts.times[shown + 1 : shown + 2], facts.end)[0] - (
-                    facts.times[shown]
-                )
+                packet.duration = ends[shown] - facts.times[shown]
                 yield packet

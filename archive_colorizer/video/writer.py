@@ -1,4 +1,4 @@
-"""Shots as video files: the segments that `join` puts together."""
+"""Encode shots as video files, the segments that `join_segments` joins."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -7,15 +7,13 @@ from typing import Any, Final
 
 from archive_colorizer.errors import OutputError
 from archive_colorizer.video.film import Codec, ColorFrame, FilmFacts, Layout, Matrix
-from archive_colorizer.video.planes import pixel_format, video_of
-from archive_colorizer.video.pyav import created
+from archive_colorizer.video.planes import build_video_frame, name_pixel_format
+from archive_colorizer.video.pyav import create_container
 
-FIRST: Final = "archive_colorizer_first"
-"""The metadata of a segment that says which frame of the film it begins with."""
+FIRST_FRAME_KEY: Final = "archive_colorizer_first"
+"""The metadata key of a segment's first frame, as the film counts it."""
 
-_SEGMENT: Final = "nut"
-_PRORES_SEGMENT: Final = "mov"
-_KEYS: Final = {"movflags": "use_metadata_tags"}
+_MOV_OPTIONS: Final = {"movflags": "use_metadata_tags"}
 _ENCODERS: Final[dict[Codec, str]] = {
     "ffv1": "ffv1",
     "h264": "libx264",
@@ -23,9 +21,9 @@ _ENCODERS: Final[dict[Codec, str]] = {
     "prores": "prores_ks",
 }
 _OPTIONS: Final[dict[Codec, dict[str, str]]] = {
-    # As archives use it (RFC 9043 version 3): each frame alone, with a checksum a slice.
+    # Archives' settings (RFC 9043 version 3): independent frames, with a checksum per slice.
     "ffv1": {"level": "3", "coder": "1", "context": "1", "g": "1", "slicecrc": "1"},
-    # Delimiters keep the first pictures of neighboring segments apart.
+    # Delimiters separate the first pictures of adjacent segments.
     "h264": {"preset": "medium", "crf": "15", "x264-params": "aud=1"},
     "h265": {"preset": "medium", "crf": "16", "x265-params": "aud=1:log-level=none"},
     "prores": {"profile": "hq", "vendor": "apl0"},
@@ -40,8 +38,8 @@ _IMPLIED: Final[dict[Matrix, tuple[int, int, int]]] = {
 _KNOWN_CODES: Final = frozenset((1, 4, 5, 6, 7, 9, 10))
 _UNSAID: Final = 2
 _LIMITED, _FULL = 1, 2
-_TERM: Final = 100_000
-"""FFmpeg's fractions have 32 bit; a mean rate may have more."""
+_MAX_TERM: Final = 100_000
+"""FFmpeg's fractions have 32 bit, and a mean rate may need more."""
 
 
 def write_segment(
@@ -49,24 +47,20 @@ def write_segment(
 ) -> int:
     """Encode consecutive frames of a film as one file and return their count.
 
-    The file is NUT, of ProRes MOV; its name may be any.
-
-    facts: of the source.  layout: of the frames, as `layout_of` gives it.  FFV1 keeps every
-    code; the others lose a little.  What stands at `path` is whole when this returns.
-    Raises OutputError, and ValueError for frames that do not follow each other.
+    The file is NUT, or MOV for ProRes, whatever its name.  FFV1 is lossless.
+    Raises OutputError, and ValueError for frames that are not consecutive.
     """
     count, first = 0, 0
-    is_prores = codec == "prores"
-    form = _PRORES_SEGMENT if is_prores else _SEGMENT
-    with created(path, form, _KEYS if is_prores else None) as target:
-        stream = _stream(target, facts, layout, codec)
+    container, options = ("mov", _MOV_OPTIONS) if codec == "prores" else ("nut", None)
+    with create_container(path, container, options) as target:
+        stream = _add_stream(target, facts, layout, codec)
         for frame in frames:
             if not count:
                 first = frame.index
-                target.metadata[FIRST] = str(first)
+                target.metadata[FIRST_FRAME_KEY] = str(first)
             if frame.index != first + count or frame.pts != facts.times[frame.index]:
                 raise ValueError(f"frame {frame.index} does not follow frame {first + count - 1}")
-            video = video_of(frame, layout, facts.time_base)
+            video = build_video_frame(frame, layout, facts.time_base)
             video.pts -= facts.times[first]
             target.mux(stream.encode(video))
             count += 1
@@ -77,7 +71,7 @@ def write_segment(
 
 
 def tag_colors(context: Any, facts: FilmFacts, full_range: bool) -> None:
-    """State matrix, range, primaries and transfer of a result in its codec context."""
+    """Set matrix, range, primaries and transfer of a result in its codec context."""
     tags, (matrix, primaries, transfer) = facts.tags, _IMPLIED[facts.codes.matrix]
     context.colorspace = tags.matrix if tags.matrix in _KNOWN_CODES else matrix
     context.color_primaries = primaries if tags.primaries == _UNSAID else tags.primaries
@@ -85,17 +79,17 @@ def tag_colors(context: Any, facts: FilmFacts, full_range: bool) -> None:
     context.color_range = _FULL if full_range else _LIMITED
 
 
-def _stream(target: Any, facts: FilmFacts, layout: Layout, codec: Codec) -> Any:
+def _add_stream(target: Any, facts: FilmFacts, layout: Layout, codec: Codec) -> Any:
     options = dict(_OPTIONS[codec])
     if codec == "ffv1":
         options["slices"] = "4" if facts.width * facts.height < 1_000_000 else "16"
     if codec == "prores" and layout.chroma == "4:4:4":
         options["profile"] = "4444"
-    rate = facts.rate.limit_denominator(_TERM)
+    rate = facts.rate.limit_denominator(_MAX_TERM)
     stream = target.add_stream(_ENCODERS[codec], rate=rate, options=options)
     context = stream.codec_context
     context.width, context.height = facts.width, facts.height
-    context.pix_fmt = pixel_format(layout)
+    context.pix_fmt = name_pixel_format(layout)
     context.time_base = facts.time_base
     context.thread_count = 1
     context.sample_aspect_ratio = facts.pixel_aspect or Fraction(1)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from archive_colorizer.adoption.catalog import read_addresses
+from archive_colorizer.adoption.catalog import load_catalog
 from archive_colorizer.adoption.download import fetch
 from archive_colorizer.adoption.families import FAMILIES
 from archive_colorizer.cli import run_program
@@ -22,7 +22,7 @@ AB = (14.0, -22.0)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves one file with ranges, `most` bytes a connection."""
+    """Serves one file with ranges, `max_batch` bytes a connection."""
 
     def __init__(self, shop, *args):
         self.shop = shop
@@ -65,8 +65,8 @@ class Shop:
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
-    """A server on the loopback, and a shelf whose table knows one model there."""
-    monkeypatch.setenv("ARCHIVE_COLORIZER_MODELS", str(tmp_path / "shelf"))
+    """A server on the loopback, and a folder of models whose table has one model there."""
+    monkeypatch.setenv("ARCHIVE_COLORIZER_MODELS", str(tmp_path / "models"))
     # Only the loopback is asked, whatever proxy this machine has.
     monkeypatch.setenv("NO_PROXY", "*")
     shop = Shop()
@@ -76,11 +76,11 @@ def shop(tmp_path, monkeypatch):
     # So large that a connection can break in the middle.
     model.doc_string = "nothing " * 40_000
     shop.file.write_bytes(model.SerializeToString())
-    shop.content, shop.shelf = shop.file.read_bytes(), tmp_path / "shelf"
+    shop.content, shop.models = shop.file.read_bytes(), tmp_path / "models"
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, shop))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     shop.address = f"http://127.0.0.1:{server.server_port}/theirs.onnx"
-    shop.shelf.mkdir()
+    shop.models.mkdir()
     write_table(shop, "theirs", digest(shop.file), 'family = "ddcolor"')
     yield shop
     server.shutdown()
@@ -88,14 +88,14 @@ def shop(tmp_path, monkeypatch):
 
 
 def write_table(shop, name, sha256, more=""):
-    (shop.shelf / "addresses.toml").write_text(
+    (shop.models / "addresses.toml").write_text(
         f'[{name}]\naddress = "{shop.address}"\nsha256 = "{sha256}"\nlicence = "mine"\n{more}\n'
     )
 
 
 def get(name="theirs"):
     seen = []
-    place, was_there = fetch(read_addresses()[name], lambda *one: seen.append(one))
+    place, was_there = fetch(load_catalog()[name], lambda *one: seen.append(one))
     return place, was_there, seen
 
 
@@ -121,7 +121,7 @@ def test_the_same_command_goes_on_another_day(shop):
     shop.content, whole = shop.content[:100], shop.content
     with pytest.raises(ModelError, match="not the sha256"):
         get()
-    part = shop.shelf / "fetched" / f"{digest(shop.file)}.part"
+    part = shop.models / "fetched" / f"{digest(shop.file)}.part"
     assert not part.exists()
     part.write_bytes(whole[:200])
     shop.content, shop.most = whole, 10**9
@@ -131,7 +131,7 @@ def test_the_same_command_goes_on_another_day(shop):
 
 
 def test_a_whole_part_needs_no_byte_and_a_server_without_ranges_begins_anew(shop):
-    part = shop.shelf / "fetched" / f"{digest(shop.file)}.part"
+    part = shop.models / "fetched" / f"{digest(shop.file)}.part"
     part.parent.mkdir()
     part.write_bytes(shop.content)
     place, _, seen = get()
@@ -148,7 +148,7 @@ def test_another_file_than_promised_is_thrown_away(shop, capsys):
     assert run_program(["models", "fetch", "theirs"]) == 4
     said = capsys.readouterr().err
     assert "not the sha256 of the table" in said
-    assert not list(shop.shelf.rglob("*.onnx"))
+    assert not list(shop.models.rglob("*.onnx"))
 
 
 @pytest.mark.parametrize("trouble", ["404", "offline"])
@@ -159,7 +159,7 @@ def test_without_network_it_says_where_to_put_the_file_by_hand(shop, capsys, tro
         shop.address = "http://127.0.0.1:9/theirs.onnx"
         write_table(shop, "theirs", digest(shop.file), 'family = "ddcolor"')
     assert run_program(["models", "fetch", "theirs"]) == 4
-    place = shop.shelf / "fetched" / "theirs.onnx"
+    place = shop.models / "fetched" / "theirs.onnx"
     said = capsys.readouterr().err
     assert f"put the file at {place} (sha256 {digest(shop.file)})" in said
     place.write_bytes(shop.file.read_bytes())
@@ -180,7 +180,7 @@ def test_a_site_can_serve_models_that_carry_a_contract(shop, tmp_path):
 
 def test_the_shipped_table_is_sound_and_a_sites_table_overrules_it(shop, capsys):
     write_table(shop, "ddcolor", "0" * 64, 'family = "custom"')
-    addresses = read_addresses()
+    addresses = load_catalog()
     assert addresses["ddcolor"].sha256 == "0" * 64
     shipped = [one for one in addresses.values() if one.name != "ddcolor"]
     assert {one.family for one in shipped} <= set(FAMILIES)
@@ -208,10 +208,10 @@ def test_a_wrong_table_is_refused_with_file_and_entry(tmp_path, text, said):
     table = tmp_path / "addresses.toml"
     table.write_text(text)
     with pytest.raises(UsageError, match=said) as caught:
-        read_addresses(table)
+        load_catalog(table)
     assert "addresses.toml" in str(caught.value)
     with pytest.raises(UsageError, match=r"missing\.toml"):
-        read_addresses(tmp_path / "missing.toml")
+        load_catalog(tmp_path / "missing.toml")
 
 
 def test_without_pooch_it_says_what_to_install(shop, monkeypatch):

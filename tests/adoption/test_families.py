@@ -5,7 +5,7 @@ import pytest
 
 from archive_colorizer.adoption.adopt import adopt
 from archive_colorizer.adoption.families import FAMILIES
-from archive_colorizer.color.space import chroma_of
+from archive_colorizer.color.space import compute_chroma
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.contract import CHANNELS
 from archive_colorizer.records.outcomes import State
@@ -47,7 +47,7 @@ def studio(tmp_path):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_network_of_each_family_paints_its_own_color(studio, tmp_path, family, fixed, half):
     file = interface_of(tmp_path / "theirs.onnx", family, fixed=fixed, half=half)
-    output = tmp_path / "shelf" / "ours.onnx"
+    output = tmp_path / "models" / "ours.onnx"
     adoption = adopt(file, family, {}, output)
     assert adoption.contract.max_batch == (1 if fixed else None)
     assert open_colorizer(output).contract == adoption.contract
@@ -61,9 +61,9 @@ def test_a_network_of_each_family_paints_its_own_color(studio, tmp_path, family,
         ab = color.rgb2lab(middles.astype(float))[0, :, 1:]
         assert np.abs(ab - AB).max() < 0.05
     else:
-        wanted = chroma_of(np.array([[TINT]], dtype=np.float32))[0, 0]
+        wanted = compute_chroma(np.array([[TINT]], dtype=np.float32))[0, 0]
         # Halves of 0..255 have steps of an eighth.
-        assert np.abs(chroma_of(middles) - wanted).max() < (1.5e-3 if half else 1e-4)
+        assert np.abs(compute_chroma(middles) - wanted).max() < (1.5e-3 if half else 1e-4)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

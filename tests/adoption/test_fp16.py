@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="halving a model needs onnx")
 
-from archive_colorizer.adoption.fp16 import MOST, halve
+from archive_colorizer.adoption.fp16 import MAX_CHANGE, halve
 from archive_colorizer.errors import ModelError, UsageError
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.onnx_metadata import check_seal
@@ -18,14 +18,14 @@ from tests.model.networks import CONTRACT, constant_model, digest
 def test_the_default_model_keeps_its_colors(tmp_path):
     source, target = find_model("default"), tmp_path / "default-fp16.onnx"
     change = halve(source, target)
-    assert 0 < change.mean < change.worst < MOST / 4
+    assert 0 < change.mean < change.worst < MAX_CHANGE / 4
     whole, half = open_colorizer(source, device="cpu"), open_colorizer(target, device="cpu")
     assert half.contract.input == whole.contract.input
     assert half.contract.name == "default-fp16"
     assert half.contract.training["halved_from"] == digest(source)
     assert check_seal(target.read_bytes(), "model")
     batch = np.random.default_rng(0).random((2, 1, 256, 352), dtype=np.float32)
-    assert np.abs(half.infer(batch) - whole.infer(batch)).max() < MOST
+    assert np.abs(half.infer(batch) - whole.infer(batch)).max() < MAX_CHANGE
 
 
 def test_its_weights_are_in_16_bits(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("skimage.data", reason="photographs come with scikit-image")
 pytest.importorskip("onnx", reason="the networks are made with onnx")
 
-from archive_colorizer.model.batching import SIZES
+from archive_colorizer.model.batching import BATCH_SIZES
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.runtime import CPU
 from benchmarks.gpu import (
@@ -35,14 +35,14 @@ def model(tmp_path_factory):
 @pytest.mark.parametrize("bound", [False, True])
 def test_every_size_of_batch_is_timed(model, bound):
     found = inference(open_colorizer(model, device="cpu"), 32, bound, "cpu", rounds=1)
-    assert set(found.milliseconds) == set(SIZES)
+    assert set(found.milliseconds) == set(BATCH_SIZES)
     assert min(found.milliseconds.values()) > 0
-    assert found.cells(SIZES)[:3] == ["constant", "32", "yes" if bound else "no"]
+    assert found.cells(BATCH_SIZES)[:3] == ["constant", "32", "yes" if bound else "no"]
 
 
 def test_where_memory_is_short_the_curve_ends():
     found = Inference("large", 16, True, {1: 20.0, 2: 15.0}, out_of_memory=4)
-    assert found.cells(SIZES) == ["large", "16", "yes", "20.00", "15.00", "-", "-", "-"]
+    assert found.cells(BATCH_SIZES) == ["large", "16", "yes", "20.00", "15.00", "-", "-", "-"]
 
 
 def test_both_networks_come_in_32_and_in_16_bits(tmp_path):

@@ -39,7 +39,7 @@ def test_the_end_of_a_run_is_told_with_its_code(command, scans, model, teller, t
     ("arguments", "code", "why"),
     [
         (["run", "{scans}/none"], 5, "there is no such file"),
-        (["run", "{scans}", "--model", "none"], 4, "not on the shelf"),
+        (["run", "{scans}", "--model", "none"], 4, "is not among the models here"),
         (["run", "{scans}", "--strength", "7"], 2, "strength must be"),
         (["film", "{scans}/a.png"], None, "a.png"),
     ],

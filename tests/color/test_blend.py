@@ -11,9 +11,9 @@ from archive_colorizer.color.blend import (
     blend_rgb,
     fit_chroma,
 )
-from archive_colorizer.color.gamut import Scale, Tint
+from archive_colorizer.color.gamut import ChromaUpsampler, FullRange
 from archive_colorizer.color.resample import shrink
-from archive_colorizer.color.space import KB, KR, chroma_of, chroma_to_rgb, luma_of
+from archive_colorizer.color.space import build_rgb_matrix, compute_chroma, compute_luma
 from archive_colorizer.video.film import Codes
 from tests.photographs import NAMES, at_16_bits, photograph
 
@@ -23,19 +23,18 @@ def field_of(rgb, size=64):
     small = cv2.resize(
         rgb.astype(np.float32) / np.iinfo(rgb.dtype).max, (size, size), interpolation=cv2.INTER_AREA
     )
-    return fit_chroma(chroma_of(small), shrink(luma_of(rgb), size, size))
+    return fit_chroma(compute_chroma(small), shrink(compute_luma(rgb), size, size))
 
 
 def enlarged(field, luma, top=0, rows=None):
     """The chroma (n x W x 2) that the blend gives each pixel of some rows, before it is rounded."""
-    scale = Scale(0, int(np.iinfo(luma.dtype).max), (KR, KB))
-    tint = Tint(field.lines, scale, *luma.shape)
+    upsampler = ChromaUpsampler(field.lines, FullRange(8 * luma.itemsize), *luma.shape)
     end = luma.shape[0] if rows is None else top + rows
     found = []
-    for first in range(top, end, tint.rows):
-        strip = luma[first : min(first + tint.rows, end)]
-        red, blue = tint.add(first, strip, strip, strip)
-        found.append(np.stack([blue / scale.blue_of_cb, red / scale.red_of_cr], axis=2))
+    for first in range(top, end, upsampler.strip_rows):
+        strip = luma[first : min(first + upsampler.strip_rows, end)]
+        red, blue = upsampler.compute_offsets(first, strip, strip, strip)
+        found.append(np.stack([blue / upsampler.cb_to_blue, red / upsampler.cr_to_red], axis=2))
     return np.concatenate(found)
 
 
@@ -59,7 +58,7 @@ def luma_error(luma, rgb):
 @pytest.mark.parametrize("deepen", [np.asarray, at_16_bits], ids=["8 bits", "16 bits"])
 def test_luma_is_kept_within_one_code_value(name, deepen):
     rgb = deepen(photograph(name))
-    luma = luma_of(rgb)
+    luma = compute_luma(rgb)
     restored = blend_rgb(luma, field_of(rgb))
     assert restored.dtype == luma.dtype
     assert luma_error(luma, restored) <= 0.51
@@ -76,7 +75,7 @@ def test_luma_is_kept_however_wild_the_color(dtype, seed):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_color_gives_the_neutral_original(name):
-    luma = luma_of(photograph(name))
+    luma = compute_luma(photograph(name))
     nothing = ChromaField(np.zeros((8, 8, 4), dtype=np.float32))
     assert np.array_equal(blend_rgb(luma, nothing), np.repeat(luma[..., None], 3, axis=2))
     cb, cr = blend_planes(luma, nothing)
@@ -113,7 +112,7 @@ def test_the_smallest_masks_keep_their_color(shape):
 
 
 def test_strips_do_not_show():
-    luma = luma_of(photograph("astronaut"))
+    luma = compute_luma(photograph("astronaut"))
     field = field_of(photograph("astronaut"))
     whole = enlarged(field, luma)
     part = enlarged(field, luma, 200, 40)
@@ -122,12 +121,12 @@ def test_strips_do_not_show():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_planes_hold_the_color_of_the_rgb_way(name):
-    luma, field = luma_of(photograph(name)), field_of(photograph(name))
+    luma, field = compute_luma(photograph(name)), field_of(photograph(name))
     cb, cr = blend_planes(luma, field)
     half = cv2.resize(
         blend_rgb(luma, field), (cb.shape[1], cb.shape[0]), interpolation=cv2.INTER_AREA
     )
-    expected = chroma_of(half.astype(np.float32) / 255) * 255 + 128
+    expected = compute_chroma(half.astype(np.float32) / 255) * 255 + 128
     away = np.abs(np.stack([cb, cr], axis=2) - expected)
     # Near small dark and light spots the planes hold back, so that luma stays when decoded.
     assert np.median(away) < 0.6
@@ -137,7 +136,7 @@ def test_planes_hold_the_color_of_the_rgb_way(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_planes_decode_to_the_same_luma_in_rgb(name):
     """Upsampled as a decoder does, the chroma leaves the gamut nowhere."""
-    luma = luma_of(photograph(name))[:450, :450]
+    luma = compute_luma(photograph(name))[:450, :450]
     luma = luma[: luma.shape[0] // 2 * 2, : luma.shape[1] // 2 * 2]
     planes = blend_planes(luma, wild_field(3))
     large = [cv2.resize(one, luma.shape[::-1], interpolation=cv2.INTER_LINEAR) for one in planes]
@@ -150,8 +149,8 @@ def test_planes_decode_to_the_same_luma_in_rgb(name):
 def test_guided_color_is_nearer_the_truth_than_plain_enlargement(name):
     rgb = photograph(name)
     height, width = rgb.shape[:2]
-    truth = chroma_of(rgb.astype(np.float32) / 255)
-    guided = enlarged(field_of(rgb), luma_of(rgb))
+    truth = compute_chroma(rgb.astype(np.float32) / 255)
+    guided = enlarged(field_of(rgb), compute_luma(rgb))
     small = cv2.resize(truth, (64, 64), interpolation=cv2.INTER_AREA)
     plain = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     assert np.square(guided - truth).mean() < 0.9 * np.square(plain - truth).mean()
@@ -183,16 +182,16 @@ STEPS = [(1, 1), (2, 2), (1, 2), (1, 4)]
 
 
 def film_luma(name, coding):
-    return coding.luma_codes(luma_of(photograph(name))[:301, :299].astype(np.float32) / 255)
+    return coding.encode_luma(compute_luma(photograph(name))[:301, :299].astype(np.float32) / 255)
 
 
 def decoded(luma, planes, coding):
     """R'G'B' in 0..1 and beyond, chroma repeated, straight from the standard's equations."""
     kr, kb = coding.weights
     height, width = luma.shape
-    y = coding.unit_luma(luma).astype(np.float64)
+    y = coding.normalize_luma(luma).astype(np.float64)
     cb, cr = (
-        cv2.resize(coding.unit_chroma(one), (width, height), interpolation=cv2.INTER_NEAREST)
+        cv2.resize(coding.normalize_chroma(one), (width, height), interpolation=cv2.INTER_NEAREST)
         for one in planes
     )
     red, blue = y + 2 * (1 - kr) * cr, y + 2 * (1 - kb) * cb
@@ -200,7 +199,7 @@ def decoded(luma, planes, coding):
 
 
 def test_jpeg_planes_are_those_of_full_range_at_eight_bits():
-    luma, field = luma_of(photograph("coffee")), field_of(photograph("coffee"))
+    luma, field = compute_luma(photograph("coffee")), field_of(photograph("coffee"))
     coded = blend_coded(luma, field, Codes(8, True, "bt601"), (2, 2))
     assert all(map(np.array_equal, coded, blend_planes(luma, field)))
 
@@ -213,7 +212,7 @@ def test_coded_planes_have_their_size_their_depth_and_stay_in_gamut(coding, step
     for one in planes:
         assert one.shape == (-(-luma.shape[0] // steps[0]), -(-luma.shape[1] // steps[1]))
         assert one.dtype == luma.dtype
-        assert np.abs(coding.unit_chroma(one)).max() <= 0.5
+        assert np.abs(coding.normalize_chroma(one)).max() <= 0.5
     if steps == (1, 1):
         code = 1 / (coding.white - coding.black)
         rgb = decoded(luma, planes, coding)
@@ -224,12 +223,12 @@ def test_coded_planes_have_their_size_their_depth_and_stay_in_gamut(coding, step
 @pytest.mark.parametrize("coding", CODINGS, ids=str)
 def test_every_matrix_shows_the_same_color(coding):
     """Differences between R', G' and B' are what the network said, whatever luma means."""
-    luma = np.full((64, 64), coding.luma_codes(np.float32([0.5]))[0])
+    luma = np.full((64, 64), coding.encode_luma(np.float32([0.5]))[0])
     chroma = np.float32([-0.06, 0.1])
     field = ChromaField(np.zeros((4, 4, 4), np.float32))
     field.lines[..., 2:] = chroma
     shown = decoded(luma, blend_coded(luma, field, coding, (2, 2)), coding)[32, 32]
-    red, green, blue = chroma_to_rgb(0.299, 0.114) @ chroma
+    red, green, blue = build_rgb_matrix(0.299, 0.114) @ chroma
     tolerance = 4 / coding.chroma_span
     assert shown[0] - shown[1] == pytest.approx(red - green, abs=tolerance)
     assert shown[2] - shown[1] == pytest.approx(blue - green, abs=tolerance)

@@ -4,15 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from archive_colorizer.color.correct import Correction, correct, gamut_share
-from archive_colorizer.color.space import chroma_of, rgb_of
+from archive_colorizer.color.correct import Correction, compute_gamut_share, correct
+from archive_colorizer.color.space import compute_chroma, compute_rgb
 from tests.photographs import NAMES, photograph
 
 
 def mask_of(name):
     rgb = photograph(name)[::4, ::4].astype(np.float32) / 255
     luma = (rgb @ np.array([0.299, 0.587, 0.114])).astype(np.float32)
-    return chroma_of(rgb), luma
+    return compute_chroma(rgb), luma
 
 
 def hue_of(chroma):
@@ -47,9 +47,9 @@ def test_half_strength_is_half_the_color():
 
 
 def test_a_third_of_a_turn_makes_red_green():
-    red = np.full((2, 2, 2), chroma_of(np.array([[[1, 0, 0]]], dtype=np.float32))[0, 0])
+    red = np.full((2, 2, 2), compute_chroma(np.array([[[1, 0, 0]]], dtype=np.float32))[0, 0])
     luma = np.full((2, 2), 0.299, dtype=np.float32)
-    green = rgb_of(luma, correct(red, luma, Correction(hue=120)))
+    green = compute_rgb(luma, correct(red, luma, Correction(hue=120)))
     assert (green.argmax(axis=2) == 1).all()
 
 
@@ -73,16 +73,16 @@ lumas = hnp.arrays(np.float32, (3, 3), elements=st.floats(0, 1, width=32))
 
 @given(lumas, chromas)
 def test_the_share_brings_every_color_into_the_gamut(luma, chroma):
-    share = gamut_share(luma, chroma)
-    rgb = rgb_of(luma, chroma * share[..., None])
+    share = compute_gamut_share(luma, chroma)
+    rgb = compute_rgb(luma, chroma * share[..., None])
     assert rgb.min() >= -1e-5
     assert rgb.max() <= 1 + 1e-5
 
 
 @given(lumas, chromas)
 def test_the_share_takes_no_more_than_it_must(luma, chroma):
-    share = gamut_share(luma, chroma)
-    beyond = rgb_of(luma, chroma * np.minimum(share * 1.01 + 1e-3, 1)[..., None])
+    share = compute_gamut_share(luma, chroma)
+    beyond = compute_rgb(luma, chroma * np.minimum(share * 1.01 + 1e-3, 1)[..., None])
     shrunk = (share < 0.99) & (np.abs(chroma).max(axis=2) > 1e-2)
     outside = (beyond.min(axis=2) < 0) | (beyond.max(axis=2) > 1)
     assert outside[shrunk].all()

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.color.blend import blend_rgb, fit_chroma
-from archive_colorizer.color.correct import Correction, correct, soft_light, soft_light_chroma
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.correct import Correction, apply_soft_light, blend_soft_light, correct
+from archive_colorizer.color.space import compute_luma
 from tests.color.test_correct import mask_of
 from tests.photographs import photograph
 
@@ -22,15 +22,15 @@ def by_the_standard(backdrop, source):
 
 @given(unit, unit)
 def test_it_is_the_formula_of_the_standard(backdrop, source):
-    made = soft_light(np.float32([backdrop]), np.float32([source]))[0]
+    made = blend_soft_light(np.float32([backdrop]), np.float32([source]))[0]
     assert abs(made - by_the_standard(backdrop, source)) < 1e-5
     assert -1e-6 <= made <= 1 + 1e-6
 
 
 def test_grey_stays_grey_and_black_and_white_take_no_color():
     luma = np.linspace(0, 1, 64, dtype=np.float32)[None]
-    assert np.abs(soft_light_chroma(np.zeros((1, 64, 2), np.float32), luma)).max() < 1e-6
-    made = soft_light_chroma(np.full((1, 64, 2), 0.05, np.float32), luma)
+    assert np.abs(apply_soft_light(np.zeros((1, 64, 2), np.float32), luma)).max() < 1e-6
+    made = apply_soft_light(np.full((1, 64, 2), 0.05, np.float32), luma)
     strength = np.hypot(made[0, :, 0], made[0, :, 1])
     assert strength[[0, -1]].max() < 1e-3
     assert strength[24:40].min() > 4 * strength[[2, -3]].max()
@@ -48,11 +48,11 @@ def test_hues_stay_where_they_are_about():
 
 
 def test_luma_is_kept_all_the_same():
-    original = luma_of(photograph("astronaut"))
+    original = compute_luma(photograph("astronaut"))
     chroma, luma = mask_of("astronaut")
     wanted = Correction(blend="soft-light", saturation=2.0, shadows=0.5, highlights=0.2)
     blended = blend_rgb(original, fit_chroma(correct(chroma, luma, wanted), luma))
-    assert np.abs(luma_of(blended).astype(int) - original).max() <= 1
+    assert np.abs(compute_luma(blended).astype(int) - original).max() <= 1
 
 
 def test_strength_by_luma_leaves_the_middle_alone():

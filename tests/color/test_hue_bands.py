@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.color.correct import Correction, correct
-from archive_colorizer.color.hue_bands import HueBand, banded
+from archive_colorizer.color.correct import Correction, HueBand, correct, sum_bands
 from tests.color.test_correct import mask_of
 
 HUES = np.arange(0, 360, 0.125, dtype=np.float32)
@@ -25,7 +24,7 @@ bands = st.builds(
 
 @given(begins, widths, softs)
 def test_a_weight_is_continuous_and_within_bounds(begin, width, soft):
-    weight = HueBand(begin, width, soft).weight(HUES)
+    weight = HueBand(begin, width, soft).compute_weight(HUES)
     assert weight.min() >= 0
     assert weight.max() <= 1
     # The steepest place of a smoothstep is 1.5 over its length; two edges may lie together.
@@ -35,8 +34,8 @@ def test_a_weight_is_continuous_and_within_bounds(begin, width, soft):
 
 @given(begins, widths, softs, st.floats(-720, 720))
 def test_a_band_that_goes_through_360_is_one_that_was_turned(begin, width, soft, turn):
-    here = HueBand(begin, width, soft).weight(HUES)
-    there = HueBand(begin + turn, width, soft).weight(np.asarray(HUES + turn, np.float32))
+    here = HueBand(begin, width, soft).compute_weight(HUES)
+    there = HueBand(begin + turn, width, soft).compute_weight(np.asarray(HUES + turn, np.float32))
     # Float32 holds hues of some hundred degrees to 3e-5, and soft may be 1 degree.
     assert np.abs(here - there).max() < 1e-3
 
@@ -44,19 +43,19 @@ def test_a_band_that_goes_through_360_is_one_that_was_turned(begin, width, soft,
 @given(begins, st.floats(20, 340), st.floats(0, 20))
 def test_bands_that_meet_add_up_to_one(begin, width, soft):
     both = [HueBand(begin, width, soft), HueBand(begin + width, 360 - width, soft)]
-    total = both[0].weight(HUES) + both[1].weight(HUES)
+    total = both[0].compute_weight(HUES) + both[1].compute_weight(HUES)
     # Where edges are hard, the hue at an edge may fall on either side by rounding.
     assert np.count_nonzero(np.abs(total - 1) > 1e-3) <= (2 if soft < 0.1 else 0)
 
 
 @given(softs)
 def test_the_whole_circle_has_no_seam(soft):
-    assert HueBand(37.0, 360.0, soft).weight(HUES).min() > 1 - 1e-4
+    assert HueBand(37.0, 360.0, soft).compute_weight(HUES).min() > 1 - 1e-4
 
 
 def test_inside_and_outside_of_the_soft_edges():
     hues = np.array([0, 14.9, 20, 25.1, 40, 54.9, 60, 65.1, 200], dtype=np.float32)
-    weight = HueBand(20.0, 40.0, 10.0).weight(hues)
+    weight = HueBand(20.0, 40.0, 10.0).compute_weight(hues)
     assert np.abs(weight - [0, 0, 0.5, 1, 1, 1, 0.5, 0, 0]).max() < 2e-3
 
 
@@ -64,7 +63,7 @@ def test_inside_and_outside_of_the_soft_edges():
 def test_the_order_of_bands_does_not_matter(several, random):
     other = list(several)
     random.shuffle(other)
-    for one, two in zip(banded(HUES, several), banded(HUES, other), strict=True):
+    for one, two in zip(sum_bands(HUES, several), sum_bands(HUES, other), strict=True):
         assert np.abs(one - two).max() < 1e-3
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive_colorizer.color.propagate import spread
+from archive_colorizer.color.propagate import propagate_colors
 from archive_colorizer.color.resample import shrink
-from archive_colorizer.color.space import chroma_of, luma_of
+from archive_colorizer.color.space import compute_chroma, compute_luma
 from tests.photographs import photograph
 
 RED, BLUE = (-0.1, 0.25), (0.25, -0.08)
@@ -34,13 +34,13 @@ def strokes(shape, *given):
 def test_without_a_known_color_the_mask_is_the_same_object():
     luma, mask = scene()
     known, held = strokes(luma.shape)
-    assert spread(mask, luma, known, held) is mask
+    assert propagate_colors(mask, luma, known, held) is mask
 
 
 def test_a_color_fills_its_area_and_stops_at_the_edge():
     luma, mask = scene()
     known, held = strokes(luma.shape, (slice(28, 36), slice(18, 26), RED))
-    found = spread(mask, luma, known, held)
+    found = propagate_colors(mask, luma, known, held)
     assert np.array_equal(found[held > 0], known[held > 0])
     near = found[20:44, 12:36]
     assert np.abs(near - RED).max() < 0.02
@@ -50,7 +50,7 @@ def test_a_color_fills_its_area_and_stops_at_the_edge():
 def test_two_colors_do_not_bleed_into_one_another_over_an_edge():
     luma, mask = scene()
     here, there = (slice(28, 36), slice(38, 44), RED), (slice(28, 36), slice(52, 58), BLUE)
-    found = spread(mask, luma, *strokes(luma.shape, here, there))
+    found = propagate_colors(mask, luma, *strokes(luma.shape, here, there))
     rows = found[24:40]
     assert np.abs(rows[:, 40:46] - RED).max() < 0.02
     assert np.abs(rows[:, 50:56] - BLUE).max() < 0.02
@@ -60,7 +60,7 @@ def test_two_colors_do_not_bleed_into_one_another_over_an_edge():
 
 def test_far_away_in_the_same_area_the_mask_remains():
     luma, mask = scene(96, 400, 399)
-    found = spread(mask, luma, *strokes(luma.shape, (slice(40, 48), slice(10, 18), RED)))
+    found = propagate_colors(mask, luma, *strokes(luma.shape, (slice(40, 48), slice(10, 18), RED)))
     reached = np.hypot(*(found - mask)[44].T)
     assert (np.diff(reached[20:]) <= 1e-4).all()
     assert np.array_equal(found[:, 250:], mask[:, 250:])
@@ -78,7 +78,7 @@ def test_every_color_lies_between_the_mask_and_what_is_known(row, column, size, 
     luma, mask = scene(grain=0.02, seed=seed)
     where = (slice(row, row + size), slice(column, column + size), color)
     known, held = strokes(luma.shape, where)
-    found = spread(mask, luma, known, held)
+    found = propagate_colors(mask, luma, known, held)
     assert np.array_equal(found[held > 0], known[held > 0])
     for plane in range(2):
         low = min(mask[..., plane].min(), color[plane])
@@ -91,7 +91,7 @@ def test_every_color_lies_between_the_mask_and_what_is_known(row, column, size, 
 def test_any_shape_will_do(height, width):
     luma = np.full((height, width), 0.5, np.float32)
     mask = np.zeros((height, width, 2), np.float32)
-    found = spread(mask, luma, *strokes(luma.shape, (0, 0, RED)))
+    found = propagate_colors(mask, luma, *strokes(luma.shape, (0, 0, RED)))
     assert found.shape == mask.shape
     assert np.array_equal(found[0, 0], np.float32(RED))
     assert np.isfinite(found).all()
@@ -99,10 +99,10 @@ def test_any_shape_will_do(height, width):
 
 def test_a_cup_is_colored_and_the_table_is_not():
     rgb = photograph("coffee")
-    luma = shrink(luma_of(rgb), 256, 384)
-    mask = chroma_of(np.full((256, 384, 3), (0.5, 0.45, 0.4), np.float32))
+    luma = shrink(compute_luma(rgb), 256, 384)
+    mask = compute_chroma(np.full((256, 384, 3), (0.5, 0.45, 0.4), np.float32))
     known, held = strokes(luma.shape, (slice(112, 118), slice(188, 196), BLUE))
-    found = spread(mask, luma, known, held)
+    found = propagate_colors(mask, luma, known, held)
     moved = np.hypot(*(found - mask).transpose(2, 0, 1))
     assert moved[100:124, 170:215].mean() > 0.15
     assert (moved[:, :60] == 0).all()

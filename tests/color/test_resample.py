@@ -3,14 +3,14 @@ import numpy as np
 import pytest
 
 from archive_colorizer.color.resample import enlarge, fit_within, shrink
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from tests.photographs import photograph
 
 
 @pytest.mark.parametrize("factor", [1, 257], ids=["8 bits", "16 bits"])
 def test_shrinking_keeps_the_mean(factor):
     dtype = np.uint8 if factor == 1 else np.uint16
-    luma = luma_of(photograph("rocket")).astype(dtype) * dtype(factor)
+    luma = compute_luma(photograph("rocket")).astype(dtype) * dtype(factor)
     small = shrink(luma, 64, 64)
     assert small.dtype == np.float32
     assert abs(small.mean() - luma.mean() / np.iinfo(dtype).max) < 2e-3
@@ -31,7 +31,7 @@ def test_a_flat_plane_stays_flat_when_enlarged():
 def test_large_planes_are_shrunk_as_if_at_once(shape, dtype):
     """Halving first changes little."""
     white = np.iinfo(dtype).max
-    luma = luma_of(photograph("coffee"))
+    luma = compute_luma(photograph("coffee"))
     large = cv2.resize(luma, shape[::-1], interpolation=cv2.INTER_CUBIC).astype(dtype)
     large *= dtype(white // 255)
     at_once = cv2.resize(large.astype(np.float32) / white, (96, 64), interpolation=cv2.INTER_AREA)

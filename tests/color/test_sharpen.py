@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.color import sharpen
-from archive_colorizer.color.sharpen import Sharpening, sharpened
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color import sharpen as sharpen_module
+from archive_colorizer.color.sharpen import Sharpening, sharpen
+from archive_colorizer.color.space import compute_luma
 from tests.photographs import at_16_bits, photograph
 
 PLANES = {
-    8: luma_of(photograph("chelsea")),
-    16: luma_of(at_16_bits(photograph("chelsea"))),
+    8: compute_luma(photograph("chelsea")),
+    16: compute_luma(at_16_bits(photograph("chelsea"))),
 }
 
 
@@ -32,7 +32,7 @@ def by_the_book(luma, how):
 )
 def test_it_is_the_unsharp_mask_at_the_depth_of_the_picture(depth, how):
     luma = PLANES[depth]
-    made = sharpened(luma, how)
+    made = sharpen(luma, how)
     assert made.dtype == luma.dtype
     # Float32 sums a blur of 16 bit to about a hundredth of a code, amount times that.
     assert np.abs(made - by_the_book(luma, how)).max() <= 0.5 + 0.1
@@ -42,28 +42,28 @@ def test_it_is_the_unsharp_mask_at_the_depth_of_the_picture(depth, how):
 @pytest.mark.parametrize("strip", [1, 7, 64, 1000])
 def test_strips_leave_no_seam(monkeypatch, strip):
     how = Sharpening(1.5, 3.0, 1.0)
-    whole = sharpened(PLANES[16], how)
-    monkeypatch.setattr(sharpen, "_STRIP", strip)
-    assert np.abs(sharpened(PLANES[16], how).astype(int) - whole).max() <= 1
+    whole = sharpen(PLANES[16], how)
+    monkeypatch.setattr(sharpen_module, "_STRIP", strip)
+    assert np.abs(sharpen(PLANES[16], how).astype(int) - whole).max() <= 1
 
 
 @given(st.integers(0, 255), st.floats(0, 5), st.floats(0.3, 9), st.floats(0, 20))
 def test_flat_areas_stay_what_they_are(level, amount, radius, threshold):
     flat = np.full((9, 300), level, dtype=np.uint8)
-    assert np.array_equal(sharpened(flat, Sharpening(amount, radius, threshold)), flat)
+    assert np.array_equal(sharpen(flat, Sharpening(amount, radius, threshold)), flat)
 
 
 def test_what_is_below_the_threshold_is_left_alone():
     random = np.random.default_rng(3)
     grain = (128 + random.integers(-3, 4, (64, 64))).astype(np.uint8)
-    assert np.array_equal(sharpened(grain, Sharpening(3.0, 2.0, 8.0)), grain)
-    assert not np.array_equal(sharpened(grain, Sharpening(3.0, 2.0)), grain)
+    assert np.array_equal(sharpen(grain, Sharpening(3.0, 2.0, 8.0)), grain)
+    assert not np.array_equal(sharpen(grain, Sharpening(3.0, 2.0)), grain)
 
 
 def test_edges_get_steeper():
     luma = PLANES[8]
     before, after = (
         np.abs(np.diff(one.astype(int), axis=1)).mean()
-        for one in (luma, sharpened(luma, Sharpening(1.0)))
+        for one in (luma, sharpen(luma, Sharpening(1.0)))
     )
     assert after > 1.2 * before

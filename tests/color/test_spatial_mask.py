@@ -9,9 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from archive_colorizer.color.blend import ChromaField, blend_coded, blend_planes, blend_rgb
-from archive_colorizer.color.space import luma_of
-from archive_colorizer.color.spatial_mask import share_of, share_rows
+from archive_colorizer.color.blend import (
+    ChromaField,
+    blend_coded,
+    blend_planes,
+    blend_rgb,
+    build_spatial_mask,
+    read_mask_rows,
+)
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.image.codecs.jpeg.codec import encode_jpeg
 from archive_colorizer.image.raster import Metadata
 from archive_colorizer.video.film import Codes
@@ -33,11 +39,11 @@ def vivid(share, shape=(16, 24)):
 
 @given(PLANES, st.integers(1, 60), st.integers(1, 60))
 def test_a_share_never_adds_color_and_black_stays_black(mask, height, width):
-    share = share_of(mask, height, width)
+    share = build_spatial_mask(mask, height, width)
     assert share.shape == (min(mask.shape[0], height), min(mask.shape[1], width))
     if share.shape == mask.shape:
         assert (share <= mask).all()
-    rows = share_rows(share, 0, height, height, width)
+    rows = read_mask_rows(share, 0, height, height, width)
     assert rows.shape == (height, width)
     assert rows.min() >= 0
     assert rows.max() <= mask.max() / 255 + 1e-6
@@ -46,24 +52,26 @@ def test_a_share_never_adds_color_and_black_stays_black(mask, height, width):
 
 @given(st.integers(0, 255), st.integers(1, 50), st.integers(1, 50))
 def test_an_even_mask_is_the_same_share_everywhere(value, height, width):
-    share = share_of(np.full((20, 30), value, np.uint8), height, width)
-    assert np.allclose(share_rows(share, 0, height, height, width), value / 255)
+    share = build_spatial_mask(np.full((20, 30), value, np.uint8), height, width)
+    assert np.allclose(read_mask_rows(share, 0, height, height, width), value / 255)
 
 
 @given(PLANES, st.integers(30, 60), st.integers(1, 29))
 def test_strips_fit_together(mask, height, cut):
-    share = share_of(mask, height, 40)
-    whole = share_rows(share, 0, height, height, 40)
+    share = build_spatial_mask(mask, height, 40)
+    whole = read_mask_rows(share, 0, height, height, 40)
     parts = [
-        share_rows(share, 0, cut, height, 40),
-        share_rows(share, cut, height - cut, height, 40),
+        read_mask_rows(share, 0, cut, height, 40),
+        read_mask_rows(share, cut, height - cut, height, 40),
     ]
     assert np.allclose(np.concatenate(parts), whole, atol=1e-6)
 
 
 @given(PLANES)
 def test_16_bits_say_the_same(mask):
-    assert np.array_equal(share_of(mask.astype(np.uint16) * 257, 50, 50), share_of(mask, 50, 50))
+    assert np.array_equal(
+        build_spatial_mask(mask.astype(np.uint16) * 257, 50, 50), build_spatial_mask(mask, 50, 50)
+    )
 
 
 def spots(shape):
@@ -78,9 +86,9 @@ def spots(shape):
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee"])
 def test_at_full_size_black_is_neutral_to_the_pixel_and_luma_is_kept(name):
-    luma = luma_of(photograph(name))
+    luma = compute_luma(photograph(name))
     mask = spots(luma.shape)
-    rgb = blend_rgb(luma, vivid(share_of(mask, *luma.shape)))
+    rgb = blend_rgb(luma, vivid(build_spatial_mask(mask, *luma.shape)))
     assert (np.ptp(rgb.astype(int), axis=2)[mask == 0] == 0).all()
     assert np.ptp(rgb.astype(int), axis=2)[mask == 255].mean() > 5
     error = rgb.astype(float) @ [0.299, 0.587, 0.114] - luma
@@ -91,7 +99,7 @@ def test_color_fades_outside_of_the_black_without_a_step_over_its_edge():
     luma = np.full((600, 900), 128, np.uint8)
     mask = np.full(luma.shape, 255, np.uint8)
     mask[:, :300] = 0
-    rgb = blend_rgb(luma, vivid(share_of(mask, *luma.shape))).astype(int)
+    rgb = blend_rgb(luma, vivid(build_spatial_mask(mask, *luma.shape))).astype(int)
     chroma = np.ptp(rgb, axis=2)[300]
     assert (chroma[:300] == 0).all()
     assert (np.diff(chroma) >= 0).all()
@@ -100,10 +108,10 @@ def test_color_fades_outside_of_the_black_without_a_step_over_its_edge():
 
 
 def test_a_jpeg_decoded_by_another_library_is_neutral_where_the_mask_is_black():
-    luma = luma_of(photograph("astronaut"))
+    luma = compute_luma(photograph("astronaut"))
     mask = spots(luma.shape)
     mask[:, 5] = mask[luma.shape[0] // 2] = 255
-    cb, cr = blend_planes(luma, vivid(share_of(mask, *luma.shape)))
+    cb, cr = blend_planes(luma, vivid(build_spatial_mask(mask, *luma.shape)))
     file = encode_jpeg(luma, cb, cr, Metadata(), 100)
     decoded = np.asarray(Image.open(io.BytesIO(file)).convert("YCbCr")).astype(int)
     assert np.abs(decoded[..., 1:][mask == 0] - 128).max() <= 2
@@ -112,9 +120,11 @@ def test_a_jpeg_decoded_by_another_library_is_neutral_where_the_mask_is_black():
 
 @pytest.mark.parametrize("steps", [(1, 1), (1, 2), (2, 2), (4, 4)])
 def test_other_samplings_are_neutral_where_the_mask_is_black(steps):
-    luma = luma_of(photograph("coffee"))
+    luma = compute_luma(photograph("coffee"))
     mask = np.full(luma.shape, 255, np.uint8)
     mask[:, :101] = 0
-    cb, _ = blend_coded(luma, vivid(share_of(mask, *luma.shape)), Codes(8, False, "bt709"), steps)
+    cb, _ = blend_coded(
+        luma, vivid(build_spatial_mask(mask, *luma.shape)), Codes(8, False, "bt709"), steps
+    )
     assert (cb[:, : -(-101 // steps[1])] == 128).all()
     assert (cb[:, 120 // steps[1] :] != 128).mean() > 0.5

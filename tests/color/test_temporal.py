@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.color.temporal import (
     LARGEST_ERROR,
-    glimpse,
-    reach,
-    steady,
-    with_surroundings,
+    add_neighbors,
+    compute_reach,
+    prepare_frame,
+    smooth_masks,
 )
 from tests.photographs import photograph
 
@@ -18,7 +18,7 @@ RED, BLUE = np.float32([-0.1, 0.3]), np.float32([0.3, -0.1])
 
 def scene(size=64):
     """Luma with enough structure to follow, size x size."""
-    luma = luma_of(photograph("astronaut"))[100 : 100 + size, 150 : 150 + size]
+    luma = compute_luma(photograph("astronaut"))[100 : 100 + size, 150 : 150 + size]
     return luma.astype(np.float32) / 255
 
 
@@ -28,8 +28,8 @@ def noise(frames, height, width, seed=0):
 
 
 def smoothed(masks, lumas, smoothing):
-    seen = [glimpse(mask, luma) for mask, luma in zip(masks, lumas, strict=True)]
-    return np.stack(list(steady(seen, smoothing)))
+    seen = [prepare_frame(mask, luma) for mask, luma in zip(masks, lumas, strict=True)]
+    return np.stack(list(smooth_masks(seen, smoothing)))
 
 
 def painted(luma, *colors):
@@ -38,18 +38,18 @@ def painted(luma, *colors):
 
 def test_no_smoothing_leaves_the_masks_alone():
     masks = noise(4, 64, 64)
-    seen = [glimpse(mask, scene()) for mask in masks]
-    assert all(map(np.array_equal, steady(seen, 0), masks))
-    assert reach(0) == 0
+    seen = [prepare_frame(mask, scene()) for mask in masks]
+    assert all(map(np.array_equal, smooth_masks(seen, 0), masks))
+    assert compute_reach(0) == 0
 
 
 def test_a_film_without_frames_has_no_masks():
-    assert not list(steady([], 0.7))
+    assert not list(smooth_masks([], 0.7))
 
 
 @pytest.mark.parametrize("smoothing", [0.2, 0.5, 0.7])
 def test_in_a_constant_scene_noise_falls_as_two_exponentials_say(smoothing):
-    masks = noise(2 * reach(smoothing) + 1, 32, 32)
+    masks = noise(2 * compute_reach(smoothing) + 1, 32, 32)
     middle = smoothed(masks, [scene(32)] * len(masks), smoothing)[len(masks) // 2]
     share = 1 - 20.0**-smoothing
     weights = share ** np.abs(np.arange(len(masks)) - len(masks) // 2)
@@ -66,7 +66,7 @@ def test_each_frame_of_a_constant_color_keeps_it():
 
 def test_a_moving_square_takes_its_color_along():
     """It is red in every second frame only; where it has been, nothing stays red."""
-    texture = luma_of(photograph("coffee")).astype(np.float32) / 255
+    texture = compute_luma(photograph("coffee")).astype(np.float32) / 255
     lumas, masks, places = [], [], []
     for at in range(12):
         luma, mask = 0.4 + 0.2 * scene(96), np.zeros((96, 96, 2), np.float32)
@@ -86,7 +86,7 @@ def test_a_moving_square_takes_its_color_along():
 
 def test_nothing_comes_across_to_another_picture():
     """Two shots never come into one call, but a cut that was not found does little harm."""
-    other = luma_of(photograph("chelsea"))[100:164, 150:214].astype(np.float32) / 255
+    other = compute_luma(photograph("chelsea"))[100:164, 150:214].astype(np.float32) / 255
     masks = painted(scene(), *[RED] * 5, *[BLUE] * 5)
     result = smoothed(masks, [scene()] * 5 + [other] * 5, 0.7)
     assert np.abs(result - masks).mean() < 0.02
@@ -129,13 +129,13 @@ def test_the_order_of_time_does_not_matter():
 
 @pytest.mark.parametrize("smoothing", [0.3, 0.7])
 def test_a_part_with_its_surroundings_is_as_the_whole(smoothing):
-    halo = reach(smoothing)
+    halo = compute_reach(smoothing)
     frames = 2 * halo + 30
     lumas = [np.roll(scene(32), at // 2, axis=1) for at in range(frames)]
     masks = noise(frames, 32, 32)
     whole = smoothed(masks, lumas, smoothing)
     first, last = halo + 10, halo + 20
-    around = with_surroundings(first, last, range(frames), smoothing)
+    around = add_neighbors(first, last, range(frames), smoothing)
     assert len(around) == 10 + 2 * halo
     part = smoothed(masks[around.start : around.stop], lumas[around.start : around.stop], smoothing)
     away = np.abs(part[first - around.start :][:10] - whole[first:last]).max()
@@ -143,8 +143,8 @@ def test_a_part_with_its_surroundings_is_as_the_whole(smoothing):
 
 
 def test_surroundings_end_with_the_shot():
-    assert with_surroundings(10, 20, range(5, 22), 0.7) == range(5, 22)
-    assert with_surroundings(10, 20, range(1000), 0) == range(10, 20)
+    assert add_neighbors(10, 20, range(5, 22), 0.7) == range(5, 22)
+    assert add_neighbors(10, 20, range(1000), 0) == range(10, 20)
 
 
 @given(

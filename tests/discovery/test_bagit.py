@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from archive_colorizer.discovery.bagit import read_bag, vouched
+from archive_colorizer.discovery.bagit import add_bag_checksums, read_bag
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import FixityMismatch, SourceError
-from archive_colorizer.records.jobs import Source, Unfit
+from archive_colorizer.records.jobs import RejectedEntry, Source
 from archive_colorizer.restore.source_file import check_fixity
 
 bagit = pytest.importorskip("bagit")
@@ -33,7 +33,7 @@ def bag_of(folder, *algorithms):
 
 def judged(root):
     payload = read_bag(root)
-    return list(vouched(walk(payload.folder), payload))
+    return list(add_bag_checksums(walk(payload.folder), payload))
 
 
 def checked(root):
@@ -76,7 +76,7 @@ def test_what_is_missing_or_not_listed_fails(folder):
     bag_of(folder)
     (folder / "data" / "a.png").unlink()
     (folder / "data" / "late.png").write_text("late")
-    failed = {one.relative: one for one in judged(folder) if isinstance(one, Unfit)}
+    failed = {one.relative: one for one in judged(folder) if isinstance(one, RejectedEntry)}
     assert set(failed) == {"a.png", "late.png"}
     assert all(one.failed and one.reason == "fixity" for one in failed.values())
     assert "missing" in failed["a.png"].message
@@ -85,7 +85,7 @@ def test_what_is_missing_or_not_listed_fails(folder):
 def test_what_is_no_picture_stays_what_it_is(folder):
     (folder / "notes.txt").write_text("words")
     bag_of(folder)
-    (note,) = (one for one in judged(folder) if isinstance(one, Unfit))
+    (note,) = (one for one in judged(folder) if isinstance(one, RejectedEntry))
     assert (note.reason, note.failed) == ("not-a-picture", False)
 
 
@@ -151,7 +151,7 @@ def test_prefixes_reach_the_failures(folder):
     bag_of(folder)
     shutil.rmtree(folder / "data" / "box")
     payload = read_bag(folder)
-    names = [one.name for one in vouched(walk(payload.folder, "first"), payload, "first")]
+    names = [one.name for one in add_bag_checksums(walk(payload.folder, "first"), payload, "first")]
     assert names == ["first/a.png", "first/b.jpg", "first/box/c.tif"]
 
 

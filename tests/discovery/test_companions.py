@@ -5,8 +5,8 @@ import os
 import pytest
 
 from archive_colorizer.discovery.companions import find_companions
-from archive_colorizer.discovery.walk import accompanied, walk
-from archive_colorizer.records.jobs import Source, Stamp, Unfit
+from archive_colorizer.discovery.walk import attach_companions, walk
+from archive_colorizer.records.jobs import RejectedEntry, Source, Stamp
 
 
 def is_photograph(name):
@@ -47,7 +47,7 @@ def is_photograph(name):
 )
 def test_names_say_what_belongs_together(names, of, owners):
     found = find_companions(names, is_photograph)
-    assert {name: [one for _, one in own] for name, own in found.of.items()} == of
+    assert {name: [one for _, one in own] for name, own in found.by_photograph.items()} == of
     assert found.owners == owners
 
 
@@ -61,8 +61,8 @@ def test_a_walk_gives_photographs_with_what_they_have_and_accounts_for_the_rest(
     put(tmp_path, "a.jpg", "a.mask.png", "box/a.hints.png", "box/b.tif", "box/b.tif.mask.png")
     found = {one.relative: one for one in walk(tmp_path)}
     assert [(one.role, one.name) for one in found["a.jpg"].beside] == [("mask", "a.mask.png")]
-    assert found["a.jpg"].beside[0].stamp == Stamp.of(os.lstat(tmp_path / "a.mask.png"))
-    assert isinstance(found["a.mask.png"], Unfit)
+    assert found["a.jpg"].beside[0].stamp == Stamp.from_stat(os.lstat(tmp_path / "a.mask.png"))
+    assert isinstance(found["a.mask.png"], RejectedEntry)
     assert found["a.mask.png"].reason == "companion"
     assert found["a.mask.png"].message == "a.mask.png is the mask of a.jpg"
     assert found["box/b.tif.mask.png"].message == "box/b.tif.mask.png is the mask of b.tif"
@@ -75,7 +75,7 @@ def test_a_single_file_has_companions_too_and_only_it_is_given(tmp_path):
     (only,) = walk(tmp_path / "a.jpg")
     assert [one.name for one in only.beside] == ["a.mask.png"]
     alone = Source(str(tmp_path), "a.jpg", only.stamp)
-    assert accompanied(alone) == only
+    assert attach_companions(alone) == only
     (mask,) = walk(tmp_path / "a.mask.png")
     assert isinstance(mask, Source)
 

@@ -8,7 +8,7 @@ import pytest
 from archive_colorizer.discovery import walk as discover
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import SourceChanged, SourceError
-from archive_colorizer.records.jobs import Source, Stamp, Unfit
+from archive_colorizer.records.jobs import RejectedEntry, Source, Stamp
 from archive_colorizer.storage.reading import check_unchanged, read_source
 from tests.image.files import saved, small_grey
 
@@ -23,7 +23,7 @@ def lay_out(root, names):
 
 
 def reasons(root):
-    return {one.relative: one.reason for one in walk(root) if isinstance(one, Unfit)}
+    return {one.relative: one.reason for one in walk(root) if isinstance(one, RejectedEntry)}
 
 
 HOSTILE = [
@@ -70,7 +70,7 @@ def test_stamp_root_and_prefix_are_given(tmp_path):
     lay_out(tmp_path, [b"in/a.jpg"])
     (one,) = walk(tmp_path / "in" / "..", prefix="first")
     assert one == Source(
-        str(tmp_path), "in/a.jpg", Stamp.of((tmp_path / "in/a.jpg").stat()), "first"
+        str(tmp_path), "in/a.jpg", Stamp.from_stat((tmp_path / "in/a.jpg").stat()), "first"
     )
     assert one.name == "first/in/a.jpg"
 
@@ -113,7 +113,9 @@ def test_content_decides_where_the_name_promises_nothing(tmp_path):
         "wrong.gif",
     ]
     unfit = {
-        name: (one.reason, one.failed) for name, one in found.items() if isinstance(one, Unfit)
+        name: (one.reason, one.failed)
+        for name, one in found.items()
+        if isinstance(one, RejectedEntry)
     }
     assert unfit == {
         "text.txt": ("not-a-picture", False),
@@ -136,14 +138,14 @@ def test_what_file_browsers_leave_is_skipped(tmp_path):
 
 def test_files_with_a_picture_extension_are_not_opened(tmp_path, monkeypatch):
     lay_out(tmp_path, [b"a.jpg", b"b.TIFF", b"c.jp2", b"d.dib"])
-    monkeypatch.setattr(discover, "_beginning", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr(discover, "_read_beginning", lambda *_: pytest.fail("opened"))
     assert len(list(walk(tmp_path))) == 4
 
 
 def test_nothing_is_asked_twice(tmp_path, monkeypatch):
     lay_out(tmp_path, [b"a.jpg", b"in/b.jpg"])
     asked, lstat = [], os.lstat
-    monkeypatch.setattr(discover.os, "lstat", lambda path: asked.append(path) or lstat(path))
+    monkeypatch.setattr(os, "lstat", lambda path: asked.append(path) or lstat(path))
     assert len(list(walk(tmp_path))) == 2
     assert len(asked) == len(set(asked)) == 3
 
@@ -157,7 +159,7 @@ def test_a_folder_that_cannot_be_listed_fails_alone(tmp_path, monkeypatch):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr(discover.os, "scandir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     a, locked, z = walk(tmp_path)
     assert isinstance(a, Source) and isinstance(z, Source)
     assert (locked.reason, locked.failed) == ("unreadable", True)
@@ -229,7 +231,7 @@ def test_sources_name_their_files_of_settings_the_nearest_last(tmp_path):
 
 def test_settings_of_a_photograph_that_is_not_there_are_told(tmp_path):
     lay_out(tmp_path, [b"a.jpg", b"b.jpg.colorize.toml"])
-    (told,) = (one.message for one in walk(tmp_path) if isinstance(one, Unfit))
+    (told,) = (one.message for one in walk(tmp_path) if isinstance(one, RejectedEntry))
     assert told.endswith("b.jpg, which is not there")
 
 
@@ -237,6 +239,6 @@ def test_without_files_of_settings_nothing_more_is_looked_at(tmp_path, monkeypat
     lay_out(tmp_path, [b"box/%d.jpg" % number for number in range(20)])
     looked = []
     real = os.lstat
-    monkeypatch.setattr(discover.os, "lstat", lambda path: looked.append(path) or real(path))
+    monkeypatch.setattr(os, "lstat", lambda path: looked.append(path) or real(path))
     assert all(one.overrides == () for one in walk(tmp_path))
     assert len(looked) == 21

@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.evaluation.dataset import groups_of, index_beside, load_subjects
+from archive_colorizer.evaluation.dataset import find_index, group_subjects, load_subjects
 from tests.photographs import photograph
 from tests.training.conftest import jpeg_of, write_tar
 
@@ -13,7 +13,7 @@ INDEX = (
 
 @pytest.fixture
 def described(tmp_path):
-    """A tar with an index beside it."""
+    """A tar with an index next to it."""
     members = {
         f"e/{name}.jpg": jpeg_of(photograph(name)[:96, :96]) for name in ("chelsea", "coffee")
     }
@@ -31,9 +31,9 @@ def folder_of(path, *names):
 
 
 def test_the_index_beside_a_tar_is_used_unasked(described):
-    assert index_beside(described) == described.parent / "index.csv"
+    assert find_index(described) == described.parent / "index.csv"
     found = load_subjects([described])
-    assert groups_of(found) == {
+    assert group_subjects(found) == {
         "all": [0, 1],
         "category animal": [0],
         "people no": [0, 1],
@@ -44,18 +44,18 @@ def test_the_index_beside_a_tar_is_used_unasked(described):
 
 
 def test_other_tables_and_folders_have_no_index(described):
-    assert index_beside(described.parent) is None
+    assert find_index(described.parent) is None
     (described.parent / "index.csv").write_text("file,licence\n")
-    assert index_beside(described) is None
-    assert groups_of(load_subjects([described])) == {"all": [0, 1]}
+    assert find_index(described) is None
+    assert group_subjects(load_subjects([described])) == {"all": [0, 1]}
 
 
 def test_equal_names_in_different_sets_and_kinds_are_different_photographs(tmp_path):
     first = folder_of(tmp_path / "one" / "scans", "p.jpg", "p.png")
     second = folder_of(tmp_path / "two" / "scans", "p.jpg")
     found = load_subjects([first, second])
-    assert len({(one.place, one.name) for one in found}) == len(found) == 3
-    assert groups_of(found) == {
+    assert len({(one.dataset, one.name) for one in found}) == len(found) == 3
+    assert group_subjects(found) == {
         "all": [0, 1, 2], f"set {first}": [0, 1], f"set {second}": [2],
     }  # fmt: skip
 

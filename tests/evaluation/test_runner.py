@@ -6,10 +6,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from archive_colorizer.cli.commands.evaluate import command
-from archive_colorizer.color.space import chroma_of
-from archive_colorizer.evaluation.dataset import groups_of, load_subjects
+from archive_colorizer.color.space import compute_chroma
+from archive_colorizer.evaluation.dataset import group_subjects, load_subjects
 from archive_colorizer.evaluation.runner import GREY, measure, restore_subjects
-from archive_colorizer.evaluation.summary import rows
+from archive_colorizer.evaluation.summary import summarize_groups
 from archive_colorizer.recipe.recipe import Recipe
 from tests.model.networks import constant_model
 from tests.photographs import photograph
@@ -34,7 +34,8 @@ def places(tmp_path):
 def model(tmp_path):
     """Knows nothing but the mean color of the two."""
     chroma = [
-        chroma_of(crop(n).astype(np.float32) / 255).reshape(-1, 2) for n in ("chelsea", "coffee")
+        compute_chroma(crop(n).astype(np.float32) / 255).reshape(-1, 2)
+        for n in ("chelsea", "coffee")
     ]
     return str(constant_model(tmp_path / "mean.onnx", tuple(np.concatenate(chroma).mean(axis=0))))
 
@@ -43,7 +44,10 @@ def test_a_model_that_knows_the_mean_color_beats_grey(places, model):
     subjects = load_subjects(places)
     figures = measure(restore_subjects([model], subjects, Recipe(executor="serial")), subjects)
     assert list(figures) == [GREY, model]
-    table = {(row.group, row.model): row.estimates for row in rows(figures, groups_of(subjects))}
+    table = {
+        (row.group, row.model): row.estimates
+        for row in summarize_groups(figures, group_subjects(subjects))
+    }
     assert table["all", model]["of_grey_percent"].value < 95
     assert table["all", model]["luma_error"].value <= 1
     # Each set's own photograph came back, although both have one name.
@@ -58,11 +62,13 @@ def test_the_command_writes_what_it_says(places, model, tmp_path):
     given = [model, "--recipe", recipe, "--output", output]
     for place in places:
         given += ["--data", place]
-    told = CliRunner().invoke(command, [str(one) for one in given], catch_exceptions=False)
-    assert told.exit_code == 0
-    assert {"set a", "set b"} <= {line.split(" (")[0].strip() for line in told.output.splitlines()}
-    assert max(len(line) for line in told.output.splitlines() if "±" in line) <= 100
-    assert "ms a picture on one core" in told.output
+    result = CliRunner().invoke(command, [str(one) for one in given], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert {"set a", "set b"} <= {
+        line.split(" (")[0].strip() for line in result.output.splitlines()
+    }
+    assert max(len(line) for line in result.output.splitlines() if "±" in line) <= 100
+    assert "ms a picture on one core" in result.output
     assert Image.open(output / "sheet.png").width > 3 * 192
     lines = list(csv.DictReader((output / "figures.csv").open()))
     assert [(x["model"], x["set"]) for x in lines] == [

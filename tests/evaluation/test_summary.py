@@ -7,7 +7,7 @@ import pytest
 from archive_colorizer.evaluation.dataset import Subject
 from archive_colorizer.evaluation.metrics import PhotoFigures
 from archive_colorizer.evaluation.runner import GREY
-from archive_colorizer.evaluation.summary import rows, write_figures, write_summary
+from archive_colorizer.evaluation.summary import summarize_groups, write_figures, write_summary
 
 pytest.importorskip("scipy")
 
@@ -30,7 +30,7 @@ def figures():
 
 
 def table_of(figures, groups):
-    return {(row.group, row.model): row for row in rows(figures, groups)}
+    return {(row.group, row.model): row for row in summarize_groups(figures, groups)}
 
 
 def test_the_ratio_to_grey_is_paired(figures):
@@ -70,7 +70,7 @@ def test_csv_files_hold_every_figure(figures, tmp_path):
     ]
     assert float(lines[3]["ciede2000"]) == pytest.approx(figures["m"][1].ciede2000, abs=1e-4)
 
-    write_summary(tmp_path / "s.csv", rows(two, {"all": [0, 1]}), {"m": (12.5, 3.25)})
+    write_summary(tmp_path / "s.csv", summarize_groups(two, {"all": [0, 1]}), {"m": (12.5, 3.25)})
     grey, model = csv.DictReader((tmp_path / "s.csv").open())
     assert (grey["milliseconds"], model["milliseconds"], model["megabytes"]) == (
         "",

@@ -9,9 +9,9 @@ from pathlib import Path
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.output.deliver import deliver
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Source, Stamp, Workplace
+from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.run.plan import failed
+from archive_colorizer.run.plan import fail_job
 from archive_colorizer.storage.fixity import read_fixity
 
 
@@ -19,7 +19,7 @@ from archive_colorizer.storage.fixity import read_fixity
 class Copy:
     """Deliver each source's bytes with a mark in front; content that is a word acts on it."""
 
-    workplace: Workplace
+    workplace: JobContext
     seconds: float = 0.0
 
     def __call__(self, batch: tuple[Job, ...]) -> list[Outcome]:
@@ -33,7 +33,7 @@ class Copy:
         if data == b"sleep":
             time.sleep(60)
         if data == b"bad":
-            return failed(job, "damaged", f"{job.source.name} is damaged")
+            return fail_job(job, "damaged", f"{job.source.name} is damaged")
         outcome = Outcome(
             key=job.key,
             name=job.source.name,
@@ -44,21 +44,21 @@ class Copy:
         try:
             outcome = deliver(b"made of " + data, job, self.workplace, outcome)
         except ArchiveColorizerError as error:
-            return failed(job, error.reason, str(error))
+            return fail_job(job, error.reason, str(error))
         if data == b"kill after":
             os.kill(os.getpid(), signal.SIGKILL)
         return outcome
 
 
-def workplace(output: Path, work: Path, recipe: Recipe | None = None) -> Workplace:
-    return Workplace(str(output), str(work), recipe or Recipe(), "model.onnx", "0" * 64)
+def workplace(output: Path, work: Path, recipe: Recipe | None = None) -> JobContext:
+    return JobContext(str(output), str(work), recipe or Recipe(), "model.onnx", "0" * 64)
 
 
 def sources(root: Path, prefix: str = "") -> list[Source]:
     """All files below root, in the order of their names."""
     found = sorted(path for path in root.rglob("*") if path.is_file())
     return [
-        Source(str(root), path.relative_to(root).as_posix(), Stamp.of(path.lstat()), prefix)
+        Source(str(root), path.relative_to(root).as_posix(), Stamp.from_stat(path.lstat()), prefix)
         for path in found
     ]
 

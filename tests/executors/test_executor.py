@@ -15,12 +15,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from archive_colorizer.device import VISIBLE
+from archive_colorizer.device import VISIBLE_DEVICES
 from archive_colorizer.errors import DependencyError, ModelError, UsageError
-from archive_colorizer.executors.allocation import ALONE, Team
+from archive_colorizer.executors.allocation import WorkerAllocation
 from archive_colorizer.executors.cluster.config import Cluster
-from archive_colorizer.executors.environment import ORIGIN
-from archive_colorizer.executors.executor import EXECUTORS, Batch, Executor, Lost, open_executor
+from archive_colorizer.executors.environment import START_METHOD
+from archive_colorizer.executors.executor import (
+    Batch,
+    Executor,
+    LostBatch,
+    open_executor,
+)
 from archive_colorizer.executors.limits import Limits
 from archive_colorizer.executors.worker_guard import can_refuse_memory
 from archive_colorizer.records.jobs import Job, Source, Stamp
@@ -91,27 +96,27 @@ def use_memory_again(batch: Batch) -> list[Outcome]:
     return [replace(one, seconds=float(given)) for one in note(batch)]
 
 
-@pytest.fixture(scope="module", params=EXECUTORS)
+@pytest.fixture(scope="module", params=["serial", "dask", "cluster"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     workers: int = WORKERS
-    team: Team | Cluster = ALONE
+    cluster: Cluster | None = None
     if request.param == "cluster":
         foreign = request.getfixturevalue("foreign")
-        workers, team = 0, Cluster(scheduler=foreign.address)
-    with open_executor(request.param, workers, 1, team=team) as one:
+        workers, cluster = 0, Cluster(scheduler=foreign.address)
+    with open_executor(request.param, WorkerAllocation(workers, 1), cluster=cluster) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
 def dask() -> Iterator[Executor]:
-    with open_executor("dask", WORKERS, 3) as one:
+    with open_executor("dask", WorkerAllocation(WORKERS, 3)) as one:
         yield one
 
 
 def gather(executor: Executor, task: object, given: Iterator[Batch]) -> list[Outcome]:
     answers = list(executor.map(task, given))  # type: ignore[arg-type]
-    assert not any(isinstance(answer, Lost) for answer in answers)
-    return [one for answer in answers if not isinstance(answer, Lost) for one in answer]
+    assert not any(isinstance(answer, LostBatch) for answer in answers)
+    return [one for answer in answers if not isinstance(answer, LostBatch) for one in answer]
 
 
 def test_every_outcome_arrives_once(executor: Executor) -> None:
@@ -160,7 +165,7 @@ def test_what_ends_the_run_is_raised(executor: Executor) -> None:
 
 def test_unknown() -> None:
     with pytest.raises(UsageError, match="serial, dask"):
-        open_executor("threads", 1, 1)
+        open_executor("threads", WorkerAllocation(1, 1))
 
 
 def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +173,7 @@ def test_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(dask_executor, "find_spec", lambda _: None)
     with pytest.raises(DependencyError, match="serial"):
-        open_executor("dask", 1, 1)
+        open_executor("dask", WorkerAllocation(1, 1))
 
 
 def test_serial_needs_no_dask() -> None:
@@ -176,7 +181,8 @@ def test_serial_needs_no_dask() -> None:
 
     code = (
         "import sys; from archive_colorizer.executors.executor import open_executor;"
-        "open_executor('serial', 1, 1); print('distributed' in sys.modules)"
+        "from archive_colorizer.executors.allocation import WorkerAllocation;"
+        "open_executor('serial', WorkerAllocation(1, 1)); print('distributed' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "False\n"
@@ -199,7 +205,7 @@ def test_a_death_costs_no_more_than_what_is_in_flight(dask: Executor) -> None:
     fatal = (job(999, "kill"),)
     given = [*batches(6), fatal, *batches(6)]
     answers = list(dask.map(die_of_kill, iter(given)))
-    lost = [answer for answer in answers if isinstance(answer, Lost)]
+    lost = [answer for answer in answers if isinstance(answer, LostBatch)]
     assert len(answers) == len(given)
     assert fatal in [one.batch for one in lost]
     assert len(lost) <= WORKERS + 2
@@ -213,7 +219,7 @@ def test_an_answer_that_died_with_its_worker_is_lost_or_given_again(dask: Execut
         answers.append(answer)
         time.sleep(1.0)
     assert len(answers) == 4
-    assert all(isinstance(one, Lost | list) for one in answers)
+    assert all(isinstance(one, LostBatch | list) for one in answers)
 
 
 class DeadFuture:
@@ -240,7 +246,7 @@ def test_whatever_fetching_an_answer_raises_the_batch_is_lost(status: str, failu
     from distributed.comm import CommClosedError
     from distributed.scheduler import KilledWorker
 
-    from archive_colorizer.executors.dask_results import answer_of
+    from archive_colorizer.executors.dask_results import receive_outcomes
 
     failures = {
         "KilledWorker": lambda: KilledWorker("task", None, 1),
@@ -250,14 +256,14 @@ def test_whatever_fetching_an_answer_raises_the_batch_is_lost(status: str, failu
         "TimeoutError": lambda: TimeoutError("late"),
     }
     batch = next(batches(1))
-    assert isinstance(answer_of(DeadFuture(status, failures[failure]()), batch), Lost)
+    assert isinstance(receive_outcomes(DeadFuture(status, failures[failure]()), batch), LostBatch)
 
 
 def test_what_the_task_raises_on_purpose_is_raised() -> None:
-    from archive_colorizer.executors.dask_results import answer_of
+    from archive_colorizer.executors.dask_results import receive_outcomes
 
     with pytest.raises(ModelError):
-        answer_of(DeadFuture("error", ModelError("gone")), next(batches(1)))
+        receive_outcomes(DeadFuture("error", ModelError("gone")), next(batches(1)))
 
 
 def note_when(batch: Batch) -> list[Outcome]:
@@ -272,7 +278,7 @@ def test_large_pictures_get_out_of_each_others_way() -> None:
     share = 1 << 30
     needs = [0, 0, share + 1, 2 * share, 0, 9 * share]
     given = [(replace(job(number), memory=need),) for number, need in enumerate(needs)]
-    with open_executor("dask", 2, 1, Limits(memory=share)) as executor:
+    with open_executor("dask", WorkerAllocation(2, 1), Limits(memory=share)) as executor:
         outcomes = gather(executor, note_when, iter(given))
     told = {int(one.key): [float(word) for word in (one.message or "").split()] for one in outcomes}
     assert len(told) == len(needs)
@@ -297,7 +303,7 @@ _BOTH = threading.Barrier(2)
 def note_place(batch: Batch) -> list[Outcome]:
     """Tells the card that the process sees, and its number."""
     time.sleep(0.05)
-    seen = os.environ.get(VISIBLE)
+    seen = os.environ.get(VISIBLE_DEVICES)
     return [replace(one, message=f"{os.getpid()} {seen}") for one in note(batch)]
 
 
@@ -308,23 +314,23 @@ def die_or_note(batch: Batch) -> list[Outcome]:
 
 
 def test_hands_of_one_process_work_at_once() -> None:
-    with open_executor("dask", 1, 1, Limits(60.0), Team(2)) as executor:
+    with open_executor("dask", WorkerAllocation(1, 1, 2), Limits(60.0)) as executor:
         outcomes = gather(executor, meet, batches(6))
     assert len(outcomes) == 12
     assert len({one.provider for one in outcomes}) == 1
 
 
 def test_each_process_sees_its_own_card_and_sees_it_again_after_a_death() -> None:
-    before = os.environ.get(VISIBLE)
-    with open_executor("dask", 2, 1, team=Team(2, ("GPU-a", "GPU-b"))) as executor:
+    before = os.environ.get(VISIBLE_DEVICES)
+    with open_executor("dask", WorkerAllocation(2, 1, 2, ("GPU-a", "GPU-b"))) as executor:
         first = by_process(executor)
         answers = list(executor.map(die_or_note, iter([(job(1, "kill"),)])))
         second = by_process(executor)
-    assert any(isinstance(answer, Lost) for answer in answers)
+    assert any(isinstance(answer, LostBatch) for answer in answers)
     for told in (first, second):
         assert sorted(told.values()) == ["GPU-a", "GPU-b"]
     assert first != second
-    assert os.environ.get(VISIBLE) == before
+    assert os.environ.get(VISIBLE_DEVICES) == before
 
 
 def by_process(executor: Executor) -> dict[str, str]:
@@ -337,7 +343,7 @@ def by_process(executor: Executor) -> dict[str, str]:
             yield (job(0),)
 
     for answer in executor.map(note_place, until_both()):
-        assert not isinstance(answer, Lost)
+        assert not isinstance(answer, LostBatch)
         told.update(dict([(answer[0].message or "").split()]))
     return told
 
@@ -347,9 +353,9 @@ def test_a_hang_in_one_hand_is_told_of_that_one_only() -> None:
         yield (job(1, "sleep"),)
         yield from batches(6)
 
-    with open_executor("dask", 1, 1, Limits(3.0), Team(2)) as executor:
+    with open_executor("dask", WorkerAllocation(1, 1, 2), Limits(3.0)) as executor:
         answers = list(executor.map(sleep_or_note, given()))
-    lost = [answer for answer in answers if isinstance(answer, Lost)]
+    lost = [answer for answer in answers if isinstance(answer, LostBatch)]
     assert [one.timeout for one in lost if one.batch[0].source.relative == "sleep"] == [True]
     assert not any(one.timeout for one in lost if one.batch[0].source.relative != "sleep")
     assert len(answers) == 7
@@ -362,14 +368,14 @@ def sleep_or_note(batch: Batch) -> list[Outcome]:
 
 def test_a_death_alone_costs_only_itself(dask: Executor) -> None:
     (answer,) = dask.map(die_of_kill, iter([(job(1, "kill"),)]))
-    assert isinstance(answer, Lost)
+    assert isinstance(answer, LostBatch)
     assert len(gather(dask, die_of_kill, batches(5))) == 10
 
 
 def test_one_that_ends_leaves_the_processes_of_another_alone() -> None:
-    with open_executor("dask", 1, 1) as stays:
+    with open_executor("dask", WorkerAllocation(1, 1)) as stays:
         (first,) = gather(stays, note, iter([(job(1),)]))
-        with open_executor("dask", 1, 1) as ends:
+        with open_executor("dask", WorkerAllocation(1, 1)) as ends:
             gather(ends, note, batches(1))
             os.kill(int(first.provider or ""), signal.SIGKILL)
             # The one in its place is younger than the other executor.
@@ -381,7 +387,7 @@ def test_one_that_ends_leaves_the_processes_of_another_alone() -> None:
 def _answered(executor: Executor) -> str | None:
     while True:
         (answer,) = executor.map(note, iter([(job(1),)]))
-        if not isinstance(answer, Lost):
+        if not isinstance(answer, LostBatch):
             return answer[0].provider
 
 
@@ -409,7 +415,7 @@ def listeners(process: psutil.Process) -> dict[str, str]:
 
 def test_it_listens_on_the_loopback_interface_only() -> None:
     others = listeners(psutil.Process())  # of a browser's driver, perhaps
-    with open_executor("dask", 1, 1) as alone:
+    with open_executor("dask", WorkerAllocation(1, 1)) as alone:
         gather(alone, note, batches(1))
         found = listeners(psutil.Process())
     assert {found[one] for one in found.keys() - others.keys()} == {"127.0.0.1"}
@@ -430,7 +436,7 @@ def test_nobody_else_on_this_machine_can_send_it_code(dask: Executor) -> None:
 @pytest.mark.parametrize("task", [note, sleep_long])
 def test_close_leaves_no_process(task: object, tmp_path: Path) -> None:
     before = {one.pid for one in psutil.Process().children(recursive=True)}
-    executor = open_executor("dask", 1, 1)
+    executor = open_executor("dask", WorkerAllocation(1, 1))
     begun = tmp_path / "begun"
     answers = executor.map(task, iter([(job(1, str(begun)),)]))  # type: ignore[arg-type]
     if task is note:
@@ -471,9 +477,9 @@ def leave_when(begun: Path, answers: Iterator[object]) -> None:
     assert begun.exists()
 
 
-@pytest.mark.skipif(ORIGIN != "forkserver", reason="workers are forked on Linux only")
+@pytest.mark.skipif(START_METHOD != "forkserver", reason="workers are forked on Linux only")
 def test_workers_are_forked_from_one_process_that_is_not_the_run() -> None:
-    with open_executor("dask", 2, 1) as executor:
+    with open_executor("dask", WorkerAllocation(2, 1)) as executor:
         outcomes = gather(executor, note_origin, batches(8))
     told = {tuple((one.message or "").split()) for one in outcomes}
     parents = {parent for parent, _ in told}
@@ -493,26 +499,11 @@ def test_what_is_set_of_dask_is_what_it_knows() -> None:
     import dask
     import distributed  # noqa: F401 (brings the settings and their defaults)
 
-    from archive_colorizer.executors.dask_config import settings
+    from archive_colorizer.executors.environment import build_dask_settings
 
     unknown = [
-        one for one in settings(refused=True) if dask.config.get(one, "unknown") == "unknown"
+        one
+        for one in build_dask_settings({}, is_memory_refused=True)
+        if dask.config.get(one, "unknown") == "unknown"
     ]
     assert not unknown
-
-
-def tell_heartbeat(batch: Batch) -> list[Outcome]:
-    from distributed import get_worker
-
-    time.sleep(1)  # the first one is sent after half of it, and its answer says when the next is
-    due: float = get_worker().periodic_callbacks["heartbeat"].callback_time
-    return [replace(one, message=str(due)) for one in note(batch)]
-
-
-def test_workers_report_as_seldom_as_they_are_asked_to() -> None:
-    from archive_colorizer.executors.dask_config import HEARTBEAT
-
-    with open_executor("dask", 1, 1) as executor:
-        (answer,) = executor.map(tell_heartbeat, batches(1))
-    assert isinstance(answer, list)
-    assert {one.message for one in answer} == {str(HEARTBEAT * 1000)}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from archive_colorizer.executors.executor import KeptExecutor, SerialExecutor
+from archive_colorizer.executors.executor import ReusedExecutor, SerialExecutor
 
 
 class Noting(SerialExecutor):
@@ -14,11 +14,11 @@ class Noting(SerialExecutor):
 
 @pytest.fixture
 def inner():
-    return Noting(1, 1)
+    return Noting()
 
 
 def test_it_outlives_the_runs_that_use_it(inner):
-    with KeptExecutor(inner) as kept:
+    with ReusedExecutor(inner) as kept:
         for _ in range(2):
             assert list(kept.map(list, [(1,), (2,)])) == [[1], [2]]
             kept.close()
@@ -27,7 +27,7 @@ def test_it_outlives_the_runs_that_use_it(inner):
 
 
 def test_work_that_nobody_waits_for_is_ended(inner):
-    kept = KeptExecutor(inner)
+    kept = ReusedExecutor(inner)
     answers = kept.map(list, [(1,), (2,)])
     next(answers)
     kept.close()

@@ -8,8 +8,8 @@ import pytest
 from archive_colorizer.errors import OutputBusy, OutputError, TargetExists
 from archive_colorizer.export import bagit as bag_writer
 from archive_colorizer.export.bagit import write_bag
-from archive_colorizer.output.lock import hold_output
-from archive_colorizer.verification.files import Kind
+from archive_colorizer.output.lock import lock_output
+from archive_colorizer.verification.files import FindingKind
 from tests.manifest.records_of_a_run import done, opening, written
 
 bagit = pytest.importorskip("bagit")
@@ -61,7 +61,7 @@ def test_links_are_not_followed(tmp_path):
     (output / "a.png").rename(tmp_path / "elsewhere.png")
     (output / "a.png").symlink_to(tmp_path / "elsewhere.png")
     (finding,) = write_bag(output, tmp_path / "bag").findings
-    assert (finding.kind, finding.path) == (Kind.MISSING, "a.png")
+    assert (finding.kind, finding.path) == (FindingKind.MISSING, "a.png")
     assert not (tmp_path / "bag").exists()
 
 
@@ -87,5 +87,5 @@ def test_what_an_ended_program_left_is_not_taken_over(tmp_path):
 
 def test_nothing_is_packed_while_a_run_is_at_work(tmp_path):
     output = made_output(tmp_path, "a.png")
-    with hold_output(output), pytest.raises(OutputBusy):
+    with lock_output(output), pytest.raises(OutputBusy):
         write_bag(output, tmp_path / "bag")

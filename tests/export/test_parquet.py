@@ -7,7 +7,7 @@ import pytest
 
 from archive_colorizer.errors import DependencyError
 from archive_colorizer.export import table
-from archive_colorizer.export.table import COLUMNS, row_of
+from archive_colorizer.export.table import COLUMNS, build_row
 from tests.manifest.records_of_a_run import done, evil, opening, written
 
 
@@ -24,15 +24,15 @@ def test_every_cell_comes_back(tmp_path):
     account = evil(tmp_path)
     table = table_of(account)
     assert table.column_names == list(COLUMNS)
-    for read, entry in zip(table.to_pylist(), account.newest(), strict=True):
-        row = row_of(entry)
+    for read, entry in zip(table.to_pylist(), account.iterate_newest(), strict=True):
+        row = build_row(entry)
         for name in ("name", "target"):
             row[name] = row[name] and row[name].replace("\udcff", "\\udcff")
         assert read == row
 
 
 def test_rows_come_in_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "_ROWS", 7)
+    monkeypatch.setattr(table, "_ROWS_IN_GROUP", 7)
     account = written(tmp_path, opening(), *(done(f"{n}.png") for n in range(20)))
     assert table_of(account).num_rows == 20
 

@@ -137,5 +137,5 @@ def test_an_unknown_run_is_said_and_not_guessed(tmp_path):
 
 
 def test_an_empty_manifest_is_refused(tmp_path):
-    with pytest.raises(SourceError, match="one at least"):
+    with pytest.raises(SourceError, match="at least one"):
         premis_of(written(tmp_path, opening()))

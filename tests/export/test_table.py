@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from archive_colorizer.export.table import COLUMNS, row_of, write_csv, write_json
+from archive_colorizer.export.table import COLUMNS, build_row, write_csv, write_json
 from archive_colorizer.records.outcomes import Measures
 from tests.manifest.records_of_a_run import EVIL_NAMES, done, evil, opening, skipped, written
 
@@ -33,8 +33,8 @@ def test_json_of_nothing_is_an_empty_list(tmp_path):
 
 
 def test_a_row_has_all_columns_of_their_types(tmp_path):
-    for entry in evil(tmp_path).newest():
-        row = row_of(entry)
+    for entry in evil(tmp_path).iterate_newest():
+        row = build_row(entry)
         assert list(row) == list(COLUMNS)
         assert all(one is None or type(one) is COLUMNS[name] for name, one in row.items())
 
@@ -42,8 +42,8 @@ def test_a_row_has_all_columns_of_their_types(tmp_path):
 def test_a_weak_result_has_its_names_and_figures(tmp_path):
     measures = Measures(grey=0.001, one_color=0.25, blotches=0.5, clipped=0.125)
     weak = done("a.png", weak=("grey", "blotches"), measures=measures)
-    (entry,) = written(tmp_path, opening(), weak).newest()
-    row = row_of(entry)
+    (entry,) = written(tmp_path, opening(), weak).iterate_newest()
+    row = build_row(entry)
     assert (row["weak"], row["grey"], row["skin"]) == ("grey | blotches", 0.001, None)
 
 

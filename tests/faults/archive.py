@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.pipeline.photos import restore_archive
-from archive_colorizer.pipeline.request import place_order
+from archive_colorizer.pipeline.request import validate_request
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.summary import Summary
@@ -24,26 +24,26 @@ class Archive:
         self.scans.mkdir()
 
     def put(self, *names: str) -> None:
-        grey = luma_of(photograph("chelsea"))
+        grey = compute_luma(photograph("chelsea"))
         for number, name in enumerate(names):
             cut = grey[number : number + 64, 100:164]
             Image.fromarray(np.ascontiguousarray(cut)).save(self.scans / f"{name}.png")
 
     def run(self, executor: str = "serial", **settings: object) -> Summary:
         given = {"executor": executor, "workers": 2, "model": str(self.model), **settings}
-        recipe = Recipe().changed(given, "test")
-        return restore_archive(place_order([self.scans], self.output, recipe))
+        recipe = Recipe().apply(given, "test")
+        return restore_archive(validate_request([self.scans], self.output, recipe))
 
     def outcome(self, name: str) -> Outcome:
         with Manifest.peek(self.output) as manifest:
-            found = manifest.newest(f"{name}.png")
+            found = manifest.find_newest(f"{name}.png")
         assert found is not None, name
         return found
 
     def reasons(self) -> dict[str, str]:
         """State, or reason, of everything that is accounted for."""
         with Manifest.peek(self.output) as manifest:
-            known = [manifest.newest(name) for name in manifest.names("")]
+            known = [manifest.find_newest(name) for name in manifest.list_names("")]
         return {one.name.removesuffix(".png"): one.reason or one.state for one in known if one}
 
     def results(self) -> dict[str, tuple[int, int]]:

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
-from archive_colorizer.records.jobs import Job, Stamp, Workplace
+from archive_colorizer.records.jobs import Job, JobContext, Stamp
 from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.restore import photo, source_file
-from archive_colorizer.storage import reading
+from archive_colorizer.storage import local, reading
 
 _read = reading.read_source
 
@@ -65,7 +65,7 @@ def read_with_faults(path: Path, known: Stamp | None = None) -> tuple[bytes, Sta
     """In the place of `read_source`."""
     fault = path.stem.partition("-")[0]
     if fault == "eio":
-        with mock.patch.object(reading, "open", _Broken, create=True):
+        with mock.patch.object(local, "open", _Broken, create=True):
             return _read(path, known)
     if fault == "vanishes":
         path.unlink()
@@ -78,7 +78,7 @@ def read_with_faults(path: Path, known: Stamp | None = None) -> tuple[bytes, Sta
     return read
 
 
-def restore_with_faults(jobs: tuple[Job, ...], workplace: Workplace) -> list[Outcome]:
+def restore_with_faults(jobs: tuple[Job, ...], context: JobContext) -> list[Outcome]:
     """In the place of `restore_photos`."""
     with mock.patch.object(source_file, "read_source", read_with_faults):
-        return photo.restore_photos(jobs, workplace)
+        return photo.restore_photos(jobs, context)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from archive_colorizer.model.ensemble import Painter
-from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.model.ensemble import Ensemble
+from archive_colorizer.records.jobs import JobContext
 from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore import photo
 from tests.faults.archive import Archive
@@ -65,14 +65,14 @@ def test_a_network_without_memory_never_ends_in_a_grey_picture(
             raise error
 
     archive.put("a", "b")
-    real = photo.painter_of
+    real = photo.load_ensemble
     with monkeypatch.context() as patch:
 
-        def full(place: Workplace) -> Painter:
+        def full(place: JobContext) -> Ensemble:
             (opened,) = real(place).colorizers
-            return Painter((replace(opened, session=Full()),))
+            return Ensemble((replace(opened, session=Full()),))
 
-        patch.setattr(photo, "painter_of", full)
+        patch.setattr(photo, "load_ensemble", full)
         summary = archive.run()
     assert summary.failures == {"memory": 2}
     assert not archive.results()

@@ -3,7 +3,7 @@
 import pytest
 
 from archive_colorizer.errors import SourceError
-from archive_colorizer.run.circuit_breaker import MOST
+from archive_colorizer.run.circuit_breaker import MAX_FAILURES
 from tests.faults.archive import Archive
 
 
@@ -12,14 +12,15 @@ def test_a_disk_that_is_lost_stops_the_run(
 ) -> None:
     from tests.faults.injected import restore_with_faults
 
-    lost = [f"eio-{number:02}" for number in range(MOST + 5)]
+    lost = [f"eio-{number:02}" for number in range(MAX_FAILURES + 5)]
     archive.put("a", *lost, "z")
     with monkeypatch.context() as patch:
         patch.setattr("archive_colorizer.pipeline.photos.restore_photos", restore_with_faults)
-        with pytest.raises(SourceError, match=f"{MOST} failures in a row.*Input/output error"):
+        match = f"{MAX_FAILURES} failures in a row.*Input/output error"
+        with pytest.raises(SourceError, match=match):
             archive.run()
         words = archive.reasons()
-        assert list(words.values()).count("unreadable") >= MOST
+        assert list(words.values()).count("unreadable") >= MAX_FAILURES
         assert words["a"] == "done"
         assert "z" not in words
         archive.assert_clean()

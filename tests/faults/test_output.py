@@ -74,7 +74,7 @@ def test_a_call_that_fails(
 ) -> None:
     archive.put(*NAMES)
     before = archive.originals()
-    monkeypatch.setattr("archive_colorizer.manifest.recorder._SECONDS", 0.0)
+    monkeypatch.setattr("archive_colorizer.manifest.manifest._MAX_SECONDS", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(os, name, failing(getattr(os, name), number, wrong, after))
         with pytest.raises(OutputError, match=os.strerror(number)):
@@ -95,7 +95,7 @@ def test_a_call_that_fails(
 COMMAND = "import sys; from archive_colorizer.cli import run_program; sys.exit(run_program({}))"
 LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)); " + COMMAND
 KILLED = (
-    "import os, signal; from archive_colorizer.manifest.recorder import Recorder; "
+    "import os, signal; from archive_colorizer.manifest.manifest import Recorder; "
     "Recorder.add = lambda *_: os.kill(os.getpid(), signal.SIGKILL); " + COMMAND
 )
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from archive_colorizer.executors.executor import Batch, Lost, open_executor
+from archive_colorizer.executors.allocation import WorkerAllocation
+from archive_colorizer.executors.executor import Batch, LostBatch, open_executor
 from archive_colorizer.executors.limits import Limits
 from archive_colorizer.records.outcomes import Outcome
 from tests.executors.tasks import scans
@@ -46,7 +47,7 @@ def test_a_file_that_hangs_is_stopped(tmp_path: Path) -> None:
     place = Place(tmp_path)
     (scans(place.root, 9) / "box1" / "hangs.jpg").write_bytes(b"sleep")
     begun = time.monotonic()
-    summary = place.run(open_executor("dask", 2, 1, Limits(2.0)))
+    summary = place.run(open_executor("dask", WorkerAllocation(2, 1), Limits(2.0)))
     assert time.monotonic() - begun < 60, "it slept to its end"
     assert (summary.done, summary.failures) == (9, {"timeout": 1})
     outcome = place.newest("box1/hangs.jpg")
@@ -58,10 +59,10 @@ def test_a_file_that_hangs_is_stopped(tmp_path: Path) -> None:
 class Hanging(Dying):
     """An executor that stops every batch with one of `names` when its time is over."""
 
-    def map(self, task: Any, batches: Any) -> Iterator[list[Outcome] | Lost]:
+    def map(self, task: Any, batches: Any) -> Iterator[list[Outcome] | LostBatch]:
         for answer in super().map(task, batches):
-            lost = isinstance(answer, Lost)
-            yield Lost(answer.batch, "too late", timeout=True) if lost else answer
+            lost = isinstance(answer, LostBatch)
+            yield LostBatch(answer.batch, "too late", timeout=True) if lost else answer
 
 
 def test_the_others_of_a_batch_that_hangs_are_tried_alone(tmp_path: Path) -> None:

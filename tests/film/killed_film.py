@@ -15,7 +15,7 @@ from archive_colorizer.film import pipeline as film_pipeline
 from archive_colorizer.film import scene_cuts as cuts
 from archive_colorizer.film import segments as film_writer
 from archive_colorizer.film import tasks as film_task
-from archive_colorizer.film.request import FilmOrder, place_film_order
+from archive_colorizer.film.request import FilmRequest, validate_film_request
 from archive_colorizer.output import deliver
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 from archive_colorizer.video import muxer as join
@@ -74,7 +74,7 @@ def arm(when: str) -> None:
         film_writer.write_segment = after(film_writer.write_segment, 2)
         film_writer.write_frames = after(film_writer.write_frames, 2)
     elif when == "between a folder and its list":
-        film_writer.bring_folder = after(frame_folder.bring_folder, 2)
+        film_writer.deliver_folder = after(frame_folder.deliver_folder, 2)
     elif when == "after a part":
         film_writer.deliver_file = after(deliver.deliver_file, 2)
         film_writer.deliver = after(deliver.deliver, 2)
@@ -84,29 +84,29 @@ def arm(when: str) -> None:
     elif when == "in the search for cuts":
         cuts.cv2 = Deadly(after(cv2.cvtColor, 9))  # type: ignore[assignment]
     elif when == "within the join":
-        join.film_packets = stopped(join.film_packets, 10)
+        join.read_film_packets = stopped(join.read_film_packets, 10)
         frame_folder._link = after(frame_folder._link, 10)
     elif when == "before the final list":
-        film_writer.bring_folder = after(frame_folder.bring_folder, 3)
+        film_writer.deliver_folder = after(frame_folder.deliver_folder, 3)
     elif when == "after the join":
         film_join.deliver_file = after(deliver.deliver_file)
         film_writer.deliver = after(deliver.deliver, 3)
     elif when == "before the parts are removed":
-        film_pipeline.retired = die  # type: ignore[assignment]
+        film_pipeline.remove_segments = die  # type: ignore[assignment]
 
 
-def order_of(film: Path, output: Path, model: Path, **settings: Any) -> FilmOrder:
-    order = FilmOrder(
-        films=(film,),
+def order_of(film: Path, output: Path, model: Path, **settings: Any) -> FilmRequest:
+    order = FilmRequest(
+        roots=(film,),
         output=Path(),
         recipe=Recipe(model=str(model), executor="serial", device="cpu"),
         film=FilmRecipe(**{"shortest": 4, "smoothing": 0.5, **settings}),
     )
-    return place_film_order(order, output)
+    return validate_film_request(order, output)
 
 
 def run_and_die(when: str, film: Path, out: Path, model: Path) -> None:
-    """The run of `order_of` in a process that kills itself."""
+    """Run `restore_films` in a process that kills itself."""
     command = [
         sys.executable,
         "-m",

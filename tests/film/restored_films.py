@@ -4,9 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import DamagedPicture
-from archive_colorizer.video.film import Codes, FilmFacts, Frame
+from archive_colorizer.video.film import Codes, FilmFacts, LumaFrame
 from tests.photographs import photograph
 
 LIMITED = Codes(8, False, "bt601")
@@ -32,21 +32,21 @@ class MemoryFilm:
             "times": tuple(range(len(lumas))),
             "time_base": Fraction(1, 24),
             "end": len(lumas),
-            "kind_of_file": "matroska",
+            "file_format": "matroska",
             "codec": "ffv1",
         }
         self.facts = FilmFacts(**(known | facts))
 
-    def frames(self, first=0, last=None):
-        for at, frame in enumerate(self.salvage(first, last), first):
+    def read_frames(self, first=0, last=None):
+        for at, frame in enumerate(self.rescue_frames(first, last), first):
             if frame is None:
                 raise DamagedPicture(f"{self.facts.name}: frame {at} cannot be decoded")
             yield frame
 
-    def salvage(self, first=0, last=None):
+    def rescue_frames(self, first=0, last=None):
         for at in range(len(self.lumas))[first:last]:
             luma = self.lumas[at]
-            yield None if luma is None else Frame(at, self.facts.times[at], luma)
+            yield None if luma is None else LumaFrame(at, self.facts.times[at], luma)
 
     def close(self):
         pass
@@ -60,10 +60,10 @@ class MemoryFilm:
 
 def pan(name, frames, step=2, size=(144, 192), top=40, left=0):
     """Luma codes (limited range, 8 bits) of a camera that turns over a photograph."""
-    unit = luma_of(photograph(name)).astype(np.float32) / 255
+    unit = compute_luma(photograph(name)).astype(np.float32) / 255
     height, width = size
     return [
-        LIMITED.luma_codes(unit[top : top + height, left + step * at : left + step * at + width])
+        LIMITED.encode_luma(unit[top : top + height, left + step * at : left + step * at + width])
         for at in range(frames)
     ]
 
@@ -71,6 +71,6 @@ def pan(name, frames, step=2, size=(144, 192), top=40, left=0):
 def lit(lumas, gains):
     """The same codes in other light."""
     return [
-        LIMITED.luma_codes(np.clip(LIMITED.unit_luma(luma) * np.float32(gain), 0, 1))
+        LIMITED.encode_luma(np.clip(LIMITED.normalize_luma(luma) * np.float32(gain), 0, 1))
         for luma, gain in zip(lumas, gains, strict=True)
     ]

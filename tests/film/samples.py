@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from tests.photographs import photograph
 
 HEIGHT, WIDTH, RATE = 48, 64, 12
@@ -18,7 +18,7 @@ CUT, FRAMES = 14, 30
 
 def lumas(count: int = FRAMES, cut: int = CUT) -> list[np.ndarray]:
     """A slow pan over one photograph, then over another."""
-    first, second = luma_of(photograph("chelsea")), luma_of(photograph("rocket"))
+    first, second = compute_luma(photograph("chelsea")), compute_luma(photograph("rocket"))
     found = []
     for at in range(count):
         whole, offset = (first, at) if at < cut else (second, 100 + at - cut)

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from archive_colorizer.color.blend import blend_planes
-from archive_colorizer.color.space import chroma_matrix, chroma_to_rgb
-from archive_colorizer.color.temporal import LARGEST_ERROR, reach
+from archive_colorizer.color.space import build_chroma_matrix, build_rgb_matrix
+from archive_colorizer.color.temporal import LARGEST_ERROR, compute_reach
 from archive_colorizer.errors import DamagedPicture
 from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.model.colorizer import Colorizer
-from archive_colorizer.model.ensemble import Painter
+from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Part, Shot
-from archive_colorizer.restore.colorize import recolor
+from archive_colorizer.records.jobs import Shot, ShotPart
+from archive_colorizer.restore.colorize import colorize_photo
 from archive_colorizer.video.film import Codes, Layout
 from tests.film.restored_films import LIMITED, MemoryFilm, lit, pan
 from tests.model.networks import CONTRACT
@@ -51,12 +51,12 @@ def textured(luma):
 
 def painter_of(answer, **contract):
     opened = Colorizer(replace(CONTRACT, **contract), "CPUExecutionProvider", Session(answer))
-    return Painter((opened,))
+    return Ensemble((opened,))
 
 
 def restored(film, answer, smoothing=0.0, layout=LAYOUT, part=None, **settings):
     shot = Shot(0, film.facts.frames)
-    part = part or Part(shot, shot.first, shot.last)
+    part = part or ShotPart(shot, shot.first, shot.last)
     recipe = Recipe(**settings)
     return list(restore_part(film, part, painter_of(answer), recipe, smoothing, layout))
 
@@ -77,10 +77,10 @@ def test_luma_times_and_numbers_are_the_film_s_own(smoothing):
 
 def test_a_frame_for_itself_is_as_a_photograph():
     full = Codes(8, True, "bt601")
-    lumas = [full.luma_codes(LIMITED.unit_luma(luma)) for luma in pan("astronaut", 3)]
+    lumas = [full.encode_luma(LIMITED.normalize_luma(luma)) for luma in pan("astronaut", 3)]
     painter = painter_of(textured)
     for frame in restored(MemoryFilm(lumas, full), textured, layout=Layout(full, "4:2:0")):
-        cb, cr = blend_planes(frame.luma, recolor(frame.luma, painter, Recipe())[0])
+        cb, cr = blend_planes(frame.luma, colorize_photo(frame.luma, painter, Recipe())[0])
         assert np.abs(frame.cb.astype(int) - cb).max() <= 1
         assert np.abs(frame.cr.astype(int) - cr).max() <= 1
 
@@ -92,14 +92,14 @@ def test_a_frame_for_itself_is_as_a_photograph():
 )
 @pytest.mark.parametrize("chroma", ["4:2:0", "4:2:2", "4:4:4"])
 def test_color_is_in_the_codes_of_the_film(codes, chroma):
-    lumas = [np.full((48, 64), codes.luma_codes(np.float32([0.5]))[0])] * 2
+    lumas = [np.full((48, 64), codes.encode_luma(np.float32([0.5]))[0])] * 2
     layout = Layout(codes, chroma)
     (frame, _) = restored(MemoryFilm(lumas, codes), constant, 0.5, layout)
-    expected = chroma_matrix(*codes.weights) @ chroma_to_rgb(0.299, 0.114) @ COLOR
-    assert frame.cb.shape == layout.chroma_shape(48, 64)
+    expected = build_chroma_matrix(*codes.weights) @ build_rgb_matrix(0.299, 0.114) @ COLOR
+    assert frame.cb.shape == layout.get_chroma_shape(48, 64)
     assert frame.cb.dtype == lumas[0].dtype
     for plane, unit in zip((frame.cb, frame.cr), expected, strict=True):
-        assert np.abs(codes.unit_chroma(plane) - unit).max() < 1.01 / codes.chroma_span + 3e-4
+        assert np.abs(codes.normalize_chroma(plane) - unit).max() < 1.01 / codes.chroma_span + 3e-4
 
 
 def test_a_deeper_film_can_be_brought_to_a_layout_of_fewer_bits():
@@ -127,12 +127,12 @@ def test_corrections_come_after_smoothing():
 
 def test_parts_of_a_shot_fit_together():
     smoothing = 0.3
-    count = 2 * reach(smoothing) + 20
+    count = 2 * compute_reach(smoothing) + 20
     film = MemoryFilm(lit(pan("coffee", count, step=1), 1 - 0.1 * (np.arange(count) % 3)))
     shot = Shot(0, count)
     whole = chroma_over_time(restored(film, nervous, smoothing))
     middle = count // 2
-    parts = [Part(shot, 0, 10), Part(shot, 10, middle), Part(shot, middle, count)]
+    parts = [ShotPart(shot, 0, 10), ShotPart(shot, 10, middle), ShotPart(shot, middle, count)]
     joined = np.concatenate(
         [chroma_over_time(restored(film, nervous, smoothing, part=part)) for part in parts]
     )
@@ -142,7 +142,7 @@ def test_parts_of_a_shot_fit_together():
 def test_color_never_comes_from_another_shot():
     film = MemoryFilm([None] * 10 + pan("coffee", 10) + [None] * 10)
     shot = Shot(10, 20)
-    frames = restored(film, nervous, 0.9, part=Part(shot, 10, 20))
+    frames = restored(film, nervous, 0.9, part=ShotPart(shot, 10, 20))
     alone = restored(MemoryFilm(pan("coffee", 10)), nervous, 0.9)
     assert np.array_equal(chroma_over_time(frames), chroma_over_time(alone))
 
@@ -151,11 +151,11 @@ def test_a_damaged_frame_fails_its_part_alone():
     film = MemoryFilm(pan("coffee", 30))
     film.lumas[14] = None
     shot = Shot(0, 30)
-    assert len(restored(film, nervous, 0.7, part=Part(shot, 0, 10))) == 10
-    assert len(restored(film, nervous, 0.7, part=Part(shot, 20, 30))) == 10
+    assert len(restored(film, nervous, 0.7, part=ShotPart(shot, 0, 10))) == 10
+    assert len(restored(film, nervous, 0.7, part=ShotPart(shot, 20, 30))) == 10
     for smoothing in (0.0, 0.7):
         with pytest.raises(DamagedPicture, match="frame 14"):
-            restored(film, nervous, smoothing, part=Part(shot, 10, 20))
+            restored(film, nervous, smoothing, part=ShotPart(shot, 10, 20))
 
 
 def test_the_network_sees_a_turned_film_upright():
@@ -175,7 +175,7 @@ def test_the_network_sees_square_pixels():
     film = MemoryFilm(pan("coffee", 2), pixel_aspect=Fraction(2))
     painter = painter_of(constant)
     shot = Shot(0, 2)
-    list(restore_part(film, Part(shot, 0, 2), painter, Recipe(), 0.5, LAYOUT))
+    list(restore_part(film, ShotPart(shot, 0, 2), painter, Recipe(), 0.5, LAYOUT))
     assert painter.colorizers[0].session.shapes == [(2, 1, 64, 160)]
 
 
@@ -184,7 +184,7 @@ def test_the_network_is_given_no_larger_batch_than_it_takes(most, batches):
     painter = painter_of(constant, max_batch=most)
     shot = Shot(0, 12)
     film = MemoryFilm(pan("coffee", 12))
-    list(restore_part(film, Part(shot, 0, 12), painter, Recipe(), 0.5, LAYOUT))
+    list(restore_part(film, ShotPart(shot, 0, 12), painter, Recipe(), 0.5, LAYOUT))
     assert [shape[0] for shape in painter.colorizers[0].session.shapes] == batches
 
 
@@ -192,14 +192,14 @@ def test_frames_are_read_one_by_one_as_they_are_asked_for():
     class Watched(MemoryFilm):
         read = 0
 
-        def salvage(self, first=0, last=None):
-            for frame in super().salvage(first, last):
+        def rescue_frames(self, first=0, last=None):
+            for frame in super().rescue_frames(first, last):
                 self.read += 1
                 yield frame
 
     film = Watched(pan("coffee", 20))
     shot = Shot(0, 20)
-    frames = restore_part(film, Part(shot, 0, 20), painter_of(constant), Recipe(), 0.5, LAYOUT)
+    frames = restore_part(film, ShotPart(shot, 0, 20), painter_of(constant), Recipe(), 0.5, LAYOUT)
     assert film.read == 0
     next(frames)
     assert film.read == 21

@@ -11,7 +11,7 @@ from PIL import Image
 
 from archive_colorizer.errors import OutputError, UsageError
 from archive_colorizer.film.pipeline import restore_films
-from archive_colorizer.film.request import FilmOrder, place_film_order, span_of
+from archive_colorizer.film.request import FilmRequest, parse_span, validate_film_request
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.recipe.film_shots import ShotSettings
 from archive_colorizer.run.signals import Stop
@@ -33,7 +33,7 @@ def model(tmp_path_factory):
 
 def newest(output, name):
     with Manifest.peek(output) as manifest:
-        return manifest.newest(name)
+        return manifest.find_newest(name)
 
 
 def files(output):
@@ -288,7 +288,7 @@ def test_gaps_in_the_numbers_are_left_when_that_is_allowed(tmp_path, model):
 def test_a_recipe_has_settings_for_single_shots(tmp_path, model):
     film, out = sequence(tmp_path / "scan"), tmp_path / "out"
     neutral = (ShotSettings(frame=3, strength=0.0),)
-    order = replace(order_of(film, out, model), own=neutral)
+    order = replace(order_of(film, out, model), shot_settings=neutral)
     assert restore_films(order).failed == 0
     assert grey_frames(out / "scan") == list(range(CUT))
     assert restore_films(order).done == 0
@@ -298,7 +298,7 @@ def test_a_recipe_has_settings_for_single_shots(tmp_path, model):
     restore_films(replace(order, shots=listed))
     assert grey_frames(out / "scan") == list(range(CUT, FRAMES))
     with pytest.raises(UsageError, match="last frame is 29"):
-        restore_films(replace(order, own=(ShotSettings(frame=30, hue=1.0),)))
+        restore_films(replace(order, shot_settings=(ShotSettings(frame=30, hue=1.0),)))
 
 
 def test_a_damaged_shot_of_a_video_is_filled_too(tmp_path, model):
@@ -370,7 +370,7 @@ def test_a_list_that_does_not_fit_is_refused_with_its_line(tmp_path, model):
 
 def test_a_stretch_of_time(tmp_path, model):
     film, out = video(tmp_path / "a.mkv", sound=True), tmp_path / "out"
-    restore_films(replace(order_of(film, out, model), span=span_of("0.5", "1.5")))
+    restore_films(replace(order_of(film, out, model), span=parse_span("0.5", "1.5")))
     assert len(decoded(out / "a.mkv")) == 12
     assert "0:00:00.500 to 0:00:01.500" in " ".join(newest(out, "a.mkv").warnings)
 
@@ -392,7 +392,7 @@ def test_bad_films_fail_alone(tmp_path, model):
     broken = tmp_path / "broken.mkv"
     broken.write_bytes(b"\x1aE\xdf\xa3" + b"no film" * 50)
     out = tmp_path / "out"
-    order = replace(order_of(good, out, model), films=(gap, broken, good))
+    order = replace(order_of(good, out, model), roots=(gap, broken, good))
     summary = restore_films(order)
     assert sum(summary.failures.values()) == 2
     assert "9" in newest(out, "gap#shots").message
@@ -403,7 +403,7 @@ def test_bad_films_fail_alone(tmp_path, model):
 def test_two_films_that_would_have_one_name(tmp_path, model):
     first, second = video(tmp_path / "a.mkv", count=6), video(tmp_path / "a.avi", count=6)
     out = tmp_path / "out"
-    restore_films(replace(order_of(first, out, model), films=(first, second)))
+    restore_films(replace(order_of(first, out, model), roots=(first, second)))
     targets = {newest(out, "a.mkv").target, newest(out, "a.avi").target}
     assert len(targets) == 2
     assert all((out / target).exists() for target in targets)
@@ -460,14 +460,14 @@ def test_other_settings_make_the_film_anew(tmp_path, model):
     order = order_of(film, out, model)
     restore_films(order)
     before = pixels(out / "scan")
-    restore_films(replace(order, recipe=order.recipe.changed({"strength": 0.3}, "test")))
+    restore_films(replace(order, recipe=order.recipe.apply({"strength": 0.3}, "test")))
     assert pixels(out / "scan") != before
     assert checked(out, "scan.sha256")
 
 
 def test_the_manifest_names_the_film_s_settings(tmp_path, model):
     film, out = video(tmp_path / "a.mkv", count=6), tmp_path / "out"
-    order: FilmOrder = order_of(film, out, model)
+    order: FilmRequest = order_of(film, out, model)
     restore_films(order)
     lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
     runs = [line for line in lines if line["kind"] == "provenance"]
@@ -479,13 +479,13 @@ def test_the_manifest_names_the_film_s_settings(tmp_path, model):
 def test_films_are_not_sharpened(tmp_path):
     order = order_of(sequence(tmp_path / "one", 2), tmp_path / "out", tmp_path)
     with pytest.raises(UsageError, match="films keep their luma"):
-        place_film_order(replace(order, recipe=replace(order.recipe, sharpen=0.5)), None)
+        validate_film_request(replace(order, recipe=replace(order.recipe, sharpen=0.5)), None)
 
 
 def test_several_films_need_a_folder(tmp_path):
     one, two = sequence(tmp_path / "one", 2), sequence(tmp_path / "two", 2)
-    order = replace(order_of(one, tmp_path / "out", tmp_path), films=(one, two))
+    order = replace(order_of(one, tmp_path / "out", tmp_path), roots=(one, two))
     with pytest.raises(UsageError, match="need an --output"):
-        place_film_order(order, None)
+        validate_film_request(order, None)
     with pytest.raises(UsageError, match="do not fit"):
-        place_film_order(order, tmp_path / "x.mkv")
+        validate_film_request(order, tmp_path / "x.mkv")

@@ -12,25 +12,25 @@ from hypothesis import strategies as st
 from archive_colorizer.errors import UsageError
 from archive_colorizer.film.plan import (
     Assembly,
-    film_job,
-    film_step,
-    list_step,
-    part_job,
-    part_steps,
-    person_list,
-    retired,
+    build_film_job,
+    build_part_job,
+    find_user_list,
+    plan_film,
+    plan_list,
+    plan_parts,
+    remove_segments,
 )
-from archive_colorizer.film.request import Span, clock, seconds_of, span_of
+from archive_colorizer.film.request import Span, format_clock, parse_seconds, parse_span
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
-from archive_colorizer.records.jobs import Job, Part, Shot, Source, Stamp, Workplace
+from archive_colorizer.records.jobs import Job, JobContext, Shot, ShotPart, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.run.plan import Settled
-from archive_colorizer.run.summary import Summary, together
+from archive_colorizer.run.plan import Unchanged
+from archive_colorizer.run.summary import Summary, combine
 from archive_colorizer.storage.fixity import read_fixity
 
 SHOT = Shot(0, 100)
-PARTS = (Part(SHOT, 0, 50), Part(SHOT, 50, 100), Part(Shot(100, 120), 100, 120))
+PARTS = (ShotPart(SHOT, 0, 50), ShotPart(SHOT, 50, 100), ShotPart(Shot(100, 120), 100, 120))
 
 
 @pytest.fixture
@@ -38,25 +38,25 @@ def film(tmp_path: Path) -> Source:
     path = tmp_path / "in" / "a.mkv"
     path.parent.mkdir()
     path.write_bytes(b"a film")
-    return Source(str(path.parent), path.name, Stamp.of(path.lstat()))
+    return Source(str(path.parent), path.name, Stamp.from_stat(path.lstat()))
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workplace:
+def place(tmp_path: Path) -> JobContext:
     out = tmp_path / "out"
     out.mkdir()
-    return Workplace(str(out), "", Recipe(), "m.onnx", "0" * 64, film=FilmRecipe())
+    return JobContext(str(out), "", Recipe(), "m.onnx", "0" * 64, film=FilmRecipe())
 
 
 def assembly(film: Source) -> Assembly:
     return Assembly(film, PARTS, "a.mkv", ".nut", {"other": "1" * 64})
 
 
-def opened(place: Workplace) -> Manifest:
+def opened(place: JobContext) -> Manifest:
     return Manifest.open(Path(place.output))
 
 
-def done(job: Job, place: Workplace, content: bytes = b"made") -> Outcome:
+def done(job: Job, place: JobContext, content: bytes = b"made") -> Outcome:
     path = Path(place.output, job.target)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -67,19 +67,19 @@ def done(job: Job, place: Workplace, content: bytes = b"made") -> Outcome:
         source_stamp=job.source.stamp,
         source_sha256=hashlib.sha256(b"a film").hexdigest(),
         target=job.target,
-        target_stamp=Stamp.of(path.lstat()),
+        target_stamp=Stamp.from_stat(path.lstat()),
         target_sha256=hashlib.sha256(content).hexdigest(),
         frames=1,
     )
 
 
-def jobs(film: Source, manifest: Manifest, place: Workplace) -> list[object]:
-    return list(part_steps(assembly(film), manifest, place, retry_failed=False))
+def jobs(film: Source, manifest: Manifest, place: JobContext) -> list[object]:
+    return list(plan_parts(assembly(film), manifest, place, retry_failed=False))
 
 
-def test_a_part_is_named_by_its_frames(film: Source, place: Workplace) -> None:
+def test_a_part_is_named_by_its_frames(film: Source, place: JobContext) -> None:
     with opened(place) as manifest:
-        job = part_job(PARTS[1], assembly(film), manifest, place)
+        job = build_part_job(PARTS[1], assembly(film), manifest, place)
     assert job.name == "a.mkv#50-100"
     assert job.target == "segments/a.mkv/50-100.nut"
     assert not job.replaces
@@ -88,111 +88,111 @@ def test_a_part_is_named_by_its_frames(film: Source, place: Workplace) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Part(Shot(0, 90), 0, 50),
-        Part(Shot(0, 100, strength=0.5), 0, 50),
-        Part(Shot(0, 100, model="other"), 0, 50),
-        Part(SHOT, 0, 49),
+        ShotPart(Shot(0, 90), 0, 50),
+        ShotPart(Shot(0, 100, strength=0.5), 0, 50),
+        ShotPart(Shot(0, 100, model="other"), 0, 50),
+        ShotPart(SHOT, 0, 49),
     ],
 )
 def test_whatever_decides_about_a_part_is_in_its_key(
-    film: Source, place: Workplace, other: Part
+    film: Source, place: JobContext, other: ShotPart
 ) -> None:
     with opened(place) as manifest:
-        first = part_job(PARTS[0], assembly(film), manifest, place)
-        assert part_job(other, assembly(film), manifest, place).key != first.key
+        first = build_part_job(PARTS[0], assembly(film), manifest, place)
+        assert build_part_job(other, assembly(film), manifest, place).key != first.key
         wished = replace(place, film=FilmRecipe(smoothing=0.1))
-        assert part_job(PARTS[0], assembly(film), manifest, wished).key != first.key
+        assert build_part_job(PARTS[0], assembly(film), manifest, wished).key != first.key
         running = replace(place, film=FilmRecipe(longest=500, allow_missing=True))
-        assert part_job(PARTS[0], assembly(film), manifest, running).key == first.key
+        assert build_part_job(PARTS[0], assembly(film), manifest, running).key == first.key
 
 
 def test_finished_parts_are_settled_and_the_film_waits_for_all(
-    film: Source, place: Workplace
+    film: Source, place: JobContext
 ) -> None:
     with opened(place) as manifest:
         first, *rest = jobs(film, manifest, place)
         assert isinstance(first, Job)
         manifest.append([done(first, place)])
         again = jobs(film, manifest, place)
-        assert isinstance(again[0], Settled)
+        assert isinstance(again[0], Unchanged)
         assert again[1:] == rest
-        step = film_step(assembly(film), manifest, place, retry_failed=False)
+        step = plan_film(assembly(film), manifest, place, retry_failed=False)
         assert isinstance(step, Outcome)
         assert (step.state, step.reason) == (State.FAILED, "missing-shots")
         assert "2 of 3 parts are missing (50-100, 100-120)" in str(step.message)
 
 
-def finish(film: Source, manifest: Manifest, place: Workplace) -> None:
+def finish(film: Source, manifest: Manifest, place: JobContext) -> None:
     for step in jobs(film, manifest, place):
         assert isinstance(step, Job)
         manifest.append([done(step, place)])
-    whole = film_step(assembly(film), manifest, place, retry_failed=False)
+    whole = plan_film(assembly(film), manifest, place, retry_failed=False)
     assert isinstance(whole, Job)
     manifest.append([done(whole, place)])
 
 
 def test_a_finished_film_settles_its_parts_though_they_are_gone(
-    film: Source, place: Workplace
+    film: Source, place: JobContext
 ) -> None:
     with opened(place) as manifest:
         finish(film, manifest, place)
-        manifest.append(list(retired(assembly(film), manifest, Path(place.output))))
+        manifest.append(list(remove_segments(assembly(film), manifest, Path(place.output))))
         assert not Path(place.output, "segments").exists()
-        assert all(isinstance(step, Settled) for step in jobs(film, manifest, place))
-        whole = film_step(assembly(film), manifest, place, retry_failed=False)
-        assert isinstance(whole, Settled)
+        assert all(isinstance(step, Unchanged) for step in jobs(film, manifest, place))
+        whole = plan_film(assembly(film), manifest, place, retry_failed=False)
+        assert isinstance(whole, Unchanged)
         Path(place.output, "a.mkv").unlink()
         assert all(isinstance(step, Job) for step in jobs(film, manifest, place))
 
 
 def test_parts_of_an_earlier_list_go_with_the_others_and_strangers_stay(
-    film: Source, place: Workplace
+    film: Source, place: JobContext
 ) -> None:
     output = Path(place.output)
     with opened(place) as manifest:
-        old = part_job(Part(Shot(0, 7), 0, 7), assembly(film), manifest, place)
-        bad = part_job(Part(Shot(7, 9), 7, 9), assembly(film), manifest, place)
+        old = build_part_job(ShotPart(Shot(0, 7), 0, 7), assembly(film), manifest, place)
+        bad = build_part_job(ShotPart(Shot(7, 9), 7, 9), assembly(film), manifest, place)
         manifest.append([done(old, place)])
         manifest.append([replace(done(bad, place), state=State.FAILED, target=None)])
         finish(film, manifest, place)
         own = output / "segments" / "a.mkv" / "notes.txt"
         own.write_text("mine")
-        manifest.append(list(retired(assembly(film), manifest, output)))
+        manifest.append(list(remove_segments(assembly(film), manifest, output)))
         assert not (output / old.target).exists()
         assert own.read_text() == "mine"
-        newest = manifest.newest(bad.name)
+        newest = manifest.find_newest(bad.name)
         assert newest is not None
         assert (newest.state, newest.reason) == (State.SKIPPED, "superseded")
 
 
-def test_a_film_without_some_parts_is_another_film(film: Source, place: Workplace) -> None:
+def test_a_film_without_some_parts_is_another_film(film: Source, place: JobContext) -> None:
     with opened(place) as manifest:
-        whole = film_job(assembly(film), (), manifest, place)
-        assert film_job(assembly(film), PARTS[:1], manifest, place).key != whole.key
+        whole = build_film_job(assembly(film), (), manifest, place)
+        assert build_film_job(assembly(film), PARTS[:1], manifest, place).key != whole.key
 
 
-def test_a_list_that_was_edited_is_a_person_s(film: Source, place: Workplace) -> None:
+def test_a_list_that_was_edited_is_a_person_s(film: Source, place: JobContext) -> None:
     output = Path(place.output)
     with opened(place) as manifest:
-        assert person_list(output, film, None) is None
-        step = list_step(film, "", None, manifest, place, retry_failed=False)
+        assert find_user_list(output, film, None) is None
+        step = plan_list(film, "", None, manifest, place, retry_failed=False)
         assert isinstance(step, Job)
         detected = done(step, place)
         manifest.append([detected])
-        assert person_list(output, film, detected) is None
-        settled = list_step(film, "", None, manifest, place, retry_failed=False)
-        assert isinstance(settled, Settled)
+        assert find_user_list(output, film, detected) is None
+        settled = plan_list(film, "", None, manifest, place, retry_failed=False)
+        assert isinstance(settled, Unchanged)
         listed = output / "a.mkv.shots.csv"
         listed.write_bytes(b"edited")
-        assert person_list(output, film, detected) == listed
+        assert find_user_list(output, film, detected) == listed
         found = read_fixity(listed)
         assert found is not None
-        own = list_step(film, "", found[1], manifest, place, retry_failed=False)
+        own = plan_list(film, "", found[1], manifest, place, retry_failed=False)
         assert isinstance(own, Job)
         assert own.key != step.key
         taken = done(own, place, b"edited")
         manifest.append([taken])
-        assert person_list(output, film, taken) == listed
+        assert find_user_list(output, film, taken) == listed
 
 
 @pytest.mark.parametrize(
@@ -200,30 +200,30 @@ def test_a_list_that_was_edited_is_a_person_s(film: Source, place: Workplace) ->
     [("0", 0), ("75.5", Fraction(151, 2)), ("1:15.5", Fraction(151, 2)), ("01:00:00.04", 3600.04)],
 )
 def test_times_as_people_write_them(text: str, seconds: float) -> None:
-    assert float(seconds_of(text, "--to")) == float(seconds)
+    assert float(parse_seconds(text, "--to")) == float(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1:2:3:4", "x", "1:75x", "1e3", "٣"])
 def test_other_times_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--to"):
-        seconds_of(text, "--to")
+        parse_seconds(text, "--to")
 
 
 @given(st.integers(0, 10**8))
 def test_clock_and_back(thousandths: int) -> None:
     exact = Fraction(thousandths, 1000)
-    assert seconds_of(clock(exact), "--to") == exact
+    assert parse_seconds(format_clock(exact), "--to") == exact
 
 
 def test_a_span_takes_the_frames_that_begin_in_it() -> None:
     times, base = tuple(range(1000, 1250, 25)), Fraction(1, 1000)
-    assert span_of("0.05", "0.1").frames(times, base, "a") == (2, 4)
-    assert span_of("0.051", None).frames(times, base, "a") == (3, 10)
-    assert Span().frames(times, base, "a") == (0, 10)
+    assert parse_span("0.05", "0.1").select_frames(times, base, "a") == (2, 4)
+    assert parse_span("0.051", None).select_frames(times, base, "a") == (3, 10)
+    assert Span().select_frames(times, base, "a") == (0, 10)
     with pytest.raises(UsageError, match="a: no frame"):
-        span_of("9", None).frames(times, base, "a")
+        parse_span("9", None).select_frames(times, base, "a")
     with pytest.raises(UsageError, match="later than"):
-        span_of("2", "1")
+        parse_span("2", "1")
 
 
 def test_several_drives_have_one_summary() -> None:
@@ -240,7 +240,7 @@ def test_several_drives_have_one_summary() -> None:
             interrupted=interrupted,
         )
 
-    whole = together([summary(2, {"damaged": 1}), summary(3, {"damaged": 2, "bug": 1}, 15)])
+    whole = combine([summary(2, {"damaged": 1}), summary(3, {"damaged": 2, "bug": 1}, 15)])
     assert (whole.done, whole.failed, whole.adopted, whole.seconds) == (5, 4, 2, 3.0)
     assert whole.failures == {"damaged": 3, "bug": 1}
     assert whole.unchanged[State.DONE] == 2
@@ -253,7 +253,7 @@ def test_a_merged_model_changes_every_part_also_where_a_shot_has_its_own(film, p
     again = replace(place, merge="n.onnx", merge_sha256="3" * 64)
     with Manifest.open(Path(place.output)) as manifest:
         keys = {
-            part_job(Part(shot, 0, 50), assembly(film), manifest, one).key
+            build_part_job(ShotPart(shot, 0, 50), assembly(film), manifest, one).key
             for shot in shots
             for one in (place, merged, again)
         }

@@ -7,11 +7,11 @@ from fractions import Fraction
 import pytest
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.explain import as_toml, faults_of, trace
+from archive_colorizer.recipe.explain import find_faults, render_toml, trace
 from archive_colorizer.recipe.files import load_recipe, load_recipes
 from archive_colorizer.recipe.film_shots import ShotSettings, load_shots
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
-from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.records.jobs import JobContext
 
 PIXELS = {"smoothing": 0.2, "codec": "ffv1", "rate": "25"}
 RUNNING = {"shortest": 30, "longest": 100, "allow_missing": True}
@@ -23,13 +23,13 @@ def test_every_setting_is_known_to_change_pixels_or_not():
 
 @pytest.mark.parametrize(("name", "value"), [*PIXELS.items(), *RUNNING.items()])
 def test_what_changes_pixels_changes_the_digest_of_the_workplace(name, value):
-    plain, film = FilmRecipe(), FilmRecipe().changed({name: value}, "test")
-    places = [Workplace("o", "w", Recipe(), "m", "0", film=one) for one in (plain, film)]
+    plain, film = FilmRecipe(), FilmRecipe().apply({name: value}, "test")
+    places = [JobContext("o", "w", Recipe(), "m", "0", film=one) for one in (plain, film)]
     assert (places[0].settings != places[1].settings) is (name in PIXELS)
 
 
 def test_photographs_keep_the_digest_that_they_had():
-    assert Workplace("o", "w", Recipe(), "m", "0").settings == Recipe().digest()
+    assert JobContext("o", "w", Recipe(), "m", "0").settings == Recipe().compute_digest()
 
 
 def test_a_file_holds_both(tmp_path):
@@ -38,7 +38,7 @@ def test_a_file_holds_both(tmp_path):
     recipe, film = load_recipes(path)
     assert recipe == load_recipe(path) == Recipe(strength=0.5)
     assert film == FilmRecipe(smoothing=1.0, rate="25")
-    assert film.frames_a_second() == 25
+    assert film.parse_rate() == 25
     assert load_shots(path) == ()
 
 
@@ -89,7 +89,7 @@ def test_wrong_settings_of_a_shot_are_refused_and_found_by_the_check(tmp_path, t
     with pytest.raises(UsageError, match=said) as caught:
         load_shots(path)
     assert "r.toml" in str(caught.value)
-    assert re.search(said, " ".join(faults_of(path)))
+    assert re.search(said, " ".join(find_faults(path)))
 
 
 def test_a_shown_recipe_has_its_shots(tmp_path):
@@ -98,11 +98,11 @@ def test_a_shown_recipe_has_its_shots(tmp_path):
         '[[film.shot]]\nframe = 50\nmodel = "m\\"1"\n[[film.shot]]\nframe = 9\nhue = 3\n'
     )
     shown = tmp_path / "shown.toml"
-    shown.write_text(as_toml(trace(path, {}, {})))
+    shown.write_text(render_toml(trace(path, {}, {})))
     assert load_shots(shown) == load_shots(path)
-    assert faults_of(shown) == []
+    assert find_faults(shown) == []
 
 
 def test_rates_are_exact():
-    assert FilmRecipe(rate="24000/1001").frames_a_second() == Fraction(24000, 1001)
-    assert FilmRecipe().frames_a_second() is None
+    assert FilmRecipe(rate="24000/1001").parse_rate() == Fraction(24000, 1001)
+    assert FilmRecipe().parse_rate() is None

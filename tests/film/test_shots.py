@@ -9,12 +9,12 @@ from archive_colorizer.errors import UsageError
 from archive_colorizer.film.scene_cuts import Cut
 from archive_colorizer.film.shots import (
     COLUMNS,
+    build_shot_recipe,
     find_shots,
+    format_cut_list,
     join_short,
-    list_of,
-    own_recipe,
-    parts_of,
-    read_list,
+    parse_cut_list,
+    split_shot,
 )
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Shot
@@ -63,7 +63,7 @@ def test_no_joined_shot_is_too_short(at, shortest, random):
 
 @given(st.integers(0, 1000), st.integers(1, 5000), st.integers(1, 400))
 def test_parts_fill_a_shot_and_are_alike(first, frames, longest):
-    parts = parts_of(Shot(first, first + frames), longest)
+    parts = split_shot(Shot(first, first + frames), longest)
     lengths = [part.frames for part in parts]
     assert parts[0].first == first
     assert parts[-1].last == first + frames
@@ -73,11 +73,11 @@ def test_parts_fill_a_shot_and_are_alike(first, frames, longest):
 
 
 def test_a_list_comes_back_as_it_was():
-    assert read_list(list_of(SHOTS), "shots.csv", range(360)) == SHOTS
+    assert parse_cut_list(format_cut_list(SHOTS), "shots.csv", range(360)) == SHOTS
 
 
 def test_no_cell_begins_a_formula():
-    cells = list_of(SHOTS).decode().replace("\r\n", ",").split(",")
+    cells = format_cut_list(SHOTS).decode().replace("\r\n", ",").split(",")
     assert "'=evil()" in cells
     assert not [cell for cell in cells if cell[:1] in tuple("=+@") or cell[:2] == "-="]
 
@@ -92,7 +92,7 @@ def test_no_cell_begins_a_formula():
     ids=["fewest columns", "spreadsheet", "other order"],
 )
 def test_lists_of_people_are_understood(text):
-    shots = read_list(text.encode(), "shots.csv", range(20))
+    shots = parse_cut_list(text.encode(), "shots.csv", range(20))
     assert [(shot.first, shot.last) for shot in shots] == [(0, 10), (10, 20)]
 
 
@@ -122,24 +122,24 @@ def test_lists_of_people_are_understood(text):
 )
 def test_what_is_wrong_is_named_with_its_line(text, line, said):
     with pytest.raises(UsageError, match=rf"shots\.csv, line {line}\b.*{said}"):
-        read_list(text.encode(), "shots.csv", range(20))
+        parse_cut_list(text.encode(), "shots.csv", range(20))
 
 
 def test_other_encodings_are_refused():
     with pytest.raises(UsageError, match="UTF-8"):
-        read_list("first,last\n0,20\n".encode("utf-16"), "shots.csv", range(20))
+        parse_cut_list("first,last\n0,20\n".encode("utf-16"), "shots.csv", range(20))
 
 
 @given(st.binary(max_size=200))
 def test_whatever_the_bytes_only_usage_errors_are_raised(data):
     try:
-        read_list(b"first,last\n" + data, "shots.csv", range(20))
+        parse_cut_list(b"first,last\n" + data, "shots.csv", range(20))
     except UsageError as error:
         assert "shots.csv" in str(error)
 
 
 def test_a_shot_has_its_own_settings():
-    recipe = own_recipe(Recipe(saturation=0.8), SHOTS[1])
+    recipe = build_shot_recipe(Recipe(saturation=0.8), SHOTS[1])
     assert (recipe.strength, recipe.hue, recipe.saturation) == (0.5, -30.0, 0.8)
-    assert own_recipe(Recipe(hue=20.0), SHOTS[0]) == Recipe(hue=20.0)
+    assert build_shot_recipe(Recipe(hue=20.0), SHOTS[0]) == Recipe(hue=20.0)
     assert COLUMNS[:3] == ("shot", "first", "last")

@@ -2,7 +2,7 @@
 
 A case is the target's name and the number of bytes on a line, then the bytes.  The answer is
 JSON: null when all went as promised, else what was raised.  A case that takes more than
-`SECONDS` of processor time, or more than `MEMORY`, ends the process or is answered so.
+`TARGET_SECONDS` of processor time, or more than `MEMORY`, ends the process or is answered so.
 """
 
 import json

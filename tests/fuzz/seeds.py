@@ -13,7 +13,7 @@ from PIL import Image
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.raster import Metadata, Raster
-from archive_colorizer.model.onnx_metadata import sealed
+from archive_colorizer.model.onnx_metadata import add_seal
 from archive_colorizer.records.jobs import Stamp
 from archive_colorizer.records.json_lines import to_line
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
@@ -142,7 +142,7 @@ def recipes() -> list[bytes]:
 def contracts() -> list[bytes]:
     """Contracts as they stand in model files, and a sealed file."""
     plain = CONTRACT.to_json().encode()
-    return [plain, json.dumps(asdict(CONTRACT), indent=1).encode(), sealed(plain)]
+    return [plain, json.dumps(asdict(CONTRACT), indent=1).encode(), add_seal(plain)]
 
 
 def bags() -> list[bytes]:
@@ -175,6 +175,6 @@ def _is_small(path: Path) -> bool:
 
 def _is_jpeg(data: bytes) -> bool:
     try:
-        return stills.kind_of(data) == "jpeg"
+        return stills.detect_format(data) == "jpeg"
     except ArchiveColorizerError:
         return False

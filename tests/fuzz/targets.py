@@ -10,30 +10,33 @@ from pathlib import Path
 import numpy as np
 
 from archive_colorizer.color.blend import ChromaField
-from archive_colorizer.discovery.bagit import read_bag, vouched
+from archive_colorizer.discovery.bagit import add_bag_checksums, read_bag
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import ModelError, ResultUnwritable, SourceError, UsageError
 from archive_colorizer.image import signatures as magic
 from archive_colorizer.image.codecs import registry as stills
-from archive_colorizer.image.codecs.planes import plan_of
-from archive_colorizer.image.formats import planned_name, result_format
-from archive_colorizer.image.luma_difference import luma_likeness
+from archive_colorizer.image.codecs.planes import plan_conversion
+from archive_colorizer.image.formats import choose_format
+from archive_colorizer.image.luma_difference import compare_luma
 from archive_colorizer.image.metadata.model import (
-    Found,
-    ProvenanceNote,
-    read_metadata,
-    with_provenance,
+    SourceMetadata,
+    prepare_metadata,
 )
-from archive_colorizer.image.metadata.sidecar import sidecar_for
-from archive_colorizer.image.metadata.xmp import is_sound, join_extended
+from archive_colorizer.image.metadata.sidecar import build_sidecar
+from archive_colorizer.image.metadata.xmp import (
+    ProvenanceNote,
+    add_provenance,
+    is_sound,
+    join_extended,
+)
 from archive_colorizer.image.raster import Raster
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.model.contract import ModelContract
 from archive_colorizer.model.onnx_metadata import check_seal
-from archive_colorizer.recipe.explain import faults_of
+from archive_colorizer.recipe.explain import find_faults
 from archive_colorizer.recipe.files import load_recipes
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
-from archive_colorizer.records.json_lines import lines_of, outcome_of, to_line
+from archive_colorizer.records.json_lines import iter_lines, parse_outcome, to_line
 from archive_colorizer.restore.render import Original, render
 
 PIXELS = 1_000_000
@@ -51,13 +54,12 @@ _NOTE = ProvenanceNote(
 
 def still(data: bytes, _folder: Path) -> None:
     """Sniff, decode, carry the metadata over, encode, and read the result."""
-    magic.foreign(data)
-    planned_name("a.tif", data[:16])
-    stills.pages(data)
+    magic.identify_foreign_format(data)
+    stills.count_pages(data)
     with contextlib.suppress(SourceError, ResultUnwritable):
         raster = stills.decode(data, "source", PIXELS)
-        kind, _ = result_format(raster)
-        metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, _NOTE))
+        kind, _ = choose_format(raster)
+        metadata = replace(raster.metadata, xmp=add_provenance(raster.metadata.xmp, _NOTE))
         rgb = np.repeat(raster.luma[..., None], 3, axis=2)
         _compare(raster, stills.encode(rgb, raster, metadata, kind), 2 if kind == "jpeg" else 0)
 
@@ -77,33 +79,38 @@ def _compare(raster: Raster, content: bytes, allowed: int) -> None:
         again = stills.decode(content, "result", PIXELS, "keep")
     except SourceError as error:
         raise AssertionError(f"the result cannot be read: {error}") from error
-    likeness = luma_likeness(raster.luma, again.luma)
-    assert likeness.difference <= allowed, likeness.said
+    likeness = compare_luma(raster.luma, again.luma)
+    assert likeness.maximum <= allowed, likeness.summary
 
 
 def metadata(data: bytes, _folder: Path) -> None:
     """Judge bytes as each kind of metadata."""
-    for found in (Found(exif=data), Found(icc=data), Found(xmp=data), Found(iptc=data)):
+    for found in (
+        SourceMetadata(exif=data),
+        SourceMetadata(icc=data),
+        SourceMetadata(xmp=data),
+        SourceMetadata(iptc=data),
+    ):
         for color in (True, False):
-            read_metadata(found, plan_of(found, color, "srgb"))
+            prepare_metadata(found, plan_conversion(found, color, "srgb"))
     join_extended(data, data)
     if is_sound(data):
-        packet = with_provenance(data, _NOTE)
+        packet = add_provenance(data, _NOTE)
         assert is_sound(packet)
-        sidecar_for(packet)
+        build_sidecar(packet)
 
 
 def records(data: bytes, folder: Path) -> None:
     """Read a manifest line by line, and whole."""
-    for _, line in lines_of(io.BytesIO(data)):
+    for _, line in iter_lines(io.BytesIO(data)):
         with contextlib.suppress(ValueError):
-            outcome = outcome_of(line)
+            outcome = parse_outcome(line)
             if outcome is not None:
-                assert outcome_of(to_line(outcome)) == outcome
+                assert parse_outcome(to_line(outcome)) == outcome
     (folder / "manifest.jsonl").write_bytes(data)
     with Manifest.peek(folder) as manifest:
-        for name in manifest.names(""):
-            manifest.newest(name)
+        for name in manifest.list_names(""):
+            manifest.find_newest(name)
 
 
 def recipe(data: bytes, folder: Path) -> None:
@@ -115,7 +122,7 @@ def recipe(data: bytes, folder: Path) -> None:
     with contextlib.suppress(UsageError):
         known = load_recipes(path)
     with contextlib.suppress(UsageError):
-        faults = faults_of(path)
+        faults = find_faults(path)
     assert (known is None) == bool(faults)
 
 
@@ -139,7 +146,7 @@ def bag(data: bytes, folder: Path) -> None:
     with contextlib.suppress(SourceError, UsageError):
         payload = read_bag(root)
         if payload is not None:
-            list(vouched(walk(payload.folder, ""), payload, ""))
+            list(add_bag_checksums(walk(payload.folder, ""), payload, ""))
 
 
 TARGETS: dict[str, Callable[[bytes, Path], None]] = {

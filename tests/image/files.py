@@ -1,4 +1,4 @@
-"""Picture files for the tests of `media`, made by other libraries than those under test."""
+"""Make picture files for tests with other libraries than those under test."""
 
 import io
 import struct
@@ -25,7 +25,7 @@ IPTC = b"\x1c\x02\x78\x00\x0eMill, captioned"
 
 
 def small(name: str = "astronaut") -> npt.NDArray[np.uint8]:
-    """A photograph of odd sides, so that nothing depends on multiples of 8."""
+    """Crop a photograph to odd sides, so that nothing depends on multiples of 8."""
     return photograph(name)[60:227, 100:333]
 
 
@@ -34,28 +34,28 @@ def small_grey() -> npt.NDArray[np.uint8]:
 
 
 def deep(samples: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
-    """16 bits that are all used."""
+    """Spread samples over all 16 bits."""
     ramp = np.arange(samples.shape[1], dtype=np.uint32) % 257
     shaped = ramp if samples.ndim == 2 else ramp[:, None]
     return np.minimum(samples.astype(np.uint32) * 257 + shaped, 65535).astype(np.uint16)
 
 
 def saved(samples: npt.NDArray[Any], kind: str, **options: Any) -> bytes:
-    """A file by Pillow."""
+    """Encode samples with Pillow."""
     target = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(samples)).save(target, kind, **options)
     return target.getvalue()
 
 
 def tiff(samples: npt.NDArray[Any], **options: Any) -> bytes:
-    """A file by tifffile."""
+    """Encode samples with tifffile."""
     target = io.BytesIO()
     tifffile.imwrite(target, samples, metadata=None, **options)
     return target.getvalue()
 
 
 def exif(orientation: int = 1, order: str = "<", thumbnail: bool = True) -> bytes:
-    """An EXIF stream with description, orientation, maker note, sides, place and thumbnail."""
+    """Build an EXIF stream with description, orientation, maker note, sides, GPS and thumbnail."""
 
     def entry(tag: int, kind: int, count: int, value: bytes) -> bytes:
         return struct.pack(order + "HHI", tag, kind, count) + value.ljust(4, b"\0")
@@ -67,13 +67,13 @@ def exif(orientation: int = 1, order: str = "<", thumbnail: bool = True) -> byte
     first = 8 + 2 + 4 * 12 + 4
     details = first + len(text)
     note = details + 2 + 3 * 12 + 4
-    place = note + len(MAKER_NOTE)
-    last = place + 2 + 12 + 4
+    gps = note + len(MAKER_NOTE)
+    last = gps + 2 + 12 + 4
     stream = b"II*\0" if order == "<" else b"MM\0*"
     stream += long(8) + struct.pack(order + "H", 4)
     stream += entry(270, 2, len(text), long(first))
     stream += entry(274, 3, 1, struct.pack(order + "H", orientation))
-    stream += entry(34665, 4, 1, long(details)) + entry(34853, 4, 1, long(place))
+    stream += entry(34665, 4, 1, long(details)) + entry(34853, 4, 1, long(gps))
     stream += long(last if thumbnail else 0) + text
     stream += struct.pack(order + "H", 3) + entry(37500, 7, len(MAKER_NOTE), long(note))
     stream += entry(40962, 4, 1, long(233)) + entry(40963, 4, 1, long(167)) + long(0)
@@ -88,5 +88,5 @@ def exif(orientation: int = 1, order: str = "<", thumbnail: bool = True) -> byte
 
 @cache
 def srgb_profile() -> bytes:
-    """LittleCMS's own, which holds the second of its making."""
+    """Create LittleCMS's own sRGB profile, which states when it was created."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

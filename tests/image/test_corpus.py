@@ -1,4 +1,4 @@
-"""Odd, rare and broken files from other projects' test suites, where they are at hand."""
+"""Decode odd, rare and broken files from other projects' test suites, where available."""
 
 import contextlib
 import csv
@@ -12,12 +12,12 @@ import tifffile
 from PIL import Image, ImageCms, ImageOps
 
 from archive_colorizer.color.blend import ChromaField, blend_planes, blend_rgb
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import SourceError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs.jpeg.codec import encode_jpeg
 from archive_colorizer.image.codecs.registry import encode
-from archive_colorizer.image.formats import result_format
+from archive_colorizer.image.formats import choose_format
 from archive_colorizer.image.raster import Format
 from tests.locations import SHARED
 
@@ -31,57 +31,57 @@ JUDGE_IS_WRONG = {
 }
 
 pytestmark = pytest.mark.skipif(
-    not (CORPUS / "corpus.csv").exists(), reason="needs ../shared/corpus beside the checkout"
+    not (CORPUS / "corpus.csv").exists(), reason="needs ../shared/corpus next to the checkout"
 )
 
 
-def rows(wanted):
+def read_rows(group):
     with (CORPUS / "corpus.csv").open(encoding="utf-8", errors="surrogateescape") as file:
-        return [row for row in csv.DictReader(file) if row["class"] == wanted]
+        return [row for row in csv.DictReader(file) if row["class"] == group]
 
 
-def decoded(row, profile="srgb"):
+def decode_row(row, profile="srgb"):
     data = (CORPUS / "corpus" / row["file"]).read_bytes()
     return stills.decode(data, row["file"], LIMIT, profile)
 
 
-def upright_size(row):
+def get_upright_size(row):
     width, height = int(row["width"]), int(row["height"])
     turned = row["orientation"] in ("5", "6", "7", "8")
-    return (width, height) if turned and not _stated_upright(row) else (height, width)
+    return (width, height) if turned and not _is_stated_upright(row) else (height, width)
 
 
-def _stated_upright(row):
+def _is_stated_upright(row):
     return Path(row["file"]).name in UPRIGHT_ALREADY
 
 
 def test_sound_files_of_promised_formats_are_read_upright():
-    wrong, seen = [], 0
-    for row in rows("must-convert"):
+    wrong, count = [], 0
+    for row in read_rows("must-convert"):
         if row["format"] not in Format.__args__:
             continue
-        seen += 1
-        raster = decoded(row)
-        if raster.luma.shape != upright_size(row):
-            wrong.append((row["file"], raster.luma.shape, upright_size(row)))
+        count += 1
+        raster = decode_row(row)
+        if raster.luma.shape != get_upright_size(row):
+            wrong.append((row["file"], raster.luma.shape, get_upright_size(row)))
         if "16-bit" in row["tags"] and raster.luma.dtype != np.uint16:
             wrong.append((row["file"], "16 bit lost"))
     assert not wrong
-    assert seen > 150
+    assert count > 150
 
 
-def restored(row):
-    """The whole way but for the network: decoded, blended with no color, encoded."""
-    raster = decoded(row)
+def restore_row(row):
+    """Restore without a network: decode, blend with no color, encode."""
+    raster = decode_row(row)
     neutral = ChromaField(np.zeros((8, 8, 4), np.float32))
-    chosen, _ = result_format(raster)
+    chosen, _ = choose_format(raster)
     if chosen == "jpeg":
         cb, cr = blend_planes(raster.luma, neutral)
         return raster, chosen, encode_jpeg(raster.luma, cb, cr, raster.metadata, 0)
     return raster, chosen, encode(blend_rgb(raster.luma, neutral), raster, raster.metadata, chosen)
 
 
-def judged_source(row, converted):
+def decode_with_pillow(row, converted):
     """Luma of the upright source in sRGB by Pillow; None for kinds that it reads otherwise."""
     with Image.open(CORPUS / "corpus" / row["file"]) as image:
         icc = image.info.get("icc_profile")
@@ -93,10 +93,10 @@ def judged_source(row, converted):
             return np.asarray(shown).astype(np.uint16)
         if shown.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
             return None
-        return luma_of(in_srgb(shown.convert("RGBA").convert("RGB"), icc))
+        return compute_luma(convert_to_srgb(shown.convert("RGBA").convert("RGB"), icc))
 
 
-def in_srgb(image, icc):
+def convert_to_srgb(image, icc):
     if icc:
         with contextlib.suppress(OSError, ImageCms.PyCMSError):
             source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
@@ -111,7 +111,7 @@ def in_srgb(image, icc):
     return np.asarray(image)
 
 
-def judged_result(data, kind):
+def read_result_luma(data, kind):
     """Luma of a result by readers other than those under test, at its own depth."""
     if kind == "tiff":
         return tifffile.imread(io.BytesIO(data))[..., 0]
@@ -127,14 +127,14 @@ def judged_result(data, kind):
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_results_equal_their_upright_sources_in_luma():
     wrong, compared, against_pillow = [], 0, 0
-    for row in rows("must-convert"):
-        raster, kind, data = restored(row)
-        luma = judged_result(data, kind)
+    for row in read_rows("must-convert"):
+        raster, kind, data = restore_row(row)
+        luma = read_result_luma(data, kind)
         compared += 1
         off = np.abs(luma.astype(int) - raster.luma).max()
         if luma.dtype != raster.luma.dtype or off > (2 if kind == "jpeg" else 0):
             wrong.append((row["file"], "written", off))
-        judged = judged_source(row, raster.converted)
+        judged = decode_with_pillow(row, raster.converted)
         if judged is None or Path(row["file"]).name in JUDGE_IS_WRONG:
             continue
         against_pillow += 1
@@ -150,9 +150,9 @@ def test_results_equal_their_upright_sources_in_luma():
 
 def test_broken_files_are_refused_by_name():
     accepted = []
-    for row in rows("must-refuse"):
+    for row in read_rows("must-refuse"):
         try:
-            decoded(row)
+            decode_row(row)
         except SourceError as error:
             assert str(error).startswith(row["file"])
         else:
@@ -162,9 +162,9 @@ def test_broken_files_are_refused_by_name():
 
 def test_rare_files_give_a_picture_or_a_named_failure():
     outcomes = []
-    for row in rows("may-refuse"):
+    for row in read_rows("may-refuse"):
         try:
-            outcomes.append(decoded(row).luma.size > 0)
+            outcomes.append(decode_row(row).luma.size > 0)
         except SourceError as error:
             outcomes.append(row["file"] in str(error))
     assert all(outcomes) and len(outcomes) > 100

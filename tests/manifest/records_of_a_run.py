@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from archive_colorizer.manifest.reader import Account
+from archive_colorizer.manifest.reader import ManifestReader
 from archive_colorizer.records.jobs import Stamp
 from archive_colorizer.records.json_lines import to_line
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
@@ -79,12 +79,12 @@ def skipped(name: str) -> Outcome:
     return Outcome(key=name, name=name, state=State.SKIPPED, reason="not-a-picture", message=said)
 
 
-def written(folder: Path, *records: Outcome | Provenance) -> Account:
+def written(folder: Path, *records: Outcome | Provenance) -> ManifestReader:
     (folder / "manifest.jsonl").write_bytes(b"".join(map(to_line, records)))
-    return Account.open(folder)
+    return ManifestReader.open(folder)
 
 
-def evil(folder: Path) -> Account:
+def evil(folder: Path) -> ManifestReader:
     """All hostile names done, one failure, one skip, one result of no known run."""
     unknown = done("orphan.tif", settings="9" * 64, warnings=("one", "two"))
     everything = [done(name) for name in EVIL_NAMES]

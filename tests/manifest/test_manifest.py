@@ -40,7 +40,7 @@ def outcome(name: str, state: State = State.DONE, **more: Any) -> Outcome:
 
 
 def names(manifest: Manifest, among: list[str]) -> list[str]:
-    return [name for name in among if manifest.newest(name) is not None]
+    return [name for name in among if manifest.find_newest(name) is not None]
 
 
 def test_what_is_appended_is_found_at_once_and_later(tmp_path: Path) -> None:
@@ -48,15 +48,15 @@ def test_what_is_appended_is_found_at_once_and_later(tmp_path: Path) -> None:
     other = outcome("caf\udce9\n.jpg", State.FAILED, reason="damaged", message="cut " * 3000)
     with Manifest.open(tmp_path) as manifest:
         manifest.append([PROVENANCE, first, other])
-        assert manifest.newest("a.jpg") == first
+        assert manifest.find_newest("a.jpg") == first
         manifest.append([second])
-        assert manifest.newest("a.jpg") == second
+        assert manifest.find_newest("a.jpg") == second
     for again in (Manifest.open(tmp_path), Manifest.peek(tmp_path)):
         with again:
             assert len(again) == 2
-            assert again.newest("a.jpg") == second
-            assert again.newest(other.name) == other
-            assert again.newest("b.jpg") is None
+            assert again.find_newest("a.jpg") == second
+            assert again.find_newest(other.name) == other
+            assert again.find_newest("b.jpg") is None
             assert again.warning is None
 
 
@@ -73,13 +73,13 @@ def test_the_last_result_is_known_after_a_failure(tmp_path: Path) -> None:
     with Manifest.open(tmp_path) as manifest:
         manifest.append(steps)
     with Manifest.open(tmp_path) as manifest:
-        newest = manifest.newest("A.jpg")
+        newest = manifest.find_newest("A.jpg")
         assert newest is not None
         assert newest.state is State.FAILED
-        assert manifest.newest_done("A.jpg") == made
+        assert manifest.find_newest_done("A.jpg") == made
         assert manifest.has_target("a.JPG")
         manifest.append([outcome("A.jpg", key="new")])
-        assert manifest.newest_done("A.jpg") == manifest.newest("A.jpg")
+        assert manifest.find_newest_done("A.jpg") == manifest.find_newest("A.jpg")
 
 
 FIVE = [f"p{number}.jpg" for number in range(5)]
@@ -112,7 +112,7 @@ def test_overwritten_anywhere(tmp_path: Path, at: int, junk: bytes) -> None:
     path.write_bytes(WHOLE[:at] + junk + WHOLE[at + len(junk) :])
     with Manifest.open(tmp_path) as manifest:
         manifest.append([outcome("new.jpg")])
-        assert manifest.newest("new.jpg") == outcome("new.jpg")
+        assert manifest.find_newest("new.jpg") == outcome("new.jpg")
         # At most the lines that the junk touches are gone.
         assert len(names(manifest, FIVE)) >= 5 - 2 - junk.count(b"\n")
 
@@ -139,7 +139,7 @@ def test_hostile_content_is_ignored_and_counted(tmp_path: Path, content: bytes) 
         assert str(path) in (manifest.warning or str(path))
         manifest.append([outcome("new.jpg")])
     with Manifest.open(tmp_path) as manifest:
-        assert manifest.newest("new.jpg") == outcome("new.jpg")
+        assert manifest.find_newest("new.jpg") == outcome("new.jpg")
 
 
 def test_what_is_not_ours_is_not_cut_off(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_what_is_not_ours_is_not_cut_off(tmp_path: Path) -> None:
 def test_peek_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "manifest.jsonl"
     with Manifest.peek(tmp_path / "nowhere") as manifest:
-        assert manifest.newest("p0.jpg") is None
+        assert manifest.find_newest("p0.jpg") is None
     assert not path.exists()
     path.write_bytes(WHOLE[:-20])
     with Manifest.peek(tmp_path) as manifest:
@@ -188,9 +188,9 @@ def test_a_failed_append_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.Mon
             with pytest.raises(OutputError, match="No space left on device"):
                 manifest.append([outcome("b.jpg")])
         assert (tmp_path / "manifest.jsonl").read_bytes() == before
-        assert manifest.newest("b.jpg") is None
+        assert manifest.find_newest("b.jpg") is None
         manifest.append([outcome("c.jpg")])
-        assert manifest.newest("c.jpg") == outcome("c.jpg")
+        assert manifest.find_newest("c.jpg") == outcome("c.jpg")
 
 
 def test_a_record_that_changes_under_a_run_is_not_believed(tmp_path: Path) -> None:

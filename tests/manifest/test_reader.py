@@ -5,7 +5,7 @@ import json
 import pytest
 
 from archive_colorizer.errors import SourceError
-from archive_colorizer.manifest.reader import Account
+from archive_colorizer.manifest.reader import ManifestReader
 from archive_colorizer.records.json_lines import to_line
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
 
@@ -44,7 +44,7 @@ def outcome(name: str, state: State = State.DONE, settings: str = "s", **more) -
 def written(folder, *records, tail=b""):
     lines = [one if isinstance(one, bytes) else to_line(one) for one in records]
     (folder / "manifest.jsonl").write_bytes(b"".join(lines) + tail)
-    return Account.open(folder)
+    return ManifestReader.open(folder)
 
 
 def names(entries):
@@ -59,29 +59,29 @@ def test_the_newest_line_of_a_name_counts(tmp_path):
         outcome("b"),
         outcome("a"),
     )
-    assert names(account.newest()) == ["b", "a"]
-    assert {entry.outcome.state for entry in account.newest()} == {State.DONE}
-    assert (len(account), account.results) == (2, 2)
+    assert names(account.iterate_newest()) == ["b", "a"]
+    assert {entry.outcome.state for entry in account.iterate_newest()} == {State.DONE}
+    assert (len(account), account.result_count) == (2, 2)
 
 
 def test_a_result_outlives_a_later_failure(tmp_path):
     account = written(tmp_path, opening("1"), outcome("a"), outcome("a", State.FAILED))
-    assert [entry.outcome.state for entry in account.newest()] == [State.FAILED]
-    assert [entry.outcome.state for entry in account.done()] == [State.DONE]
+    assert [entry.outcome.state for entry in account.iterate_newest()] == [State.FAILED]
+    assert [entry.outcome.state for entry in account.iterate_done()] == [State.DONE]
 
 
 def test_each_outcome_knows_its_run(tmp_path):
     account = written(
         tmp_path, opening("1"), outcome("a"), opening("2", "t"), outcome("b", settings="t")
     )
-    assert [entry.run.run for entry in account.newest()] == ["1", "2"]
+    assert [entry.run.run for entry in account.iterate_newest()] == ["1", "2"]
     assert [run.run for run in account.runs] == ["1", "2"]
 
 
 def test_what_a_killed_run_made_is_not_credited_to_other_settings(tmp_path):
     adopted, strange = outcome("a", settings="t"), outcome("b", settings="unheard")
     account = written(tmp_path, opening("1"), adopted, strange, opening("2", "t"))
-    assert [entry.run and entry.run.run for entry in account.newest()] == ["2", None]
+    assert [entry.run and entry.run.run for entry in account.iterate_newest()] == ["2", None]
 
 
 def test_an_opening_survives_as_it_was(tmp_path):
@@ -92,7 +92,7 @@ def test_an_opening_survives_as_it_was(tmp_path):
 def test_torn_and_foreign_lines_are_passed_over(tmp_path):
     torn = to_line(outcome("c"))[:-1]
     account = written(tmp_path, b"rubbish\n", outcome("a"), b'{"kind": 7}\n', tail=torn)
-    assert names(account.newest()) == ["a"]
+    assert names(account.iterate_newest()) == ["a"]
     assert account.ignored == 2
 
 
@@ -107,7 +107,7 @@ def test_lines_that_come_later_do_not_count(tmp_path):
     account = written(tmp_path, opening("1"), outcome("a"))
     with (tmp_path / "manifest.jsonl").open("ab") as stream:
         stream.write(to_line(outcome("a", State.FAILED)) + to_line(outcome("b")))
-    assert names(account.newest()) == ["a"]
+    assert names(account.iterate_newest()) == ["a"]
 
 
 @pytest.mark.parametrize("what", ["nothing", "link", "folder"])
@@ -119,4 +119,4 @@ def test_only_a_regular_file_is_a_manifest(tmp_path, what):
     elif what == "folder":
         place.mkdir()
     with pytest.raises(SourceError):
-        Account.open(tmp_path)
+        ManifestReader.open(tmp_path)

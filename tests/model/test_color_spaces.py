@@ -3,8 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.color.space import chroma_of
-from archive_colorizer.model.color_spaces import PACK, RANGES, UNPACK, pack, unpack, working_size
+from archive_colorizer.color.space import compute_chroma
+from archive_colorizer.model.color_spaces import (
+    PACK,
+    RANGES,
+    UNPACK,
+    compute_working_size,
+    pack,
+    unpack,
+)
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.contract import CHANNELS, InputContract, OutputContract
 from tests.model.networks import CONTRACT, constant_model, speaking
@@ -16,7 +23,7 @@ LUMA = float(RED[0, 0] @ np.array([0.299, 0.587, 0.114]))
 def answer_in(space):
     """What a network must say in a space so that the picture becomes RED."""
     if space == "cbcr":
-        return chroma_of(RED)[0, 0]
+        return compute_chroma(RED)[0, 0]
     if space == "rgb":
         return RED[0, 0]
     color = pytest.importorskip("skimage.color", reason="Lab is checked against scikit-image")
@@ -32,7 +39,9 @@ def test_a_known_answer_gives_exactly_that_color(tmp_path, space_in, space_out):
     luma = np.full((64, 96), LUMA, dtype=np.float32)
     mask = unpack(opened.infer(pack(luma, contract.input)), luma, contract.output)
     assert mask.shape == (64, 96, 2)
-    assert np.abs(mask - chroma_of(RED)[0, 0]).max() < (1e-4 if space_out == "lab-ab" else 1e-5)
+    assert np.abs(mask - compute_chroma(RED)[0, 0]).max() < (
+        1e-4 if space_out == "lab-ab" else 1e-5
+    )
 
 
 def test_every_space_has_its_range_and_its_number_of_channels():
@@ -51,7 +60,7 @@ def test_each_channel_has_its_own_scale():
     answer = ((RED[0, 0] - imagenet["mean"]) / imagenet["std"]).astype(np.float32)
     tensor = np.broadcast_to(answer[None, :, None, None], (1, 3, 4, 4))
     mask = unpack(tensor, np.full((4, 4), LUMA, np.float32), said)
-    assert np.abs(mask - chroma_of(RED)[0, 0]).max() < 1e-5
+    assert np.abs(mask - compute_chroma(RED)[0, 0]).max() < 1e-5
 
 
 @pytest.mark.parametrize("space", list(PACK))
@@ -79,7 +88,7 @@ sides = st.integers(1, 20_000)
 @given(sides, sides, st.sampled_from(["square", "short-side", "long-side"]))
 def test_working_sizes_fit_the_network_and_the_memory(height, width, resize):
     contract = InputContract(name="x", space="luma", size=256, resize=resize, multiple_of=32)
-    tall, wide = working_size(contract, height, width)
+    tall, wide = compute_working_size(contract, height, width)
     assert tall % 32 == wide % 32 == 0
     assert min(tall, wide) >= 32
     assert max(tall, wide) <= 1024
@@ -88,5 +97,5 @@ def test_working_sizes_fit_the_network_and_the_memory(height, width, resize):
 
 
 def test_the_working_size_keeps_the_shape_of_a_photograph():
-    assert working_size(CONTRACT.input, 3000, 4500) == (64, 96)
-    assert working_size(CONTRACT.input, 4500, 3000) == (96, 64)
+    assert compute_working_size(CONTRACT.input, 3000, 4500) == (64, 96)
+    assert compute_working_size(CONTRACT.input, 4500, 3000) == (96, 64)

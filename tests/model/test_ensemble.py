@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from archive_colorizer.color.space import chroma_of
+from archive_colorizer.color.space import compute_chroma
 from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.model.colorizer import open_colorizer
-from archive_colorizer.model.ensemble import Painter
-from archive_colorizer.pipeline.run_session import models_of
+from archive_colorizer.model.ensemble import Ensemble
+from archive_colorizer.pipeline.run_session import find_models
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Part, Shot
+from archive_colorizer.records.jobs import Shot, ShotPart
 from archive_colorizer.records.outcomes import State
-from archive_colorizer.restore.model_cache import painter_of
+from archive_colorizer.restore.model_cache import load_ensemble
 from archive_colorizer.restore.photo import restore_photo
 from archive_colorizer.video.film import Layout
 from tests.film.restored_films import LIMITED, MemoryFilm, pan
@@ -36,14 +36,14 @@ def models(tmp_path):
 
 
 def wanted(weight=0.5):
-    second = chroma_of(np.array([[RGB]], dtype=np.float32))[0, 0]
+    second = compute_chroma(np.array([[RGB]], dtype=np.float32))[0, 0]
     return (1 - weight) * np.array(CBCR) + weight * second
 
 
 def workplace(studio, models, **settings):
     recipe = Recipe(model=str(models[0]), merge=str(models[1]), **settings)
     place = studio.workplace(models[0])
-    return replace(place, recipe=recipe, **models_of(recipe))
+    return replace(place, recipe=recipe, **find_models(recipe))
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
@@ -56,7 +56,7 @@ def test_a_photograph_gets_the_color_of_both(tmp_path, models, weight):
     assert outcome.state is State.DONE, outcome.message
     result = studio.result("cat.png")
     assert luma_error(result, luma) <= 1
-    found = chroma_of((result / 255).astype(np.float32))
+    found = compute_chroma((result / 255).astype(np.float32))
     assert np.abs(found - wanted(weight)).max() < 0.006
 
 
@@ -69,19 +69,19 @@ def test_both_digests_are_in_the_outcome_and_in_the_file(tmp_path, models):
     assert restore_photo(studio.job("cat.png"), place).model_sha256 == both
     content = (studio.output / "cat.png").read_bytes()
     assert f"constant + other sha256 {both}".encode() in content
-    painter = painter_of(place)
-    assert (painter.name, painter.licence) == ("constant + other", "Apache-2.0 + MIT")
-    assert painter.batch(8) == 1
+    ensemble = load_ensemble(place)
+    assert (ensemble.name, ensemble.licence) == ("constant + other", "Apache-2.0 + MIT")
+    assert ensemble.limit_batch(8) == 1
 
 
 def test_a_film_gets_the_color_of_both(models):
-    painter = Painter(tuple(map(open_colorizer, models)))
+    ensemble = Ensemble(tuple(map(open_colorizer, models)))
     film = MemoryFilm(pan("coffee", 4))
     shot = Shot(0, 4)
     for smoothing in (0.0, 0.7):
         frames = list(
             restore_part(
-                film, Part(shot, 0, 4), painter, Recipe(), smoothing, Layout(LIMITED, "4:4:4")
+                film, ShotPart(shot, 0, 4), ensemble, Recipe(), smoothing, Layout(LIMITED, "4:4:4")
             )
         )
         middle = (frames[0].luma > 80) & (frames[0].luma < 170)

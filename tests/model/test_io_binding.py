@@ -6,7 +6,7 @@ import pytest
 from archive_colorizer.device import Device
 from archive_colorizer.errors import ModelError
 from archive_colorizer.model.colorizer import open_colorizer
-from archive_colorizer.model.io_binding import Bound
+from archive_colorizer.model.io_binding import BoundSession
 from tests.model.networks import constant_model
 
 BATCH = np.zeros((2, 1, 32, 64), dtype=np.float32)
@@ -44,7 +44,7 @@ def opened(tmp_path):
 
 def bound(opened, way):
     session = Binding(opened.session, way)
-    return session, Bound(session, opened.contract, Device("cpu"), opened.run)
+    return session, BoundSession(session, opened.contract, Device("cpu"), opened.run)
 
 
 def test_a_device_that_binds_is_bound(opened):
@@ -86,7 +86,7 @@ def test_memory_is_kept_for_few_shapes_only(opened):
     _, network = bound(opened, "sound")
     for width in range(1, 60):
         assert network(np.zeros((1, 1, 8, width), np.float32)).shape[3] == width
-    assert len(network._kept) <= 16
+    assert len(network._memories) <= 16
 
 
 def test_what_fails_later_is_told(opened):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from archive_colorizer.errors import ModelError, OutputError
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.contract import METADATA_KEY
-from archive_colorizer.model.onnx_metadata import SEAL_KEY, drafted, read_metadata, stamped
+from archive_colorizer.model.onnx_metadata import SEAL_KEY, add_contract, read_metadata, stage_file
 from archive_colorizer.model.registry import find_model
 from tests.model.networks import CONTRACT, constant_model
 
@@ -13,7 +13,7 @@ from tests.model.networks import CONTRACT, constant_model
 def test_a_stamped_file_carries_contract_and_seal(tmp_path):
     bare = constant_model(tmp_path / "m.onnx", contract=None).read_bytes()
     assert read_metadata(tmp_path / "m.onnx") == {}
-    (tmp_path / "m.onnx").write_bytes(stamped(bare, CONTRACT))
+    (tmp_path / "m.onnx").write_bytes(add_contract(bare, CONTRACT))
     assert set(read_metadata(tmp_path / "m.onnx")) == {METADATA_KEY, SEAL_KEY}
     assert open_colorizer(tmp_path / "m.onnx").contract == CONTRACT
 
@@ -44,13 +44,16 @@ def test_a_file_that_is_cut_is_noticed_wherever_the_cut_falls(tmp_path):
 
 def test_a_draft_takes_its_place_whole_or_leaves_nothing(tmp_path):
     place = tmp_path / "new" / "m.onnx"
-    with pytest.raises(ModelError), drafted(b"bad", place) as draft:
+    with pytest.raises(ModelError), stage_file(b"bad", place) as draft:
         assert draft.read_bytes() == b"bad"
         raise ModelError("no")
     assert not list(place.parent.iterdir())
-    with drafted(b"good", place):
+    with stage_file(b"good", place):
         assert not place.exists()
     assert place.read_bytes() == b"good"
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be written"), drafted(b"", tmp_path / "file/m"):
+    with (
+        pytest.raises(OutputError, match="cannot write"),
+        stage_file(b"", tmp_path / "file/m"),
+    ):
         pass

@@ -2,7 +2,7 @@ import pytest
 
 from archive_colorizer.errors import ModelError
 from archive_colorizer.model.colorizer import open_colorizer
-from archive_colorizer.model.onnx_metadata import SEAL_KEY, check_seal, sealed
+from archive_colorizer.model.onnx_metadata import SEAL_KEY, add_seal, check_seal
 from tests.model.networks import CONTRACT, constant_model
 
 
@@ -11,7 +11,7 @@ def model(tmp_path_factory):
     """The bytes of a sealed model."""
     bare = constant_model(tmp_path_factory.mktemp("models") / "m.onnx").read_bytes()
     assert not check_seal(bare, "m")
-    return sealed(bare)
+    return add_seal(bare)
 
 
 def flipped(model, place, bit=0):
@@ -54,7 +54,7 @@ def test_an_edit_needs_a_new_seal(model):
     data = edited.SerializeToString()
     with pytest.raises(ModelError, match="edited after it was sealed"):
         check_seal(data, "m")
-    again = sealed(data)
+    again = add_seal(data)
     assert check_seal(again, "m")
     kept = [entry.key for entry in onnx.load_from_string(again).metadata_props]
     assert kept.count(SEAL_KEY) == 1
@@ -62,4 +62,4 @@ def test_an_edit_needs_a_new_seal(model):
 
 
 def test_sealing_twice_is_sealing_once(model):
-    assert sealed(model) == model
+    assert add_seal(model) == model

@@ -1,4 +1,4 @@
-"""What TensorRT is told; its engines themselves need a card, see test_devices."""
+"""The options of TensorRT; its engines themselves need a card, see test_runtime."""
 
 import stat
 from dataclasses import replace
@@ -10,9 +10,14 @@ from hypothesis import strategies as st
 from archive_colorizer.device import Device
 from archive_colorizer.errors import DeviceError
 from archive_colorizer.model import tensorrt as engines
-from archive_colorizer.model.batching import SIZES
-from archive_colorizer.model.color_spaces import working_size
-from archive_colorizer.model.tensorrt import engine_folder, most_in_engine, open_engine, profile
+from archive_colorizer.model.batching import BATCH_SIZES
+from archive_colorizer.model.color_spaces import compute_working_size
+from archive_colorizer.model.tensorrt import (
+    build_profile,
+    compute_max_batch,
+    get_engine_folder,
+    open_engine,
+)
 from tests.model.networks import CONTRACT, constant_model
 
 SIDES = st.integers(1, 60_000)
@@ -39,30 +44,30 @@ def shape(options, which):
 )
 def test_every_picture_fits_into_the_engine(height, width, resize, size, step):
     chosen = contract(resize, size, multiple_of=step)
-    options = profile(chosen)
-    seen = working_size(chosen.input, height, width)
+    options = build_profile(chosen)
+    seen = compute_working_size(chosen.input, height, width)
     least, opt, most = (shape(options, which) for which in ("min", "opt", "max"))
     assert all(a <= b <= c for a, b, c in zip(least, opt, most, strict=True))
     assert all(a <= b <= c for a, b, c in zip(least[2:], seen, most[2:], strict=True))
-    assert (least[0], most[0]) == (1, most_in_engine(chosen))
+    assert (least[0], most[0]) == (1, compute_max_batch(chosen))
 
 
 def test_shapes_that_differ_little_come_in_larger_batches():
-    assert most_in_engine(contract("square")) == SIZES[-1]
-    assert most_in_engine(contract("short-side")) == 4
-    assert most_in_engine(contract("square", max_batch=1)) == 1
-    fixed = profile(contract("square", max_batch=1))
+    assert compute_max_batch(contract("square")) == BATCH_SIZES[-1]
+    assert compute_max_batch(contract("short-side")) == 4
+    assert compute_max_batch(contract("square", max_batch=1)) == 1
+    fixed = build_profile(contract("square", max_batch=1))
     assert len(set(fixed.values())) == 1
 
 
 def test_another_model_or_version_has_another_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    one = engine_folder(b"one")
+    one = get_engine_folder(b"one")
     assert one.is_relative_to(tmp_path)
-    assert one != engine_folder(b"two")
+    assert one != get_engine_folder(b"two")
     monkeypatch.setattr(engines.metadata, "version", lambda _: "99.9")
-    assert engine_folder(b"one") != one
-    assert engine_folder(b"one").name.endswith("99.9")
+    assert get_engine_folder(b"one") != one
+    assert get_engine_folder(b"one").name.endswith("99.9")
 
 
 class Sessions:
@@ -93,7 +98,7 @@ def test_an_engine_is_kept_where_only_its_owner_can_write(model, monkeypatch):
     sessions = Sessions()
     monkeypatch.setattr(engines, "open_session", sessions)
     assert open_engine(model, "model m", Device("tensorrt"), 1, 0) == "session"
-    folder = engine_folder(model)
+    folder = get_engine_folder(model)
     assert sessions.given[0]["trt_engine_cache_path"] == str(folder)
     assert shape(sessions.given[0], "max") == (4, 1, 256, 256)
     assert not stat.S_IMODE(folder.stat().st_mode) & 0o022

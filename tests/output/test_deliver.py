@@ -13,20 +13,20 @@ import pytest
 
 from archive_colorizer.errors import OutputError, TargetExists, TargetName
 from archive_colorizer.output.deliver import deliver, deliver_all, deliver_file
-from archive_colorizer.output.deliveries import Parcel
+from archive_colorizer.output.deliveries import PendingResult
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Source, Stamp, Workplace
-from archive_colorizer.records.json_lines import outcome_of
+from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
+from archive_colorizer.records.json_lines import parse_outcome
 from archive_colorizer.records.outcomes import Outcome, State
 
 DATA = b"a picture" * 1000
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workplace:
+def place(tmp_path: Path) -> JobContext:
     work = tmp_path / "out" / ".work" / "run"
     work.mkdir(parents=True)
-    return Workplace(str(tmp_path / "out"), str(work), Recipe(), "model.onnx", "0" * 64)
+    return JobContext(str(tmp_path / "out"), str(work), Recipe(), "model.onnx", "0" * 64)
 
 
 def job(target: str = "box/a.jpg", replaces: bool = False) -> Job:
@@ -36,16 +36,16 @@ def job(target: str = "box/a.jpg", replaces: bool = False) -> Job:
 SETTLED = Outcome(key="key", name="box/a.jpg", state=State.DONE, warnings=("w",), seconds=1.5)
 
 
-def write(place: Workplace, one: Job, data: bytes = DATA) -> Outcome:
+def write(place: JobContext, one: Job, data: bytes = DATA) -> Outcome:
     return deliver(data, one, place, SETTLED)
 
 
-def journal(place: Workplace) -> list[Outcome | None]:
+def journal(place: JobContext) -> list[Outcome | None]:
     (path,) = Path(place.work).glob("*.jsonl")
-    return [outcome_of(line) for line in path.read_bytes().splitlines(keepends=True)]
+    return [parse_outcome(line) for line in path.read_bytes().splitlines(keepends=True)]
 
 
-def temporary(place: Workplace) -> list[Path]:
+def temporary(place: JobContext) -> list[Path]:
     return [path for path in Path(place.work).iterdir() if path.suffix != ".jsonl"]
 
 
@@ -56,13 +56,13 @@ def raising(number: int) -> Callable[..., Any]:
     return fail
 
 
-def test_the_result_and_its_record(place: Workplace) -> None:
+def test_the_result_and_its_record(place: JobContext) -> None:
     outcome = write(place, job())
     path = Path(place.output, "box/a.jpg")
     assert path.read_bytes() == DATA
     assert outcome.target == "box/a.jpg"
     assert outcome.target_sha256 == hashlib.sha256(DATA).hexdigest()
-    assert outcome.target_stamp == Stamp.of(path.lstat())
+    assert outcome.target_stamp == Stamp.from_stat(path.lstat())
     assert (outcome.warnings, outcome.seconds, outcome.state) == (("w",), 1.5, State.DONE)
     (note,) = journal(place)
     assert note is not None
@@ -75,7 +75,7 @@ def test_the_result_and_its_record(place: Workplace) -> None:
     assert path.lstat().st_nlink == 1
 
 
-def test_the_umask_gives_the_mode(place: Workplace) -> None:
+def test_the_umask_gives_the_mode(place: JobContext) -> None:
     before = os.umask(0o027)
     try:
         write(place, job())
@@ -84,7 +84,7 @@ def test_the_umask_gives_the_mode(place: Workplace) -> None:
     assert stat.S_IMODE(Path(place.output, "box/a.jpg").lstat().st_mode) == 0o640
 
 
-def test_a_strangers_file_is_kept(place: Workplace) -> None:
+def test_a_strangers_file_is_kept(place: JobContext) -> None:
     path = Path(place.output, "box/a.jpg")
     path.parent.mkdir()
     path.write_bytes(b"MY OWN WORK")
@@ -94,13 +94,13 @@ def test_a_strangers_file_is_kept(place: Workplace) -> None:
     assert not temporary(place)
 
 
-def test_the_very_same_bytes_are_ours(place: Workplace) -> None:
+def test_the_very_same_bytes_are_ours(place: JobContext) -> None:
     first = write(place, job())
     second = write(place, job())
     assert second == first
 
 
-def test_a_worker_given_up_for_lost_has_been_faster(place: Workplace) -> None:
+def test_a_worker_given_up_for_lost_has_been_faster(place: JobContext) -> None:
     first = write(place, job())
     second = write(place, job(), b"made again, a second later")
     assert second.target_sha256 == first.target_sha256
@@ -108,7 +108,7 @@ def test_a_worker_given_up_for_lost_has_been_faster(place: Workplace) -> None:
     assert Path(place.output, "box/a.jpg").read_bytes() == DATA
 
 
-def test_another_jobs_note_does_not_count(place: Workplace) -> None:
+def test_another_jobs_note_does_not_count(place: JobContext) -> None:
     write(place, job())
     other = Job("other key", job().source, "box/a.jpg")
     with pytest.raises(TargetExists):
@@ -116,17 +116,17 @@ def test_another_jobs_note_does_not_count(place: Workplace) -> None:
     assert Path(place.output, "box/a.jpg").read_bytes() == DATA
 
 
-def test_an_earlier_result_is_replaced(place: Workplace) -> None:
+def test_an_earlier_result_is_replaced(place: JobContext) -> None:
     first = write(place, job())
     second = write(place, job(replaces=True), b"better")
     path = Path(place.output, "box/a.jpg")
     assert path.read_bytes() == b"better"
-    assert second.target_stamp == Stamp.of(path.lstat()) != first.target_stamp
+    assert second.target_stamp == Stamp.from_stat(path.lstat()) != first.target_stamp
     assert not temporary(place)
 
 
 def test_a_link_in_a_results_place_is_replaced_and_not_written_through(
-    place: Workplace, tmp_path: Path
+    place: JobContext, tmp_path: Path
 ) -> None:
     original = tmp_path / "original.jpg"
     original.write_bytes(b"PRECIOUS")
@@ -138,7 +138,7 @@ def test_a_link_in_a_results_place_is_replaced_and_not_written_through(
     assert original.read_bytes() == b"PRECIOUS"
 
 
-def test_a_link_in_a_folders_place_is_not_followed(place: Workplace, tmp_path: Path) -> None:
+def test_a_link_in_a_folders_place_is_not_followed(place: JobContext, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     Path(place.output, "box").symlink_to(elsewhere)
@@ -148,7 +148,7 @@ def test_a_link_in_a_folders_place_is_not_followed(place: Workplace, tmp_path: P
     assert not list(elsewhere.iterdir())
 
 
-def test_a_file_or_a_folder_in_the_way(place: Workplace) -> None:
+def test_a_file_or_a_folder_in_the_way(place: JobContext) -> None:
     Path(place.output, "box").write_bytes(b"a file")
     Path(place.output, "a.jpg").mkdir()
     for target in ("box/a.jpg", "a.jpg"):
@@ -158,7 +158,7 @@ def test_a_file_or_a_folder_in_the_way(place: Workplace) -> None:
     assert not temporary(place)
 
 
-def test_names_of_any_length_and_kind(place: Workplace) -> None:
+def test_names_of_any_length_and_kind(place: JobContext) -> None:
     deep = "/".join(["d" * 200] * 25)
     for target in ("n" * 255, "caf\udce9\n.jpg", "-rf", f"{deep}/p.jpg"):
         outcome = write(place, job(target))
@@ -166,16 +166,18 @@ def test_names_of_any_length_and_kind(place: Workplace) -> None:
     assert Path(place.output, "n" * 255).read_bytes() == DATA
 
 
-def test_a_name_too_long_fails_alone(place: Workplace) -> None:
+def test_a_name_too_long_fails_alone(place: JobContext) -> None:
     with pytest.raises(TargetName, match="File name too long"):
         write(place, job("n" * 256))
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
-def test_without_hard_links(place: Workplace, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_without_hard_links(
+    place: JobContext, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     monkeypatch.setattr(os, "link", raising(number))
     outcome = write(place, job())
-    assert outcome.target_stamp == Stamp.of(Path(place.output, "box/a.jpg").lstat())
+    assert outcome.target_stamp == Stamp.from_stat(Path(place.output, "box/a.jpg").lstat())
     stranger = Path(place.output, "b.jpg")
     stranger.write_bytes(b"MY OWN WORK")
     with pytest.raises(TargetExists):
@@ -187,7 +189,7 @@ def test_without_hard_links(place: Workplace, monkeypatch: pytest.MonkeyPatch, n
 @pytest.mark.parametrize("call", ["write", "fsync", "link", "open"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
 def test_an_output_that_fails(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+    place: JobContext, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(os, call, raising(number))
@@ -198,7 +200,7 @@ def test_an_output_that_fails(
     assert not temporary(place)
 
 
-def test_half_a_note_is_taken_back(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_note_is_taken_back(place: JobContext, monkeypatch: pytest.MonkeyPatch) -> None:
     write(place, job("first.jpg"))
     real = os.fsync
 
@@ -216,21 +218,21 @@ def test_half_a_note_is_taken_back(place: Workplace, monkeypatch: pytest.MonkeyP
     assert notes == ["first.jpg", "third.jpg"]
 
 
-def test_a_worker_whose_run_was_taken_over_makes_nothing(place: Workplace) -> None:
+def test_a_worker_whose_run_was_taken_over_makes_nothing(place: JobContext) -> None:
     Path(place.work).rename(Path(place.work + ".dead"))
     with pytest.raises(OutputError):
         write(place, job())
     assert not Path(place.output, "box").exists()
 
 
-def parcels(count: int) -> list[Parcel]:
+def parcels(count: int) -> list[PendingResult]:
     """In two folders."""
     targets = [f"box{number % 2}/{number}.jpg" for number in range(count)]
-    return [Parcel(b"%d" % number, job(one), SETTLED) for number, one in enumerate(targets)]
+    return [PendingResult(b"%d" % number, job(one), SETTLED) for number, one in enumerate(targets)]
 
 
 def test_several_results_share_the_fsync_of_journal_and_folders(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch
+    place: JobContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for box in ("box0", "box1"):
         Path(place.output, box).mkdir()
@@ -247,14 +249,14 @@ def test_several_results_share_the_fsync_of_journal_and_folders(
         assert isinstance(outcome, Outcome)
         path = Path(place.output, f"box{number % 2}", f"{number}.jpg")
         assert path.read_bytes() == b"%d" % number
-        assert outcome.target_stamp == Stamp.of(path.lstat())
+        assert outcome.target_stamp == Stamp.from_stat(path.lstat())
     assert [note.target for note in journal(place) if note] == [
         outcome.target for outcome in answers if isinstance(outcome, Outcome)
     ]
     assert not temporary(place)
 
 
-def test_of_several_results_each_fails_alone(place: Workplace) -> None:
+def test_of_several_results_each_fails_alone(place: JobContext) -> None:
     Path(place.output, "box1").mkdir()
     Path(place.output, "box1", "3.jpg").write_bytes(b"MY OWN WORK")
     Path(place.output, "box0").write_bytes(b"a file where a folder belongs")
@@ -268,7 +270,7 @@ def test_of_several_results_each_fails_alone(place: Workplace) -> None:
 
 @pytest.mark.parametrize("wrong", [".tmp", ".jsonl", ""])
 def test_of_several_results_those_fail_that_are_not_on_the_disk(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch, wrong: str
+    place: JobContext, monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
     for box in ("box0", "box1"):
         Path(place.output, box).mkdir()
@@ -305,7 +307,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk(small_disk: Path) -> None:
     work = small_disk / ".work" / "run"
     work.mkdir(parents=True)
-    place = Workplace(str(small_disk), str(work), Recipe(), "model.onnx", "0" * 64)
+    place = JobContext(str(small_disk), str(work), Recipe(), "model.onnx", "0" * 64)
     made = 0
     with pytest.raises(OutputError, match="No space left on device"):
         for made in range(100):
@@ -317,14 +319,14 @@ def test_a_full_disk(small_disk: Path) -> None:
     assert all(path.read_bytes() == DATA for path in found)
 
 
-def test_a_large_file_appears_like_any_other(place: Workplace) -> None:
+def test_a_large_file_appears_like_any_other(place: JobContext) -> None:
     written = Path(place.work, "part.mkv")
     written.write_bytes(DATA)
     outcome = deliver_file("part.mkv", job(), place, SETTLED, b"said of it")
     path = Path(place.output, "box/a.jpg")
     assert path.read_bytes() == DATA
     assert outcome.target_sha256 == hashlib.sha256(DATA).hexdigest()
-    assert outcome.target_stamp == Stamp.of(path.lstat())
+    assert outcome.target_stamp == Stamp.from_stat(path.lstat())
     assert path.with_name("a.jpg.xmp").read_bytes() == b"said of it"
     (note,) = journal(place)
     assert note is not None
@@ -332,7 +334,7 @@ def test_a_large_file_appears_like_any_other(place: Workplace) -> None:
     assert not temporary(place)
 
 
-def test_a_large_file_keeps_a_strangers(place: Workplace) -> None:
+def test_a_large_file_keeps_a_strangers(place: JobContext) -> None:
     path = Path(place.output, "box/a.jpg")
     path.parent.mkdir()
     path.write_bytes(b"MY OWN WORK")
@@ -343,6 +345,6 @@ def test_a_large_file_keeps_a_strangers(place: Workplace) -> None:
     assert not temporary(place)
 
 
-def test_a_large_file_that_was_not_written_is_said(place: Workplace) -> None:
+def test_a_large_file_that_was_not_written_is_said(place: JobContext) -> None:
     with pytest.raises(OutputError, match="No such file"):
         deliver_file("part.mkv", job(), place, SETTLED)

@@ -12,7 +12,7 @@ from archive_colorizer.output import journal as workfolder
 from archive_colorizer.output.journal import WorkFolder, sweep
 from archive_colorizer.records.jobs import Job, Stamp
 from archive_colorizer.records.outcomes import Outcome
-from archive_colorizer.run.plan import Settled, plan
+from archive_colorizer.run.plan import Unchanged, plan
 from tests.executors.tasks import Copy, scans, sources, workplace
 
 
@@ -31,10 +31,10 @@ class Killed:
         self.made = Copy(self.place)(self.jobs[:3])
         (self.work.path / "0123.tmp").write_bytes(b"half")
 
-    def settled(self) -> list[Settled]:
+    def settled(self) -> list[Unchanged]:
         with Manifest.open(self.output) as manifest:
             steps = plan(sources(self.root), manifest, self.place)
-            return [step for step in steps if isinstance(step, Settled)]
+            return [step for step in steps if isinstance(step, Unchanged)]
 
     def sweep(self) -> int:
         with Manifest.open(self.output) as manifest:
@@ -49,7 +49,7 @@ def killed(tmp_path: Path) -> Killed:
 def test_the_next_run_adopts(killed: Killed) -> None:
     assert killed.sweep() == 3
     assert [step.outcome for step in killed.settled()] == killed.made
-    assert not any(step.refreshed for step in killed.settled())
+    assert not any(step.has_new_stamps for step in killed.settled())
     assert not list((killed.output / ".work").iterdir())
     assert killed.sweep() == 0
 
@@ -97,7 +97,7 @@ def test_the_lock_is_not_swept(killed: Killed) -> None:
 def test_an_orphan_that_still_writes_is_waited_for(
     killed: Killed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workfolder, "_PATIENCE", 0.2)
+    monkeypatch.setattr(workfolder, "_ORPHAN_SECONDS", 0.2)
     (journal,) = killed.work.path.glob("*.jsonl")
     with journal.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -107,10 +107,10 @@ def test_an_orphan_that_still_writes_is_waited_for(
 
 
 def test_a_lost_batch_is_looked_up(killed: Killed) -> None:
-    found = killed.work.finished(killed.jobs)
+    found = killed.work.find_finished(killed.jobs)
     assert list(found.values()) == killed.made
     other = replace(killed.jobs[0], target="elsewhere.jpg")
-    assert not killed.work.finished([other, replace(killed.jobs[1], key="other")])
+    assert not killed.work.find_finished([other, replace(killed.jobs[1], key="other")])
 
 
 def test_rescue_records_and_removes(killed: Killed) -> None:
@@ -144,7 +144,9 @@ def test_an_old_note_never_beats_the_manifest(killed: Killed) -> None:
     for made in killed.made:
         target = killed.output / str(made.target)
         target.write_bytes(b"newer")
-        newer.append(replace(made, target_sha256="1" * 64, target_stamp=Stamp.of(target.lstat())))
+        newer.append(
+            replace(made, target_sha256="1" * 64, target_stamp=Stamp.from_stat(target.lstat()))
+        )
     with Manifest.open(killed.output) as manifest:
         manifest.append(newer)
     assert killed.sweep() == 0

@@ -8,7 +8,7 @@ import pytest
 from archive_colorizer.errors import OutputBusy
 from archive_colorizer.output import lease as module
 from archive_colorizer.output.lease import Lease
-from archive_colorizer.output.lock import holder_of
+from archive_colorizer.output.ownership import describe_holder
 
 LOCK = "out/.work/lock.json"
 
@@ -25,46 +25,48 @@ def elsewhere(bucket):
 
 
 def test_one_run_holds_an_output_and_the_next_comes_after_it(bucket, output):
-    first = Lease.take(output)
-    assert first.is_kept
-    assert f"pid {os.getpid()} " in holder_of(output)
+    first = Lease.acquire(output)
+    assert first.is_exclusive
+    assert f"pid {os.getpid()} " in describe_holder(output)
     with pytest.raises(OutputBusy, match=f"pid {os.getpid()} .*last heard of"):
-        Lease.take(output)
+        Lease.acquire(output)
     first.renew()
     assert not first.is_lost
-    first.give_back()
+    first.release()
     assert bucket.there() == set()
-    assert holder_of(output) is None
-    Lease.take(output).give_back()
+    assert describe_holder(output) is None
+    Lease.acquire(output).release()
 
 
 def test_a_run_of_this_machine_that_died_is_followed_at_once(bucket, output):
-    said = "from archive_colorizer.location import Address as A; from sys import argv; "
-    said += "from archive_colorizer.output.lease import Lease; Lease.take(A('s3', argv[1], 'out'))"
+    said = "from archive_colorizer.location import ObjectLocation as A; from sys import argv; "
+    said += (
+        "from archive_colorizer.output.lease import Lease; Lease.acquire(A('s3', argv[1], 'out'))"
+    )
     subprocess.run([sys.executable, "-c", said, bucket.name], check=True)
     assert bucket.there() == {LOCK}
-    Lease.take(output).give_back()
+    Lease.acquire(output).release()
 
 
 def test_a_run_elsewhere_is_followed_when_it_was_silent_for_long(bucket, output, monkeypatch):
     elsewhere(bucket)
     with pytest.raises(OutputBusy, match=r"far-away.*run again in \d+ s"):
-        Lease.take(output)
-    monkeypatch.setattr(module, "SECONDS", 0)
-    taken = Lease.take(output)
+        Lease.acquire(output)
+    monkeypatch.setattr(module, "LEASE_SECONDS", 0)
+    taken = Lease.acquire(output)
     monkeypatch.undo()
-    assert "far-away" not in holder_of(output)
+    assert "far-away" not in describe_holder(output)
     assert bucket.there() == {LOCK}
-    taken.give_back()
+    taken.release()
 
 
 def test_of_those_who_would_follow_one_does(bucket, output, monkeypatch):
     elsewhere(bucket)
-    monkeypatch.setattr(module, "SECONDS", 0)
-    seen = module.objects.look(output / ".work/lock.json").stamp
+    monkeypatch.setattr(module, "LEASE_SECONDS", 0)
+    seen = module.objects.read_info(output / ".work/lock.json").stamp
     bucket.put(f"out/.work/takeover-{seen.inode:x}", b"")
     with pytest.raises(OutputBusy, match="is being taken over"):
-        Lease.take(output)
+        Lease.acquire(output)
     bucket.remove(f"out/.work/takeover-{seen.inode:x}")
     # Somebody was quicker between two looks.
     late = Lease(output, "late", "now", 0.0)
@@ -78,18 +80,18 @@ def test_of_those_who_would_follow_one_does(bucket, output, monkeypatch):
 
 @pytest.mark.parametrize("went", [elsewhere, lambda bucket: bucket.remove(LOCK)])
 def test_who_has_lost_it_notices_and_takes_nothing_away(bucket, output, went):
-    lost = Lease.take(output)
+    lost = Lease.acquire(output)
     went(bucket)
     before = bucket.versions()
     lost.renew()
     assert lost.is_lost
-    lost.give_back()
+    lost.release()
     assert bucket.versions() == before
 
 
 def test_what_could_not_be_renewed_in_time_is_lost(bucket, output, monkeypatch):
-    lease = Lease.take(output)
-    lease.renewed -= module.SECONDS + 1
+    lease = Lease.acquire(output)
+    lease.renewed -= module.LEASE_SECONDS + 1
     lease.renew()
     assert lease.is_lost
 
@@ -98,7 +100,7 @@ def test_a_store_without_conditions_is_found_out(bucket, output, monkeypatch):
     put = module.objects.put
     careless = lambda place, data, note="", new=False: put(place, data, note)  # noqa: E731
     monkeypatch.setattr(module.objects, "put", careless)
-    lease = Lease.take(output)
-    assert not lease.is_kept
+    lease = Lease.acquire(output)
+    assert not lease.is_exclusive
     with pytest.raises(OutputBusy):
-        Lease.take(output)
+        Lease.acquire(output)

@@ -10,9 +10,9 @@ from archive_colorizer.errors import (
     TargetName,
 )
 from archive_colorizer.output.deliver import deliver
-from archive_colorizer.output.recovery import StoreWork, outcome_at, unrecorded
+from archive_colorizer.output.recovery import ObjectStoreWork, find_unrecorded, read_outcome_at
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Source, Stamp, Workplace
+from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.storage import objects
 
@@ -24,7 +24,7 @@ def a_job(name="box/a.jpg", key="k", replaces=False, beside=None):
 
 
 def bring(bucket, data, job, sidecar=None, check=None):
-    place = Workplace(str(bucket.address / "out"), "", Recipe(), "m", "s")
+    place = JobContext(str(bucket.address / "out"), "", Recipe(), "m", "s")
     known = Outcome(
         key=job.key, name=job.name, state=State.DONE, source_stamp=STAMP, source_sha256="c"
     )
@@ -36,10 +36,10 @@ def test_a_result_and_the_note_of_it_appear_together(bucket):
     outcome = bring(bucket, b"result", a_job())
     assert bucket.get("out/box/a.jpg") == b"result"
     assert outcome.target_sha256 == hashlib.sha256(b"result").hexdigest()
-    assert outcome_at(output, "box/a.jpg") == outcome
-    assert unrecorded(output, "box/a.jpg", None) == outcome
-    assert unrecorded(output, "box/a.jpg", outcome) is None
-    assert StoreWork(output).finished([a_job(), a_job(key="other")]) == {"k": outcome}
+    assert read_outcome_at(output, "box/a.jpg") == outcome
+    assert find_unrecorded(output, "box/a.jpg", None) == outcome
+    assert find_unrecorded(output, "box/a.jpg", outcome) is None
+    assert ObjectStoreWork(output).find_finished([a_job(), a_job(key="other")]) == {"k": outcome}
     answer = bucket.client.head_object(Bucket=bucket.name, Key="out/box/a.jpg")
     assert answer["ContentType"] == "image/jpeg"
 
@@ -48,7 +48,7 @@ def test_a_copy_of_a_result_is_not_taken_for_one(bucket):
     bring(bucket, b"result", a_job())
     source = {"Bucket": bucket.name, "Key": "out/box/a.jpg"}
     bucket.client.copy_object(Bucket=bucket.name, Key="out/b.jpg", CopySource=source)
-    assert outcome_at(bucket.address / "out", "b.jpg") is None
+    assert read_outcome_at(bucket.address / "out", "b.jpg") is None
     with pytest.raises(TargetExists):
         bring(bucket, b"mine", a_job("b.jpg"))
     assert bucket.get("out/b.jpg") == b"result"
@@ -80,7 +80,7 @@ def test_names_that_no_store_takes(bucket):
 def test_a_name_that_azure_would_make_another(bucket):
     tab = a_job("a\tb.jpg")
     bring(bucket, b"x", tab)
-    in_azure = Workplace("az://scans/out", "", Recipe(), "m", "s")
+    in_azure = JobContext("az://scans/out", "", Recipe(), "m", "s")
     known = Outcome(key="k", name="a", state=State.DONE, source_stamp=STAMP, source_sha256="c")
     with pytest.raises(TargetName, match="control character"):
         deliver(b"x", tab, in_azure, known, None)

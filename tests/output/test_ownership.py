@@ -3,11 +3,11 @@ import time
 import pytest
 
 from archive_colorizer.errors import OutputBusy, OutputError
-from archive_colorizer.manifest.location import manifest_of
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.output import ownership as module
-from archive_colorizer.output.ownership import hold
+from archive_colorizer.output.ownership import acquire_output
 from archive_colorizer.records.outcomes import Outcome, State
+from archive_colorizer.storage.reading import get_storage
 
 KEPT = "out/manifest.jsonl"
 
@@ -27,54 +27,74 @@ def names(bucket):
 
 def test_the_manifest_comes_from_the_store_and_goes_back(bucket, output):
     for name in "ab":
-        with hold(output) as held, held.keeping(), Manifest.open(held.folder, held.check) as one:
+        with (
+            acquire_output(output) as held,
+            held.sync_manifest(),
+            Manifest.open(held.folder, held.check_ownership) as one,
+        ):
             record(one, name)
         assert not held.folder.exists()
     assert names(bucket) == ["a", "b"]
     assert bucket.there() == {KEPT}
-    assert Manifest.peek(output).newest("b").state is State.SKIPPED
-    with manifest_of(output) as folder:
-        assert (folder / "manifest.jsonl").read_bytes() == bucket.get(KEPT)
+    assert Manifest.peek(output).find_newest("b").state is State.SKIPPED
+    with get_storage(output / "manifest.jsonl").copy_locally() as path:
+        assert path.read_bytes() == bucket.get(KEPT)
 
 
 def test_a_run_with_nothing_to_record_leaves_nothing(bucket, output):
-    with hold(output) as held, held.keeping(), Manifest.open(held.folder, held.check):
+    with (
+        acquire_output(output) as held,
+        held.sync_manifest(),
+        Manifest.open(held.folder, held.check_ownership),
+    ):
         pass
     assert bucket.there() == set()
     assert len(Manifest.peek(output)) == 0
 
 
 def test_it_goes_to_the_store_while_the_run_goes_on(bucket, output, monkeypatch):
-    monkeypatch.setattr(module, "EVERY", 0.05)
-    with hold(output) as held, held.keeping(), Manifest.open(held.folder, held.check) as manifest:
+    monkeypatch.setattr(module, "SYNC_SECONDS", 0.05)
+    with (
+        acquire_output(output) as held,
+        held.sync_manifest(),
+        Manifest.open(held.folder, held.check_ownership) as manifest,
+    ):
         record(manifest, "a")
         end = time.monotonic() + 60
         while KEPT not in bucket.there():
             assert time.monotonic() < end
-        with pytest.raises(OutputBusy), hold(output):
+        with pytest.raises(OutputBusy), acquire_output(output):
             pass
 
 
 def test_who_was_taken_over_records_nothing_more(bucket, output):
-    with hold(output) as held, held.keeping(), Manifest.open(held.folder, held.check) as manifest:
+    with (
+        acquire_output(output) as held,
+        held.sync_manifest(),
+        Manifest.open(held.folder, held.check_ownership) as manifest,
+    ):
         record(manifest, "a")
         bucket.remove("out/.work/lock.json")
     assert KEPT not in bucket.there()
-    with hold(output) as held:
-        keeper = held.check.__self__
+    with acquire_output(output) as held:
+        keeper = held.check_ownership.__self__
         keeper._lease.is_lost = True
         with pytest.raises(OutputError, match="taken over"):
-            held.check()
+            held.check_ownership()
 
 
 def test_a_store_that_refuses_the_manifest_stops_the_run(bucket, output, monkeypatch):
     def refuse(path, place):
         raise PermissionError(13, "Access Denied")
 
-    monkeypatch.setattr(module, "EVERY", 0.05)
+    monkeypatch.setattr(module, "SYNC_SECONDS", 0.05)
     with pytest.raises(OutputError, match=r"Access Denied.*finds the results"):  # noqa: SIM117
-        with hold(output) as held, held.keeping(), Manifest.open(held.folder, held.check) as one:
-            monkeypatch.setattr("archive_colorizer.storage.objects.send", refuse)
+        with (
+            acquire_output(output) as held,
+            held.sync_manifest(),
+            Manifest.open(held.folder, held.check_ownership) as one,
+        ):
+            monkeypatch.setattr("archive_colorizer.storage.objects.upload", refuse)
             record(one, "a")
             end = time.monotonic() + 60
             while True:

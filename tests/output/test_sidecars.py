@@ -12,7 +12,7 @@ from archive_colorizer.output.deliver import deliver
 from archive_colorizer.output.journal import WorkFolder, sweep
 from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.run.plan import Settled, plan
+from archive_colorizer.run.plan import Unchanged, plan
 from archive_colorizer.verification.verify import verify_output
 from tests.executors.tasks import scans, sources, workplace
 
@@ -63,9 +63,9 @@ def test_a_job_knows_the_sidecar_that_stands_there(small):
 
 def test_a_sidecar_that_is_gone_is_made_again(small):
     beside = small.record(small.deliver(small.step(), b"metadata"))
-    assert isinstance(small.step(), Settled)
+    assert isinstance(small.step(), Unchanged)
     beside.write_bytes(b"edited, and theirs now")
-    assert isinstance(small.step(), Settled)
+    assert isinstance(small.step(), Unchanged)
     beside.unlink()
     assert isinstance(small.step(), Job)
 
@@ -78,7 +78,7 @@ def test_a_sidecar_without_its_picture_is_taken_back(small, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(delivery, "_appear", killed)
+        patch.setattr(delivery, "_publish_target", killed)
         with pytest.raises(KeyboardInterrupt):
             small.deliver(job, b"metadata")
     beside = small.output / f"{job.target}.xmp"

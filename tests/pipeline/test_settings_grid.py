@@ -6,7 +6,7 @@ from PIL import Image
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.pipeline import settings_grid as grid
-from archive_colorizer.pipeline.settings_grid import Axis, GridOrder, parse_axis, write_grid
+from archive_colorizer.pipeline.settings_grid import Axis, GridRequest, parse_axis, write_grid
 from tests.model.networks import constant_model
 from tests.restore.studio import grey
 
@@ -25,7 +25,7 @@ def model(tmp_path_factory):
 
 
 def order_of(place, model, *axes, recipe_file=None, **options):
-    return GridOrder(
+    return GridRequest(
         photo=place / "a.png",
         axes=tuple(map(parse_axis, axes)),
         sheet=place.with_name("sheet.png"),
@@ -67,8 +67,8 @@ def test_only_the_sheet_is_written(place, model):
 
 def test_the_network_looks_once_at_each_size(place, model, monkeypatch):
     seen = []
-    real = grid.mask_of
-    monkeypatch.setattr(grid, "mask_of", lambda *given: seen.append(1) or real(*given))
+    real = grid.infer_mask
+    monkeypatch.setattr(grid, "infer_mask", lambda *given: seen.append(1) or real(*given))
     write_grid(order_of(place, model, "strength=0.2,0.4,0.6", "working_size=64,128"))
     assert len(seen) == 2
 

@@ -1,4 +1,4 @@
-"""Files that rest may be restored; files that somebody still writes may not."""
+"""Stable files may be restored; files that are still written may not."""
 
 from pathlib import Path
 
@@ -8,45 +8,45 @@ from hypothesis import strategies as st
 
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.pipeline.settled_files import (
-    Resting,
-    files_below,
+    StableFiles,
     is_in_transit,
-    may_be_restored,
+    is_stable,
+    scan_files,
 )
-from archive_colorizer.records.jobs import Stamp, Unfit
+from archive_colorizer.records.jobs import RejectedEntry, Stamp
 
 A, B = Stamp(1, 1, 1, 1), Stamp(2, 2, 2, 1)
 
 
 def test_a_file_rests_when_it_has_not_changed_for_as_long_as_was_asked():
-    resting = Resting(10)
-    resting.look({"a": A}, 100)
-    assert (resting.at_rest(109), resting.seconds_left(109)) == ({}, 1)
-    resting.look({"a": A}, 110)
-    assert (resting.at_rest(110), resting.seconds_left(110)) == ({"a": A}, None)
+    resting = StableFiles(10)
+    resting.update({"a": A}, 100)
+    assert (resting.list_stable(109), resting.get_seconds_left(109)) == ({}, 1)
+    resting.update({"a": A}, 110)
+    assert (resting.list_stable(110), resting.get_seconds_left(110)) == ({"a": A}, None)
 
 
 def test_a_file_that_changes_begins_anew_and_one_that_goes_is_forgotten():
-    resting = Resting(10)
-    resting.look({"a": A}, 0)
-    resting.look({"a": B}, 9)
-    assert resting.at_rest(18) == {}
-    resting.look({}, 18)
-    resting.look({"a": B}, 19)
-    assert resting.at_rest(28) == {}
-    assert resting.at_rest(29) == {"a": B}
+    resting = StableFiles(10)
+    resting.update({"a": A}, 0)
+    resting.update({"a": B}, 9)
+    assert resting.list_stable(18) == {}
+    resting.update({}, 18)
+    resting.update({"a": B}, 19)
+    assert resting.list_stable(28) == {}
+    assert resting.list_stable(29) == {"a": B}
 
 
 @given(st.lists(st.tuples(st.floats(0, 30), st.booleans()), max_size=30))
 def test_nothing_rests_that_changed_within_the_time(history):
-    resting, now, changed, size = Resting(10), 0.0, 0.0, 0
-    resting.look({"a": Stamp(0, 0, 0, 0)}, 0)
+    resting, now, changed, size = StableFiles(10), 0.0, 0.0, 0
+    resting.update({"a": Stamp(0, 0, 0, 0)}, 0)
     for pause, changes in history:
         now += pause
         if changes:
             size, changed = size + 1, now
-        resting.look({"a": Stamp(size, 0, 0, 0)}, now)
-        assert bool(resting.at_rest(now)) == (now - changed >= 10)
+        resting.update({"a": Stamp(size, 0, 0, 0)}, now)
+        assert bool(resting.list_stable(now)) == (now - changed >= 10)
 
 
 @pytest.mark.parametrize(
@@ -69,30 +69,30 @@ def test_what_is_below_a_folder(tmp_path):
     (tmp_path / "box" / "a.jpg").write_bytes(b"a")
     (tmp_path / "b.jpg.part").write_bytes(b"b")
     (tmp_path / "link").symlink_to(tmp_path / "box")
-    found = files_below(tmp_path)
+    found = scan_files(tmp_path)
     assert set(found) == {str(tmp_path / "box" / "a.jpg")}
     with pytest.raises(FileNotFoundError):
-        files_below(tmp_path / "none")
+        scan_files(tmp_path / "none")
 
 
 def test_only_what_is_as_it_rested_is_restored(tmp_path):
     for name in ("still.jpg", "grown.jpg", "new.jpg.part"):
         Path(tmp_path, name).write_bytes(b"\xff\xd8\xff\xe0 as a JPEG begins")
-    at_rest = files_below(tmp_path)
+    at_rest = scan_files(tmp_path)
     with (tmp_path / "grown.jpg").open("ab") as stream:
         stream.write(b"more")
     (tmp_path / "late.jpg").write_bytes(b"\xff\xd8")
     (tmp_path / "link.jpg").symlink_to("still.jpg")
-    wanted = [one for one in walk(tmp_path) if may_be_restored(one, at_rest)]
+    wanted = [one for one in walk(tmp_path) if is_stable(one, at_rest)]
     assert [one.relative for one in wanted] == ["link.jpg", "still.jpg"]
-    assert isinstance(wanted[0], Unfit)
+    assert isinstance(wanted[0], RejectedEntry)
 
 
 def test_a_photograph_waits_for_what_lies_beside_it(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"scan")
     (tmp_path / "a.mask.png").write_bytes(b"half")
     photograph = next(one for one in walk(tmp_path) if one.relative == "a.jpg")
-    at_rest = files_below(tmp_path)
-    assert may_be_restored(photograph, at_rest)
+    at_rest = scan_files(tmp_path)
+    assert is_stable(photograph, at_rest)
     del at_rest[f"{tmp_path}/a.mask.png"]
-    assert not may_be_restored(photograph, at_rest)
+    assert not is_stable(photograph, at_rest)

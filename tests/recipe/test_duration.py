@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.fields import seconds_of
+from archive_colorizer.recipe.fields import parse_duration
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from archive_colorizer.recipe.fields import seconds_of
     ],
 )
 def test_what_people_write(text: str, seconds: float) -> None:
-    assert seconds_of(text) == seconds
+    assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,10 @@ def test_what_people_write(text: str, seconds: float) -> None:
 )
 def test_what_could_mean_something_else_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="90m, 2h"):
-        seconds_of(text)
+        parse_duration(text)
 
 
 @given(st.integers(0, 400), st.integers(0, 59), st.integers(0, 59))
 def test_parts_add_up(hours: int, minutes: int, seconds: int) -> None:
     whole = hours * 3600 + minutes * 60 + seconds
-    assert seconds_of(f"{hours}h{minutes}m{seconds}s") == whole
+    assert parse_duration(f"{hours}h{minutes}m{seconds}s") == whole

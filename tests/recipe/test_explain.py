@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.explain import Traced, as_toml, faults_of, trace
+from archive_colorizer.recipe.explain import TracedSettings, find_faults, render_toml, trace
 from archive_colorizer.recipe.files import load_recipes
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
-from archive_colorizer.recipe.schema import descriptions, schema
+from archive_colorizer.recipe.schema import build_schema, parse_descriptions
 from tests.locations import REPOSITORY_ROOT
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -29,10 +29,10 @@ def test_each_setting_says_who_decided_it(tmp_path):
     traced = trace(file, {"hue": 20.0}, {"rate": "24000/1001"})
     assert traced.recipe == Recipe(strength=0.5, hue=20.0)
     assert traced.film == FilmRecipe(smoothing=0.2, rate="24000/1001")
-    told = {name: traced.origins[name] for name in ("strength", "hue", "value")}
-    assert told == {"strength": str(file), "hue": "command line", "value": "default"}
-    told = {name: traced.film_origins[name] for name in ("smoothing", "rate", "codec")}
-    assert told == {"smoothing": str(file), "rate": "command line", "codec": "default"}
+    origins = {name: traced.origins[name] for name in ("strength", "hue", "value")}
+    assert origins == {"strength": str(file), "hue": "command line", "value": "default"}
+    origins = {name: traced.film_origins[name] for name in ("smoothing", "rate", "codec")}
+    assert origins == {"smoothing": str(file), "rate": "command line", "codec": "default"}
 
 
 @given(model=ANY_TEXT, strength=st.floats(0, 1), timeout=st.floats(0), film=st.floats(0, 1))
@@ -41,54 +41,54 @@ def test_what_is_shown_can_be_read_back(tmp_path_factory, model, strength, timeo
     options = {"model": model, "strength": strength, "timeout": timeout}
     traced = trace(None, options, {"smoothing": film})
     for only_changed in (False, True):
-        file = written(tmp_path_factory.mktemp("r"), as_toml(traced, only_changed))
+        file = written(tmp_path_factory.mktemp("r"), render_toml(traced, only_changed))
         assert load_recipes(file) == (recipe, FilmRecipe(smoothing=film))
 
 
 def test_a_hostile_file_name_stays_in_its_comment():
     origins = {one.name: "a\nstrength = 0.1\x00" for one in fields(Recipe)}
-    text = as_toml(Traced(Recipe(), FilmRecipe(), origins, {}))
+    text = render_toml(TracedSettings(Recipe(), FilmRecipe(), origins, {}))
     assert tomllib.loads(text)["strength"] == 1.0
 
 
 def test_only_what_was_changed(tmp_path):
     traced = trace(written(tmp_path, "hue = 5\n"), {}, {})
-    assert tomllib.loads(as_toml(traced, only_changed=True)) == {"hue": 5.0}
-    assert as_toml(trace(None, {}, {}), only_changed=True).strip() == ""
+    assert tomllib.loads(render_toml(traced, only_changed=True)) == {"hue": 5.0}
+    assert render_toml(trace(None, {}, {}), only_changed=True).strip() == ""
 
 
 def test_all_faults_are_told_not_the_first_only(tmp_path):
     file = written(
         tmp_path, "strenght = 1\nhue = 900\nluma = 'dim'\n[film]\nrate = 'fast'\nzzz = 1\n"
     )
-    said = "\n".join(faults_of(file))
+    said = "\n".join(find_faults(file))
     for part in ("did you mean 'strength'", "between -360", "luma must be", "fast", "'zzz'"):
         assert part in said
-    assert len(faults_of(file)) == 5
+    assert len(find_faults(file)) == 5
     with pytest.raises(UsageError, match=r"r\.toml"):
-        faults_of(written(tmp_path, "hue ="))
+        find_faults(written(tmp_path, "hue ="))
 
 
 def test_settings_that_cannot_stand_together_are_a_fault(tmp_path):
-    (fault,) = faults_of(written(tmp_path, "sharpen = 0.5\nluma = 'lossless'\n"))
+    (fault,) = find_faults(written(tmp_path, "sharpen = 0.5\nluma = 'lossless'\n"))
     assert "choose one of them" in fault
 
 
 def test_a_recipe_of_training_is_told_apart():
     file = REPOSITORY_ROOT / "workflows" / "train-celeba-vgg.toml"
-    assert len(faults_of(file)) == 1
-    assert "train" in faults_of(file)[0]
+    assert len(find_faults(file)) == 1
+    assert "train" in find_faults(file)[0]
 
 
 def test_every_setting_is_described():
     for kind in (Recipe, FilmRecipe):
-        assert set(descriptions(kind)) == {one.name for one in fields(kind)}
-        assert all(len(said) > 8 for said in descriptions(kind).values())
+        assert set(parse_descriptions(kind)) == {one.name for one in fields(kind)}
+        assert all(len(said) > 8 for said in parse_descriptions(kind).values())
 
 
 def test_the_schema_is_one():
     jsonschema = pytest.importorskip("jsonschema", reason="the judge of schemas")
-    jsonschema.Draft7Validator.check_schema(schema())
+    jsonschema.Draft7Validator.check_schema(build_schema())
 
 
 VALUES = st.one_of(
@@ -110,7 +110,7 @@ VALUES = st.one_of(
 )
 def test_the_schema_and_a_run_agree(name, film_name, value, film_value):
     jsonschema = pytest.importorskip("jsonschema", reason="the judge of schemas")
-    judge = jsonschema.Draft7Validator(schema())
+    judge = jsonschema.Draft7Validator(build_schema())
     assert judge.is_valid({name: value}) == taken(Recipe(), name, value)
     if film_name != "rate":  # how fast is no matter of its form
         assert judge.is_valid({"film": {film_name: film_value}}) == taken(
@@ -120,7 +120,7 @@ def test_the_schema_and_a_run_agree(name, film_name, value, film_value):
 
 def taken(settings, name, value):
     try:
-        settings.changed({name: value}, "test")
+        settings.apply({name: value}, "test")
     except UsageError:
         return False
     return True

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from archive_colorizer.color.hue_bands import HueBand
+from archive_colorizer.color.correct import HueBand
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.explain import as_toml, faults_of, trace
+from archive_colorizer.recipe.explain import find_faults, render_toml, trace
 from archive_colorizer.recipe.files import load_recipe
-from archive_colorizer.recipe.hue_ranges import NAMED, HueRange
+from archive_colorizer.recipe.hue_ranges import NAMED_RANGES, HueRange
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.recipe.schema import descriptions, schema
+from archive_colorizer.recipe.schema import build_schema, parse_descriptions
 
 WRITTEN = """
 strength = 0.5
@@ -44,9 +44,9 @@ def test_what_is_shown_can_be_read_back(tmp_path):
     path.write_text(WRITTEN)
     shown = tmp_path / "shown.toml"
     for only_changed in (False, True):
-        shown.write_text(as_toml(trace(path, {"hue": 3.0}, {}), only_changed))
+        shown.write_text(render_toml(trace(path, {"hue": 3.0}, {}), only_changed))
         assert load_recipe(shown) == Recipe(strength=0.5, hue=3.0, hue_range=MEANT)
-        assert faults_of(shown) == []
+        assert find_faults(shown) == []
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_what_is_shown_can_be_read_back(tmp_path):
 )
 def test_wrong_ranges_are_refused_with_their_place(row, said):
     with pytest.raises(UsageError, match=rf"r\.toml: .*hue_range.*{said}"):
-        Recipe().changed({"hue_range": [row]}, "r.toml")
+        Recipe().apply({"hue_range": [row]}, "r.toml")
 
 
 @pytest.mark.parametrize("text", ["20", "20-x:shift=3", "skin:shift", "skin:shift=a", "", "-5:x=1"])
@@ -76,7 +76,7 @@ def test_wrong_options_are_refused(text):
 
 def test_the_schema_takes_what_a_run_takes():
     jsonschema = pytest.importorskip("jsonschema", reason="the judge of schemas")
-    judge = jsonschema.Draft7Validator(schema())
+    judge = jsonschema.Draft7Validator(build_schema())
     good = [{"from": 20, "to": 60, "shift": 5}, {"name": "skin", "saturation": 0.9}]
     bad = [{"from": 20}, {"name": "skin", "to": 60}, {"name": "teal"}, {"from": 1, "to": 2, "x": 3}]
     assert judge.is_valid({"hue_range": good})
@@ -85,11 +85,18 @@ def test_the_schema_takes_what_a_run_takes():
 
 
 def test_every_part_of_a_range_is_described():
-    assert set(descriptions(HueRange)) == {"from", "to", "soft", "shift", "saturation", "value"}
+    assert set(parse_descriptions(HueRange)) == {
+        "from",
+        "to",
+        "soft",
+        "shift",
+        "saturation",
+        "value",
+    }
 
 
 def test_named_ranges_divide_the_circle():
     hues = np.arange(0, 360, 0.25, dtype=np.float32)
-    ranges = [HueRange.of({"name": name}, "") for name in NAMED if name != "skin"]
-    total = sum(HueBand(one.from_, one.width, one.soft).weight(hues) for one in ranges)
+    ranges = [HueRange.from_table({"name": name}, "") for name in NAMED_RANGES if name != "skin"]
+    total = sum(HueBand(one.from_, one.width, one.soft).compute_weight(hues) for one in ranges)
     assert np.abs(total - 1).max() < 1e-5

@@ -7,27 +7,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.explain import faults_of
+from archive_colorizer.recipe.explain import find_faults
 from archive_colorizer.recipe.files import load_recipe
 from archive_colorizer.recipe.overrides import (
-    LARGEST,
-    Overriding,
-    glob_overrides,
-    load_overriding,
-    own_of,
+    MAX_FILE_BYTES,
+    OverrideRules,
+    compile_glob,
+    load_override_rules,
+    parse_glob_overrides,
     parse_override,
-    pattern_of,
+    resolve_overrides,
 )
 from archive_colorizer.recipe.presets import PRESETS
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.recipe.schema import schema
+from archive_colorizer.recipe.schema import build_schema
 
-FREE = Overriding()
+FREE = OverrideRules()
 
 
 def effective(recipe, *layers, fixed=()):
-    own = own_of(recipe, Overriding(fixed=frozenset(fixed)), [("x", one) for one in layers])
-    return recipe if own is None else own.over(recipe)
+    own = resolve_overrides(
+        recipe, OverrideRules(fixed=frozenset(fixed)), [("x", one) for one in layers]
+    )
+    return recipe if own is None else own.apply_to(recipe)
 
 
 def test_the_nearest_wins_setting_by_setting():
@@ -46,13 +48,13 @@ def test_options_win_over_all():
 def test_a_preset_of_an_override_is_the_whole_look():
     outer = {"preset": "faded", "hue": 3.0}
     made = effective(Recipe(strength=0.2, saturation=2.0), outer, {"preset": "vivid"})
-    assert made == Recipe().changed({**PRESETS["vivid"], "preset": "vivid", "hue": 3.0}, "")
+    assert made == Recipe().apply({**PRESETS["vivid"], "preset": "vivid", "hue": 3.0}, "")
 
 
 def test_a_preset_given_as_an_option_takes_the_place_of_all_presets():
     recipe = load_recipe(None, {"preset": "vivid"})
     made = effective(recipe, {"preset": "faded", "hue": 3.0}, fixed={"preset"})
-    assert made == Recipe().changed({"preset": "vivid", "hue": 3.0}, "")
+    assert made == Recipe().apply({"preset": "vivid", "hue": 3.0}, "")
 
 
 def test_a_preset_of_an_override_leaves_other_options_alone():
@@ -63,13 +65,15 @@ def test_a_preset_of_an_override_leaves_other_options_alone():
 
 
 def test_own_settings_hold_what_differs_and_who_said_so():
-    own = own_of(Recipe(hue=1.0), FREE, [("a", {"hue": 1.0}), ("b", {"hue_range": [SKIN]})])
+    own = resolve_overrides(
+        Recipe(hue=1.0), FREE, [("a", {"hue": 1.0}), ("b", {"hue_range": [SKIN]})]
+    )
     assert own is not None
     assert own.names == ("a", "b")
     assert set(own.settings) == {"hue_range"}
-    assert own.run == Recipe(hue=1.0).digest()
-    assert own.over(Recipe(hue=1.0)) == Recipe(hue=1.0).changed({"hue_range": [SKIN]}, "")
-    assert own_of(Recipe(), FREE, []) is None
+    assert own.run == Recipe(hue=1.0).compute_digest()
+    assert own.apply_to(Recipe(hue=1.0)) == Recipe(hue=1.0).apply({"hue_range": [SKIN]}, "")
+    assert resolve_overrides(Recipe(), FREE, []) is None
 
 
 SKIN = {"name": "skin", "saturation": 0.8}
@@ -77,7 +81,7 @@ SKIN = {"name": "skin", "saturation": 0.8}
 
 def test_settings_that_cannot_stand_together_are_refused():
     with pytest.raises(UsageError, match="choose one of them"):
-        own_of(Recipe(luma="lossless"), FREE, [("a.toml", {"sharpen": 0.5})])
+        resolve_overrides(Recipe(luma="lossless"), FREE, [("a.toml", {"sharpen": 0.5})])
     assert effective(Recipe(luma="lossless"), {"sharpen": 0.5, "luma": "encoded"}).sharpen == 0.5
 
 
@@ -94,7 +98,7 @@ def test_settings_that_cannot_stand_together_are_refused():
         (b"strength = ", "Invalid value"),
         (b"\xff", "decode"),
         (b"a = " + b"[" * 5000, "a.toml"),
-        (b"#" * (LARGEST + 1), "no file of settings"),
+        (b"#" * (MAX_FILE_BYTES + 1), "no file of settings"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_with_its_name(text, said):
@@ -129,12 +133,12 @@ def test_any_bytes_are_settings_or_refused(data):
     ],
 )
 def test_globs(glob, meant, others):
-    assert [one for one in (*meant, *others) if pattern_of(glob).fullmatch(one)] == meant
+    assert [one for one in (*meant, *others) if compile_glob(glob).fullmatch(one)] == meant
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_any_glob_is_one(glob, path):
-    pattern_of(glob).fullmatch(path)
+    compile_glob(glob).fullmatch(path)
 
 
 def test_tables_of_a_recipe(tmp_path):
@@ -143,11 +147,11 @@ def test_tables_of_a_recipe(tmp_path):
         "hue = 2\n[[override]]\nmatch = 'p/**'\npreset = 'portrait'\n"
         "[[override]]\nmatch = '**/*.tif'\nforce = true\n"
     )
-    overriding = load_overriding(path, {"strength": 0.5})
-    assert [one.glob for one in overriding.globs if one.matches("p/a.tif")] == ["p/**", "**/*.tif"]
+    overriding = load_override_rules(path, {"strength": 0.5})
+    assert [one.glob for one in overriding.globs if one.is_match("p/a.tif")] == ["p/**", "**/*.tif"]
     assert overriding.fixed == {"strength"}
     assert load_recipe(path) == Recipe(hue=2.0)
-    assert faults_of(path) == []
+    assert find_faults(path) == []
 
 
 @pytest.mark.parametrize(
@@ -166,18 +170,18 @@ def test_wrong_tables_are_refused_and_found_by_the_check(tmp_path, text, said):
     path = tmp_path / "r.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=said) as caught:
-        load_overriding(path, {})
+        load_override_rules(path, {})
     assert "r.toml" in str(caught.value)
     try:
-        assert re.search(said, " ".join(faults_of(path)))
+        assert re.search(said, " ".join(find_faults(path)))
     except UsageError as error:  # of a table that is no list, as by a run
         assert re.search(said, str(error))
 
 
 def test_the_schema_knows_what_may_be_overridden():
     jsonschema = pytest.importorskip("jsonschema", reason="the judge of schemas")
-    judge = jsonschema.Draft7Validator(schema())
+    judge = jsonschema.Draft7Validator(build_schema())
     assert judge.is_valid({"override": [{"match": "a/**", "preset": "faded", "force": True}]})
     for bad in ({"preset": "faded"}, {"match": "a", "workers": 3}, {"match": ""}):
         assert not judge.is_valid({"override": [bad]})
-    assert [one.glob for one in glob_overrides([{"match": "a"}], "")] == ["a"]
+    assert [one.glob for one in parse_glob_overrides([{"match": "a"}], "")] == ["a"]

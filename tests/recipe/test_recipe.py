@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.fields import plain_of
+from archive_colorizer.recipe.fields import to_plain
 from archive_colorizer.recipe.files import load_recipe
 from archive_colorizer.recipe.presets import PRESETS
 from archive_colorizer.recipe.recipe import Recipe
@@ -74,22 +74,22 @@ def test_every_setting_is_known_to_change_pixels_or_not():
 
 @pytest.mark.parametrize(("name", "value"), PIXELS.items())
 def test_what_changes_pixels_changes_the_digest(name, value):
-    assert Recipe().changed({name: value}, "test").digest() != Recipe().digest()
+    assert Recipe().apply({name: value}, "test").compute_digest() != Recipe().compute_digest()
 
 
 @pytest.mark.parametrize(("name", "value"), RUNNING.items())
 def test_what_does_not_change_pixels_does_not(name, value):
-    assert Recipe().changed({name: value}, "test").digest() == Recipe().digest()
+    assert Recipe().apply({name: value}, "test").compute_digest() == Recipe().compute_digest()
 
 
 @pytest.mark.parametrize("written", ["2h", "120m", 7200, 7200.0, "7200"])
 def test_a_time_budget_may_have_units(written):
-    assert Recipe().changed({"time_budget": written}, "test").time_budget == 7200
+    assert Recipe().apply({"time_budget": written}, "test").time_budget == 7200
 
 
 def test_a_time_budget_that_is_none_is_named_with_its_place():
     with pytest.raises(UsageError, match=r"recipe x.toml: .*90m, 2h.*'tonight'"):
-        Recipe().changed({"time_budget": "tonight"}, "recipe x.toml")
+        Recipe().apply({"time_budget": "tonight"}, "recipe x.toml")
 
 
 def test_a_file_is_read_and_whole_numbers_are_taken_for_floats(tmp_path):
@@ -135,7 +135,7 @@ def test_a_missing_or_binary_file_is_a_usage_error(tmp_path):
 )
 def test_any_settings_are_taken_or_refused(given):
     try:
-        changed = Recipe().changed(given, "test")
+        changed = Recipe().apply(given, "test")
     except UsageError as error:
         assert str(error).startswith("test: ")
     else:
@@ -146,7 +146,7 @@ def test_a_preset_lies_below_its_file_and_both_below_the_options(tmp_path):
     path = tmp_path / "r.toml"
     path.write_text("strength = 0.3\npreset = 'faded'\n")
     look = PRESETS["faded"]
-    assert load_recipe(path) == Recipe().changed({**look, "preset": "faded", "strength": 0.3}, "")
+    assert load_recipe(path) == Recipe().apply({**look, "preset": "faded", "strength": 0.3}, "")
     vivid = load_recipe(path, {"preset": "vivid"})
     assert (vivid.strength, vivid.saturation) == (0.3, PRESETS["vivid"]["saturation"])
     assert load_recipe(path, {"strength": 0.9}).strength == 0.9
@@ -154,13 +154,16 @@ def test_a_preset_lies_below_its_file_and_both_below_the_options(tmp_path):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_a_sound_look_and_the_next_one_leaves_nothing_of_it(name):
-    chosen = Recipe().changed({"preset": name}, "test")
+    chosen = Recipe().apply({"preset": name}, "test")
     for key, value in PRESETS[name].items():
-        assert chosen.as_dict()[key] == plain_of(Recipe().changed({key: value}, "").as_dict()[key])
-    again = Recipe(strength=0.1, hue=50.0).changed({"preset": name}, "test")
-    assert again.changed({"preset": "none", "hue": 0.0}, "test").digest() == Recipe().digest()
+        assert chosen.as_dict()[key] == to_plain(Recipe().apply({key: value}, "").as_dict()[key])
+    again = Recipe(strength=0.1, hue=50.0).apply({"preset": name}, "test")
+    assert (
+        again.apply({"preset": "none", "hue": 0.0}, "test").compute_digest()
+        == Recipe().compute_digest()
+    )
 
 
 def test_a_preset_that_is_none_is_refused():
     with pytest.raises(UsageError, match=r"test: preset must be one of none, .*vivid"):
-        Recipe().changed({"preset": "gaudy"}, "test")
+        Recipe().apply({"preset": "gaudy"}, "test")

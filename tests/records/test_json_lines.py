@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.records.jobs import Stamp
-from archive_colorizer.records.json_lines import LONGEST_LINE, lines_of, outcome_of, to_line
+from archive_colorizer.records.json_lines import MAX_LINE_BYTES, iter_lines, parse_outcome, to_line
 from archive_colorizer.records.outcomes import Measures, Outcome, State
 from archive_colorizer.records.paths import is_name, is_target
 
@@ -57,7 +57,7 @@ def test_there_and_back(outcome: Outcome) -> None:
     line = to_line(outcome)
     assert line.isascii()
     assert line.count(b"\n") == 1
-    assert outcome_of(line) == outcome
+    assert parse_outcome(line) == outcome
 
 
 @given(OUTCOMES, st.data())
@@ -67,18 +67,18 @@ def test_a_field_of_a_wrong_type_is_refused_or_means_the_same(
     raw = {"kind": "outcome", **asdict(outcome)}
     raw[data.draw(st.sampled_from(sorted(raw)))] = data.draw(JSON)
     try:
-        read = outcome_of(json.dumps(raw).encode())
+        read = parse_outcome(json.dumps(raw).encode())
     except ValueError:
         return
     if read is not None:
-        assert outcome_of(to_line(read)) == read
+        assert parse_outcome(to_line(read)) == read
         assert read.target is None or is_target(read.target)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_record_or_a_value_error(line: bytes) -> None:
     with pytest.raises(ValueError):
-        outcome_of(line)
+        parse_outcome(line)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,8 @@ def test_any_bytes_are_a_record_or_a_value_error(line: bytes) -> None:
         ("state", "finished"),
         ("width", True),
         ("seconds", float("inf")),
+        ("seconds", float("nan")),
+        ("seconds", 10**400),
         ("source_stamp", [1, 2, 3, 4]),
         ("source_stamp", {"size": 1}),
         ("warnings", "text"),
@@ -105,18 +107,18 @@ def test_any_bytes_are_a_record_or_a_value_error(line: bytes) -> None:
 def test_hostile_fields(field: str, value: Any) -> None:
     raw = {"kind": "outcome", **asdict(Outcome(key="k", name="n", state=State.DONE)), field: value}
     with pytest.raises(ValueError):
-        outcome_of(json.dumps(raw).encode())
+        parse_outcome(json.dumps(raw).encode())
 
 
 def test_hostile_lines() -> None:
     for line in (b"[" * 100_000, b"9" * 10_000, pickle.dumps({"kind": "outcome"}), b"\xff\xfe{"):
         with pytest.raises(ValueError):
-            outcome_of(line)
+            parse_outcome(line)
 
 
 def test_offsets_and_a_line_too_long_to_be_ours() -> None:
-    stream = io.BytesIO(b"one\n" + b"x" * (2 * LONGEST_LINE + 5) + b"\ntwo\nto")
-    lines = list(lines_of(stream))
+    stream = io.BytesIO(b"one\n" + b"x" * (2 * MAX_LINE_BYTES + 5) + b"\ntwo\nto")
+    lines = list(iter_lines(stream))
     assert [line for _, line in lines] == [b"one\n", b"\n", b"two\n", b"to"]
     for offset, line in (lines[0], *lines[2:]):
         stream.seek(offset)

@@ -1,3 +1,4 @@
+import errno
 import pickle
 from dataclasses import FrozenInstanceError
 from functools import partial
@@ -5,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from archive_colorizer.errors import SourceError
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Source, Stamp, Unfit, Workplace
+from archive_colorizer.records.jobs import Job, JobContext, RejectedEntry, Source, Stamp
 from archive_colorizer.restore.photo import restore_photos
 
 SOURCE = Source("/archive/scans", "box 17/" + "n" * 200 + ".tif", Stamp(1, 2, 3, 4))
@@ -19,8 +21,8 @@ def test_a_job_is_small_and_travels():
 
 
 def test_what_a_worker_is_told_is_small_and_travels():
-    place = Workplace("/out", "/out/.work/x", Recipe(), "/models/default.onnx", "0" * 64)
-    task = partial(restore_photos, workplace=place)
+    place = JobContext("/out", "/out/.work/x", Recipe(), "/models/default.onnx", "0" * 64)
+    task = partial(restore_photos, context=place)
     assert len(pickle.dumps(task)) < 2048
 
 
@@ -35,10 +37,34 @@ def test_a_prefix_stands_before_the_name():
     assert source.name == "scans/b.jpg"
     assert source.path == Path("/a/scans/b.jpg")
     assert (
-        Unfit("/a/scans", "c.txt", "not-a-picture", "words", prefix="scans").name == "scans/c.txt"
+        RejectedEntry("/a/scans", "c.txt", "not-a-picture", "words", prefix="scans").name
+        == "scans/c.txt"
     )
 
 
 def test_records_do_not_change():
     with pytest.raises(FrozenInstanceError):
         SOURCE.relative = "other"
+
+
+def wrapped(cause: OSError) -> SourceError:
+    """An error as readers raise it: with the system's words, and without its cause."""
+    try:
+        try:
+            raise cause
+        except OSError:
+            raise SourceError("cannot be read") from None
+    except SourceError as error:
+        return error
+
+
+def test_the_errno_behind_an_error_is_found():
+    assert SOURCE.find_errno(OSError(errno.EIO, "bad")) == errno.EIO
+    assert SOURCE.find_errno(wrapped(OSError(errno.EACCES, "no"))) == errno.EACCES
+    assert SOURCE.find_errno(SourceError("is no picture")) is None
+
+
+def test_what_a_store_refuses_is_about_credentials_and_has_no_errno():
+    source = Source("s3://bucket", "a.jpg", Stamp(1, 2, 3, 4))
+    assert source.find_errno(wrapped(PermissionError(errno.EACCES, "no"))) is None
+    assert source.find_errno(wrapped(OSError(errno.EIO, "bad"))) == errno.EIO

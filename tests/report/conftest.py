@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.records.jobs import Own
+from archive_colorizer.recipe.overrides import PhotoOverrides
 from archive_colorizer.records.outcomes import Measures
 from archive_colorizer.report.build import build_report
 from tests.manifest.records_of_a_run import EVIL_NAMES, done, failed, opening, skipped, written
@@ -39,7 +39,7 @@ def archive(tmp_path_factory):
 
     records = [result(f"box {at % 2}/{at:03}.png") for at in range(70)]
     records += [result(name) for name in EVIL_NAMES]
-    own = Own(("box 0/<b>.toml",), {"saturation": 0.25}, opening().settings)
+    own = PhotoOverrides(("box 0/<b>.toml",), {"saturation": 0.25}, opening().settings)
     records += [result("box 0/weak.png", weak=("grey", "blotches"), measures=MEASURES, own=own)]
     records += [result("box 1/warned.png", warnings=("<script>alert(1)</script>",))]
     records += [failed("</script><script>document.title='owned'</script>.jpg")]

@@ -7,7 +7,7 @@ import pytest
 
 from archive_colorizer.report.build import build_report
 from archive_colorizer.report.marks import read_marks
-from archive_colorizer.report.serve import Server
+from archive_colorizer.report.serve import ReportServer
 from tests.manifest.records_of_a_run import EVIL_NAMES, done, opening, written
 
 
@@ -170,7 +170,7 @@ def test_marks_come_as_a_file_that_retry_understands(page):
     marks = {one.name: one for one in read_marks(file)}
     assert set(marks) == {"box 0/002.png", EVIL_NAMES[8]}
     assert os.fsencode(EVIL_NAMES[8]) == b"b\xffd.png"
-    assert marks["box 0/002.png"].mark == "redo"
+    assert marks["box 0/002.png"].verdict == "redo"
     assert marks["box 0/002.png"].note == "sky is green"
 
 
@@ -180,7 +180,7 @@ def marks_in(path):
 
 def test_the_server_keeps_each_mark_at_once(browser, archive):
     folder = archive / "out-report"
-    with Server(folder) as server:
+    with ReportServer(folder) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         browser.get(server.address)
         images = "[...document.querySelectorAll('#grid img')].slice(0, 4)"
@@ -197,7 +197,7 @@ def test_the_server_keeps_each_mark_at_once(browser, archive):
         wait(browser, lambda: told.text == "1 accepted, 0 to redo")
         leave(browser)
         server.shutdown()
-    assert [one.mark for one in read_marks(folder / "marked.json")] == ["accept"]
+    assert [one.verdict for one in read_marks(folder / "marked.json")] == ["accept"]
 
 
 def test_ten_thousand_photographs_are_paged(browser, tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.report.marks import KIND, Mark, marks_of, read_marks
+from archive_colorizer.report.marks import KIND, Mark, parse_marks, read_marks
 
 
 def written(*marks, **changed):
@@ -18,7 +18,7 @@ def test_marks_are_read_and_a_note_may_be_missing():
     data = written(
         {"name": "a/b.png", "mark": "redo", "note": "sky"}, {"name": "b\udcff", "mark": ""}
     )
-    assert marks_of(data) == (Mark("a/b.png", "redo", "sky"), Mark("b\udcff", ""))
+    assert parse_marks(data) == (Mark("a/b.png", "redo", "sky"), Mark("b\udcff", ""))
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,13 @@ def test_marks_are_read_and_a_note_may_be_missing():
 )  # fmt: skip
 def test_anything_else_is_refused(data):
     with pytest.raises(ValueError):
-        marks_of(data)
+        parse_marks(data)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_no_marks_or_raise(data):
     with pytest.raises(ValueError):
-        marks_of(data)
+        parse_marks(data)
 
 
 def test_a_file_that_is_missing_or_wrong_is_named(tmp_path):
@@ -51,5 +51,5 @@ def test_a_file_that_is_missing_or_wrong_is_named(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
         read_marks(file)
     file.write_bytes(b"{}")
-    with pytest.raises(UsageError, match=r"marked\.json is no file of marks"):
+    with pytest.raises(UsageError, match=r"marked\.json is not a file of marks"):
         read_marks(file)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from archive_colorizer.report.serve import Server
+from archive_colorizer.report.serve import ReportServer
 
 MARKS = json.dumps(
     {
@@ -20,7 +20,7 @@ MARKS = json.dumps(
 @pytest.fixture
 def server(archive):
     (archive / "out-report" / "marked.json").unlink(missing_ok=True)
-    with Server(archive / "out-report") as server:
+    with ReportServer(archive / "out-report") as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.shutdown()

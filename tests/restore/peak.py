@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Source, Stamp, Workplace
+from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.restore.photo import restore_photo
 from tests.model.networks import digest
@@ -26,8 +26,8 @@ def restore(photo: Path, model: Path, output: Path, recipe: Recipe) -> Outcome:
     """One photograph, as a worker does it."""
     work = output / ".work"
     work.mkdir(parents=True, exist_ok=True)
-    place = Workplace(str(output), str(work), recipe, str(model), digest(model))
-    source = Source(str(photo.parent), photo.name, Stamp.of(photo.lstat()))
+    place = JobContext(str(output), str(work), recipe, str(model), digest(model))
+    source = Source(str(photo.parent), photo.name, Stamp.from_stat(photo.lstat()))
     made = restore_photo(Job("0" * 64, source, photo.name), place)
     assert made.state is State.DONE, made.message
     return made
@@ -38,7 +38,7 @@ def main(small: Path, large: Path, model: Path, output: Path, *words: Path) -> i
     recipe = Recipe(force=True, paranoid=bool(words))
     restore(small, model, output, recipe)
     held = status("VmRSS")
-    # The highest mark begins anew.
+    # Reset the peak.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     restore(large, model, output, recipe)
     return status("VmHWM") - held

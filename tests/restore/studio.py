@@ -6,9 +6,9 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Job, Source, Stamp, Workplace
+from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.restore.photo import restore_photo
 from tests.model.networks import CONTRACT, constant_model, digest
 from tests.photographs import photograph
@@ -28,11 +28,11 @@ class Studio:
         return restore_photo(self.job(name), self.workplace(model, **settings))
 
     def workplace(self, model, **settings):
-        recipe = Recipe().changed(settings, "test")
-        return Workplace(str(self.output), str(self.work), recipe, str(model), digest(model))
+        recipe = Recipe().apply(settings, "test")
+        return JobContext(str(self.output), str(self.work), recipe, str(model), digest(model))
 
     def job(self, name):
-        stamp = Stamp.of(os.lstat(self.scans / name))
+        stamp = Stamp.from_stat(os.lstat(self.scans / name))
         return Job("0" * 64, Source(str(self.scans), name, stamp), name)
 
     def put(self, name, pixels, **how):
@@ -60,4 +60,4 @@ def luma_error(result, luma):
 
 
 def grey(name):
-    return luma_of(photograph(name))
+    return compute_luma(photograph(name))

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 import pytest
 
 from archive_colorizer.errors import OutputError
-from archive_colorizer.executors.worker_guard import ran_out_of_time
+from archive_colorizer.executors.worker_guard import has_timed_out
 from archive_colorizer.output.deliver import deliver_all
-from archive_colorizer.output.deliveries import Answer, Parcel
-from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.output.deliveries import DeliveryResult, PendingResult
+from archive_colorizer.records.jobs import JobContext
 from archive_colorizer.records.outcomes import State
-from archive_colorizer.restore import delivery_queue as courier
-from archive_colorizer.restore import photo
+from archive_colorizer.restore import delivery_queue, photo
 from archive_colorizer.restore.photo import restore_photos
 from tests.model.networks import constant_model, digest
 from tests.restore.studio import grey
@@ -30,7 +29,7 @@ class Seen:
         self.at_once = self.most = 0
         self.calls: list[tuple[str, int]] = []
 
-    def __call__(self, parcels: Sequence[Parcel], place: Workplace) -> list[Answer]:
+    def __call__(self, parcels: Sequence[PendingResult], place: JobContext) -> list[DeliveryResult]:
         with self.lock:
             self.at_once += 1
             self.most = max(self.most, self.at_once)
@@ -43,15 +42,15 @@ class Seen:
 
     @property
     def behind(self) -> int:
-        return sum(name.startswith("courier") for name, _ in self.calls)
+        return sum(name.startswith("delivery") for name, _ in self.calls)
 
 
 @pytest.fixture
 def seen(monkeypatch):
     """Each photograph is enough for a delivery."""
     one = Seen()
-    monkeypatch.setattr(courier, "_ENOUGH", 1)
-    monkeypatch.setattr(courier, "deliver_all", one)
+    monkeypatch.setattr(delivery_queue, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(delivery_queue, "deliver_all", one)
     return one
 
 
@@ -63,7 +62,7 @@ def batch(studio, names=NAMES, **settings):
 
 
 def no_courier_is_left():
-    return not any(one.name.startswith("courier") for one in threading.enumerate())
+    return not any(one.name.startswith("delivery") for one in threading.enumerate())
 
 
 def test_the_next_photograph_is_worked_on_while_one_is_delivered(studio, monkeypatch):
@@ -71,7 +70,7 @@ def test_the_next_photograph_is_worked_on_while_one_is_delivered(studio, monkeyp
     jobs, place = batch(studio, NAMES[:3])
     colored = threading.Semaphore(0)
     waited = []
-    color = photo.recolor
+    color = photo.colorize_photo
 
     def recolor(*given):
         colored.release()
@@ -83,12 +82,12 @@ def test_the_next_photograph_is_worked_on_while_one_is_delivered(studio, monkeyp
         return deliver_all(parcels, place)
 
     def first(*given):
-        monkeypatch.setattr(photo, "recolor", recolor)
+        monkeypatch.setattr(photo, "colorize_photo", recolor)
         return color(*given)
 
-    monkeypatch.setattr(courier, "_ENOUGH", 1)
-    monkeypatch.setattr(courier, "deliver_all", deliver)
-    monkeypatch.setattr(photo, "recolor", first)
+    monkeypatch.setattr(delivery_queue, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(delivery_queue, "deliver_all", deliver)
+    monkeypatch.setattr(photo, "colorize_photo", first)
     outcomes = restore_photos(jobs, place)
     assert waited == [True, True]
     assert [one.state for one in outcomes] == [State.DONE] * 3
@@ -116,7 +115,7 @@ def test_one_photograph_alone_needs_no_thread(studio, seen):
 
 def test_small_ones_go_together(studio, monkeypatch):
     seen = Seen()
-    monkeypatch.setattr(courier, "deliver_all", seen)
+    monkeypatch.setattr(delivery_queue, "deliver_all", seen)
     jobs, place = batch(studio)
     restore_photos(jobs, place)
     assert seen.calls == [("MainThread", len(NAMES))]
@@ -125,7 +124,7 @@ def test_small_ones_go_together(studio, monkeypatch):
 @pytest.mark.parametrize("settings", [{"paranoid": True}, {}], ids=["looked at", "large"])
 def test_what_takes_memory_is_delivered_before_other_work(studio, seen, monkeypatch, settings):
     if not settings:
-        monkeypatch.setattr(courier, "_MOST_BEHIND", 1000)
+        monkeypatch.setattr(delivery_queue, "_MAX_BACKGROUND_BYTES", 1000)
     jobs, place = batch(studio, **settings)
     outcomes = restore_photos(jobs, place)
     assert [one.state for one in outcomes] == [State.DONE] * len(NAMES)
@@ -133,11 +132,11 @@ def test_what_takes_memory_is_delivered_before_other_work(studio, seen, monkeypa
 
 
 def test_without_a_thread_all_are_delivered_all_the_same(studio, seen, monkeypatch):
-    class Refused(courier.ThreadPoolExecutor):
+    class Refused(delivery_queue.ThreadPoolExecutor):
         def submit(self, *_given):
             raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(courier, "ThreadPoolExecutor", Refused)
+    monkeypatch.setattr(delivery_queue, "ThreadPoolExecutor", Refused)
     jobs, place = batch(studio)
     outcomes = restore_photos(jobs, place)
     assert [one.state for one in outcomes] == [State.DONE] * len(NAMES)
@@ -162,8 +161,8 @@ def test_what_a_delivery_raises_is_told_of_all_in_it(studio, monkeypatch, error,
     def refuse(_parcels, _place):
         raise error
 
-    monkeypatch.setattr(courier, "_ENOUGH", 1)
-    monkeypatch.setattr(courier, "deliver_all", refuse)
+    monkeypatch.setattr(delivery_queue, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(delivery_queue, "deliver_all", refuse)
     jobs, place = batch(studio)
     outcomes = restore_photos(jobs, place)
     assert [one.reason for one in outcomes] == [reason] * len(NAMES)
@@ -171,14 +170,14 @@ def test_what_a_delivery_raises_is_told_of_all_in_it(studio, monkeypatch, error,
 
 def test_an_interrupt_leaves_nothing_half_way(studio, seen, monkeypatch):
     jobs, place = batch(studio)
-    color, count = photo.recolor, iter(range(5))
+    color, count = photo.colorize_photo, iter(range(5))
 
     def interrupted(*given):
         if next(count) == 3:
             raise KeyboardInterrupt
         return color(*given)
 
-    monkeypatch.setattr(photo, "recolor", interrupted)
+    monkeypatch.setattr(photo, "colorize_photo", interrupted)
     with pytest.raises(KeyboardInterrupt):
         restore_photos(jobs, place)
     assert no_courier_is_left()
@@ -188,23 +187,23 @@ def test_an_interrupt_leaves_nothing_half_way(studio, seen, monkeypatch):
 
 HANGS = """
 import sys, time
-from archive_colorizer.records.jobs import (Job, Source, Stamp, Workplace)
+from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.restore import delivery_queue as courier
+from archive_colorizer.restore import delivery_queue
 from archive_colorizer.restore import photo
-from archive_colorizer.executors.worker_guard import guarded
+from archive_colorizer.executors.worker_guard import run_with_limits
 from archive_colorizer.executors.limits import Limits
 note, names, hangs = sys.argv[1], sys.argv[2].split(), sys.argv[3]
 def deliver(parcels, place):
     if parcels[0].job.target == hangs:
         time.sleep(60)
-    return [one.settled for one in parcels]
-courier.deliver_all, courier._ENOUGH = deliver, 1
-parcel = lambda job, _place, known: courier.Parcel(b"1", job, known)
-photo._restore = parcel
+    return [result.outcome for result in parcels]
+delivery_queue.deliver_all, delivery_queue._BATCH_BYTES = deliver, 1
+restore = lambda job, _context, draft: delivery_queue.PendingResult(b"1", job, draft)
+photo._restore = restore
 batch = tuple(Job(one, Source("/in", one, Stamp(1, 0, 0, 0)), one) for one in names)
-place = Workplace("/out", "/out", Recipe(), "", "")
-done = guarded(batch, lambda jobs: photo.restore_photos(jobs, place), Limits(2.0), note)
+place = JobContext("/out", "/out", Recipe(), "", "")
+done = run_with_limits(batch, lambda jobs: photo.restore_photos(jobs, place), Limits(2.0), note)
 print(len(done))
 """
 
@@ -214,6 +213,6 @@ def test_a_delivery_that_hangs_is_ended_when_the_time_is_over(tmp_path, hangs):
     note = tmp_path / "note"
     words = [sys.executable, "-c", HANGS, str(note), "a b c d e", hangs]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert ran_out_of_time(str(note)) == bool(hangs)
+    assert has_timed_out(str(note)) == bool(hangs)
     assert (done.returncode != 0) == bool(hangs)
     assert done.stdout.strip() == ("" if hangs else "5")

@@ -1,4 +1,4 @@
-"""Masks, strokes and points as people make them, and as nobody can mean them."""
+"""Masks, strokes and points, valid and invalid."""
 
 import io
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from archive_colorizer.errors import GuideError, UsageError
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.restore.guide_files import read_mask, read_strokes, with_points
+from archive_colorizer.restore.guide_files import draw_points, read_mask, read_strokes
 
 MOST = 1_000_000
 
@@ -86,22 +86,22 @@ def test_strokes_need_a_transparent_ground(mode):
 
 
 def points(*tables):
-    return Recipe().changed({"hint": list(tables)}, "a.toml").hint
+    return Recipe().apply({"hint": list(tables)}, "a.toml").hint
 
 
 def test_points_are_painted_over_strokes():
     given = points(
         {"at": [50, 20], "color": "#8a5a44", "radius": 10}, {"at": [0, 0], "color": "00ff00"}
     )
-    found = with_points(None, given, (40, 100), (20, 50))
+    found = draw_points(None, given, (40, 100), (20, 50))
     assert found.held[10, 25] == 1
     assert np.allclose(found.rgb[10, 25] * 255, (0x8A, 0x5A, 0x44))
     assert np.allclose(found.rgb[0, 0], (0, 1, 0))
     assert found.held[19, 49] == 0
-    over = with_points(found, points({"at": [50, 20], "color": "#0000ff"}), (40, 100), (20, 50))
+    over = draw_points(found, points({"at": [50, 20], "color": "#0000ff"}), (40, 100), (20, 50))
     assert np.allclose(over.rgb[10, 25], (0, 0, 1))
     assert np.allclose(over.rgb[8, 25] * 255, (0x8A, 0x5A, 0x44))
-    assert with_points(None, (), (40, 100), (20, 50)) is None
+    assert draw_points(None, (), (40, 100), (20, 50)) is None
 
 
 @pytest.mark.parametrize(
@@ -125,4 +125,4 @@ def test_points_that_cannot_be_meant_are_named(table, said):
 
 def test_a_point_outside_of_the_picture_is_named():
     with pytest.raises(GuideError, match=r"the hint at \[100, 3\] lies outside .* 100 x 40"):
-        with_points(None, points({"at": [100, 3], "color": "#000000"}), (40, 100), (20, 50))
+        draw_points(None, points({"at": [100, 3], "color": "#000000"}), (40, 100), (20, 50))

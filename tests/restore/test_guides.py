@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.color.space import lab_of
-from archive_colorizer.discovery.walk import accompanied
+from archive_colorizer.color.space import convert_rgb_to_lab
+from archive_colorizer.discovery.walk import attach_companions
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.outcomes import State
-from archive_colorizer.restore.guides import read_aids
+from archive_colorizer.restore.guides import read_guides
 from archive_colorizer.restore.photo import restore_photo
-from archive_colorizer.restore.reference import palette_for, pinned
+from archive_colorizer.restore.reference import load_palette, pin_reference
 from tests.model.networks import constant_model
 from tests.photographs import photograph
 from tests.restore.studio import grey, luma_error
@@ -29,7 +29,7 @@ def restore(studio, name, **settings):
     job = studio.job(name)
     model = constant_model(studio.models / "m.onnx", (-0.05, 0.08))
     return restore_photo(
-        replace(job, source=accompanied(job.source)), studio.workplace(model, **settings)
+        replace(job, source=attach_companions(job.source)), studio.workplace(model, **settings)
     )
 
 
@@ -118,11 +118,11 @@ def test_one_that_changes_meanwhile_fails_the_photograph(studio, monkeypatch):
     studio.put("a.mask.png", left_black((40, 60)))
 
     def read_and_touch(*given):
-        found = read_aids(*given)
+        found = read_guides(*given)
         os.utime(studio.scans / "a.mask.png", (1, 1))
         return found
 
-    monkeypatch.setattr("archive_colorizer.restore.photo.read_aids", read_and_touch)
+    monkeypatch.setattr("archive_colorizer.restore.photo.read_guides", read_and_touch)
     outcome = restore(studio, "a.png")
     assert (outcome.state, outcome.reason) == (State.FAILED, "source-changed")
 
@@ -152,8 +152,8 @@ def test_around_a_hint_the_color_is_what_was_asked_for(studio, by, rgb):
     assert luma_error(found, luma) <= 1
     dot = np.zeros(luma.shape, np.uint8)
     cv2.circle(dot, place, radius - 4, 1, -1)
-    lab = lab_of(found.astype(np.float32) / 255)[dot > 0]
-    asked = lab_of(np.array([[rgb]], np.float32) / 255)[0, 0]
+    lab = convert_rgb_to_lab(found.astype(np.float32) / 255)[dot > 0]
+    asked = convert_rgb_to_lab(np.array([[rgb]], np.float32) / 255)[0, 0]
     # The hint's hue and chroma at the photograph's own lightness.
     wanted = np.stack([lab[:, 0], *np.broadcast_to(asked[1:, None], (2, len(lab)))], axis=1)
     difference = pytest.importorskip("skimage.color").deltaE_ciede2000
@@ -198,7 +198,7 @@ def test_what_was_given_stands_in_the_result(studio):
     studio.put("a.png", grey("coffee"))
     studio.put("a.mask.png", left_black((40, 60)))
     studio.put("b.jpg", photograph("rocket"), quality=95)
-    recipe = pinned(Recipe(reference=str(studio.scans / "b.jpg")))
+    recipe = pin_reference(Recipe(reference=str(studio.scans / "b.jpg")))
     outcome = restore(
         studio,
         "a.png",
@@ -230,30 +230,30 @@ def test_a_reference_without_color_is_refused(tmp_path, kind, said):
     elif kind == "broken":
         place.write_bytes(b"text")
     with pytest.raises(UsageError, match=said):
-        pinned(Recipe(reference=str(place)))
+        pin_reference(Recipe(reference=str(place)))
 
 
 def test_a_reference_that_is_not_the_stated_one_is_refused(tmp_path):
     place = tmp_path / "ref.png"
     Image.fromarray(photograph("rocket")).save(place)
-    sound = pinned(Recipe(reference=str(place)))
-    assert pinned(sound) == sound
-    assert sound.digest() != Recipe().digest()
+    sound = pin_reference(Recipe(reference=str(place)))
+    assert pin_reference(sound) == sound
+    assert sound.compute_digest() != Recipe().compute_digest()
     with pytest.raises(UsageError, match="another sha256"):
-        pinned(replace(sound, reference_sha256="0" * 64))
+        pin_reference(replace(sound, reference_sha256="0" * 64))
 
 
 def test_a_reference_that_was_changed_is_read_again(tmp_path):
     place = tmp_path / "ref.png"
     Image.fromarray(photograph("rocket")).save(place)
-    first = pinned(Recipe(reference=str(place)))
-    assert palette_for(first) == palette_for(Recipe(reference=str(place)))
+    first = pin_reference(Recipe(reference=str(place)))
+    assert load_palette(first) == load_palette(Recipe(reference=str(place)))
     Image.fromarray(photograph("coffee")).save(place)
-    second = pinned(Recipe(reference=str(place)))
+    second = pin_reference(Recipe(reference=str(place)))
     assert second.reference_sha256 != first.reference_sha256
-    assert palette_for(second).sha256 == second.reference_sha256
+    assert load_palette(second).sha256 == second.reference_sha256
     with pytest.raises(UsageError, match="another sha256"):
-        palette_for(first)
+        load_palette(first)
 
 
 def test_borders_stay_neutral_and_the_picture_gets_its_color(studio):

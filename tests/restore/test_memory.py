@@ -9,7 +9,7 @@ import pytest
 import pyvips
 import tifffile
 
-from archive_colorizer.executors.environment import environment
+from archive_colorizer.executors.environment import build_environment
 from tests.locations import REPOSITORY_ROOT
 from tests.model.networks import constant_model
 from tests.photographs import at_16_bits, photograph
@@ -81,7 +81,7 @@ def test_a_worker_needs_few_bytes_a_pixel(tmp_path, suffix, depth, channels, par
             "tests.restore.peak",
             *words,
         ],
-        env={**os.environ, **environment(1)},
+        env={**os.environ, **build_environment(1)},
         cwd=REPOSITORY_ROOT,
         check=True,
         stdout=subprocess.PIPE,

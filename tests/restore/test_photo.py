@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from archive_colorizer.color.sharpen import Sharpening, sharpened
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.sharpen import Sharpening, sharpen
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import DamagedPicture
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Stamp
@@ -35,7 +35,7 @@ def test_luma_is_kept_in_8_bit_files(studio, name, suffix):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_luma_is_kept_in_16_bit_files(studio, name):
-    luma = luma_of(at_16_bits(photograph(name)))
+    luma = compute_luma(at_16_bits(photograph(name)))
     studio.put("a.tif", luma, photometric="minisblack")
     outcome = studio.restore("a.tif")
     assert outcome.state is State.DONE, outcome.message
@@ -107,7 +107,7 @@ def test_a_sepia_print_is_made_neutral_first(studio):
     assert outcome.state is State.DONE
     assert any("neutral" in warning for warning in outcome.warnings)
     assert np.ptp(studio.result("a.png"), axis=2).max() == 0
-    assert luma_error(studio.result("a.png"), luma_of(sepia)) <= 1
+    assert luma_error(studio.result("a.png"), compute_luma(sepia)) <= 1
 
 
 def test_alpha_is_kept(studio):
@@ -173,7 +173,7 @@ def test_whatever_goes_wrong_becomes_an_outcome(studio, monkeypatch):
         raise ZeroDivisionError("tripped")
 
     studio.put("a.png", grey("rocket"))
-    monkeypatch.setattr("archive_colorizer.restore.photo.recolor", trip)
+    monkeypatch.setattr("archive_colorizer.restore.photo.colorize_photo", trip)
     outcome = studio.restore("a.png")
     assert (outcome.state, outcome.reason) == (State.FAILED, "bug")
     assert outcome.message == "a.png: ZeroDivisionError: tripped"
@@ -188,7 +188,7 @@ def test_the_outcome_tells_source_target_and_means(studio):
     assert outcome.provider == "CPUExecutionProvider"
     assert (outcome.height, outcome.width) == grey("coffee").shape
     assert outcome.seconds > 0
-    assert outcome.target_stamp == Stamp.of(os.lstat(studio.output / "a.png"))
+    assert outcome.target_stamp == Stamp.from_stat(os.lstat(studio.output / "a.png"))
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
@@ -223,14 +223,14 @@ def test_a_source_that_changes_meanwhile_fails(studio, monkeypatch, in_memory):
 
     monkeypatch.setattr("archive_colorizer.output.staging._IN_MEMORY", in_memory)
     studio.put("a.png", grey("rocket"))
-    plain = photo.recolor
+    plain = photo.colorize_photo
 
     def meddle(*args):
         with (studio.scans / "a.png").open("ab") as file:
             file.write(b"more")
         return plain(*args)
 
-    monkeypatch.setattr(photo, "recolor", meddle)
+    monkeypatch.setattr(photo, "colorize_photo", meddle)
     outcome = studio.restore("a.png")
     assert (outcome.state, outcome.reason) == (State.FAILED, "source-changed")
     assert not (studio.output / "a.png").exists()
@@ -308,7 +308,7 @@ def test_the_network_is_judged_and_not_the_wishes_for_its_color(studio):
 def test_thresholds_are_settings_that_change_no_pixel(studio):
     studio.put("cat.png", grey("chelsea"))
     assert studio.restore("cat.png", weak_one_color=2.0).weak == ()
-    assert Recipe(weak_one_color=2.0).digest() == Recipe().digest()
+    assert Recipe(weak_one_color=2.0).compute_digest() == Recipe().compute_digest()
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_a_hue_range_reaches_the_result(studio):
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
 def test_sharpening_is_in_the_luma_and_said_everywhere(studio, suffix):
     if suffix == "tif":
-        luma = luma_of(at_16_bits(photograph("chelsea")))
+        luma = compute_luma(at_16_bits(photograph("chelsea")))
         studio.put("a.tif", luma, photometric="minisblack")
     else:
         luma = grey("chelsea")
@@ -353,7 +353,7 @@ def test_sharpening_is_in_the_luma_and_said_everywhere(studio, suffix):
         luma = np.asarray(Image.open(studio.scans / name))
     outcome = studio.restore(name, sharpen=1.0, sharpen_radius=2.0, paranoid=True)
     assert outcome.state is State.DONE, outcome.message
-    wanted = sharpened(luma, Sharpening(1.0, 2.0))
+    wanted = sharpen(luma, Sharpening(1.0, 2.0))
     if suffix != "jpg":
         assert luma_error(studio.result(name), wanted) <= 1
     assert luma_error(studio.result(name), luma) > 20
@@ -379,7 +379,7 @@ def test_a_scan_that_is_written_to_while_it_is_read_in_place_has_changed(
     monkeypatch.setattr("archive_colorizer.restore.source_file._IN_PLACE", 0)
     studio.put("a.tif", grey("coffee"))
     path = studio.scans / "a.tif"
-    real = photo.decoded
+    real = photo.decode_photo
 
     def written_to(*args):
         raster = real(*args)
@@ -389,7 +389,7 @@ def test_a_scan_that_is_written_to_while_it_is_read_in_place_has_changed(
             raise DamagedPicture("a.tif: cut or corrupt")
         return raster
 
-    monkeypatch.setattr(photo, "decoded", written_to)
+    monkeypatch.setattr(photo, "decode_photo", written_to)
     outcome = studio.restore("a.tif")
     assert (outcome.state, outcome.reason) == (State.FAILED, "source-changed")
     assert not (studio.output / "a.tif").exists()

@@ -8,14 +8,14 @@ import pytest
 import pyvips
 from PIL import Image
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import ResultUnsound
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs.jpeg.codec import encode_jpeg
-from archive_colorizer.image.codecs.planes import rounded
+from archive_colorizer.image.codecs.planes import round_to_8_bit
 from archive_colorizer.image.raster import Metadata, Raster
 from archive_colorizer.restore.readback import check_result
-from archive_colorizer.storage.file_view import OnDisk
+from archive_colorizer.storage.file_view import FileView
 from tests.photographs import at_16_bits, photograph
 
 
@@ -23,7 +23,7 @@ def written(kind, depth=8, alpha=False):
     """A photograph as a result of this kind, and its luma at its own depth."""
     photo = photograph("chelsea")[:201, :303]
     rgb = photo if depth == 8 else at_16_bits(photo)
-    luma = luma_of(rgb)
+    luma = compute_luma(rgb)
     raster = Raster(luma=luma, format=kind, alpha=luma.copy() if alpha else None)
     return stills.encode(rgb, raster, Metadata(), kind), luma
 
@@ -34,7 +34,7 @@ def on_disk(content, folder):
     path = folder / "draft"
     path.write_bytes(content)
     with path.open("rb") as file:
-        yield OnDisk(file.fileno(), len(content), "a.x")
+        yield FileView(file.fileno(), len(content), "a.x")
 
 
 @pytest.mark.parametrize("kind", list(stills.WRITERS))
@@ -92,7 +92,7 @@ def test_sixteen_bits_are_read_back_whatever_the_filter(name):
 
 @pytest.mark.parametrize("quality", [1, 10, 60, 95])
 def test_a_quality_that_was_chosen_may_lose_what_it_loses(quality):
-    luma = luma_of(photograph("astronaut"))
+    luma = compute_luma(photograph("astronaut"))
     half = np.full((256, 256), 128, np.uint8)
     content = encode_jpeg(luma, half, half, Metadata(), quality)
     check_result(content, "jpeg", luma, "a.jpg", quality)
@@ -103,7 +103,7 @@ def test_a_quality_that_was_chosen_may_lose_what_it_loses(quality):
 
 
 def test_pixels_that_are_stored_lying_are_looked_at_upright():
-    luma = luma_of(photograph("coffee"))
+    luma = compute_luma(photograph("coffee"))
     lying, exif = io.BytesIO(), Image.Exif()
     exif[274] = 6
     Image.fromarray(np.rot90(luma)).save(lying, "JPEG", quality=100, exif=exif)
@@ -116,4 +116,4 @@ def test_sixteen_bits_are_compared_at_their_own_depth():
     wrong[0, 0] ^= 2
     with pytest.raises(ResultUnsound, match="up to 2 code values"):
         check_result(content, "tiff", wrong, "a.tif")
-    assert np.array_equal(rounded(wrong), rounded(luma))
+    assert np.array_equal(round_to_8_bit(wrong), round_to_8_bit(luma))

@@ -8,14 +8,14 @@ import simplejpeg
 import tifffile
 from PIL import Image
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import ResultUnwritable
 from archive_colorizer.image.codecs import registry as stills
-from archive_colorizer.output.local import read_again
+from archive_colorizer.output.local import read_back
 from archive_colorizer.records.jobs import Job, Source, Stamp
 from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore.photo import restore_photo
-from archive_colorizer.restore.render import placed
+from archive_colorizer.restore.render import rename_target
 from tests.model.networks import constant_model
 from tests.photographs import at_16_bits, photograph
 from tests.restore.studio import grey, luma_error
@@ -52,7 +52,7 @@ def test_a_jpeg_can_become_a_tiff_and_keeps_its_luma(studio):
 
 
 def test_sixteen_bits_that_a_format_cannot_hold_are_said(studio):
-    studio.put("a.tif", luma_of(at_16_bits(photograph("rocket"))), photometric="minisblack")
+    studio.put("a.tif", compute_luma(at_16_bits(photograph("rocket"))), photometric="minisblack")
     outcome = studio.restore("a.tif", format="jpeg")
     assert outcome.state is State.DONE, outcome.message
     assert any("16 bit" in warning for warning in outcome.warnings)
@@ -73,7 +73,7 @@ SOURCE = Source("/scans", "a.jpg", Stamp(1, 2, 3, 4))
     ],
 )
 def test_a_result_has_the_same_name_on_every_run(target, source, kind, becomes):
-    job = placed(Job("0" * 64, SOURCE, target, replaces=True), source, kind)
+    job = rename_target(Job("0" * 64, SOURCE, target, replaces=True), source, kind)
     assert job.target == becomes
     assert job.replaces == (becomes == target)
 
@@ -129,10 +129,9 @@ def test_a_result_that_cannot_be_written_fails_alone(studio, monkeypatch):
 
 def test_a_result_is_signed_when_asked_for(studio, tmp_path):
     pytest.importorskip("c2pa", reason="Content Credentials need the extra 'c2pa'")
-    from archive_colorizer.image.metadata.c2pa import read_credentials
-    from tests.image.metadata.test_c2pa import pair
+    from tests.image.metadata.test_c2pa import read_credentials, write_key_pair
 
-    certificate, key = pair(tmp_path)
+    certificate, key = write_key_pair(tmp_path)
     studio.put("a.jpg", grey("coffee"))
     studio.put("b.bmp", grey("coffee"))
     signing = {"c2pa": True, "cert": str(certificate), "key": str(key)}
@@ -147,11 +146,10 @@ def test_a_result_is_signed_when_asked_for(studio, tmp_path):
 
 def test_a_large_result_is_signed_too(studio, tmp_path, monkeypatch):
     pytest.importorskip("c2pa", reason="Content Credentials need the extra 'c2pa'")
-    from archive_colorizer.image.metadata.c2pa import read_credentials
-    from tests.image.metadata.test_c2pa import pair
+    from tests.image.metadata.test_c2pa import read_credentials, write_key_pair
 
     monkeypatch.setattr("archive_colorizer.output.staging._IN_MEMORY", 0)
-    certificate, key = pair(tmp_path)
+    certificate, key = write_key_pair(tmp_path)
     studio.put("a.tif", grey("coffee"))
     outcome = studio.restore("a.tif", c2pa=True, cert=str(certificate), key=str(key))
     assert outcome.state is State.DONE, outcome.message
@@ -247,10 +245,10 @@ def test_a_result_that_went_wrong_never_gets_its_name(studio, monkeypatch):
 
 def test_a_disk_that_gives_back_other_bytes_is_noticed(studio, monkeypatch):
     def changed(made):
-        return b"x" + read_again(made)[1:]
+        return b"x" + read_back(made)[1:]
 
     studio.put("a.png", grey("rocket"))
-    monkeypatch.setattr("archive_colorizer.output.deliver.read_again", changed)
+    monkeypatch.setattr("archive_colorizer.output.deliver.read_back", changed)
     outcome = studio.restore("a.png", paranoid=True)
     assert (outcome.state, outcome.reason) == (State.FAILED, "unsound")
     assert "other bytes than were written" in outcome.message

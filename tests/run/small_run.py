@@ -8,30 +8,31 @@ import sys
 from pathlib import Path
 
 from archive_colorizer.errors import ArchiveColorizerError
+from archive_colorizer.executors.allocation import WorkerAllocation
 from archive_colorizer.executors.executor import open_executor
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.output.journal import WorkFolder, sweep
-from archive_colorizer.output.lock import hold_output
-from archive_colorizer.run.driver import RunContext, drive
+from archive_colorizer.output.lock import lock_output
+from archive_colorizer.run.driver import RunContext, run_jobs
 from archive_colorizer.run.plan import plan
 from archive_colorizer.run.signals import stop_on_signals
 from tests.executors.tasks import Copy, sources, workplace
 
 
 def main(root: Path, output: Path, executor: str, seconds: float) -> int:
-    with stop_on_signals() as stop, hold_output(output), Manifest.open(output) as manifest:
+    with stop_on_signals() as stop, lock_output(output), Manifest.open(output) as manifest:
         adopted = sweep(output, manifest)
         work = WorkFolder.open(output, f"run-{os.getpid()}")
         place = workplace(output, work.path)
         run = RunContext(
-            executor=open_executor(executor, 2, 1),
+            executor=open_executor(executor, WorkerAllocation(2, 1)),
             task=Copy(place, seconds),
             manifest=manifest,
             work=work,
             stop=stop,
             adopted=adopted,
         )
-        summary = drive(plan(sources(root), manifest, place), run)
+        summary = run_jobs(plan(sources(root), manifest, place), run)
         sys.stdout.write(f"{summary.done} done, {summary.failed} failed\n")
         return 128 + summary.interrupted if summary.interrupted else 0
 

@@ -1,7 +1,6 @@
 """Failures in a row that are not their files' fault end a run, and only those."""
 
 import errno
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +10,21 @@ import pytest
 from archive_colorizer.errors import ArchiveColorizerError, ExitCode
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.run.circuit_breaker import MOST, CircuitBreaker
+from archive_colorizer.run.circuit_breaker import MAX_FAILURES, CircuitBreaker
 
 DONE = Outcome(key="k", name="fine.jpg", state=State.DONE)
 
 
-def failure(number: int, reason: str = "unreadable", words: int = errno.EIO) -> Outcome:
+def failure(number: int, reason: str = "unreadable", code: int | None = errno.EIO) -> Outcome:
     name = f"{number}.jpg"
-    said = f"{name} cannot be read: {os.strerror(words)}"
-    return Outcome(key="k", name=name, state=State.FAILED, reason=reason, message=said)
+    return Outcome(
+        key="k",
+        name=name,
+        state=State.FAILED,
+        reason=reason,
+        message=f"{name} cannot be read",
+        errno=code,
+    )
 
 
 @pytest.fixture
@@ -53,10 +58,10 @@ def many(count: int, make: Callable[[int], Outcome] = failure) -> list[Outcome]:
     ],
 )
 def test_so_many_in_a_row(manifest: Manifest, reason: str, words: int, code: ExitCode) -> None:
-    error = ends(CircuitBreaker(manifest), many(MOST, lambda n: failure(n, reason, words)))
+    error = ends(CircuitBreaker(manifest), many(MAX_FAILURES, lambda n: failure(n, reason, words)))
     assert error is not None
     assert error.exit_code is code
-    assert f"{MOST - 1}.jpg" in str(error)
+    assert f"{MAX_FAILURES - 1}.jpg" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -74,17 +79,26 @@ def test_so_many_in_a_row(manifest: Manifest, reason: str, words: int, code: Exi
 def test_what_is_about_the_files_never_ends_a_run(
     manifest: Manifest, reason: str, words: int
 ) -> None:
-    assert ends(CircuitBreaker(manifest), many(5 * MOST, lambda n: failure(n, reason, words))) is None
+    assert (
+        ends(CircuitBreaker(manifest), many(5 * MAX_FAILURES, lambda n: failure(n, reason, words)))
+        is None
+    )
 
 
-@pytest.mark.parametrize("between", [DONE, failure(99, "damaged"), failure(99, words=errno.EACCES)])
+@pytest.mark.parametrize("between", [DONE, failure(99, "damaged"), failure(99, code=errno.EACCES)])
 def test_one_that_was_read_begins_a_new_row(manifest: Manifest, between: Outcome) -> None:
-    assert ends(CircuitBreaker(manifest), [*many(MOST - 1), between, *many(MOST - 1)]) is None
+    assert (
+        ends(CircuitBreaker(manifest), [*many(MAX_FAILURES - 1), between, *many(MAX_FAILURES - 1)])
+        is None
+    )
 
 
 def test_what_failed_so_before_does_not_count_twice(manifest: Manifest) -> None:
     """Else a damaged stretch of a disk would keep every run from what comes after it."""
-    manifest.append(many(MOST))
-    assert ends(CircuitBreaker(manifest), many(2 * MOST - 1)) is None
-    assert ends(CircuitBreaker(manifest), many(2 * MOST)) is not None
-    assert ends(CircuitBreaker(manifest), [replace(one, key="other") for one in many(MOST)]) is not None
+    manifest.append(many(MAX_FAILURES))
+    assert ends(CircuitBreaker(manifest), many(2 * MAX_FAILURES - 1)) is None
+    assert ends(CircuitBreaker(manifest), many(2 * MAX_FAILURES)) is not None
+    assert (
+        ends(CircuitBreaker(manifest), [replace(one, key="other") for one in many(MAX_FAILURES)])
+        is not None
+    )

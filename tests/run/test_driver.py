@@ -13,19 +13,20 @@ from typing import Any
 import pytest
 
 from archive_colorizer.errors import ModelError, OutputError
+from archive_colorizer.executors.allocation import WorkerAllocation
 from archive_colorizer.executors.executor import (
     Batch,
     Executor,
-    Lost,
+    LostBatch,
     SerialExecutor,
     open_executor,
 )
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.output.journal import WorkFolder, sweep
-from archive_colorizer.records.jobs import Job, Unfit
+from archive_colorizer.records.jobs import Job, RejectedEntry
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
-from archive_colorizer.run.driver import RunContext, drive
-from archive_colorizer.run.plan import failed, plan
+from archive_colorizer.run.driver import RunContext, run_jobs
+from archive_colorizer.run.plan import fail_job, plan
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
 from tests.executors.tasks import Copy, scans, sources, workplace
@@ -53,7 +54,7 @@ class Place:
         executor: Executor | None = None,
         wrap: Callable[[Copy], Any] = lambda copy: copy,
         stop: Stop | None = None,
-        extra: tuple[Unfit, ...] = (),
+        extra: tuple[RejectedEntry, ...] = (),
     ) -> Summary:
         (self.output / ".work").mkdir(parents=True, exist_ok=True)
         self.runs += 1
@@ -62,20 +63,20 @@ class Place:
             work = WorkFolder.open(self.output, f"run-{self.runs}")
             place = workplace(self.output, work.path)
             run = RunContext(
-                executor=executor or SerialExecutor(1, 1),
+                executor=executor or SerialExecutor(),
                 task=wrap(Copy(place)),
                 manifest=manifest,
                 work=work,
                 stop=stop or Stop(),
-                opening=PROVENANCE,
-                watch=lambda outcome, settled: self.watched.append((outcome.name, settled)),
+                provenance=PROVENANCE,
+                on_outcome=lambda outcome, settled: self.watched.append((outcome.name, settled)),
                 adopted=adopted,
             )
-            return drive(plan([*sources(self.root), *extra], manifest, place), run)
+            return run_jobs(plan([*sources(self.root), *extra], manifest, place), run)
 
     def newest(self, name: str) -> Outcome | None:
         with Manifest.peek(self.output) as manifest:
-            return manifest.newest(name)
+            return manifest.find_newest(name)
 
     def results(self) -> set[str]:
         return {
@@ -107,12 +108,12 @@ class Dying:
     tries: list[Batch] = field(default_factory=list)
     closed: bool = False
 
-    def map(self, task: Any, batches: Any) -> Iterator[list[Outcome] | Lost]:
+    def map(self, task: Any, batches: Any) -> Iterator[list[Outcome] | LostBatch]:
         for batch in batches:
             self.tries.append(batch)
             if any(job.source.name in self.names for job in batch):
                 task(batch[: self.made])
-                yield Lost(batch, "died")
+                yield LostBatch(batch, "died")
             else:
                 yield task(batch)
 
@@ -128,7 +129,7 @@ class Dying:
 
 def test_everything_is_done_and_recorded(place: Place) -> None:
     (place.root / "bad.jpg").write_bytes(b"bad")
-    link = Unfit(str(place.root), "l.jpg", "symlink", "a link")
+    link = RejectedEntry(str(place.root), "l.jpg", "symlink", "a link")
     summary = place.run(extra=(link,))
     assert (summary.done, summary.skipped, summary.failed) == (30, 1, 1)
     assert summary.failures == {"damaged": 1}
@@ -209,12 +210,12 @@ def test_a_lost_worker_that_works_on_is_found_out(place: Place) -> None:
     class Late(Dying):
         late: Callable[[], object]
 
-        def map(self, task: Any, batches: Any) -> Iterator[list[Outcome] | Lost]:
+        def map(self, task: Any, batches: Any) -> Iterator[list[Outcome] | LostBatch]:
             for batch in batches:
                 if batch[0].source.name == guilty:
                     self.late = partial(task, batch)
-                    stop.ask(signal.SIGTERM)
-                    yield Lost(batch, "died")
+                    stop.request(signal.SIGTERM)
+                    yield LostBatch(batch, "died")
                 else:
                     yield task(batch)
 
@@ -235,7 +236,7 @@ def test_a_stop_finishes_what_is_in_flight(place: Place) -> None:
     def wrap(copy: Copy) -> Any:
         def task(batch: Batch) -> list[Outcome]:
             if "photo_009" in batch[0].target:
-                stop.ask(signal.SIGINT)
+                stop.request(signal.SIGINT)
             return copy(batch)
 
         return task
@@ -301,7 +302,7 @@ def test_a_second_signal_loses_nothing_that_was_made(place: Place) -> None:
         def task(batch: Batch) -> list[Outcome]:
             outcomes = copy(batch)
             if "photo_009" in batch[0].target:
-                stop.ask(signal.SIGTERM)
+                stop.request(signal.SIGTERM)
                 raise KeyboardInterrupt
             return outcomes
 
@@ -333,7 +334,7 @@ def test_an_output_that_fails_ends_the_run_and_blames_no_file(place: Place) -> N
         def task(batch: Batch) -> list[Outcome]:
             if len(place.results()) < 5:
                 return copy(batch)
-            return [failed(job, "output", "No space left on device") for job in batch]
+            return [fail_job(job, "output", "No space left on device") for job in batch]
 
         return task
 
@@ -367,7 +368,7 @@ def test_a_manifest_that_cannot_grow_loses_no_result(
 
     with monkeypatch.context() as patch:
         patch.setattr(Manifest, "append", full)
-        patch.setattr("archive_colorizer.manifest.recorder._SECONDS", 0.0)
+        patch.setattr("archive_colorizer.manifest.manifest._MAX_SECONDS", 0.0)
         with pytest.raises(OutputError, match="No space"):
             place.run()
     made = len(place.results())
@@ -410,7 +411,7 @@ def test_it_feeds_lazily(place: Place) -> None:
 
 
 def test_outcomes_are_recorded_soon(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archive_colorizer.manifest.recorder._SECONDS", 0.0)
+    monkeypatch.setattr("archive_colorizer.manifest.manifest._MAX_SECONDS", 0.0)
     seen: list[int] = []
 
     def wrap(copy: Copy) -> Any:
@@ -435,7 +436,7 @@ def test_the_opening_comes_first(place: Place) -> None:
 def test_deaths_in_real_processes(place: Place) -> None:
     (place.root / "box1" / "kill.jpg").write_bytes(b"kill")
     (place.root / "box1" / "after.jpg").write_bytes(b"kill after")
-    summary = place.run(open_executor("dask", 2, 1))
+    summary = place.run(open_executor("dask", WorkerAllocation(2, 1)))
     assert (summary.done, summary.failed) == (31, 1)
     assert summary.failures == {"worker-lost": 1}
     assert len(place.results()) == 31
@@ -446,7 +447,7 @@ def test_deaths_in_real_processes(place: Place) -> None:
 
 def test_nothing_to_do_starts_no_process(place: Place) -> None:
     place.run()
-    executor = open_executor("dask", 2, 1)
+    executor = open_executor("dask", WorkerAllocation(2, 1))
     summary = place.run(executor)
     assert summary.unchanged[State.DONE] == 30
     assert executor._cluster is None  # type: ignore[attr-defined]
@@ -455,7 +456,7 @@ def test_nothing_to_do_starts_no_process(place: Place) -> None:
 def test_a_change_of_settings_replaces(place: Place) -> None:
     place.run()
     with Manifest.open(place.output) as manifest:
-        old = manifest.newest("box0/photo_000.jpg")
+        old = manifest.find_newest("box0/photo_000.jpg")
         assert old is not None
         manifest.append([replace(old, key="other settings")])
     (place.root / "box0" / "photo_000.jpg").write_text("new content")

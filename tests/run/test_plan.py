@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from archive_colorizer.errors import UsageError
+from archive_colorizer.errors import FailureReason, UsageError
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Companion, Job, Source, Stamp, Unfit
+from archive_colorizer.records.jobs import Companion, Job, RejectedEntry, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.run.plan import RETRIED, Settled, Step, failed, job_key, plan
-from archive_colorizer.storage.overlap import check_apart
+from archive_colorizer.run.plan import Step, Unchanged, compute_job_key, fail_job, plan
+from archive_colorizer.storage.overlap import check_no_overlap
 from tests.executors.tasks import Copy, scans, sources, workplace
+
+RETRYABLE = [reason for reason in FailureReason if reason.is_retryable]
 
 
 class Archive:
@@ -66,7 +68,7 @@ def test_a_second_run_has_nothing_to_do(archive: Archive) -> None:
     assert len(jobs(archive.run())) == 5
     steps = archive.steps()
     assert len(steps) == 5
-    assert all(isinstance(step, Settled) and not step.refreshed for step in steps)
+    assert all(isinstance(step, Unchanged) and not step.has_new_stamps for step in steps)
 
 
 @pytest.mark.parametrize(
@@ -92,12 +94,12 @@ def test_only_settings_that_change_pixels_count(
 
 def test_keys_differ_in_all_that_they_are_made_of() -> None:
     keys = {
-        job_key("a", "", "m", "s"),
-        job_key("b", "", "m", "s"),
-        job_key("a", "1", "m", "s"),
-        job_key("a", "", "n", "s"),
-        job_key("a", "", "m", "t"),
-        job_key("caf\udce9", "", "m", "s"),
+        compute_job_key("a", "", "m", "s"),
+        compute_job_key("b", "", "m", "s"),
+        compute_job_key("a", "1", "m", "s"),
+        compute_job_key("a", "", "n", "s"),
+        compute_job_key("a", "", "m", "t"),
+        compute_job_key("caf\udce9", "", "m", "s"),
     }
     assert len(keys) == 6
 
@@ -107,12 +109,12 @@ def test_content_decides_and_not_the_time(archive: Archive) -> None:
     archive.run()
     os.utime(path, (1, 1))
     (step,) = archive.steps()
-    assert isinstance(step, Settled)
-    assert step.refreshed
+    assert isinstance(step, Unchanged)
+    assert step.has_new_stamps
     archive.record(step.outcome)
     (step,) = archive.steps()
-    assert isinstance(step, Settled)
-    assert not step.refreshed
+    assert isinstance(step, Unchanged)
+    assert not step.has_new_stamps
 
 
 def test_other_content_of_the_same_size_and_time_is_noticed(archive: Archive) -> None:
@@ -150,9 +152,9 @@ def test_a_copied_output_is_known_by_its_content(archive: Archive) -> None:
     target.unlink()
     target.write_bytes(data)
     (step,) = archive.steps()
-    assert isinstance(step, Settled)
-    assert step.refreshed
-    assert step.outcome.target_stamp == Stamp.of(target.lstat())
+    assert isinstance(step, Unchanged)
+    assert step.has_new_stamps
+    assert step.outcome.target_stamp == Stamp.from_stat(target.lstat())
 
 
 def test_a_strangers_file_is_named_and_kept(archive: Archive) -> None:
@@ -200,22 +202,22 @@ def test_a_scan_called_like_the_manifest(archive: Archive) -> None:
     archive.write("manifest.jsonl")
     archive.write(".work/lock")
     assert len(jobs(archive.run())) == 2
-    assert all(isinstance(step, Settled) for step in archive.steps())
+    assert all(isinstance(step, Unchanged) for step in archive.steps())
 
 
-@pytest.mark.parametrize("reason", ["damaged", "not-a-picture", *sorted(RETRIED)])
+@pytest.mark.parametrize("reason", ["damaged", "not-a-picture", *RETRYABLE])
 def test_failures_are_tried_again_when_that_may_help(archive: Archive, reason: str) -> None:
     archive.write("a.jpg")
     (job,) = jobs(archive.steps())
-    archive.record(failed(job, reason, "said why"))
-    assert bool(jobs(archive.steps())) == (reason in RETRIED)
+    archive.record(fail_job(job, reason, "said why"))
+    assert bool(jobs(archive.steps())) == (reason in RETRYABLE)
     assert jobs(archive.steps(retry_failed=True)) == [job]
 
 
 def test_a_failure_of_other_content_is_not_settled(archive: Archive) -> None:
     path = archive.write("a.jpg")
     (job,) = jobs(archive.steps())
-    archive.record(failed(job, "damaged", "cut"))
+    archive.record(fail_job(job, "damaged", "cut"))
     path.write_text("mended")
     assert len(jobs(archive.steps())) == 1
 
@@ -223,7 +225,7 @@ def test_a_failure_of_other_content_is_not_settled(archive: Archive) -> None:
 def test_force_takes_colour_photographs_after_all(archive: Archive) -> None:
     archive.write("a.jpg")
     (job,) = jobs(archive.steps())
-    outcome = failed(job, "already-color", "has colour")
+    outcome = fail_job(job, "already-color", "has colour")
     archive.record(replace(outcome, state=State.SKIPPED))
     assert not jobs(archive.steps())
     archive.recipe = Recipe(force=True)
@@ -242,8 +244,8 @@ def test_a_result_whose_source_failed_since_is_still_ours(archive: Archive) -> N
 
 
 def test_what_is_unfit_is_recorded_once(archive: Archive) -> None:
-    link = Unfit("/in", "l.jpg", "symlink", "l.jpg is a link")
-    broken = Unfit("/in", "x.nef", "unsupported", "x.nef: raw", failed=True, prefix="p")
+    link = RejectedEntry("/in", "l.jpg", "symlink", "l.jpg is a link")
+    broken = RejectedEntry("/in", "x.nef", "unsupported", "x.nef: raw", failed=True, prefix="p")
     place = workplace(archive.output, archive.work)
     with Manifest.open(archive.output) as manifest:
         first = list(plan([link, broken], manifest, place))
@@ -251,7 +253,7 @@ def test_what_is_unfit_is_recorded_once(archive: Archive) -> None:
         assert states == [State.SKIPPED, State.FAILED]
         manifest.append([step for step in first if isinstance(step, Outcome)])
         second = list(plan([link, broken], manifest, place))
-        assert all(isinstance(step, Settled) for step in second)
+        assert all(isinstance(step, Unchanged) for step in second)
         third = list(plan([replace(link, reason="special-file")], manifest, place))
         assert isinstance(third[0], Outcome)
 
@@ -277,8 +279,8 @@ def test_apart(tmp_path: Path) -> None:
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "in")
     root = tmp_path / "in"
-    check_apart([root, tmp_path / "in2"], tmp_path / "out")
-    check_apart([root], tmp_path / "in-colorized")
+    check_no_overlap([root, tmp_path / "in2"], tmp_path / "out")
+    check_no_overlap([root], tmp_path / "in-colorized")
     for output in (
         root,
         root / "out",
@@ -289,7 +291,7 @@ def test_apart(tmp_path: Path) -> None:
         tmp_path / "out" / ".." / "in" / "x",
     ):
         with pytest.raises(UsageError, match="--output"):
-            check_apart([tmp_path / "in2", root], output)
+            check_no_overlap([tmp_path / "in2", root], output)
 
 
 def test_apart_sees_through_mounts(tmp_path: Path) -> None:
@@ -302,7 +304,7 @@ def test_apart_sees_through_mounts(tmp_path: Path) -> None:
         pytest.skip("needs root to mount")
     try:
         with pytest.raises(UsageError):
-            check_apart([tmp_path / "in"], tmp_path / "other" / "out")
+            check_no_overlap([tmp_path / "in"], tmp_path / "other" / "out")
     finally:
         subprocess.run(["umount", "-l", str(tmp_path / "other")], check=True)
 
@@ -311,7 +313,7 @@ def beside(archive, name="a.mask.png", content="mask"):
     """A source with a file beside it, as it is found now."""
     path = archive.write(name, content)
     (source,) = [one for one in sources(archive.root) if one.relative == "a"]
-    return replace(source, beside=(Companion("mask", name, Stamp.of(path.lstat())),))
+    return replace(source, beside=(Companion("mask", name, Stamp.from_stat(path.lstat())),))
 
 
 def steps_over(archive, source):
@@ -334,19 +336,19 @@ def restored_with_mask(archive):
 def test_what_lies_beside_a_source_is_settled_with_it(archive):
     source = restored_with_mask(archive)
     (step,) = steps_over(archive, source)
-    assert isinstance(step, Settled)
-    assert not step.refreshed
+    assert isinstance(step, Unchanged)
+    assert not step.has_new_stamps
 
 
 def test_a_mask_that_was_only_touched_is_asked_for_its_content(archive):
     source = restored_with_mask(archive)
     path = archive.root / "a.mask.png"
     os.utime(path, (1, 1))
-    now = replace(source, beside=(replace(source.beside[0], stamp=Stamp.of(path.lstat())),))
+    now = replace(source, beside=(replace(source.beside[0], stamp=Stamp.from_stat(path.lstat())),))
     (step,) = steps_over(archive, now)
-    assert isinstance(step, Settled)
-    assert step.refreshed
-    assert step.outcome.beside[0].stamp == Stamp.of(path.lstat())
+    assert isinstance(step, Unchanged)
+    assert step.has_new_stamps
+    assert step.outcome.beside[0].stamp == Stamp.from_stat(path.lstat())
 
 
 @pytest.mark.parametrize("change", ["content", "gone", "renamed", "role", "unseen"])
@@ -373,6 +375,6 @@ def test_a_failure_over_a_mask_is_settled_until_the_mask_changes(archive):
     archive.write("a")
     source = beside(archive)
     (job,) = jobs(steps_over(archive, source))
-    archive.record(failed(job, "guide", "a.mask.png is broken"))
-    assert isinstance(steps_over(archive, source)[0], Settled)
+    archive.record(fail_job(job, "guide", "a.mask.png is broken"))
+    assert isinstance(steps_over(archive, source)[0], Unchanged)
     assert len(jobs(steps_over(archive, beside(archive, content="whole")))) == 1

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from archive_colorizer.errors import OutputBusy, UsageError
 from archive_colorizer.records.outcomes import State
-from archive_colorizer.run.metrics import as_text, write_metrics
+from archive_colorizer.run.metrics import format_metrics, write_metrics
 from archive_colorizer.run.notify import check_target, notify
-from archive_colorizer.run.result import Ending
+from archive_colorizer.run.result import RunResult
 from archive_colorizer.run.summary import FailedSource, Summary
 
 HOSTILE = "$(touch owned); `id` {json} \"'\n\x1b[31m \udcff"
@@ -37,7 +37,7 @@ WRITES = (
 
 @pytest.fixture
 def ending():
-    return Ending.of(f"/archive/{HOSTILE}", SUMMARY, 1e9)
+    return RunResult.from_end(f"/archive/{HOSTILE}", SUMMARY, 1e9)
 
 
 def told(folder):
@@ -45,17 +45,17 @@ def told(folder):
 
 
 def test_what_ended_how():
-    assert Ending.of("", SUMMARY, 0).code == 7
-    assert Ending.of("", replace(SUMMARY, failures={}), 0).code == 0
-    assert Ending.of("", replace(SUMMARY, interrupted=15), 0).code == 143
-    assert Ending.of("", OutputBusy("held"), 0).code == 8
-    assert Ending.of("", KeyboardInterrupt(), 0).code == 130
-    bug = Ending.of("", ZeroDivisionError("secret"), 0)
+    assert RunResult.from_end("", SUMMARY, 0).code == 7
+    assert RunResult.from_end("", replace(SUMMARY, failures={}), 0).code == 0
+    assert RunResult.from_end("", replace(SUMMARY, interrupted=15), 0).code == 143
+    assert RunResult.from_end("", OutputBusy("held"), 0).code == 8
+    assert RunResult.from_end("", KeyboardInterrupt(), 0).code == 130
+    bug = RunResult.from_end("", ZeroDivisionError("secret"), 0)
     assert (bug.code, bug.message) == (1, "a bug: ZeroDivisionError")
 
 
 def test_the_sentence_says_what_counts_on_one_plain_line(ending):
-    said = ending.sentence()
+    said = ending.describe()
     assert "ended with 7: 3 restored, 2 failed, 1 skipped, failures in all: 3" in said
     assert said.isprintable()
 
@@ -65,7 +65,7 @@ def test_a_command_gets_each_value_as_one_word_and_no_shell(tmp_path, monkeypatc
     command = f'"{sys.executable}" -c "{WRITES}" "{{summary}}" pre-{{code}} {{output}} ";" {{else}}'
     assert notify(command, ending) is None
     words, said = told(tmp_path)
-    assert words[0] == ending.sentence()
+    assert words[0] == ending.describe()
     assert words[1] == "pre-7"
     assert words[2] == f"/archive/{HOSTILE[:-1]}\xff"
     assert words[3:] == [";", "{else}"]
@@ -110,7 +110,7 @@ def test_an_address_gets_the_json_by_post(ending):
     assert notify(f"http://127.0.0.1:{server.server_port}/hook", ending) is None
     server.server_close()
     assert got[0][0] == "application/json"
-    assert json.loads(got[0][1]) == json.loads(json.dumps(ending.as_dict()))
+    assert json.loads(got[0][1]) == json.loads(json.dumps(ending.to_dict()))
 
 
 LENGTH = "Content-Length"
@@ -130,7 +130,7 @@ def figures_of(text):
 
 
 def test_the_figures_are_those_of_the_run(ending):
-    found = figures_of(as_text(ending))
+    found = figures_of(format_metrics(ending))
     said = {key: one.value for key, one in found.items()}
     assert said["archive_colorizer_last_run_exit_code", None] == 7
     assert said["archive_colorizer_last_run_timestamp_seconds", None] == 1e9
@@ -141,12 +141,12 @@ def test_the_figures_are_those_of_the_run(ending):
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_name_stays_in_its_label(name):
-    found = figures_of(as_text(Ending.of(name, SUMMARY, 0)))
+    found = figures_of(format_metrics(RunResult.from_end(name, SUMMARY, 0)))
     assert {one.labels["output"] for one in found.values()} == {name}
 
 
 def test_a_run_that_ended_by_an_error_has_when_and_how_only():
-    found = figures_of(as_text(Ending.of("out", OutputBusy("held"), 5)))
+    found = figures_of(format_metrics(RunResult.from_end("out", OutputBusy("held"), 5)))
     assert {name.removeprefix("archive_colorizer_") for name, _ in found} == {
         "last_run_timestamp_seconds",
         "last_run_exit_code",

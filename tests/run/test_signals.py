@@ -20,9 +20,9 @@ def send(signum: int) -> None:
 def test_the_first_signal_only_asks(signum: int) -> None:
     before = [signal.getsignal(one) for one in SIGNALS]
     with stop_on_signals() as stop:
-        assert not stop.asked
+        assert not stop.is_requested
         send(signum)
-        assert stop.asked
+        assert stop.is_requested
         assert stop.signal == signum
     assert [signal.getsignal(one) for one in SIGNALS] == before
 
@@ -39,9 +39,9 @@ def test_the_second_signal_interrupts_once() -> None:
 def test_the_end_of_the_time_asks_and_is_no_signal() -> None:
     now = 0.0
     stop = Stop(60.0, clock=lambda: now)
-    assert not stop.asked
+    assert not stop.is_requested
     now = 60.0
-    assert stop.asked
+    assert stop.is_requested
     assert stop.out_of_time
     assert stop.signal is None
 
@@ -64,7 +64,7 @@ def test_the_end_of_the_grace_interrupts_a_wait() -> None:
 
 def test_a_shield_holds() -> None:
     with stop_on_signals(grace=0.05) as stop:
-        stop.shield()
+        stop.is_protected = True
         send(signal.SIGINT)
         send(signal.SIGINT)
         time.sleep(0.2)
@@ -73,8 +73,8 @@ def test_a_shield_holds() -> None:
 
 def test_after_a_shield_a_second_signal_interrupts_again() -> None:
     with stop_on_signals() as stop:
-        stop.shield()
-        stop.unshield()
+        stop.is_protected = True
+        stop.is_protected = False
         send(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             send(signal.SIGINT)
@@ -85,6 +85,6 @@ def test_what_nohup_ignores_stays_ignored() -> None:
     try:
         with stop_on_signals() as stop:
             send(signal.SIGHUP)
-            assert not stop.asked
+            assert not stop.is_requested
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from archive_colorizer.discovery import walk as discover
 from archive_colorizer.errors import ArchiveColorizerError, SourceChanged, SourceError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.records.jobs import Stamp
+from archive_colorizer.restore import source_file
 from archive_colorizer.restore.source_file import open_source
-from archive_colorizer.storage.file_view import OnDisk, digest_of, opened
+from archive_colorizer.storage.file_view import FileView, compute_digest, open_content
 from archive_colorizer.storage.reading import read_source
 from tests.image.files import LIMIT, deep, saved, small, tiff
 
@@ -27,13 +27,13 @@ FILES = {
 @pytest.fixture
 def large(monkeypatch):
     """All files are."""
-    monkeypatch.setattr(discover, "_IN_PLACE", 0)
+    monkeypatch.setattr(source_file, "_IN_PLACE", 0)
 
 
 def placed(folder, content):
     path = folder / "scan"
     path.write_bytes(content)
-    return path, Stamp.of(path.lstat())
+    return path, Stamp.from_stat(path.lstat())
 
 
 def told(content):
@@ -61,16 +61,16 @@ def test_a_file_gives_what_its_bytes_give(kind, tmp_path):
             assert isinstance(there, bytes) == (kind == "jpeg")
             assert known == stamp
             assert told(there) == told(content)
-            assert digest_of(there) == hashlib.sha256(content).hexdigest()
+            assert compute_digest(there) == hashlib.sha256(content).hexdigest()
 
 
 def test_slices_are_those_of_bytes(tmp_path):
     path, _ = placed(tmp_path, bytes(range(200)))
     with path.open("rb") as file:
-        there = OnDisk(file.fileno(), 200, "scan")
+        there = FileView(file.fileno(), 200, "scan")
         for part in (slice(None), slice(3, 9), slice(190, 300), slice(-4, None), slice(9, 3)):
             assert there[part] == bytes(range(200))[part]
-        with opened(there) as again:
+        with open_content(there) as again:
             assert again.read() == bytes(range(200))
         assert len(there) == 200
 
@@ -87,7 +87,7 @@ def test_a_file_that_shrinks_or_cannot_be_read_says_so(tmp_path, monkeypatch):
     with open_source(path, stamp) as (there, _):
         os.truncate(path, 99)
         with pytest.raises(SourceChanged, match="was written to while it was read"):
-            digest_of(there)
+            compute_digest(there)
 
     def broken(*_):
         raise OSError(5, "Input/output error")
@@ -113,4 +113,4 @@ def test_a_rare_tiff_is_read_in_place(tmp_path):
     path = tmp_path / "scan"
     tifffile.imwrite(path, (small() / 255).astype(np.float32), photometric="rgb")
     with path.open("rb") as file:
-        assert told(OnDisk(file.fileno(), path.stat().st_size, "scan")) == told(path.read_bytes())
+        assert told(FileView(file.fileno(), path.stat().st_size, "scan")) == told(path.read_bytes())

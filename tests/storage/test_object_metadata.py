@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.records.jobs import Stamp
-from archive_colorizer.records.json_lines import outcome_of
+from archive_colorizer.records.json_lines import parse_outcome
 from archive_colorizer.records.outcomes import Measures, Outcome, State
-from archive_colorizer.storage.object_metadata import facts_of, line_of, note_of
+from archive_colorizer.storage.object_metadata import decode_facts, decode_line, encode_outcome
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -38,16 +38,16 @@ ESCAPES = st.integers(0xDC80, 0xDCFF).map(chr)
 @given(st.text(CHARACTERS | ESCAPES, min_size=1, max_size=200))
 def test_an_outcome_comes_back_as_it_was(name):
     outcome = made("box/" + name.replace(".", "x"))
-    note = note_of(outcome)
+    note = encode_outcome(outcome)
     assert note.isascii()
     assert len(note) <= 1800
-    assert outcome_of(line_of(note)) == outcome
+    assert parse_outcome(decode_line(note)) == outcome
 
 
 def test_what_is_too_long_leaves_warnings_out_and_says_so():
     words = tuple(f"{number * 7919:x} is odd" for number in range(2000))
-    outcome = outcome_of(line_of(note_of(made("a.jpg", words))))
-    assert outcome.warnings == ("the warnings of this result were too long to be kept beside it",)
+    outcome = parse_outcome(decode_line(encode_outcome(made("a.jpg", words))))
+    assert outcome.warnings == ("the warnings of this result were too long to be stored with it",)
     assert outcome.target_sha256 == DIGEST
 
 
@@ -56,4 +56,4 @@ def test_what_somebody_else_has_written_is_no_note():
     deep = base64.b64encode(zlib.compress(b"[" * 60_000)).decode()
     listed = base64.b64encode(zlib.compress(json.dumps([1]).encode())).decode()
     for note in (None, "", "x", "ÄÖ", "AAAA", bomb, deep, listed):
-        assert facts_of(note) == {}
+        assert decode_facts(note) == {}

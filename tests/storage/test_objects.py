@@ -1,7 +1,7 @@
 import pytest
 
 from archive_colorizer.errors import DependencyError
-from archive_colorizer.location import Address
+from archive_colorizer.location import ObjectLocation
 from archive_colorizer.storage import filesystems, objects
 
 botocore = pytest.importorskip("botocore.exceptions", reason="needs s3fs, of the s3 extra")
@@ -16,7 +16,7 @@ def test_any_key_is_written_read_listed_and_removed(bucket, key):
     assert bucket.there() == {f"box/{key}"}
     assert objects.read(place) == b"content"
     assert objects.read_part(place, 3, 2) == b"nte"
-    found = objects.look(place)
+    found = objects.read_info(place)
     assert (found.stamp.size, found.note) == (7, "note")
     (listed,) = objects.list_folder(place.parent)
     assert (listed.path, listed.stamp) == (place.path, found.stamp)
@@ -28,10 +28,10 @@ def test_any_key_is_written_read_listed_and_removed(bucket, key):
 def test_a_stamp_is_new_when_the_content_is(bucket):
     place = bucket.address / "a"
     objects.put(place, b"one")
-    before = objects.look(place).stamp
+    before = objects.read_info(place).stamp
     objects.put(place, b"two")
-    assert objects.look(place).stamp != before
-    assert objects.look(place).stamp.size == before.size
+    assert objects.read_info(place).stamp != before
+    assert objects.read_info(place).stamp.size == before.size
 
 
 def test_what_is_new_is_put_over_nothing(bucket):
@@ -56,7 +56,7 @@ def test_large_objects_arrive_in_parts_and_appear_together(bucket):
     place = bucket.address / "large"
     objects.put(place, data, "note", new=True)
     assert objects.read(place) == data
-    assert objects.look(place).note == "note"
+    assert objects.read_info(place).note == "note"
     with pytest.raises(FileExistsError):
         objects.put(place, data, "note", new=True)
     assert not bucket.client.list_multipart_uploads(Bucket=bucket.name).get("Uploads")
@@ -64,8 +64,8 @@ def test_large_objects_arrive_in_parts_and_appear_together(bucket):
 
 def test_files_are_sent_and_fetched(bucket, tmp_path):
     (tmp_path / "a").write_bytes(b"lines\n")
-    objects.send(tmp_path / "a", bucket.address / "x y")
-    objects.fetch(bucket.address / "x y", tmp_path / "b")
+    objects.upload(tmp_path / "a", bucket.address / "x y")
+    objects.download(bucket.address / "x y", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == b"lines\n"
 
 
@@ -73,7 +73,7 @@ def test_files_are_sent_and_fetched(bucket, tmp_path):
     "asked",
     [
         objects.read,
-        objects.look,
+        objects.read_info,
         lambda place: objects.read_part(place, 1, 0),
     ],
 )
@@ -82,11 +82,11 @@ def test_what_is_not_there_is_not_found(bucket, asked):
         asked(bucket.address / "nothing")
     assert told.value.strerror
     with pytest.raises(FileNotFoundError):
-        asked(Address("s3", "no-such-bucket", "a"))
+        asked(ObjectLocation("s3", "no-such-bucket", "a"))
 
 
 class Broken:
-    troubles = (botocore.EndpointConnectionError, botocore.NoCredentialsError)
+    errors = (botocore.EndpointConnectionError, botocore.NoCredentialsError)
 
     def __init__(self, error):
         self.error = error
@@ -112,9 +112,9 @@ class Broken:
     ],
 )
 def test_errors_say_what_a_person_can_do_and_no_secret(monkeypatch, error, kind, said):
-    monkeypatch.setattr(objects, "store_of", lambda _scheme: Broken(error))
+    monkeypatch.setattr(objects, "get_filesystem", lambda _scheme: Broken(error))
     with pytest.raises(kind, match=said) as told:
-        objects.read(Address("s3", "b", "a"))
+        objects.read(ObjectLocation("s3", "b", "a"))
     assert "hush" not in str(told.value)
     assert "AKIA" not in str(told.value)
     assert told.value.__suppress_context__
@@ -159,9 +159,9 @@ class Azure:
 @pytest.fixture
 def azure(monkeypatch):
     azure = Azure()
-    store = filesystems._Az(azure)
-    store.troubles = (Refusal,)
-    monkeypatch.setattr(objects, "store_of", lambda _scheme: store)
+    store = filesystems._AzureFilesystem(azure)
+    store.errors = (Refusal,)
+    monkeypatch.setattr(objects, "get_filesystem", lambda _scheme: store)
     return azure
 
 
@@ -181,12 +181,12 @@ def azure(monkeypatch):
 def test_azure_says_what_it_refuses(azure, do, refusal, kind, said):
     azure.refusal = refusal
     with pytest.raises(kind) as told:
-        do(Address("az", "scans", "a.jpg"))
+        do(ObjectLocation("az", "scans", "a.jpg"))
     assert told.value.strerror == said
 
 
 def test_azure_is_told_what_it_gets(azure):
-    objects.put(Address("az", "scans", "a.jpg"), b"a", "note", new=True)
+    objects.put(ObjectLocation("az", "scans", "a.jpg"), b"a", "note", new=True)
     assert azure.told == {
         "mode": "xb",
         "metadata": {"is_directory": "false", "archivecolorizer": "note"},
@@ -197,6 +197,6 @@ def test_azure_is_told_what_it_gets(azure):
 @pytest.mark.parametrize(("scheme", "library"), [("s3", "s3fs"), ("gs", "gcsfs"), ("az", "adlfs")])
 def test_a_missing_library_names_its_extra(monkeypatch, scheme, library):
     monkeypatch.setattr(filesystems, "find_spec", lambda name: None)
-    filesystems.store_of.cache_clear()
+    filesystems.get_filesystem.cache_clear()
     with pytest.raises(DependencyError, match=rf"{library}.*archive-colorizer\[{scheme}\]"):
-        objects.read(Address(scheme, "b", "a"))
+        objects.read(ObjectLocation(scheme, "b", "a"))

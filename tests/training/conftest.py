@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -65,3 +66,10 @@ def tiny():
         validation_share=0.2,
         validation_photos=3,
     )
+
+
+def without_aging():
+    """Aging whose every share is 0, so that no crop is changed."""
+    from archive_colorizer.training.config import Aging
+
+    return Aging(**{f.name: 0.0 for f in fields(Aging) if f.name.endswith("share")})

@@ -21,7 +21,7 @@ def test_the_shipped_recipe_is_read_and_says_something_on_every_line():
 
 def test_settings_survive_the_way_through_a_checkpoint():
     recipe = load_training_recipe(SHIPPED)
-    assert TrainingRecipe().changed(recipe.as_dict(), "checkpoint") == recipe
+    assert TrainingRecipe().replace_settings(asdict(recipe), "checkpoint") == recipe
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,5 @@ def test_phases_follow_one_another_by_their_shares():
     recipe = TrainingRecipe(
         phases=(Phase(share=3, size=64, batch=4), Phase(share=1, size=96, batch=2))
     )
-    sizes = [recipe.phase_at(progress).size for progress in (0.0, 0.74, 0.76, 1.0)]
+    sizes = [recipe.get_phase(progress).size for progress in (0.0, 0.74, 0.76, 1.0)]
     assert sizes == [64, 64, 96, 96]
-
-
-def test_a_recipe_without_aging_has_no_share_left():
-    shares = {k: v for k, v in asdict(Aging.never()).items() if k.endswith("share")}
-    assert set(shares.values()) == {0.0}
-    assert Aging.never().grain == Aging().grain

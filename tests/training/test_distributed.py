@@ -7,23 +7,33 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the train extra")
 
 from archive_colorizer.training.checkpoint import load_checkpoint  # noqa: E402
-from archive_colorizer.training.distributed import Peers, join_peers  # noqa: E402
+from archive_colorizer.training.distributed import Distributed, join_distributed  # noqa: E402
 
 _EACH = """
 import sys, torch
-from archive_colorizer.training.distributed import join_peers
-peers = join_peers()
-weight = torch.nn.Parameter(torch.full((3,), float(peers.rank)))
-idle = torch.nn.Parameter(torch.ones(2))
-peers.align([weight])
-assert weight.tolist() == [0.0, 0.0, 0.0]
-weight.grad = torch.arange(3.0) + 10.0 * peers.rank
-peers.average([weight, idle])
-assert weight.grad.tolist() == [5.0, 6.0, 7.0], weight.grad
-assert idle.grad is None
-assert peers.agree(7.0 + peers.rank) == 7.0
-assert peers.leads == (peers.rank == 0)
-open(sys.argv[1] + str(peers.rank), "w").write(str(peers.count))
+from archive_colorizer.training.distributed import join_distributed
+
+class Network(torch.nn.Module):
+    def __init__(self, rank):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.full((3,), float(rank)))
+        self.idle = torch.nn.Parameter(torch.ones(2))
+
+    def forward(self, slopes):
+        return (self.weight * slopes).sum()
+
+distributed = join_distributed()
+network = Network(distributed.rank)
+wrapped = distributed.wrap(network)
+assert network.weight.tolist() == [0.0, 0.0, 0.0]
+for step in (1.0, 2.0):
+    network.zero_grad(set_to_none=True)
+    wrapped(step * (torch.arange(3.0) + 10.0 * distributed.rank)).backward()
+    assert network.weight.grad.tolist() == [step * 5.0, step * 6.0, step * 7.0], step
+    assert network.idle.grad is None
+assert distributed.broadcast(7.0 + distributed.rank) == 7.0
+assert distributed.is_main == (distributed.rank == 0)
+open(sys.argv[1] + str(distributed.rank), "w").write(str(distributed.count))
 """
 
 
@@ -47,13 +57,11 @@ def port():
 
 def test_alone_nothing_is_shared(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert join_peers() == Peers(0, 1)
-    weight = torch.nn.Parameter(torch.ones(2))
-    weight.grad = torch.tensor([1.0, 2.0])
-    join_peers().average([weight])
-    assert weight.grad.tolist() == [1.0, 2.0]
-    assert join_peers().agree(3.5) == 3.5
-    assert join_peers().leads
+    assert join_distributed() == Distributed(0, 1)
+    network = torch.nn.Linear(1, 1)
+    assert join_distributed().wrap(network) is network
+    assert join_distributed().broadcast(3.5) == 3.5
+    assert join_distributed().is_main
 
 
 def test_two_processes_share_slopes_weights_and_clock(tmp_path, port):

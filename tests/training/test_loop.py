@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch", reason="training needs the train extra")
 pytest.importorskip("skimage", reason="figures need scikit-image")
 
 from archive_colorizer.errors import ModelError, OutputError, UsageError  # noqa: E402
-from archive_colorizer.training import loop, step  # noqa: E402
+from archive_colorizer.training import loop  # noqa: E402
 from archive_colorizer.training.checkpoint import load_checkpoint, restore_network, save_checkpoint  # noqa: E402
 
 
@@ -17,15 +17,15 @@ class Stopped(Exception):
 
 def stop_after(steps, monkeypatch):
     """Let the loop take `steps` steps with a checkpoint after each, then fall over."""
-    real = loop.Ledger.note
+    real = loop.TrainingLog.record_step
 
-    def note(self, run, loss, batch):
-        real(self, run, loss, batch)
-        self.save(run)
-        if run.steps == steps:
+    def record_step(self, state, loss, batch):
+        real(self, state, loss, batch)
+        self.save(state)
+        if state.steps == steps:
             raise Stopped
 
-    monkeypatch.setattr(loop.Ledger, "note", note)
+    monkeypatch.setattr(loop.TrainingLog, "record_step", record_step)
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +129,8 @@ def test_frozen_blocks_keep_their_weights_and_statistics(photos, tiny, tmp_path)
 
 def test_a_loss_that_is_no_number_stops_the_run(photos, tiny, tmp_path, monkeypatch):
     broken = {tiny.objective: lambda made, *_: made.sum() * float("nan")}
-    monkeypatch.setattr(step, "OBJECTIVES", broken)
-    with pytest.raises(ModelError, match="no number"):
+    monkeypatch.setattr(loop, "OBJECTIVES", broken)
+    with pytest.raises(ModelError, match="not finite"):
         loop.train(photos, tiny, tmp_path)
     assert not (tmp_path / "checkpoint.pt").exists()
 
@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_made_is_an_output_error(photos, tiny, tmp_path)
 
 def test_the_rate_rises_then_falls_to_nothing(tiny):
     recipe = replace(tiny, warmup=0.1, rate=1.0)
-    rates = [loop.rate_at(progress, recipe) for progress in (0.0, 0.05, 0.1, 0.55, 1.0)]
+    rates = [loop.compute_rate(progress, recipe) for progress in (0.0, 0.05, 0.1, 0.55, 1.0)]
     assert rates == pytest.approx([0.0, 0.5, 1.0, 0.5, 0.0])
 
 

@@ -15,9 +15,7 @@ pytest.importorskip("skimage", reason="figures need scikit-image")
 
 from archive_colorizer.cli.commands import train  # noqa: E402
 from archive_colorizer.errors import DependencyError, UsageError  # noqa: E402
-from archive_colorizer.training import loop, step  # noqa: E402
-from archive_colorizer.training import progress as ledger  # noqa: E402
-from archive_colorizer.training import tensorboard as board  # noqa: E402
+from archive_colorizer.training import loop, progress, state  # noqa: E402
 from archive_colorizer.training.checkpoint import load_checkpoint  # noqa: E402
 from archive_colorizer.training.data.crops import index_photos  # noqa: E402
 
@@ -41,10 +39,10 @@ def test_readers_and_photos_on_disk_change_nothing_and_a_stop_goes_on_exactly(
 ):
     recipe, asked = replace(tiny, readers=2, memory_gb=0.0), iter([False, False, True, True])
     photos = index_photos([tar], 0.0)
-    stopped = loop.train(photos, recipe, tmp_path, stopped=lambda: next(asked))
+    stopped = loop.train(photos, recipe, tmp_path, should_stop=lambda: next(asked))
     assert load_checkpoint(stopped)["steps"] == 2
     assert equal(weights_of(loop.train(photos, recipe, tmp_path, start=stopped)), plain)
-    assert photos.held_bytes == 0
+    assert photos.memory_bytes == 0
 
 
 def test_validation_measures_at_the_size_that_the_model_will_work_at(photos, tiny, tmp_path):
@@ -55,7 +53,7 @@ def test_validation_measures_at_the_size_that_the_model_will_work_at(photos, tin
 def figures(monkeypatch, scores):
     """Let the validations score so, one after the other."""
     monkeypatch.setattr(
-        ledger.Validation, "score", lambda _self, entry, _weight: scores[entry["crops"]]
+        progress.ValidationSet, "score", lambda _self, entry, _weight: scores[entry["crops"]]
     )
 
 
@@ -74,7 +72,7 @@ def test_a_run_ends_when_it_gets_no_better_and_keeps_the_best(photos, tiny, tmp_
 
 
 def test_a_dull_network_is_not_the_best(photos):
-    validation = ledger.Validation(photos[:3], 32)
+    validation = progress.ValidationSet(photos[:3], 32)
     dull = {"ciede2000": 8.0, "colorfulness": 0.2}
     bold = {"ciede2000": 8.5, "colorfulness": 0.9}
     assert validation.score(bold, 0.08) < validation.score(dull, 0.08)
@@ -92,11 +90,11 @@ def test_half_precision_trains_on_float32_weights(plain, photos, tiny, tmp_path,
 
 
 def test_auto_is_float32_on_a_cpu_and_what_a_gpu_is_good_at(monkeypatch):
-    assert step.choose_dtype("auto", torch.device("cpu")) == torch.float32
+    assert state.choose_dtype("auto", torch.device("cpu")) == torch.float32
     for able, dtype in ((True, torch.bfloat16), (False, torch.float16)):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda able=able: able)
-        assert step.choose_dtype("auto", torch.device("cuda")) == dtype
-    assert step.choose_dtype("float16", torch.device("cuda")) == torch.float16
+        assert state.choose_dtype("auto", torch.device("cuda")) == dtype
+    assert state.choose_dtype("float16", torch.device("cuda")) == torch.float16
 
 
 def test_a_compiled_network_is_the_one_that_is_called(plain, photos, tiny, tmp_path, monkeypatch):
@@ -115,7 +113,7 @@ def test_a_board_has_figures_and_sheets(photos, tiny, tmp_path):
     pytest.importorskip("tensorboard", reason="a board needs tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    loop.train(photos, tiny, tmp_path, board=board.Board(tmp_path / "board"))
+    loop.train(photos, tiny, tmp_path, board=progress.TensorBoardLog(tmp_path / "board"))
     log = EventAccumulator(str(tmp_path / "board"))
     log.Reload()
     assert {"loss", "rate", "ciede2000"} <= set(log.Tags()["scalars"])
@@ -124,9 +122,9 @@ def test_a_board_has_figures_and_sheets(photos, tiny, tmp_path):
 
 
 def test_without_tensorboard_it_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(board.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(progress.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DependencyError, match="pip install tensorboard"):
-        board.Board(tmp_path)
+        progress.TensorBoardLog(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -160,7 +158,7 @@ def test_interrupted_it_leaves_a_checkpoint_that_goes_on(tar, tmp_path):
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert "--resume goes on" in err
+    assert "--resume continues" in err
     assert not psutil.wait_procs(family, timeout=10)[1]
     seen = load_checkpoint(run)["crops"]
     more = ["--data", tar, "--output", run, "--resume", "--crops", seen + 4]

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from archive_colorizer.training.validation import Validation, choose_validation
+from archive_colorizer.training.validation import ValidationSet, choose_validation_photos
 from tests.photographs import photograph
 from tests.training.conftest import jpeg_of
 
@@ -11,7 +11,7 @@ color = pytest.importorskip("skimage.color")
 
 @pytest.fixture(scope="module")
 def validation(photos):
-    return Validation(photos[:4], 64)
+    return ValidationSet(photos[:4], 64)
 
 
 def test_the_truth_measured_against_itself_is_perfect(validation):
@@ -41,7 +41,9 @@ def test_half_the_color_lies_between_grey_and_truth(validation):
 
 
 def test_a_sheet_is_a_picture_of_three_columns_a_photo(validation, tmp_path):
-    validation.sheet(lambda luma: np.zeros_like(validation.chroma[: len(luma)]), tmp_path / "s.png")
+    validation.write_sheet(
+        lambda luma: np.zeros_like(validation.chroma[: len(luma)]), tmp_path / "s.png"
+    )
     sheet = cv2.imread(str(tmp_path / "s.png"))
     assert sheet.shape == (2 * 64, 2 * 3 * 64, 3)
     grey, made, truth = sheet[:64, :64], sheet[:64, 64:128], sheet[:64, 128:192]
@@ -50,12 +52,12 @@ def test_a_sheet_is_a_picture_of_three_columns_a_photo(validation, tmp_path):
 
 
 def test_no_source_drowns_the_others(photos):
-    from archive_colorizer.training.data.crops import Photo
+    from archive_colorizer.training.data.crops import TrainingPhoto
 
     content = jpeg_of(photograph("coffee")[:64, :64])
-    large = [Photo("large", f"large/{n}", content) for n in range(100)]
-    small = [Photo("small", f"small/{n}", content) for n in range(5)]
-    chosen = choose_validation(large + small, 20, seed=1)
+    large = [TrainingPhoto("large", f"large/{n}", content) for n in range(100)]
+    small = [TrainingPhoto("small", f"small/{n}", content) for n in range(5)]
+    chosen = choose_validation_photos(large + small, 20, seed=1)
     assert sorted(p.source for p in chosen).count("small") == 5
     assert len(chosen) == len({p.name for p in chosen}) == 20
-    assert choose_validation(large + small, 20, seed=1) == chosen
+    assert choose_validation_photos(large + small, 20, seed=1) == chosen

@@ -1,4 +1,4 @@
-"""Little films made on the spot: photographs panned over, as video files and as sequences."""
+"""Make short films for tests: pans over a photograph, as video files and as sequences."""
 
 import struct
 from fractions import Fraction
@@ -19,27 +19,27 @@ FILM = Fraction(24000, 1001)
 PHOTO = astronaut()
 
 
-def luma(at, depth=8):
-    """Frame `at` of a pan: its luma, H x W, limited to the broadcast range."""
+def compute_luma(at, depth=8):
+    """Compute the luma (H x W) of frame `at` of a pan, limited to the broadcast range."""
     gray = PHOTO[100 : 100 + HEIGHT, 60 + 3 * at : 60 + 3 * at + WIDTH].mean(axis=2)
     codes = 16 + gray * (219 / 255)
     return np.rint(codes * (1 << (depth - 8))).astype(np.uint8 if depth == 8 else np.uint16)
 
 
-def frame_of(at, pixels, color=False):
-    """An av.VideoFrame of planar `pixels` with exactly that luma."""
+def build_frame(at, pixels, color=False):
+    """Build an av.VideoFrame of planar `pixels` with exactly that luma."""
     frame = av.VideoFrame(WIDTH, HEIGHT, pixels)
     depth = frame.format.components[0].bits
-    codes = luma(at, depth)
-    for which, plane in enumerate(frame.planes):
+    codes = compute_luma(at, depth)
+    for position, plane in enumerate(frame.planes):
         rows = np.frombuffer(plane, codes.dtype).reshape(plane.height, -1)
-        rows[:] = (1 << (depth - 1)) * (1.4 if color and which == 2 else 1)
-        if which == 0:
+        rows[:] = (1 << (depth - 1)) * (1.4 if color and position == 2 else 1)
+        if position == 0:
             rows[:, :WIDTH] = codes
     return frame
 
 
-def video(path, codec="ffv1", pixels="yuv420p", count=24, rate=FILM, times=None, **more):
+def write_video(path, codec="ffv1", pixels="yuv420p", count=24, rate=FILM, times=None, **more):
     """Write a clip; `times` in milliseconds make it one of variable rate.
 
     more: color, aspect, rotation, tags (matrix), sound, subtitles, chapters, options, b_frames.
@@ -58,18 +58,18 @@ def video(path, codec="ffv1", pixels="yuv420p", count=24, rate=FILM, times=None,
             stream.set_display_rotation(-more["rotation"])
         if more.get("timecode"):
             stream.metadata["timecode"] = more["timecode"]
-        others = _others(target, more)
+        other_streams = _add_other_streams(target, more)
         for at in range(count):
-            frame = frame_of(at, pixels, more.get("color", False))
+            frame = build_frame(at, pixels, more.get("color", False))
             frame.pts = times[at] if times else at
             frame.time_base = Fraction(1, 1000) if times else 1 / rate
             target.mux(stream.encode(frame))
         target.mux(stream.encode(None))
-        _write_others(target, others)
+        _write_other_streams(target, other_streams)
     return path
 
 
-def _others(target, more):
+def _add_other_streams(target, more):
     sound = target.add_stream(more["sound"], rate=48000, layout="mono") if "sound" in more else None
     words = None
     if "subtitles" in more:
@@ -87,8 +87,8 @@ def _others(target, more):
     return sound, words
 
 
-def _write_others(target, others):
-    sound, words = others
+def _write_other_streams(target, other_streams):
+    sound, words = other_streams
     if sound is not None:
         wave = (np.sin(np.arange(48000) * 0.05) * 8000).astype(np.int16)[None]
         heard = av.AudioFrame.from_ndarray(wave, "s16", "mono")
@@ -105,14 +105,14 @@ def _write_others(target, others):
         target.mux(packet)
 
 
-def sound_only(path):
+def write_sound(path):
     with av.open(str(path), "w") as target:
         sound = target.add_stream("pcm_s16le", rate=48000, layout="mono")
-        _write_others(target, (sound, None))
+        _write_other_streams(target, (sound, None))
     return path
 
 
-def dpx(gray, depth, order=">"):
+def encode_dpx(gray, depth, order=">"):
     header = bytearray(2048)
     header[:4] = b"SDPX" if order == ">" else b"XPDS"
     struct.pack_into(f"{order}2I", header, 772, gray.shape[1], gray.shape[0])
@@ -121,12 +121,12 @@ def dpx(gray, depth, order=">"):
     return write_dpx(np.repeat(gray[..., None], 3, axis=2), depth, bytes(header), "a scanner")
 
 
-def still(path, at, kind):
-    """Write frame `at` as a grey picture; the luma it must be read with."""
+def write_still(path, at, kind):
+    """Write frame `at` as a grey picture, and return the luma that a reader must find."""
     depth = {"png16": 16, "tiff16": 16, "dpx10": 10, "dpx12": 12}.get(kind, 8)
-    gray = luma(at, depth)
+    gray = compute_luma(at, depth)
     if kind.startswith("dpx"):
-        path.write_bytes(dpx(gray, depth, "<" if kind == "dpx12" else ">"))
+        path.write_bytes(encode_dpx(gray, depth, "<" if kind == "dpx12" else ">"))
     elif kind.startswith("tiff"):
         tifffile.imwrite(path, gray)
     elif kind == "jpeg":
@@ -136,10 +136,10 @@ def still(path, at, kind):
     return gray
 
 
-def sequence(folder: Path, kind, count=8, name="f.{}.{}", first=8):
+def write_sequence(folder: Path, kind, count=8, name="f.{}.{}", first=8):
     folder.mkdir()
     extension = {"jpeg": "jpg", "png": "png", "tiff": "tif", "dpx1": "dpx"}
-    ending = next(one for start, one in extension.items() if kind.startswith(start))
+    ending = next(suffix for start, suffix in extension.items() if kind.startswith(start))
     for at in range(count):
-        still(folder / name.format(first + at, ending), at, kind)
+        write_still(folder / name.format(first + at, ending), at, kind)
     return folder

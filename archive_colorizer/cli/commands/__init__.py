@@ -1,1 +1,1 @@
-"""Define the commands, one module each."""
+"""Define the commands, one module each; they import late, so that --help answers at once."""

@@ -1,44 +1,36 @@
-"""`archive-colorize doctor`: can a run work on this machine, or on a cluster, and with what?"""
+"""`archive-colorize doctor`: check whether a run works on this machine or on a cluster."""
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from functools import partial
 from importlib import metadata
-from typing import TYPE_CHECKING
 
 import click
 
 from archive_colorizer._version import __version__
-from archive_colorizer.cli.options import cluster_options, words
+from archive_colorizer.cli.options import cluster_options, make_option
 from archive_colorizer.errors import ArchiveColorizerError, DependencyError, DeviceError, ExitCode
-
-if TYPE_CHECKING:
-    from archive_colorizer.executors.cluster.health_check import Report
 
 _OPTIONAL = ("torch", "onnx", "scikit-image")
 
 
 @click.command(epilog="Example: archive-colorize doctor --device cuda")
-@click.option(
+@make_option(
     "--device",
+    "Fail unless a session really runs there.",
+    "auto",
+    "auto|cpu|cuda|tensorrt",
     default="auto",
-    **words("auto|cpu|cuda|tensorrt"),
-    help="Fail unless a session really runs there.",
 )
 @cluster_options
-def command(
-    device: str,
-    scheduler: str | None,
-    tls_ca: str | None,
-    tls_cert: str | None,
-    tls_key: str | None,
-) -> int:
-    """Say what this machine has, and whether a run can work here.
+def command(device: str, scheduler: str | None, **tls: str | None) -> int:
+    """Show what this machine has, and check whether a run works here.
 
-    With --scheduler: what each worker of that cluster has.
+    With --scheduler, show and check each worker of that cluster.
 
-    Ends with 0 when a run works, with 3 when something that it needs is missing, and with 4
+    The exit code is 0 when a run works, 3 when something that it needs is missing, and 4
     when a worker has another model.
     """
     from archive_colorizer.device import parse_device
@@ -46,143 +38,132 @@ def command(
     parse_device(device)
     _show("archive-colorizer", __version__)
     if scheduler is None:
-        return _machine(device)
-    return _cluster(device, scheduler, [file or "" for file in (tls_ca, tls_cert, tls_key)])
+        return _check_machine(device)
+    return _check_cluster(device, scheduler, tls)
 
 
-def _machine(device: str) -> int:
-    from archive_colorizer.executors.threads import cores
+def _check_machine(device: str) -> int:
+    import psutil
+
+    from archive_colorizer.executors.threads import count_cores
 
     _show("python", f"{platform.python_version()} on {platform.platform()}")
-    for name, version in _versions():
+    for name, version in _iter_versions():
         _show(name, version)
-    _show("cores", f"{cores()} of {os.cpu_count()}")
-    _show("memory", _memory())
-    troubles = [*_doubled_runtime(), *_models(), *_providers(device)]
+    _show("cores", f"{count_cores()} of {os.cpu_count()}")
+    memory = psutil.virtual_memory()
+    free, total = memory.available / 2**30, memory.total / 2**30
+    _show("memory", f"{free:.1f} GiB free of {total:.1f} GiB")
+    troubles = [*_find_duplicate_runtime(), *_check_models(), *_check_providers(device)]
     for trouble in troubles:
         click.echo(f"trouble: {trouble}", err=True)
     click.echo("a run works here" if not troubles else "a run does not work here as it is")
     return ExitCode.DEPENDENCY if troubles else ExitCode.OK
 
 
-def _cluster(device: str, scheduler: str, tls: Sequence[str]) -> int:
-    """A line for each worker; the exit code is that of a run there."""
+def _check_cluster(device: str, scheduler: str, tls: dict[str, str | None]) -> int:
+    """Print a line for each worker and return the exit code of a run there."""
     from archive_colorizer.executors.cluster.config import Cluster
-    from archive_colorizer.executors.cluster.survey import survey
-    from archive_colorizer.pipeline.run_session import models_of
+    from archive_colorizer.executors.cluster.health_check import inspect_workers
+    from archive_colorizer.pipeline.run_session import find_models
     from archive_colorizer.recipe.recipe import Recipe
-    from archive_colorizer.records.jobs import Workplace
+    from archive_colorizer.records.jobs import JobContext
     from archive_colorizer.restore.model_cache import try_models
 
     recipe = Recipe(device=device)
-    trial = partial(try_models, Workplace("", "", recipe, **models_of(recipe)))
-    ca, cert, key = tls
-    asked = Cluster(scheduler=scheduler, ca=ca, cert=cert, key=key, trial=trial)
+    trial = partial(try_models, JobContext("", "", recipe, **find_models(recipe)))
+    ca, cert, key = (tls[f"tls_{name}"] or "" for name in ("ca", "cert", "key"))
+    cluster = Cluster(scheduler=scheduler, ca=ca, cert=cert, key=key, trial=trial)
     troubles = []
-    for one in survey(asked):
-        if one.trouble is not None:
-            troubles.append(one.trouble)
-            click.echo(f"trouble: {one.trouble}", err=True)
-        elif one.report is None:
-            _show(f"worker {one.address}", "no answer; it is at others' work, or left")
+    for worker in inspect_workers(cluster):
+        if worker.error is not None:
+            troubles.append(worker.error)
+            click.echo(f"trouble: {worker.error}", err=True)
+        elif worker.report is None:
+            _show(f"worker {worker.address}", "no answer; it is busy with other work or has left")
         else:
-            _show(f"worker {one.report.who}", _told(one.report, one.threads))
+            report, gigabytes = worker.report, worker.report.memory / 1e9
+            slots = (
+                f"{report.slots} of {worker.threads} threads, {gigabytes:.1f} GB for each picture"
+            )
+            _show(f"worker {report.worker}", f"{report.version}, {report.trial_result}, {slots}")
     click.echo("a run works there" if not troubles else "a run does not work there as it is")
     return troubles[0].exit_code if troubles else ExitCode.OK
 
 
-def _told(report: "Report", threads: int) -> str:
-    return (
-        f"{report.version}, {report.words}, {report.slots} of {threads} threads, "
-        f"{report.memory / 1e9:.1f} GB for each picture"
-    )
+def _show(label: str, value: str) -> None:
+    click.echo(f"{label:28} {value}")
 
 
-def _show(what: str, value: str) -> None:
-    click.echo(f"{what:28} {value}")
+def _get_version(library: str) -> str | None:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
 
 
-def _versions() -> Iterator[tuple[str, str]]:
-    """The libraries of a run, as the installed package names them, then the optional ones."""
+def _iter_versions() -> Iterator[tuple[str, str]]:
+    """Yield the versions of the libraries that a run requires, then of the optional ones."""
     required = metadata.requires("archive-colorizer") or []
-    names = [line for line in required if "extra ==" not in line]
-    for name in [_bare(line) for line in names] + list(_OPTIONAL):
-        try:
-            yield name, metadata.version(name)
-        except metadata.PackageNotFoundError:
-            if name in _OPTIONAL:
-                yield name, "not installed (optional)"
+    names = [re.split(r"[^\w.-]", line)[0] for line in required if "extra ==" not in line]
+    for name in (*names, *_OPTIONAL):
+        if version := _get_version(name):
+            yield name, version
+        elif name in _OPTIONAL:
+            yield name, "not installed (optional)"
 
 
-def _bare(requirement: str) -> str:
-    for index, one in enumerate(requirement):
-        if not (one.isalnum() or one in "-_."):
-            return requirement[:index]
-    return requirement
-
-
-def _memory() -> str:
-    import psutil
-
-    memory = psutil.virtual_memory()
-    return f"{memory.available / 2**30:.1f} GiB free of {memory.total / 2**30:.1f} GiB"
-
-
-def _doubled_runtime() -> Iterator[str]:
-    """Both builds of onnxruntime write into one folder, and the CPU build wins in silence."""
-    found = []
-    for name in ("onnxruntime", "onnxruntime-gpu"):
-        try:
-            found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
-    if len(found) > 1:
+def _find_duplicate_runtime() -> Iterator[str]:
+    """Find two builds of onnxruntime, which share a folder so that the CPU build wins silently."""
+    builds = ("onnxruntime", "onnxruntime-gpu")
+    installed = [f"{name} {version}" for name in builds if (version := _get_version(name))]
+    if len(installed) > 1:
         yield (
-            f"{' and '.join(found)} are both installed and overwrite each other; uninstall both, "
-            "then install archive-colorizer again"
+            f"{' and '.join(installed)} are both installed and overwrite each other; uninstall "
+            "both, then install archive-colorizer again"
         )
 
 
-def _models() -> Iterator[str]:
-    from archive_colorizer.model.colorizer import digest_of_model
-    from archive_colorizer.model.registry import models_at_hand
+def _check_models() -> Iterator[str]:
+    from archive_colorizer.model.colorizer import hash_model
+    from archive_colorizer.model.registry import list_models
 
-    models = models_at_hand()
+    models = list_models()
     for name, path in models.items():
         size = path.stat().st_size / 1e6
-        _show(f"model {name}", f"{size:.1f} MB, sha256 {digest_of_model(path)}")
+        _show(f"model {name}", f"{size:.1f} MB, sha256 {hash_model(path)}")
     if "default" not in models:
         yield "the default model is not installed; install archive-colorizer again"
 
 
-def _cards() -> None:
-    from archive_colorizer.device import ask_driver, has_driver, visible_cards
+def _show_cards() -> None:
+    from archive_colorizer.device import has_driver, list_visible_gpus, query_gpus
 
     if not has_driver():
         _show("NVIDIA driver", "not loaded")
         return
-    for card in ask_driver("index,name,memory.total,memory.used,driver_version,compute_cap"):
+    for card in query_gpus("index,name,memory.total,memory.used,driver_version,compute_cap"):
         _show("NVIDIA card", card)
-    _show("cards for a run", ", ".join(visible_cards()) or "none")
+    _show("cards for a run", ", ".join(list_visible_gpus()) or "none")
 
 
-def _providers(device: str) -> Iterator[str]:
+def _check_providers(device: str) -> Iterator[str]:
     from archive_colorizer.device import Device
     from archive_colorizer.model import colorizer, runtime
     from archive_colorizer.model.registry import find_model
 
     try:
-        _cards()
+        _show_cards()
         model = find_model("default")
-        loading = colorizer.providers_that_load(model)
-        for name, loads in loading.items():
-            _show(name, "loads" if loads else "listed, but a session does not get it")
-        if not loading.get(runtime.CUDA):
-            _show("why no CUDA", runtime.why_no_cuda())
-        elif not loading.get(runtime.TENSORRT):
-            _show("why no TensorRT", runtime.why_missing(Device("tensorrt")))
-        opened = colorizer.open_colorizer(model, device=device)
-        _show("a run uses", opened.provider)
+        loads_by_provider = colorizer.probe_providers(model)
+        for name, loads in loads_by_provider.items():
+            _show(name, "loads" if loads else "listed, but no session can use it")
+        if not loads_by_provider.get(runtime.CUDA):
+            _show("why no CUDA", runtime.explain_missing_cuda())
+        elif not loads_by_provider.get(runtime.TENSORRT):
+            _show("why no TensorRT", runtime.explain_missing(Device("tensorrt")))
+        session = colorizer.open_colorizer(model, device=device)
+        _show("a run uses", session.provider)
     except (DependencyError, DeviceError) as error:
         yield str(error)
     except ArchiveColorizerError as error:

@@ -1,18 +1,19 @@
-"""`archive-colorize evaluate`: how good is a model, through the real pipeline?"""
+"""`archive-colorize evaluate`: measure models through the real pipeline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from archive_colorizer.cli import printable
+from archive_colorizer.cli.options import make_option
+from archive_colorizer.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from archive_colorizer.evaluation.metrics import Picture
-    from archive_colorizer.evaluation.summary import Estimate, Row
+    from archive_colorizer.evaluation.summary import SummaryRow
 
 _PATH = click.Path(path_type=Path)
 _PLAIN_WIDTH = 100
@@ -22,23 +23,19 @@ Costs = Mapping[str, tuple[float, float]]
 
 @click.command(epilog="Example: archive-colorize evaluate default --data photos.tar")
 @click.argument("models", nargs=-1, required=True)
-@click.option(
+@make_option(
     "--data",
+    "Use this folder or tar of color photographs; repeat for more sets.",
     multiple=True,
     required=True,
     type=_PATH,
-    help="A folder or tar of color photographs; may be given several times, each is a set.",
 )
-@click.option(
-    "--index",
-    type=_PATH,
-    help="CSV with a column `file`, to group photographs by.  [default: index.csv beside a tar]",
+@make_option(
+    "--index", "Group by a CSV with a column `file`.", "index.csv next to a tar", type=_PATH
 )
-@click.option("--by", "columns", multiple=True, help="A column of the index to group by.")
-@click.option("--recipe", "recipe_file", type=_PATH, help="Settings of the run (TOML).")
-@click.option(
-    "--output", type=_PATH, help="Folder for figures.csv, summary.csv and the contact sheet."
-)
+@make_option("--by columns", "Group by this column of the index.", multiple=True)
+@make_option("--recipe recipe_file", "Read settings of the run from a TOML file.", type=_PATH)
+@make_option("--output", "Write figures.csv, summary.csv and sheet.png here.", type=_PATH)
 def command(
     models: tuple[str, ...],
     data: tuple[Path, ...],
@@ -49,44 +46,50 @@ def command(
 ) -> None:
     """Measure MODELS (names or files) on color photographs made grey.
 
-    Every photograph goes through a real run as a grey PNG.  Figures are means with 95 %
+    Each photograph goes through a real run as a grey PNG.  Figures are means with 95 %
     bootstrap intervals; the row `grey` is the neutral picture itself.
     """
     from archive_colorizer.evaluation import dataset as subjects
     from archive_colorizer.evaluation import runner as trial
     from archive_colorizer.evaluation import summary
-    from archive_colorizer.evaluation.metrics import need_metrics
+    from archive_colorizer.evaluation.metrics import require_metrics
+    from archive_colorizer.model.colorizer import measure_milliseconds
+    from archive_colorizer.model.registry import find_model
     from archive_colorizer.recipe.files import load_recipe
 
-    need_metrics()
+    require_metrics()
     recipe = load_recipe(recipe_file)
-    # A model that cannot be opened is told before minutes of work on the others.
-    costs = {one: (trial.milliseconds(one), trial.megabytes(one)) for one in models}
-    for place in data if index is None else ():
-        if beside := subjects.index_beside(place):
-            click.echo(f"{printable(str(place))}: grouped by {printable(str(beside))}")
-    found = subjects.load_subjects(data, index, columns)
-    results = trial.restore_subjects(models, found, recipe)
-    figures = trial.measure(results, found)
-    table = list(summary.rows(figures, subjects.groups_of(found)))
-    _show(table, costs)
+    # Open every model first, so that a broken one is reported before minutes of work.
+    paths = {model: find_model(model) for model in models}
+    costs = {
+        model: (measure_milliseconds(path), path.stat().st_size / 1e6)
+        for model, path in paths.items()
+    }
+    for dataset in data if index is None else ():
+        if index_file := subjects.find_index(dataset):
+            print_line(f"{dataset}: grouped by {index_file}")
+    photos = subjects.load_subjects(data, index, columns)
+    results = trial.restore_subjects(models, photos, recipe)
+    figures = trial.measure(results, photos)
+    rows = list(summary.summarize_groups(figures, subjects.group_subjects(photos)))
+    _show(rows, costs)
     if output:
         output.mkdir(parents=True, exist_ok=True)
-        summary.write_figures(output / "figures.csv", figures, found)
-        summary.write_summary(output / "summary.csv", table, costs)
-        _write_sheet(output / "sheet.png", {**results, "truth": [one.rgb for one in found]})
-        click.echo(f"figures.csv, summary.csv and sheet.png: {printable(str(output))}")
+        summary.write_figures(output / "figures.csv", figures, photos)
+        summary.write_summary(output / "summary.csv", rows, costs)
+        _write_sheet(output / "sheet.png", {**results, "truth": [photo.rgb for photo in photos]})
+        print_line(f"figures.csv, summary.csv and sheet.png: {output}")
 
 
 def _write_sheet(path: Path, columns: "Mapping[str, Sequence[Picture]]") -> None:
     from archive_colorizer.evaluation.sheet import write_sheet
 
-    short = _short(list(columns))
+    short = _shorten_names(list(columns))
     write_sheet(path, {short[name]: pictures for name, pictures in columns.items()})
 
 
-def _short(models: Sequence[str]) -> dict[str, str]:
-    """File names in place of paths, where that leaves them different."""
+def _shorten_names(models: Sequence[str]) -> dict[str, str]:
+    """Shorten paths to file names where these differ."""
     names = [Path(model).stem for model in models]
     return {
         model: name if names.count(name) == 1 else model
@@ -94,15 +97,16 @@ def _short(models: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _show(table: Sequence["Row"], costs: Costs) -> None:
+def _show(rows: Sequence["SummaryRow"], costs: Costs) -> None:
     from rich.console import Console
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=_PLAIN_WIDTH)
-    _show_errors(console, table)
-    _show_colors(console, table)
-    short = _short(list(costs))
+    _print_table(console, "Distance from the truth", _ERRORS, rows)
+    title = "Amount of color, and the largest luma error in code values"
+    _print_table(console, title, _COLORS, rows)
+    short = _shorten_names(list(costs))
     for model, (time, size) in costs.items():
         console.print(
             f"{short[model]}: {time:.1f} ms a picture on one core, {size:.1f} MB",
@@ -111,64 +115,49 @@ def _show(table: Sequence["Row"], costs: Costs) -> None:
         )
 
 
-def _show_errors(console: "Console", table: Sequence["Row"]) -> None:
-    headings = ("CIEDE2000", "% of grey's", "PSNR dB", "ab-PSNR dB", "SSIM")
-
-    def cells(row: "Row") -> list[str]:
-        one = row.estimates
-        return [
-            _within(one["ciede2000"], 2),
-            _within(one["of_grey_percent"], 1),
-            _within(one["psnr"], 2),
-            _within(one["ab_psnr"], 2),
-            f"{one['ssim'].value:.3f}",
-        ]
-
-    _print_table(console, "Distance from the truth", headings, [(r, cells(r)) for r in table])
-
-
-def _show_colors(console: "Console", table: Sequence["Row"]) -> None:
-    headings = ("colorfulness", "% of truth's", "gap", "b*", "luma error")
-
-    def cells(row: "Row") -> list[str]:
-        one = row.estimates
-        return [
-            _within(one["colorfulness"], 1),
-            _within(one["colorfulness_percent"], 0),
-            f"{one['gap'].value:.1f}",
-            f"{one['b'].value:+.1f}",
-            f"{row.worst_luma_error:.2f}",
-        ]
-
-    title = "Amount of color, and the largest luma error in code values"
-    _print_table(console, title, headings, [(r, cells(r)) for r in table])
-
-
-def _within(estimate: "Estimate", digits: int) -> str:
+def _format_estimate(row: "SummaryRow", name: str, digits: int) -> str:
+    estimate = row.estimates[name]
     value = f"{estimate.value:.{digits}f}"
     return value if estimate.low != estimate.low else f"{value} ±{estimate.within:.{digits}f}"
+
+
+_ERRORS: Final[dict[str, Callable[["SummaryRow"], str]]] = {
+    "CIEDE2000": lambda row: _format_estimate(row, "ciede2000", 2),
+    "% of grey's": lambda row: _format_estimate(row, "of_grey_percent", 1),
+    "PSNR dB": lambda row: _format_estimate(row, "psnr", 2),
+    "ab-PSNR dB": lambda row: _format_estimate(row, "ab_psnr", 2),
+    "SSIM": lambda row: f"{row.estimates['ssim'].value:.3f}",
+}
+_COLORS: Final[dict[str, Callable[["SummaryRow"], str]]] = {
+    "colorfulness": lambda row: _format_estimate(row, "colorfulness", 1),
+    "% of truth's": lambda row: _format_estimate(row, "colorfulness_percent", 0),
+    "gap": lambda row: f"{row.estimates['gap'].value:.1f}",
+    "b*": lambda row: f"{row.estimates['b'].value:+.1f}",
+    "luma error": lambda row: f"{row.worst_luma_error:.2f}",
+}
 
 
 def _print_table(
     console: "Console",
     title: str,
-    headings: Sequence[str],
-    lines: Sequence[tuple["Row", list[str]]],
+    columns: Mapping[str, Callable[["SummaryRow"], str]],
+    rows: Sequence["SummaryRow"],
 ) -> None:
-    """A table with a section for each group; models are its lines."""
+    """Print a table with a section for each group and a line for each model."""
     from rich.markup import escape
     from rich.table import Table
 
-    short = _short(list(dict.fromkeys(row.model for row, _ in lines)))
+    short = _shorten_names(list(dict.fromkeys(row.model for row in rows)))
     grid = Table(box=None, padding=(0, 1), title=title, title_justify="left", title_style="bold")
     grid.add_column("", no_wrap=True, overflow="ellipsis")
-    for heading in headings:
+    for heading in columns:
         grid.add_column(heading, justify="right", no_wrap=True)
     group = ""
-    for row, cells in lines:
+    for row in rows:
         if row.group != group:
             group = row.group
             grid.add_row(f"[bold]{escape(group)}[/bold] ({row.photos:,})")
+        cells = (format_cell(row) for format_cell in columns.values())
         grid.add_row(f"  {escape(short[row.model])}", *cells)
     console.print(grid)
     console.print()

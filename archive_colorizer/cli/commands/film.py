@@ -1,4 +1,4 @@
-"""`archive-colorize film`: films in color, and videos that compare them with their source."""
+"""`archive-colorize film`: restore films, or compare one with its source."""
 
 import sys
 from pathlib import Path
@@ -6,20 +6,16 @@ from typing import Any
 
 import click
 
-from archive_colorizer.cli.hooks import Finish, finish_options
-from archive_colorizer.cli.options import (
-    PATH,
-    chosen,
-    color_options,
-    running_options,
-    saying_options,
-    words,
-)
+from archive_colorizer.cli import options
+from archive_colorizer.cli.help_groups import GroupedCommand
+from archive_colorizer.cli.hooks import FinishHooks, finish_options
+from archive_colorizer.cli.options import PATH, make_option
 from archive_colorizer.errors import ExitCode, UsageError
 from archive_colorizer.recipe.files import OPTION, load_recipes
 from archive_colorizer.recipe.film_shots import load_shots
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 
+_RATE = ("Set the frames a second of numbered frames.", 24)
 _FILM_SETTINGS = ("smoothing", "codec", "rate", "allow_missing")
 
 
@@ -29,11 +25,11 @@ _FILM_SETTINGS = ("smoothing", "codec", "rate", "allow_missing")
 )
 @click.argument("source", type=PATH)
 @click.argument("result", type=PATH)
-@click.option("--output", type=PATH, required=True, help="The video to write, MP4 or MKV.")
-@click.option("--wipe", is_flag=True, help="A line that goes to and fro, not side by side.")
-@click.option("--rate", default="", help="Frames a second of numbered frames.  [default: 24]")
-@click.option("--from", "begin", metavar="TIME", help="Begin here.")
-@click.option("--to", "end", metavar="TIME", help="End before this.")
+@make_option("--output", "Write this video, MP4 or MKV.", type=PATH, required=True)
+@make_option("--wipe", "Move a dividing line instead of side by side.", is_flag=True)
+@make_option("--rate", *_RATE, default="")
+@make_option("--from begin", "Begin at this time.", metavar="TIME")
+@make_option("--to end", "End before this time.", metavar="TIME")
 def compare(
     source: Path,
     result: Path,
@@ -43,20 +39,20 @@ def compare(
     begin: str | None,
     end: str | None,
 ) -> int:
-    """Show a film and its result in one video: SOURCE at the left, RESULT at the right."""
+    """Show SOURCE at the left and RESULT at the right of one video."""
     from archive_colorizer.film.comparison import compare_films
-    from archive_colorizer.film.request import span_of
+    from archive_colorizer.film.request import parse_span
 
-    settings = FilmRecipe().changed({"rate": rate}, OPTION)
+    settings = FilmRecipe().apply({"rate": rate}, OPTION)
     frames = compare_films(
-        source, result, output, "wipe" if wipe else "side by side", settings, span_of(begin, end)
+        source, result, output, "wipe" if wipe else "side by side", settings, parse_span(begin, end)
     )
     click.echo(f"{frames} frames: {output}")
     return ExitCode.OK
 
 
-class _Film(click.Command):
-    """The restoration, unless the first word is `compare`."""
+class _FilmCommand(GroupedCommand):
+    """Restore films, unless the first word is `compare`."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
@@ -67,27 +63,28 @@ class _Film(click.Command):
 
 
 @click.command(
-    cls=_Film,
+    cls=_FilmCommand,
+    first="output preset strength saturation reference smoothing shots codec device preview",
     epilog="Example: archive-colorize film reel.mkv --output reel-in-color.mkv --smoothing 0.8",
 )
 @click.argument("films", nargs=-1, required=True, type=PATH, metavar="INPUT...")
-@click.option("--output", type=PATH, help="A folder or FILE.mkv.  [default: INPUT-colorized]")
-@color_options
-@click.option("--smoothing", type=float, help="Color from frames around, 0 to 1.  [default: 0.7]")
-@click.option("--codec", **words("same|ffv1|h264|h265|prores"), help="Of videos.  [default: same]")
-@click.option("--rate", help="Frames a second of numbered frames.  [default: 24]")
-@click.option("--shots", type=PATH, help="A cut list, with settings for single shots.")
-@click.option("--from", "begin", metavar="TIME", help="Begin here: seconds, mm:ss or hh:mm:ss.")
-@click.option("--to", "end", metavar="TIME", help="End before this.")
-@click.option(
-    "--allow-missing", is_flag=True, default=None, help="Fill failed shots with the original."
+@make_option("--output", "Write to a folder or FILE.mkv.", "INPUT-colorized", type=PATH)
+@options.color_options
+@make_option("--smoothing", "Blend color with frames around, 0 to 1.", 0.7, type=float)
+@make_option("--codec", "Write videos in this codec.", "same", "same|ffv1|h264|h265|prores")
+@make_option("--rate", *_RATE)
+@make_option("--shots", "Read a cut list, with settings for single shots.", type=PATH)
+@make_option("--from begin", "Begin at seconds, mm:ss or hh:mm:ss.", metavar="TIME")
+@make_option("--to end", "End before this time.", metavar="TIME")
+@make_option("--allow-missing", "Fill failed shots with the original.", is_flag=True, default=None)
+@make_option("--keep-segments", "Keep the finished shots next to the film.", is_flag=True)
+@options.build_running_options("ten frames", "films in color")
+@make_option("--dry-run", "List the shots and an estimate; write nothing.", is_flag=True)
+@make_option(
+    "--preview", "Write only a sheet with a frame of each shot.", type=PATH, metavar="FILE.png"
 )
-@click.option("--keep-segments", is_flag=True, help="Keep the finished shots beside the film.")
-@running_options("ten frames", "films in color")
-@click.option("--dry-run", is_flag=True, help="List the shots and estimate; write nothing.")
-@click.option("--preview", type=PATH, metavar="FILE.png", help="One frame a shot, nothing else.")
 @finish_options
-@saying_options
+@options.message_options
 def command(
     films: tuple[Path, ...],
     output: Path | None,
@@ -103,12 +100,12 @@ def command(
     metrics: Path | None,
     as_json: bool,
     quiet: bool,
-    **given: object,
+    **settings: object,
 ) -> int:
     """Give films their color back: videos, and folders of numbered frames.
 
-    Originals are only read. The film is restored shot by shot, steady in time, and put
-    together at the end with its sound; the same command again goes on where it ended.
+    Originals are only read. A film is restored shot by shot, steady in time, and joined at the
+    end with its sound; the same command again continues where it ended.
 
     \b
     film INPUT... [--output FOLDER|FILE.mkv]              restore
@@ -116,40 +113,41 @@ def command(
     film INPUT --preview sheet.png                        one frame of each shot
     film compare SOURCE RESULT --output FILE.mp4          see both in one video
     """
-    # Late, so that --help answers at once.
-    from archive_colorizer.cli import film_output as film_report
-    from archive_colorizer.cli.progress import exit_code_of
-    from archive_colorizer.film.request import FilmOrder, place_film_order, span_of
+    from archive_colorizer.cli import film_output
+    from archive_colorizer.cli.progress import report_end
+    from archive_colorizer.film.request import FilmRequest, parse_span, validate_film_request
 
     if dry_run and preview is not None:
-        raise UsageError("--dry-run and --preview are two things; give one of them")
-    only_looks = dry_run or preview is not None
-    with Finish(None, None) if only_looks else Finish(on_finish, metrics) as finish:
-        recipe, film = _recipes(recipe_file, chosen(given))
-        order = FilmOrder(
-            films=films,
+        raise UsageError("--dry-run and --preview exclude each other; give one of them")
+    is_preview = dry_run or preview is not None
+    with FinishHooks(None, None) if is_preview else FinishHooks(on_finish, metrics) as hooks:
+        recipe, film = _load_recipes(recipe_file, options.collect_chosen(settings))
+        request = FilmRequest(
+            roots=films,
             output=Path(),
             recipe=recipe,
             film=film,
             shots=shots,
-            own=load_shots(recipe_file) if recipe_file else (),
-            span=span_of(begin, end),
+            shot_settings=load_shots(recipe_file) if recipe_file else (),
+            span=parse_span(begin, end),
             keep_segments=keep_segments,
             retry_failed=retry_failed,
             command=tuple(sys.argv[1:]),
         )
-        order = place_film_order(order, output)
+        request = validate_film_request(request, output)
         if dry_run:
-            return film_report.show_shots(order, as_json)
+            return film_output.show_shots(request, as_json)
         if preview is not None:
-            return film_report.show_preview(order, preview, quiet or as_json)
-        finish.output = str(order.output)
-        summary = film_report.restore(order, as_json, quiet)
-        finish.told(summary)
-    return exit_code_of(summary)
+            return film_output.show_preview(request, preview, quiet or as_json)
+        hooks.output = str(request.output)
+        summary = film_output.restore_with_progress(request, as_json, quiet)
+        hooks.run(summary)
+    return report_end(summary)
 
 
-def _recipes(file: Path | None, options: dict[str, object]) -> tuple[Recipe, FilmRecipe]:
-    of_film = {key: options.pop(key) for key in _FILM_SETTINGS if key in options}
-    recipe, film = load_recipes(file, options)
-    return recipe, film.changed(of_film, OPTION)
+def _load_recipes(
+    recipe_file: Path | None, options: dict[str, object]
+) -> tuple[Recipe, FilmRecipe]:
+    film_options = {key: options.pop(key) for key in _FILM_SETTINGS if key in options}
+    recipe, film = load_recipes(recipe_file, options)
+    return recipe, film.apply(film_options, OPTION)

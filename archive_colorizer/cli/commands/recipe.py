@@ -1,4 +1,4 @@
-"""`archive-colorize recipe`: what is set, by whom, and whether a recipe file is sound."""
+"""`archive-colorize recipe`: show, check and describe settings."""
 
 import json
 from dataclasses import fields
@@ -7,14 +7,14 @@ from typing import Final
 
 import click
 
-from archive_colorizer.cli import printable
 from archive_colorizer.cli.commands import film, run
-from archive_colorizer.cli.options import PATH, chosen
+from archive_colorizer.cli.options import PATH, collect_chosen, make_option
+from archive_colorizer.cli.terminal import print_line
 from archive_colorizer.errors import ExitCode, ModelError, UsageError
 from archive_colorizer.recipe.files import Layer, load_recipe
-from archive_colorizer.recipe.recipe import FilmRecipe, Recipe, check_together
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe, check_combination
 
-_FILM_SETTINGS: Final = frozenset(one.name for one in fields(FilmRecipe))
+_FILM_SETTINGS: Final = frozenset(field.name for field in fields(FilmRecipe))
 
 
 @click.group("recipe", epilog="Example: archive-colorize recipe show --recipe nightly.toml")
@@ -22,72 +22,71 @@ def command() -> None:
     """Show the settings in effect, check recipe files, and describe them to editors."""
 
 
-def _setting_options() -> list[click.Parameter]:
-    """The options of `run` and `film` that are settings, and --recipe; each once."""
-    known = {"recipe_file", *(one.name for one in fields(Recipe)), *_FILM_SETTINGS}
-    found: dict[str | None, click.Parameter] = {}
-    for one in (*run.command.params, *film.command.params):
-        if one.name in known:
-            found.setdefault(one.name, one)
-    return list(found.values())
+def _collect_setting_options() -> list[click.Parameter]:
+    """Collect the options of `run` and `film` that are settings, and --recipe, each once."""
+    names = {"recipe_file", *(option.name for option in fields(Recipe)), *_FILM_SETTINGS}
+    options: dict[str | None, click.Parameter] = {}
+    for option in (*run.command.params, *film.command.params):
+        if option.name in names:
+            options.setdefault(option.name, option)
+    return list(options.values())
 
 
 @click.command(
     "show",
-    params=_setting_options(),
+    params=_collect_setting_options(),
     epilog="Example: archive-colorize recipe show --recipe nightly.toml --strength 0.8 > job.toml",
 )
-@click.option("--for", "photo", type=PATH, help="Those of this photograph, with what is beside it.")
-@click.option("--scans", type=PATH, help="With --for: the folder of the run.  [default: its own]")
-@click.option("--changed", is_flag=True, help="Only what is not as by default.")
-@click.option("--json", "as_json", is_flag=True, help="JSON, with a digest.")
+@make_option("--for photo", "Show the settings of this photograph.", type=PATH)
+@make_option("--scans", "Name the run's folder for --for.", "its own", type=PATH)
+@make_option("--changed", "Show only what differs from the default.", is_flag=True)
+@make_option("--json as_json", "Print JSON with a digest.", is_flag=True)
 def show(
     recipe_file: Path | None,
     photo: Path | None,
     scans: Path | None,
     changed: bool,
     as_json: bool,
-    **given: object,
+    **settings: object,
 ) -> int:
-    """Show every setting with where it came from: default, recipe file or option.
+    """Print all settings as a recipe file, each with its origin.
 
-    What it prints is a recipe file.
+    The origin is the default, a recipe file or an option.
     """
-    from archive_colorizer.recipe.explain import as_toml, trace
+    from archive_colorizer.recipe.explain import render_toml, trace
 
-    options = chosen(given)
-    of_film = {name: options.pop(name) for name in _FILM_SETTINGS & set(options)}
-    beside = _beside(photo, scans, recipe_file, options)
-    traced = trace(recipe_file, options, of_film, beside)
-    check_together(traced.recipe)
+    options = collect_chosen(settings)
+    film_options = {name: options.pop(name) for name in _FILM_SETTINGS & set(options)}
+    companion_layers = _load_companion_layers(photo, scans, recipe_file, options)
+    explained = trace(recipe_file, options, film_options, companion_layers)
+    check_combination(explained.recipe)
     if not as_json:
-        click.echo(as_toml(traced, changed), nl=False)
+        click.echo(render_toml(explained, changed), nl=False)
         return ExitCode.OK
-    said = {
+    entries = {
         f"{table}.{name}" if table else name: {"value": value, "from": origins[name]}
-        for table, settings, origins in traced.tables()
+        for table, settings, origins in explained.iterate_tables()
         for name, value in settings.as_dict().items()
         if not (changed and origins[name] == "default")
     }
-    shots = [{"frame": shot.frame, **shot.chosen} for shot in traced.shots]
-    known = {"digest": traced.recipe.digest(), "settings": said}
-    click.echo(json.dumps({**known, "film.shot": shots} if shots else known))
+    shots = [{"frame": shot.frame, **shot.chosen} for shot in explained.shots]
+    report = {"digest": explained.recipe.compute_digest(), "settings": entries}
+    click.echo(json.dumps({**report, "film.shot": shots} if shots else report))
     return ExitCode.OK
 
 
-def _beside(
+def _load_companion_layers(
     photo: Path | None, scans: Path | None, recipe_file: Path | None, options: dict[str, object]
 ) -> list[Layer]:
-    """What stands beside a photograph, and in the tables of a recipe that are about it."""
+    """Load the settings next to a photograph, and the recipe's tables that match it."""
     if photo is None:
         if scans is not None:
-            raise UsageError("--scans goes with --for PHOTO, whose settings are to be told")
+            raise UsageError("--scans needs --for PHOTO, whose settings it shows")
         return []
-    # Late, since it imports what reads pictures.
-    from archive_colorizer.discovery.photo_settings import layers_beside
-    from archive_colorizer.recipe.overrides import load_overriding
+    from archive_colorizer.discovery.photo_settings import find_layers
+    from archive_colorizer.recipe.overrides import load_override_rules
 
-    return layers_beside(photo, load_overriding(recipe_file, options), scans)
+    return find_layers(photo, load_override_rules(recipe_file, options), scans)
 
 
 @click.command(
@@ -95,25 +94,25 @@ def _beside(
 )
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
 def check(files: tuple[Path, ...]) -> int:
-    """Say everything that is wrong with recipe files; ends with 2 when something is."""
-    from archive_colorizer.recipe.explain import faults_of
+    """Check recipe files and name every fault; the exit code is 2 when there is one."""
+    from archive_colorizer.recipe.explain import find_faults
 
-    unsound = False
+    has_faults = False
     for file in files:
         try:
-            faults = faults_of(file)
+            faults = find_faults(file)
         except UsageError as error:
             faults = [str(error)]
         for fault in faults:
-            click.echo(printable(f"{file}: {fault}"), err=True)
-        unsound |= bool(faults)
+            print_line(f"{file}: {fault}", err=True)
+        has_faults |= bool(faults)
         if not faults:
-            click.echo(printable(f"{file}: sound{_missing_model(file)}"))
-    return ExitCode.USAGE if unsound else ExitCode.OK
+            print_line(f"{file}: sound{_describe_missing_model(file)}")
+    return ExitCode.USAGE if has_faults else ExitCode.OK
 
 
-def _missing_model(file: Path) -> str:
-    """Said beside, since a recipe may have been written for another machine."""
+def _describe_missing_model(file: Path) -> str:
+    """Describe a model that is missing here, since a recipe may be for another machine."""
     from archive_colorizer.model.registry import find_model
 
     try:
@@ -127,15 +126,15 @@ def _missing_model(file: Path) -> str:
     "schema", epilog="Example: archive-colorize recipe schema > archive-colorizer.schema.json"
 )
 def show_schema() -> int:
-    """Print the JSON schema of recipe files, for editors that help with TOML.
+    """Print the JSON schema of recipe files, for editors of TOML.
 
     With Taplo or Even Better TOML, begin a recipe with: #:schema archive-colorizer.schema.json
     """
-    from archive_colorizer.recipe.schema import schema
+    from archive_colorizer.recipe.schema import build_schema
 
-    click.echo(json.dumps(schema(), indent=2))
+    click.echo(json.dumps(build_schema(), indent=2))
     return ExitCode.OK
 
 
-for one in (show, check, show_schema):
-    command.add_command(one)
+for subcommand in (show, check, show_schema):
+    command.add_command(subcommand)

@@ -1,58 +1,53 @@
-"""`archive-colorize run`: the main job."""
+"""`archive-colorize run`: restore photographs."""
 
 import dataclasses
 import json
 import shlex
-import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from archive_colorizer.cli import printable
+from archive_colorizer.cli import options
 from archive_colorizer.cli.commands.report import write_html
-from archive_colorizer.cli.grid import show_grid
-from archive_colorizer.cli.hooks import Finish, finish_options
-from archive_colorizer.cli.options import (
-    PATH,
-    PLACE,
-    chosen,
-    color_options,
-    result_options,
-    running_options,
-    saying_options,
-)
+from archive_colorizer.cli.help_groups import GroupedCommand
+from archive_colorizer.cli.hooks import FinishHooks, finish_options
+from archive_colorizer.cli.options import LOCATION, PATH, make_option
+from archive_colorizer.cli.terminal import make_printable, print_line
 from archive_colorizer.errors import ExitCode, UsageError
-from archive_colorizer.location import Place, on_disk
-from archive_colorizer.recipe.files import load_recipe
-from archive_colorizer.recipe.overrides import load_overriding
+from archive_colorizer.location import Location, require_path
 
 if TYPE_CHECKING:
-    from archive_colorizer.pipeline.request import Order
+    from archive_colorizer.pipeline.request import RestoreRequest
     from archive_colorizer.run.summary import Summary
 
 
-@click.command(epilog="Example: archive-colorize run ./scans --output ./restored --strength 0.8")
-@click.argument("scans", nargs=-1, required=True, type=PLACE)
-@click.option("--output", type=PLACE, help="Where results go.  [default: SCANS-colorized]")
-@color_options
-@result_options
-@running_options("one file", "color photographs")
-@click.option("--retry", "marked", type=PATH, help="Restore only what this file marks redo.")
-@click.option("--report", is_flag=True, help="Write the HTML report in the end: OUT-report.")
-@click.option(
+@click.command(
+    cls=GroupedCommand,
+    first="output preset strength saturation reference model device grid report dry-run",
+    epilog="Example: archive-colorize run ./scans --output ./restored --strength 0.8",
+)
+@click.argument("scans", nargs=-1, required=True, type=LOCATION)
+@make_option("--output", "Write results to this folder.", "SCANS-colorized", type=LOCATION)
+@options.color_options
+@options.result_options
+@options.build_running_options("one file", "color photographs")
+@make_option("--retry marked", "Restore only files that this file marks redo.", type=PATH)
+@make_option("--report", "Write the HTML report at the end: OUT-report.", is_flag=True)
+@make_option(
     "--grid",
+    "Write only a contact sheet, as saturation=0.8,1,1.2; repeat for rows.",
     multiple=True,
     metavar="SETTING=A,B,...",
-    help="Only a contact sheet of one photograph, as saturation=0.8,1,1.2; again for rows.",
 )
-@click.option("--dry-run", is_flag=True, help="List what would be done; write nothing.")
+@make_option("--dry-run", "List what would be done; write nothing.", is_flag=True)
 @finish_options
-@saying_options
+@options.message_options
 def command(
-    scans: tuple[Place, ...],
-    output: Place | None,
+    scans: tuple[Location, ...],
+    output: Location | None,
     recipe_file: Path | None,
     retry_failed: bool,
     marked: Path | None,
@@ -63,105 +58,128 @@ def command(
     metrics: Path | None,
     as_json: bool,
     quiet: bool,
-    **given: object,
+    **settings: object,
 ) -> int:
     """Give the photographs below SCANS their color back.
 
     Originals are only read. Results keep their name, format, depth and metadata, and
-    manifest.jsonl in the output accounts for every file. The same command again does only
+    manifest.jsonl in the output accounts for every file. The same command again restores only
     what is missing or has changed.
     """
-    # Late, so that --help answers at once.
-    from archive_colorizer.cli.progress import exit_code_of
-    from archive_colorizer.pipeline.request import place_order
+    from archive_colorizer.cli.progress import report_end
 
     if grid:
-        sheet = None if output is None else on_disk(output)
-        return show_grid(tuple(map(on_disk, scans)), grid, sheet, recipe_file, chosen(given))
-    with Finish(None, None) if dry_run else Finish(on_finish, metrics) as finish:
-        options = chosen(given)
-        recipe = load_recipe(recipe_file, options)
-        order = place_order(
-            scans,
-            output,
-            recipe,
-            retry_failed=retry_failed,
-            redo=_to_redo(marked),
-            command=tuple(sys.argv[1:]),
-            overriding=load_overriding(recipe_file, options),
-        )
+        sheet = None if output is None else require_path(output)
+        words = tuple(map(require_path, scans))
+        return _write_grid(words, grid, sheet, recipe_file, options.collect_chosen(settings))
+    with FinishHooks(None, None) if dry_run else FinishHooks(on_finish, metrics) as hooks:
+        redo = _read_redo_names(marked)
+        more = {"retry_failed": retry_failed, "redo": redo}
+        request = options.build_request(scans, output, recipe_file, settings, **more)
         if dry_run:
-            return _list(order, as_json)
-        finish.output = str(order.output)
-        summary = _restore(order, as_json, quiet)
-        finish.told(summary)
+            return _list_steps(request, as_json)
+        hooks.output = str(request.output)
+        summary = _restore(request, as_json, quiet)
+        hooks.run(summary)
         if not quiet:
-            _tell_missing(order, summary)
+            _warn_missing(request, summary)
         if report and not summary.interrupted:
-            write_html(order.output, None, quiet=quiet)
+            write_html(request.output, None, quiet=quiet)
         elif summary.done and not (quiet or as_json):
-            place = shlex.quote(printable(str(order.output)))
-            click.echo(f"look at them: archive-colorize report {place} --serve")
-    return exit_code_of(summary)
+            path = shlex.quote(make_printable(str(request.output)))
+            click.echo(f"look at them: archive-colorize report {path} --serve")
+    return report_end(summary)
 
 
-def _tell_missing(order: "Order", summary: "Summary") -> None:
-    """Say how many of the marked files were not found, since a mistaken folder looks so."""
-    looked_at = summary.done + summary.skipped + summary.failed + sum(summary.unchanged.values())
-    missing = len(order.redo or ()) - looked_at
+def _warn_missing(request: "RestoreRequest", summary: "Summary") -> None:
+    """Warn of marked files that were not found, since the folder may be the wrong one."""
+    total = summary.done + summary.skipped + summary.failed + sum(summary.unchanged.values())
+    missing = len(request.redo or ()) - total
     if missing > 0 and not summary.interrupted:
         click.echo(f"{missing} of the marked files are not among the scans", err=True)
 
 
-def _to_redo(marked: Path | None) -> frozenset[str] | None:
+def _read_redo_names(marked: Path | None) -> frozenset[str] | None:
     if marked is None:
         return None
     from archive_colorizer.report.marks import read_marks
 
-    names = frozenset(one.name for one in read_marks(marked) if one.mark == "redo")
+    names = frozenset(mark.name for mark in read_marks(marked) if mark.verdict == "redo")
     if not names:
-        raise UsageError(f"{marked} marks nothing redo; mark something in the report first")
+        raise UsageError(f"{marked} marks no file redo; mark one in the report first")
     return names
 
 
-def _restore(order: "Order", as_json: bool, quiet: bool) -> "Summary":
-    from archive_colorizer.cli.progress import progress, show_summary
+def _restore(request: "RestoreRequest", as_json: bool, quiet: bool) -> "Summary":
+    from archive_colorizer.cli.progress import show_progress, show_summary
     from archive_colorizer.pipeline import photos as pipeline
 
-    expected = len(order.redo) if order.redo else pipeline.count_files(order.roots)
-    with progress(quiet or as_json, expected) as audience:
-        summary = pipeline.restore_archive(order, audience.watch, audience.tell)
-    manifest = order.output / "manifest.jsonl"
+    total = len(request.redo) if request.redo else pipeline.count_files(request.roots)
+    with show_progress(quiet or as_json, total) as view:
+        summary = pipeline.restore_archive(request, view.show_outcome, view.show_message)
+    manifest = request.output / "manifest.jsonl"
     if as_json:
-        said = {
-            **dataclasses.asdict(summary),
-            "output": str(order.output),
-            "manifest": str(manifest),
-        }
-        click.echo(json.dumps(said))
+        paths = {"output": str(request.output), "manifest": str(manifest)}
+        click.echo(json.dumps({**dataclasses.asdict(summary), **paths}))
     elif not quiet:
         show_summary(summary, str(manifest))
     return summary
 
 
-def _list(order: "Order", as_json: bool) -> int:
+def _list_steps(request: "RestoreRequest", as_json: bool) -> int:
     from archive_colorizer.pipeline import photos as pipeline
     from archive_colorizer.records.jobs import Job
-    from archive_colorizer.run.plan import Settled
+    from archive_colorizer.run.plan import Unchanged
 
     counts: Counter[str] = Counter()
-    for step in pipeline.list_steps(order):
+    for step in pipeline.list_steps(request):
         if isinstance(step, Job):
-            word, name, why = "restore", step.source.name, str(order.output / step.target)
+            status, name, detail = "restore", step.source.name, str(request.output / step.target)
         else:
-            outcome = step.outcome if isinstance(step, Settled) else step
-            word = "unchanged" if isinstance(step, Settled) else str(outcome.state)
-            name, why = outcome.name, outcome.message or outcome.reason or str(outcome.state)
-        counts[word] += 1
+            outcome = step.outcome if isinstance(step, Unchanged) else step
+            status = "unchanged" if isinstance(step, Unchanged) else str(outcome.state)
+            name, detail = outcome.name, outcome.message or outcome.reason or str(outcome.state)
+        counts[status] += 1
         if not as_json:
-            click.echo(f"{word:10} {printable(name)}: {printable(why)}")
+            print_line(f"{status:10} {name}: {detail}")
     if as_json:
         click.echo(json.dumps({"dry_run": True, **counts}))
     else:
         click.echo(", ".join(f"{count} {word}" for word, count in counts.items()) or "nothing")
     return ExitCode.OK
+
+
+def _write_grid(
+    words: tuple[Path, ...],
+    grid: tuple[str, ...],
+    output: Path | None,
+    recipe_file: Path | None,
+    options: Mapping[str, object],
+) -> int:
+    """Write the contact sheet for the axes in `grid`, and for those among `words`.
+
+    --grid takes one axis; further ones may follow it as arguments.
+    """
+    from archive_colorizer.pipeline.settings_grid import GridRequest, parse_axis, write_grid
+
+    axes = [axis for text in grid for axis in text.split()]
+    axes += [str(word) for word in words if _is_axis(word)]
+    photos = [word for word in words if not _is_axis(word)]
+    if len(photos) != 1:
+        raise UsageError("--grid shows one photograph; name one file")
+    if output is None:
+        raise UsageError("--grid needs an --output FILE.png for its sheet")
+    request = GridRequest(
+        photo=photos[0],
+        axes=tuple(map(parse_axis, axes)),
+        sheet=output,
+        recipe_file=recipe_file,
+        options=options,
+    )
+    count = write_grid(request)
+    print_line(f"{count} pictures: {output}")
+    return ExitCode.OK
+
+
+def _is_axis(word: Path) -> bool:
+    return "=" in word.name and not word.exists()

@@ -1,4 +1,4 @@
-"""`archive-colorize train`: a network from color photographs."""
+"""`archive-colorize train`: train a network on color photographs."""
 
 import importlib.util
 import os
@@ -7,61 +7,53 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from archive_colorizer.cli.options import collect_chosen, make_option
 from archive_colorizer.errors import DependencyError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from archive_colorizer.training.config import TrainingRecipe
-    from archive_colorizer.training.tensorboard import Board
+    from archive_colorizer.training.progress import TensorBoardLog
 
+_PATH = click.Path(path_type=Path)
 _GRACE = 300.0  # seconds; a step takes less than one, a validation up to minutes
 
 
 @click.command(
     epilog="Example: archive-colorize train --data photos/ --output runs/mine --minutes 60"
 )
-@click.option(
-    "--data",
-    "places",
+@make_option(
+    "--data places",
+    "Read color photographs from a folder or tar; repeat for more.",
     multiple=True,
     required=True,
-    type=click.Path(path_type=Path),
-    help="A folder or tar of color photographs; may be given several times.",
+    type=_PATH,
 )
-@click.option(
-    "--output",
-    "folder",
+@make_option(
+    "--output folder",
+    "Write checkpoints and sample sheets to this folder.",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for checkpoints and sample sheets.",
 )
-@click.option("--recipe", "recipe_file", type=click.Path(path_type=Path), help="Settings (TOML).")
-@click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
-@click.option("--network", help="Which network: mobile-unet, unet or vgg-autoencoder.")
-@click.option(
+@make_option("--recipe recipe_file", "Read settings from a TOML file.", type=_PATH)
+@make_option("--resume", "Resume the run in the output folder.", is_flag=True)
+@make_option("--network", "Train this network: mobile-unet, unet or vgg-autoencoder.")
+@make_option(
     "--encoder-weights",
-    help="mobile-unet's start: auto, none, efficientnet-lite0, -lite1 or -lite2, timm:NAME, "
+    "Start mobile-unet from auto, none, efficientnet-lite0, -lite1 or -lite2, timm:NAME, "
     "or a .pth or .npz file.",
 )
-@click.option("--minutes", type=float, help="Length of the run by the clock.")
-@click.option("--crops", type=int, help="Length of the run in crops, without --minutes.")
-@click.option("--seed", type=int, help="Seed of weights, drawing and aging.")
-@click.option(
-    "--init",
-    type=click.Path(path_type=Path),
-    help="Start from the weights of this checkpoint or model (a file, or a name).",
+@make_option("--minutes", "Train for so many minutes.", type=float)
+@make_option("--crops", "Train on so many crops, without --minutes.", type=int)
+@make_option("--seed", "Seed weights, drawing and aging.", type=int)
+@make_option("--init", "Start from this checkpoint or model (a file, or a name).", type=_PATH)
+@make_option(
+    "--memory memory_gb", "Keep photographs in memory up to this.", 4, metavar="GB", type=float
 )
-@click.option(
-    "--memory",
-    "memory_gb",
-    metavar="GB",
-    type=float,
-    help="Photographs that take more stay on disk.  [default: 4]",
+@make_option("--readers", "Read in so many processes; 0: in a thread.", 0, type=int)
+@make_option(
+    "--precision", "Compute in this type.", "auto", metavar="auto|float32|bfloat16|float16"
 )
-@click.option("--readers", type=int, help="Processes that read; 0: a thread.  [default: 0]")
-@click.option(
-    "--precision", metavar="auto|float32|bfloat16|float16", help="Of the network.  [default: auto]"
-)
-@click.option("--tensorboard", is_flag=True, help="Keep a log for TensorBoard, too.")
+@make_option("--tensorboard", "Also write a log for TensorBoard.", is_flag=True)
 def command(
     places: tuple[Path, ...],
     folder: Path,
@@ -69,27 +61,26 @@ def command(
     resume: bool,
     init: Path | None,
     tensorboard: bool,
-    **given: Any,
+    **settings: Any,
 ) -> int:
     """Train a network on pairs of luma and color made from color photographs.
 
-    Interrupted, it leaves a checkpoint; --resume goes on from it.
+    An interrupted run leaves a checkpoint, from which --resume continues.
     """
     require_torch()
-    # Late, so that --help answers at once.
-    from archive_colorizer.training.checkpoint import NAME
-    from archive_colorizer.training.tensorboard import Board
+    from archive_colorizer.training.checkpoint import CHECKPOINT_NAME
+    from archive_colorizer.training.progress import TensorBoardLog
 
-    checkpoint = folder / NAME
+    checkpoint = folder / CHECKPOINT_NAME
     if resume and init:
         raise UsageError("--resume and --init exclude each other; give one of them")
     if resume and not checkpoint.exists():
         raise UsageError(f"--resume: {checkpoint} does not exist; start without --resume")
     if checkpoint.exists() and not resume:
-        raise UsageError(f"{folder} holds a run; give --resume to go on, or another --output")
-    recipe = _settings(recipe_file, checkpoint if resume else None)
-    recipe = recipe.changed({k: v for k, v in given.items() if v is not None}, "options")
-    board = Board(folder / "tensorboard") if tensorboard else None
+        raise UsageError(f"{folder} holds a run; give --resume to continue it, or another --output")
+    recipe = _load_settings(recipe_file, checkpoint if resume else None)
+    recipe = recipe.replace_settings(collect_chosen(settings), "options")
+    board = TensorBoardLog(folder / "tensorboard") if tensorboard else None
     return _train(places, recipe, folder, checkpoint if resume else init, board)
 
 
@@ -98,52 +89,54 @@ def _train(
     recipe: "TrainingRecipe",
     folder: Path,
     start: Path | None,
-    board: "Board | None",
+    board: "TensorBoardLog | None",
 ) -> int:
     from archive_colorizer.run.signals import stop_on_signals
     from archive_colorizer.training.data.crops import index_photos, read_photos
     from archive_colorizer.training.loop import train
 
-    # Reader processes read for themselves; what this one held would be of no use to them.
-    find = index_photos if recipe.readers else read_photos
-    photos = find(places, recipe.memory_gb)
-    held, total = photos.held_bytes / 1e6, photos.total_bytes / 1e6
-    click.echo(f"{total:.0f} MB of photographs, {held:.0f} MB of them in memory")
+    # Reader processes load photographs themselves, so this process keeps none in memory.
+    load_photos = index_photos if recipe.readers else read_photos
+    photos = load_photos(places, recipe.memory_gb)
+    in_memory, total = photos.memory_bytes / 1e6, photos.total_bytes / 1e6
+    click.echo(f"{total:.0f} MB of photographs, {in_memory:.0f} MB of them in memory")
     with stop_on_signals(_GRACE) as stop:
         if "WORLD_SIZE" in os.environ:
-            # torchrun repeats each signal at once, before the step under way has ended.
-            stop.shield()
-        made = train(
+            # torchrun repeats each signal at once, before the current step has ended.
+            stop.is_protected = True
+        checkpoint = train(
             photos,
             recipe,
             folder,
             start=start,
             report=click.echo,
             board=board,
-            stopped=lambda: stop.asked,
+            should_stop=lambda: stop.is_requested,
         )
         if stop.signal is not None:
-            click.echo(f"interrupted; --resume goes on from {made}", err=True)
+            click.echo(f"interrupted; --resume continues from {checkpoint}", err=True)
             return 128 + stop.signal
-    click.echo(f"now: archive-colorize export {made} --output MODEL.onnx")
+    click.echo(f"now: archive-colorize export {checkpoint} --output MODEL.onnx")
     return ExitCode.OK
 
 
 def require_torch() -> None:
-    """Raise DependencyError, with what to install, where PyTorch is missing."""
+    """Raise DependencyError where PyTorch is missing, with the package to install."""
     if importlib.util.find_spec("torch") is None:
         raise DependencyError(
             "PyTorch is not installed; run: pip install 'archive-colorizer[train]'"
         )
 
 
-def _settings(recipe_file: Path | None, checkpoint: Path | None) -> "TrainingRecipe":
-    """The recipe file's settings; those of the run itself when it is to go on."""
+def _load_settings(recipe_file: Path | None, checkpoint: Path | None) -> "TrainingRecipe":
+    """Load the settings of the recipe file, or those of the run to resume."""
     from archive_colorizer.training.checkpoint import load_checkpoint
     from archive_colorizer.training.config import TrainingRecipe, load_training_recipe
 
     if recipe_file:
         return load_training_recipe(recipe_file)
     if checkpoint:
-        return TrainingRecipe().changed(load_checkpoint(checkpoint)["recipe"], str(checkpoint))
+        return TrainingRecipe().replace_settings(
+            load_checkpoint(checkpoint)["recipe"], str(checkpoint)
+        )
     return TrainingRecipe()

@@ -1,68 +1,53 @@
-"""`archive-colorize watch`: what comes into a folder is restored as it comes."""
+"""`archive-colorize watch`: restore the files that arrive in a folder."""
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive_colorizer.cli import printable
-from archive_colorizer.cli.hooks import Finish, finish_options
-from archive_colorizer.cli.options import (
-    PATH,
-    chosen,
-    color_options,
-    result_options,
-    running_options,
-    saying_options,
-)
+from archive_colorizer.cli import options
+from archive_colorizer.cli.help_groups import GroupedCommand
+from archive_colorizer.cli.hooks import FinishHooks, finish_options
+from archive_colorizer.cli.options import PATH, make_option
+from archive_colorizer.cli.terminal import print_line
 from archive_colorizer.errors import ExitCode, UsageError
-from archive_colorizer.location import on_disk
-from archive_colorizer.recipe.files import load_recipe
-from archive_colorizer.recipe.overrides import load_overriding
+from archive_colorizer.location import require_path
 
 if TYPE_CHECKING:
     from archive_colorizer.errors import ArchiveColorizerError
-    from archive_colorizer.pipeline.watch import Listener
+    from archive_colorizer.pipeline.watch import WatchCallbacks
     from archive_colorizer.records.outcomes import Outcome
     from archive_colorizer.run.summary import Summary
 
-_SECONDS = click.FloatRange(0.0)
+_SECONDS: dict[str, Any] = {"type": click.FloatRange(0.0), "metavar": "SECONDS"}
 
 
 @click.command(
-    epilog="Example: archive-colorize watch ./inbox --output ./restored --settle 30 --workers 2"
+    cls=GroupedCommand,
+    first="output settle poll preset strength saturation model device workers on-finish",
+    epilog="Example: archive-colorize watch ./inbox --output ./restored --settle 30 --workers 2",
 )
 @click.argument("folder", metavar="DIR", type=PATH)
-@click.option("--output", type=PATH, help="Where results go.  [default: DIR-colorized]")
-@click.option(
+@make_option("--output", "Write results to this folder.", "DIR-colorized", type=PATH)
+@make_option(
     "--settle",
+    "Wait until a file stays the same this long.",
+    10,
     type=click.FloatRange(0.0, min_open=True),
     default=10.0,
     metavar="SECONDS",
-    help="Leave files alone that changed since.  [default: 10]",
 )
-@click.option(
-    "--poll",
-    type=_SECONDS,
-    default=0.0,
-    metavar="SECONDS",
-    help="Look this often, for network disks; 0: the system tells.  [default: 0]",
+@make_option(
+    "--poll", "Look this often, for network disks; 0: use events.", 0, default=0.0, **_SECONDS
 )
-@click.option(
-    "--linger",
-    type=_SECONDS,
-    default=60.0,
-    metavar="SECONDS",
-    help="Keep the worker processes for what comes soon after.  [default: 60]",
-)
-@color_options
-@result_options
-@running_options("one file", "color photographs")
+@make_option("--linger", "Keep idle worker processes this long.", 60, default=60.0, **_SECONDS)
+@options.color_options
+@options.result_options
+@options.build_running_options("one file", "color photographs")
 @finish_options
-@saying_options
+@options.message_options
 def command(
     folder: Path,
     output: Path | None,
@@ -75,58 +60,49 @@ def command(
     metrics: Path | None,
     as_json: bool,
     quiet: bool,
-    **given: object,
+    **settings: object,
 ) -> int:
-    """Restore what comes into DIR, until SIGTERM or Ctrl-C.
+    """Restore the files that arrive in DIR, until SIGTERM or Ctrl-C.
 
-    Files that are still being copied wait until they have rested. Manifest, lock and results
-    are those of `run`, which does the same once. With --json, a line for each run.
+    A file that is still being copied waits until it stays the same. Manifest, lock and results
+    are those of `run`, which does the same once. --json prints a line for each run.
     """
-    # Late, so that --help answers at once.
-    from archive_colorizer.pipeline.request import place_order
-    from archive_colorizer.pipeline.watch import Inbox, keep_watch
+    from archive_colorizer.pipeline.watch import WatchRequest, watch_folder
 
-    with Finish(on_finish, metrics) as finish:
-        options = chosen(given)
-        recipe = load_recipe(recipe_file, options)
-        order = place_order(
-            [folder],
-            output,
-            recipe,
-            retry_failed=retry_failed,
-            command=tuple(sys.argv[1:]),
-            overriding=load_overriding(recipe_file, options),
+    with FinishHooks(on_finish, metrics) as hooks:
+        request = options.build_request(
+            [folder], output, recipe_file, settings, retry_failed=retry_failed
         )
-        if not on_disk(order.roots[0]).is_dir():
+        if not require_path(request.roots[0]).is_dir():
             raise UsageError(f"{folder} is a file; watch a folder, or restore it with `run`")
-        finish.output = str(order.output)
-        inbox = Inbox(order=order, settle=settle, poll=poll, linger=linger)
-        ended_by = keep_watch(inbox, _listener(finish, as_json, quiet))
-    return 128 + ended_by if ended_by else ExitCode.OUT_OF_TIME
+        hooks.output = str(request.output)
+        inbox = WatchRequest(run=request, settle=settle, poll=poll, linger=linger)
+        stop_signal = watch_folder(inbox, _build_listener(hooks, as_json, quiet))
+    return 128 + stop_signal if stop_signal else ExitCode.OUT_OF_TIME
 
 
-def _listener(finish: Finish, as_json: bool, quiet: bool) -> "Listener":
-    """A line for each file and each run, as a log has them."""
-    from archive_colorizer.pipeline.watch import Listener
+def _build_listener(hooks: FinishHooks, as_json: bool, quiet: bool) -> "WatchCallbacks":
+    """Build callbacks that print a line for each file and each run."""
+    from archive_colorizer.pipeline.watch import WatchCallbacks
     from archive_colorizer.run.summary import Summary
 
-    def say(said: str) -> None:
+    def show(message: str) -> None:
         if not (quiet or as_json):
-            click.echo(printable(said), err=True)
+            print_line(message, err=True)
 
-    def watch(outcome: "Outcome", settled: bool) -> None:
-        if not settled:
-            about = outcome.message or outcome.name if outcome.reason else outcome.name
-            why = f" ({outcome.reason})" if outcome.reason else ""
-            say(f"{outcome.state}{why}: {about}")
+    def show_outcome(outcome: "Outcome", is_unchanged: bool) -> None:
+        if not is_unchanged:
+            subject = outcome.message or outcome.name if outcome.reason else outcome.name
+            reason = f" ({outcome.reason})" if outcome.reason else ""
+            show(f"{outcome.state}{reason}: {subject}")
 
-    def ended(how: "Summary | ArchiveColorizerError") -> None:
-        if not isinstance(how, Summary):
-            finish.told(how)
-        elif how.done or how.adopted or how.skipped or how.failed:
+    def finish_run(result: "Summary | ArchiveColorizerError") -> None:
+        if not isinstance(result, Summary):
+            hooks.run(result)
+        elif result.done or result.adopted or result.skipped or result.failed:
             if as_json:
-                click.echo(json.dumps(dataclasses.asdict(how)))
-            say(f"{how.done} restored, {how.failed} failed, {how.skipped} skipped")
-            finish.told(how)
+                click.echo(json.dumps(dataclasses.asdict(result)))
+            show(f"{result.done} restored, {result.failed} failed, {result.skipped} skipped")
+            hooks.run(result)
 
-    return Listener(watch=watch, tell=say, ended=ended)
+    return WatchCallbacks(on_outcome=show_outcome, notify=show, on_run_end=finish_run)

@@ -1,1 +1,1 @@
-"""Measure a picture: faces, borders, tone, quality."""
+"""Measure faces, borders, tone and color quality of a picture."""

@@ -1,121 +1,126 @@
-"""Link: the line to the scheduler of a cluster that is not ours, and what is sent through it."""
+"""Connect to the scheduler of an existing cluster, and send calls to its workers."""
 
 import json
 import pickle
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Final
+from uuid import uuid4
 
 from archive_colorizer.errors import ClusterError
 from archive_colorizer.executors.cluster.config import Cluster
-from archive_colorizer.executors.environment import signals_held_back, silence
+from archive_colorizer.executors.environment import mask_signals, suppress_logs
 
-_PATIENCE: Final = 10.0
-"""Seconds for the scheduler's answer to a short question."""
+_ANSWER_TIMEOUT: Final = 10.0
+"""Seconds for the scheduler to answer."""
 
-_TROUBLE: Final = (OSError, RuntimeError, TypeError, ValueError, KeyError)
-"""What Dask raises for an address, certificates or a file that lead to no scheduler."""
+_CONNECT_ERRORS: Final = (OSError, RuntimeError, TypeError, ValueError, KeyError)
+"""Errors of Dask for an invalid address, certificate or scheduler file."""
 
 
-class Link:
-    """A Dask client that leaves the cluster as it is, whatever happens."""
+class SchedulerClient:
+    """A Dask client that never changes the cluster, and a queue of its finished futures."""
 
     def __init__(self, cluster: Cluster) -> None:
-        """Raises ClusterError when the scheduler cannot be spoken with."""
+        """Connect to the scheduler; raises ClusterError."""
         import distributed
 
-        silence()
+        suppress_logs()
         library: Any = distributed
-        # Not in older ones, which raise one of the others.
+        # Older versions lack this error and raise RuntimeError.
         closed = getattr(library.client, "ClosedClientError", RuntimeError)
-        # A client that has just closed itself lacks parts that it calls.
-        self._trouble = (*_TROUBLE, closed, AttributeError)
+        # A client that just closed itself raises AttributeError.
+        self._errors = (*_CONNECT_ERRORS, closed, AttributeError)
         self._scheduler = cluster.scheduler
+        self.finished: SimpleQueue[Any] = SimpleQueue()
         try:
-            address = _address(cluster.scheduler)
-            security = _security(library, cluster, address)
-            with signals_held_back():
+            address = _read_address(cluster.scheduler)
+            security = _build_security(library, cluster, address)
+            with mask_signals():
                 self._client = library.Client(address, security=security, set_as_default=False)
-        except _TROUBLE as error:
+        except _CONNECT_ERRORS as error:
             raise ClusterError(
                 f"the scheduler {cluster.scheduler} cannot be reached ({error}); check the "
                 "address, and for tls:// the certificates"
             ) from error
 
-    def send(self, do: Callable[[], object], address: str, key: str) -> Any:
-        """A future of what a function without arguments returns on the worker at `address`.
+    def send(self, call: Callable[[], object], address: str, name: str) -> Any:
+        """Submit a call to the worker at `address`, and return its future.
 
-        Only that worker unpickles it: a scheduler needs no archive-colorizer.  Raises
-        ClusterError when the scheduler is gone.
+        Only that worker unpickles the call, so the scheduler needs no archive-colorizer.
+        Raises ClusterError if the connection is lost.
         """
-        sent = pickle.dumps(do)
+        payload, key = pickle.dumps(call), f"colorize-{name}-{uuid4().hex}"
         try:
-            return self._client.submit(
-                _carrier(), sent, key=key, pure=False, workers=[address], allow_other_workers=False
+            future = self._client.submit(
+                _make_unpickler(), payload, key=key, pure=False, workers=[address]
             )
-        except self._trouble as error:
-            raise self._gone() from error
+        except self._errors as error:
+            raise self._build_lost_error() from error
+        future.add_done_callback(self.finished.put)
+        return future
 
     def cancel(self, futures: Collection[Any]) -> None:
-        """Take them back; what is at work already works on."""
-        with suppress(*self._trouble):
+        """Cancel futures; calls that are running continue."""
+        with suppress(*self._errors):
             self._client.cancel(list(futures))
 
-    def workers(self) -> dict[str, int] | None:
-        """Addresses of all workers, and their threads; None while the scheduler is silent.
+    def list_workers(self) -> dict[str, int] | None:
+        """Return the threads of each worker by address; None while the scheduler is silent.
 
-        Raises ClusterError when it has been so for longer than Dask waits.
+        Raises ClusterError if it has been silent for longer than Dask waits.
         """
         if self._client.status == "closed":
-            raise self._gone()
-        with suppress(*self._trouble):
-            return dict(self._client.nthreads(callback_timeout=_PATIENCE))
+            raise self._build_lost_error()
+        with suppress(*self._errors):
+            return dict(self._client.nthreads(callback_timeout=_ANSWER_TIMEOUT))
         return None
 
-    def tell(self, do: Callable[[], object], addresses: Collection[str], patience: float) -> None:
-        """Have all these workers do something short at once, past whatever they are at."""
+    def run_on(
+        self, call: Callable[[], object], addresses: Collection[str], timeout: float
+    ) -> None:
+        """Run a short call on all these workers at once, whatever else they are doing."""
         if addresses:
-            with suppress(*self._trouble):
+            with suppress(*self._errors):
                 self._client.run(
-                    do, workers=list(addresses), on_error="ignore", callback_timeout=patience
+                    call, workers=list(addresses), on_error="ignore", callback_timeout=timeout
                 )
 
-    def close(self, patience: float) -> None:
-        """Hang up; the scheduler forgets what was sent."""
-        with suppress(*self._trouble):
-            self._client.close(timeout=patience)
+    def close(self, timeout: float) -> None:
+        with suppress(*self._errors):
+            self._client.close(timeout=timeout)
 
-    def _gone(self) -> ClusterError:
+    def _build_lost_error(self) -> ClusterError:
         return ClusterError(
-            f"the scheduler {self._scheduler} is gone; the same command goes on where this run "
-            "ended, as soon as there is one again"
+            f"the connection to the scheduler {self._scheduler} is lost; start it again, then run "
+            "the same command again"
         )
 
 
-def _address(scheduler: str) -> str:
-    """Of the scheduler; from its file, where it is one."""
+def _read_address(scheduler: str) -> str:
     if "://" in scheduler:
         return scheduler
     if not Path(scheduler).is_file():
-        raise FileNotFoundError("there is no such file, and addresses begin with tcp:// or tls://")
+        raise FileNotFoundError("no such file, and addresses begin with tcp:// or tls://")
     return str(json.loads(Path(scheduler).read_text(encoding="utf-8"))["address"])
 
 
-def _security(library: Any, cluster: Cluster, address: str) -> Any:
-    """What is not given here stands in Dask's own configuration, or nowhere.
+def _build_security(library: Any, cluster: Cluster, address: str) -> Any:
+    """Build the credentials; those that are missing come from Dask's own configuration.
 
-    Raises OSError for files that cannot be read, and ValueError where the scheme of the address
-    and the credentials do not go together: a client of Dask that finds out never ends.
+    Raises OSError for files that cannot be read, and ValueError if the scheme of the address
+    does not match the credentials, with which Dask's client would hang.
     """
-    given = {
+    files = {
         "tls_ca_file": cluster.ca,
         "tls_client_cert": cluster.cert,
         "tls_client_key": cluster.key,
     }
-    given = {name: str(Path(file).absolute()) for name, file in given.items() if file}
-    # None means that there is no word about it here; Dask's configuration has one.
-    security = library.Security(**given, require_encryption=bool(given) or None)
+    files = {name: str(Path(file).absolute()) for name, file in files.items() if file}
+    # None leaves the decision to Dask's configuration.
+    security = library.Security(**files, require_encryption=bool(files) or None)
     has_keys = security.get_connection_args("client")["ssl_context"] is not None
     wants_keys = address.partition("://")[0] in ("tls", "wss")
     if wants_keys and not has_keys:
@@ -125,12 +130,12 @@ def _security(library: Any, cluster: Cluster, address: str) -> Any:
     return security
 
 
-def _carrier() -> Callable[[bytes], object]:
-    """A function that pickles as its own code, for a scheduler that lacks this package."""
+def _make_unpickler() -> Callable[[bytes], object]:
+    """Build a function that is pickled as code, since the scheduler lacks this package."""
 
-    def carry(sent: bytes) -> object:
+    def unpickle_and_call(sent: bytes) -> object:
         import pickle
 
         return pickle.loads(sent)()  # noqa: S301 (from the run, which may send any code)
 
-    return carry
+    return unpickle_and_call

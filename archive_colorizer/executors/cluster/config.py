@@ -1,4 +1,4 @@
-"""Cluster: somebody's Dask cluster, and what a run asks of each of its workers."""
+"""Describe a Dask cluster, and the requirements of a run for its workers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Where the scheduler is, how to speak with it, and what a worker must have.
+    """The scheduler, its credentials, and the requirements for workers.
 
-    scheduler: an address, as tcp://HOST:PORT or tls://HOST:PORT, or a scheduler file (JSON).
-    ca, cert, key: for TLS, in PEM files; empty for those of Dask's own configuration.
-    roots, output: folders that every worker must see; the output None where it is no folder.
-    trial: called beside each worker; returns words about it, or raises why it cannot work.
-    niceness: least one of the processes beside workers.  tell: takes sentences for people.
+    scheduler: tcp://HOST:PORT, tls://HOST:PORT, or a scheduler file (JSON).  ca, cert, key: PEM
+    files for TLS; empty for those of Dask's own configuration.  roots, output: folders that
+    every worker must see; None for an output in an object store.  trial: called next to each
+    worker; returns a description, or raises why the worker cannot be used.  niceness: minimum
+    for the processes next to workers.  notify: called with messages for the user.
     """
 
     scheduler: str
@@ -24,4 +24,4 @@ class Cluster:
     output: Path | None = None
     trial: Callable[[], str] = str
     niceness: int = 0
-    tell: Callable[[str], None] = lambda _said: None
+    notify: Callable[[str], None] = lambda _said: None

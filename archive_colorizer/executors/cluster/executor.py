@@ -1,201 +1,191 @@
-"""ClusterExecutor: the workers of a Dask cluster that is there already, and stays as it is."""
+"""Run batches on the workers of an existing Dask cluster."""
 
 import pickle
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
-from queue import Empty, SimpleQueue
-from typing import Any, Final, Self, cast
+from queue import Empty
+from typing import Final, cast
 from uuid import uuid4
 
 from archive_colorizer.errors import ArchiveColorizerError, DependencyError
-from archive_colorizer.executors.cluster.client import Link
+from archive_colorizer.executors.allocation import WorkerAllocation
+from archive_colorizer.executors.cluster.client import SchedulerClient
 from archive_colorizer.executors.cluster.config import Cluster
-from archive_colorizer.executors.cluster.health_check import Muster, order_of
-from archive_colorizer.executors.cluster.mounts import Footing, marked
-from archive_colorizer.executors.cluster.sandbox import Broken, Terms, end_lanes, work_in_lane
-from archive_colorizer.executors.cluster.workers import Crew, Hand
-from archive_colorizer.executors.dask_results import fetched
-from archive_colorizer.executors.executor import Batch, Lost, Task, out_of_time
-from archive_colorizer.executors.limits import NO_LIMITS, Limits
-from archive_colorizer.executors.worker_guard import guarded
+from archive_colorizer.executors.cluster.health_check import HealthCheck, pack_call
+from archive_colorizer.executors.cluster.mounts import SharedMounts, write_marker
+from archive_colorizer.executors.cluster.sandbox import (
+    SandboxCrash,
+    SandboxLimits,
+    run_in_sandbox,
+    stop_sandboxes,
+)
+from archive_colorizer.executors.cluster.workers import WorkerPool, WorkerSlots
+from archive_colorizer.executors.dask_results import fetch_result
+from archive_colorizer.executors.executor import (
+    Batch,
+    Executor,
+    LostBatch,
+    Task,
+    report_timeout,
+)
+from archive_colorizer.executors.limits import Limits
+from archive_colorizer.executors.worker_guard import run_with_limits
 from archive_colorizer.records.outcomes import Outcome
 
-_GLANCE: Final = 1.0
-"""Seconds after which the crew is looked at, even when nothing arrives."""
-_DEPARTURES: Final = 3
-"""Workers that may leave while they have a batch; after that it is suspected, too."""
-_PATIENCE: Final = 10.0
-"""Seconds that the cluster gets for an answer, and to hear that the run is over."""
-_NO_PATIENCE: Final = 5.0
-"""The same when the run's work is not wanted any more."""
+_REFRESH_INTERVAL: Final = 1.0
+"""Seconds after which the workers are refreshed although no answer came."""
+_MAX_DEPARTURES: Final = 3
+"""Workers that may leave during one batch before the batch is suspected."""
+_CLOSE_TIMEOUT: Final = 10.0
+"""Seconds for the cluster to answer, and to stop at the end of a run."""
+_ABANDON_TIMEOUT: Final = 5.0
+"""Seconds to stop if batches are abandoned."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    """A batch that is with a worker."""
+class ClusterExecutor(Executor):
+    """Sends batches to checked workers, which run them in sandboxes.
 
-    batch: Batch
-    hand: Hand
-
-
-class ClusterExecutor:
-    """Batches go to workers that were looked at (see Crew), into processes of ours beside them.
-
-    A picture that ends its process, or takes too long, costs the cluster nothing.  What a
-    worker has that leaves is done again by others.
+    A picture that crashes or hangs has no effect on the cluster.  When a worker leaves, others
+    repeat its batches.
     """
 
     def __init__(
-        self, workers: int, threads: int, limits: Limits = NO_LIMITS, cluster: Cluster | None = None
+        self, allocation: WorkerAllocation, limits: Limits, cluster: Cluster | None
     ) -> None:
-        """`workers` is the most batches at work at once, 0 for as many as there are threads.
-
-        Raises DependencyError without dask; nothing is connected before the first batch.
-        """
+        """Connect to nothing before the first batch; raises DependencyError without dask."""
         if find_spec("distributed") is None:
             raise DependencyError("--scheduler needs dask[distributed]; install it")
         if cluster is None:
             raise DependencyError("the cluster executor needs a scheduler; give --scheduler")
-        self._most = workers
-        self._terms = Terms(threads, niceness=cluster.niceness)
+        self._max_batches = allocation.workers
+        self._sandbox_limits = SandboxLimits(allocation.threads, niceness=cluster.niceness)
         self._limits = limits
         self._cluster = cluster
-        self._link: Link | None = None
-        self._crew: Crew | None = None
-        self._laid = ExitStack()
+        self._client: SchedulerClient | None = None
+        self._pool: WorkerPool | None = None
+        self._marker = ExitStack()
         self._run = ""
-        self._arrived: SimpleQueue[Any] = SimpleQueue()
-        self._flying: dict[str, _Flight] = {}
-        # What nobody waits for any more, since its map was left before its end.
-        self._stale: dict[str, _Flight] = {}
+        self._in_flight: dict[str, tuple[Batch, WorkerSlots]] = {}
+        # Batches of an earlier `map` that was not finished.
+        self._abandoned: dict[str, tuple[Batch, WorkerSlots]] = {}
         self._departures: dict[str, int] = {}
 
-    def map(self, task: Task, batches: Iterable[Batch]) -> Iterator[list[Outcome] | Lost]:
-        """See Executor; raises what the task raises, and what is wrong with the cluster."""
-        waiting = _Waiting(batches)
-        if waiting.next is None:
+    def map(self, task: Task, batches: Iterable[Batch]) -> Iterator[list[Outcome] | LostBatch]:
+        """See Executor; also raises the errors of `SchedulerClient` and `WorkerPool`."""
+        lookahead = _BatchLookahead(batches)
+        if lookahead.next is None:
             return
-        crew = self._crew or self._start()
-        self._stale.update(self._flying)
-        self._flying.clear()
+        pool = self._pool or self._start()
+        self._abandoned.update(self._in_flight)
+        self._in_flight.clear()
         while True:
-            self._send_all(task, waiting, crew)
-            if not self._flying:
-                if waiting.next is None:
+            self._send_all(task, lookahead, pool)
+            if not self._in_flight:
+                if lookahead.next is None:
                     return
-                if not crew.hands:
-                    crew.gather(strict=False)
+                if not pool.workers:
+                    pool.wait_for_workers(strict=False)
                 continue
-            answer = self._arrival(crew)
+            answer = self._receive(pool)
             if answer is not None:
                 yield answer
 
     def close(self) -> None:
-        """Take back what is not done, end the processes beside the workers, and hang up."""
-        link, self._link = self._link, None
-        crew, self._crew = self._crew, None
-        if link is not None:
-            patience = _NO_PATIENCE if self._flying else _PATIENCE
-            link.cancel([one for hand in _hands(crew) for one in hand.futures.values()])
-            link.tell(
-                partial(end_lanes, self._run), [one.address for one in _hands(crew)], patience
-            )
-            link.close(patience)
-        self._flying.clear()
-        self._stale.clear()
-        self._laid.close()
+        """Cancel batches, stop the sandboxes, and disconnect."""
+        client, pool = self._client, self._pool
+        self._client = self._pool = None
+        if client is not None and pool is not None:
+            timeout = _ABANDON_TIMEOUT if self._in_flight else _CLOSE_TIMEOUT
+            workers = pool.workers.values()
+            client.cancel([future for worker in workers for future in worker.futures.values()])
+            client.run_on(partial(stop_sandboxes, self._run), pool.workers, timeout)
+            client.close(timeout)
+        self._in_flight.clear()
+        self._abandoned.clear()
+        self._marker.close()
 
-    def _start(self) -> Crew:
-        """Connect, and look at every worker that is there."""
+    def _start(self) -> WorkerPool:
+        """Connect, and check all workers."""
         self._run = uuid4().hex
-        self._arrived = SimpleQueue()
         output = self._cluster.output
-        mark = ("", "") if output is None else self._laid.enter_context(marked(output))
-        self._link = Link(self._cluster)
-        muster = partial(self._muster, *mark)
-        self._crew = Crew(self._link, muster, self._arrived, self._cluster.tell)
-        self._crew.gather(strict=True)
-        return self._crew
+        marker = ("", "") if output is None else self._marker.enter_context(write_marker(output))
+        self._client = SchedulerClient(self._cluster)
+        build_check = partial(self._build_check, *marker)
+        self._pool = WorkerPool(self._client, build_check, self._cluster.notify)
+        self._pool.wait_for_workers(strict=True)
+        return self._pool
 
-    def _muster(self, mark: str, word: str) -> Muster:
-        footing = Footing.at(self._cluster.roots, mark, word)
-        trial = order_of(self._cluster.trial)
-        return Muster(self._run, footing, trial, self._terms, self._limits)
+    def _build_check(self, marker: str, token: str) -> HealthCheck:
+        mounts = SharedMounts.probe(self._cluster.roots, marker, token)
+        trial = pack_call(self._cluster.trial)
+        return HealthCheck(self._run, mounts, trial, self._sandbox_limits, self._limits)
 
-    def _send_all(self, task: Task, waiting: "_Waiting", crew: Crew) -> None:
-        """As much as the crew has room for; nothing is pulled before there is room."""
-        while crew.has_room() and not 0 < self._most <= len(self._flying):
-            batch = waiting.next
-            found = crew.hand_for(batch, self._limits) if batch is not None else None
-            if batch is None or found is None:
+    def _send_all(self, task: Task, lookahead: "_BatchLookahead", pool: WorkerPool) -> None:
+        """Send batches while workers have room, and pull no batch before."""
+        while pool.has_room() and not 0 < self._max_batches <= len(self._in_flight):
+            batch = lookahead.next
+            choice = pool.pick_worker(batch, self._limits) if batch is not None else None
+            if batch is None or choice is None:
                 return
-            waiting.take()
-            self._send(task, batch, *found)
+            lookahead.take()
+            self._send(task, batch, *choice)
 
-    def _send(self, task: Task, batch: Batch, hand: Hand, shares: int) -> None:
-        limits = replace(self._limits, memory=hand.memory * shares)
-        order = pickle.dumps(partial(guarded, batch, task, limits))
-        terms = replace(self._terms, memory=limits.memory)
-        key = f"colorize-{self._run}-{uuid4().hex[:8]}"
-        link = cast(Link, self._link)
-        future = link.send(partial(work_in_lane, self._run, order, terms), hand.address, key)
-        hand.take(key, shares, future)
-        self._flying[key] = _Flight(batch, hand)
-        future.add_done_callback(self._arrived.put)
+    def _send(self, task: Task, batch: Batch, worker: WorkerSlots, shares: int) -> None:
+        limits = replace(self._limits, memory=worker.memory * shares)
+        request = pickle.dumps(partial(run_with_limits, batch, task, limits))
+        sandbox_limits = replace(self._sandbox_limits, memory=limits.memory)
+        call = partial(run_in_sandbox, self._run, request, sandbox_limits)
+        future = cast(SchedulerClient, self._client).send(call, worker.address, self._run)
+        worker.add(future, shares)
+        self._in_flight[future.key] = batch, worker
 
-    def _arrival(self, crew: Crew) -> list[Outcome] | Lost | None:
-        """What came within a second, if anything did that is an answer."""
+    def _receive(self, pool: WorkerPool) -> list[Outcome] | LostBatch | None:
+        """Wait a second for an answer, and return it if it is one to a batch."""
         try:
-            future = self._arrived.get(timeout=_GLANCE)
+            future = cast(SchedulerClient, self._client).finished.get(timeout=_REFRESH_INTERVAL)
         except Empty:
-            crew.look()
+            pool.refresh()
             return None
-        crew.look()
-        key = future.key
-        flight = self._flying.pop(key, None)
-        known = flight or self._stale.pop(key, None)
-        if known is None:
-            crew.settle(future)
+        pool.refresh()
+        is_abandoned = future.key in self._abandoned
+        sent = (self._abandoned if is_abandoned else self._in_flight).pop(future.key, None)
+        if sent is None:
+            pool.accept_report(future)
             return None
-        known.hand.release(key)
-        if flight is None:
+        batch, worker = sent
+        worker.release(future.key)
+        if is_abandoned:
             return None
-        left = known.hand.address not in crew.hands
-        answer = CancelledError() if left else fetched(future, _PATIENCE)
-        return self._answer(answer, flight.batch)
+        has_left = worker.address not in pool.workers
+        answer = CancelledError() if has_left else fetch_result(future, _CLOSE_TIMEOUT)
+        return self._read_answer(answer, batch)
 
-    def _answer(self, answer: object, batch: Batch) -> list[Outcome] | Lost:
-        if isinstance(answer, Broken):
-            lost = Lost(batch, answer.message)
-            return out_of_time(batch, self._limits) if answer.timeout else lost
+    def _read_answer(self, answer: object, batch: Batch) -> list[Outcome] | LostBatch:
+        if isinstance(answer, SandboxCrash):
+            lost = LostBatch(batch, answer.message)
+            return report_timeout(batch, self._limits) if answer.timeout else lost
         if not isinstance(answer, bytes):
-            return self._departed(batch, answer)
-        settled = pickle.loads(answer)  # noqa: S301 (from the run's own process)
-        if isinstance(settled, ArchiveColorizerError):
-            raise settled
-        return cast(list[Outcome], settled)
+            return self._handle_departure(batch, answer)
+        result = pickle.loads(answer)  # noqa: S301 (from the sandbox)
+        if isinstance(result, ArchiveColorizerError):
+            raise result
+        return cast(list[Outcome], result)
 
-    def _departed(self, batch: Batch, answer: object) -> Lost:
-        """What a worker had that is not there any more is nobody's fault, at first."""
+    def _handle_departure(self, batch: Batch, answer: object) -> LostBatch:
+        """Blame the departure on the batch only if it happens repeatedly."""
         name = batch[0].key
         self._departures[name] = self._departures.get(name, 0) + 1
-        innocent = self._departures[name] <= _DEPARTURES
-        said = f"the worker left the cluster ({type(answer).__name__})"
-        return Lost(batch, said, innocent=innocent)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        innocent = self._departures[name] <= _MAX_DEPARTURES
+        message = f"the worker left the cluster ({type(answer).__name__})"
+        return LostBatch(batch, message, worker_left=innocent)
 
 
-class _Waiting:
-    """Batches of which the next can be seen before it is taken."""
+class _BatchLookahead:
+    """Batches of which the next can be inspected before it is removed."""
 
     def __init__(self, batches: Iterable[Batch]) -> None:
         self._rest = iter(batches)
@@ -209,7 +199,3 @@ class _Waiting:
 
     def take(self) -> None:
         self._next = None
-
-
-def _hands(crew: Crew | None) -> list[Hand]:
-    return [] if crew is None else list(crew.hands.values())

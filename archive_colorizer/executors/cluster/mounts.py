@@ -1,4 +1,4 @@
-"""Footing: the places that a run stands on, and whether another machine has the same."""
+"""Check that another machine has mounted the folders of a run at the same paths."""
 
 import os
 import secrets
@@ -13,114 +13,110 @@ from typing import Final
 from archive_colorizer.errors import OutputError, SourceError
 from archive_colorizer.records.paths import WORK
 
-_LANDMARKS: Final = 3
-"""Entries of a root that must be there, too: an empty mount point has none of them."""
+_PROBES_PER_ROOT: Final = 3
+"""Entries of a root to look for, since an empty mount point has none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Landmark:
-    """Something in a root: a file with its size in bytes, or anything else, with None."""
+class MountProbe:
+    """An entry of a root, with its size in bytes if it is a file."""
 
     path: str
     size: int | None
 
     @classmethod
-    def of(cls, path: Path) -> "Landmark":
-        """What is there now; raises OSError when there is nothing."""
+    def take(cls, path: Path) -> "MountProbe":
+        """Probe a path; raises OSError if nothing is there."""
         status = path.lstat()
         return cls(str(path), status.st_size if stat.S_ISREG(status.st_mode) else None)
 
-    def still_stands(self) -> bool:
+    def is_unchanged(self) -> bool:
         try:
-            return Landmark.of(Path(self.path)) == self
+            return MountProbe.take(Path(self.path)) == self
         except OSError:
             return False
 
 
 @dataclass(frozen=True, slots=True)
-class Footing:
+class SharedMounts:
     """What is to be found on every machine: roots, some of their entries, and a mark.
 
-    `mark` is a file in the output that has `word` as its content; empty where there is none.
+    `mark` is a file in the output that has `token` as its content; empty where there is none.
     """
 
     roots: tuple[str, ...] = ()
-    landmarks: tuple[Landmark, ...] = ()
-    mark: str = ""
-    word: str = ""
+    probes: tuple[MountProbe, ...] = ()
+    marker: str = ""
+    token: str = ""
 
     @classmethod
-    def at(cls, roots: Sequence[Path], mark: str, word: str) -> "Footing":
-        """The footing as it is now; in a folder that is watched, entries come and go."""
-        found = tuple(one for root in roots for one in _landmarks(root))
-        return cls(tuple(map(str, roots)), found, mark, word)
+    def probe(cls, roots: Sequence[Path], marker: str, token: str) -> "SharedMounts":
+        """Probe the roots now; in a watched folder, entries come and go."""
+        probes = tuple(probe for root in roots for probe in _probe_root(root))
+        return cls(tuple(map(str, roots)), probes, marker, token)
 
-    def still_stands(self) -> bool:
-        """Whether the landmarks are as they were."""
-        return all(one.still_stands() for one in self.landmarks)
+    def is_unchanged(self) -> bool:
+        return all(probe.is_unchanged() for probe in self.probes)
 
     def check(self) -> None:
-        """Look for all of it on this machine.
-
-        Raises SourceError and OutputError, which say what is missing and what to do.
-        """
+        """Raise SourceError or OutputError if this machine lacks any of them."""
         for root in self.roots:
             if not os.access(root, os.R_OK):
-                raise SourceError(f"{root} is not there, or cannot be read; mount it there")
-        for one in self.landmarks:
-            if not one.still_stands():
+                raise SourceError(f"{root} is missing or cannot be read; mount it there")
+        for probe in self.probes:
+            if not probe.is_unchanged():
                 raise SourceError(
-                    f"{one.path} is not there as it is here: another folder has that path, or "
-                    "an empty mount point; mount the one with the scans there"
+                    f"{probe.path} is missing or differs: the path leads to another folder or to "
+                    "an empty mount point; mount the folder with the scans there"
                 )
-            if one.size is not None and not os.access(one.path, os.R_OK):
-                raise SourceError(f"{one.path} cannot be read; let the worker's user read it")
-        if self.mark:
-            _check_mark(Path(self.mark), self.word)
+            if probe.size is not None and not os.access(probe.path, os.R_OK):
+                raise SourceError(f"{probe.path} cannot be read; let the worker's user read it")
+        if self.marker:
+            _check_marker(Path(self.marker), self.token)
 
 
 @contextmanager
-def marked(output: Path) -> Iterator[tuple[str, str]]:
-    """Path and content of a new file among the run's own in `output`, while this lasts.
+def write_marker(output: Path) -> Iterator[tuple[str, str]]:
+    """Write a temporary marker file into `output`, and yield its path and content.
 
-    Raises OutputError when it cannot be written.
+    Raises OutputError.
     """
-    word = secrets.token_hex(32)
-    path = output / WORK / f"mark-{word[:16]}"
+    token = secrets.token_hex(32)
+    path = output / WORK / f"mark-{token[:16]}"
     try:
-        path.write_text(word, encoding="ascii")
+        path.write_text(token, encoding="ascii")
     except OSError as error:
-        raise OutputError(f"cannot write {path} ({error.strerror}); mend that") from error
+        raise OutputError(f"cannot write {path} ({error.strerror}); fix this") from error
     try:
-        yield str(path), word
+        yield str(path), token
     finally:
         with suppress(OSError):
             path.unlink()
 
 
-def _landmarks(root: Path) -> Iterator[Landmark]:
-    places = [root]
+def _probe_root(root: Path) -> Iterator[MountProbe]:
+    paths = [root]
     with suppress(NotADirectoryError), os.scandir(root) as entries:
-        places = [Path(entry.path) for entry in islice(entries, _LANDMARKS)]
-    for place in places:
+        paths = [Path(entry.path) for entry in islice(entries, _PROBES_PER_ROOT)]
+    for path in paths:
         with suppress(FileNotFoundError):
-            yield Landmark.of(place)
+            yield MountProbe.take(path)
 
 
-def _check_mark(mark: Path, word: str) -> None:
-    output = mark.parent.parent
+def _check_marker(marker: Path, token: str) -> None:
+    output = marker.parent.parent
     try:
-        there = mark.read_text(encoding="ascii")
+        content = marker.read_text(encoding="ascii")
     except (OSError, ValueError):
-        there = ""
-    if there != word:
+        content = ""
+    if content != token:
         raise OutputError(
             f"{output} is not the folder that this run writes in; share it, and mount it there"
         )
-    own = mark.with_name(f"{mark.name}-{secrets.token_hex(4)}")
+    own_marker = marker.with_name(f"{marker.name}-{secrets.token_hex(4)}")
     try:
-        own.write_text(word, encoding="ascii")
-        own.unlink()
+        own_marker.write_text(token, encoding="ascii")
+        own_marker.unlink()
     except OSError as error:
         raise OutputError(
             f"{output} cannot be written ({error.strerror}); let the worker's user write there"

@@ -1,17 +1,21 @@
-"""Lane: a process of ours beside a worker that is not ours, for one order at a time.
+"""Run requests in separate processes next to a worker of an existing cluster.
 
-The worker of somebody's cluster lends a thread, and keeps its process: what a picture does to
-libraries and memory happens next door.  So a lane can be limited and ended, and neither the
-worker nor what others do in it takes notice.
+A sandbox can be limited and killed without any effect on the worker, which may run tasks of
+others at the same time.
 """
 
+import contextlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Final
@@ -19,176 +23,208 @@ from uuid import uuid4
 
 import psutil
 
-from archive_colorizer.executors.cluster.sandbox_process import BEGUN
-from archive_colorizer.executors.environment import environment
-from archive_colorizer.executors.worker_guard import can_refuse_memory, ran_out_of_time
+from archive_colorizer.errors import ArchiveColorizerError
+from archive_colorizer.executors.environment import build_environment, lower_priority
+from archive_colorizer.executors.worker_guard import can_refuse_memory, has_timed_out
 
-_LOOK: Final = 0.5
-"""Seconds between two looks at the memory of a lane that cannot be refused any."""
+_STARTED: Final = b"begun"
+"""Sent before each request runs, so that the parent knows whether it did."""
 
-_PATIENCE: Final = 10.0
-"""Seconds that a process which has hung up gets to end, on a busy machine."""
+_IDLE_TIMEOUT: Final = 60.0
+"""Seconds without a request after which the process ends, since its parent may be gone."""
+_PARENT_INTERVAL: Final = 1.0
+"""Seconds between checks that the parent is alive."""
+_MEMORY_INTERVAL: Final = 0.5
+"""Seconds between memory checks where memory cannot be refused."""
+
+_EXIT_TIMEOUT: Final = 10.0
+"""Seconds for a process that closed its connection to end, on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """How a lane ended before it had done its order; `timeout`: because its time was over."""
+class SandboxCrash:
+    """How a process ended during a request; `timeout`: because its time was over."""
 
     message: str
     timeout: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """How a lane works: its threads, the bytes that it may take (0: any), and its niceness."""
+class SandboxLimits:
+    """Threads, bytes of memory (0: unlimited) and niceness of a process."""
 
     threads: int = 1
     memory: int = 0
     niceness: int = 0
 
 
-class Lane:
-    """One process, begun with this object and ended with `end`, or by itself when nobody asks."""
+class SandboxProcess:
+    """A process that starts with this object, and ends with `end` or when it is idle."""
 
-    def __init__(self, terms: Terms) -> None:
-        ours, theirs = Pipe()
-        self._host = ours
-        self._note = str(Path(gettempdir(), f"colorize-{uuid4().hex}"))
-        with theirs:
-            number = theirs.fileno()
-            words = f"import serve; serve({number}, {self._note!r}, {terms.niceness})"
-            self._process = subprocess.Popen(  # noqa: S603 (this interpreter, and our own words)
-                [
-                    sys.executable,
-                    "-c",
-                    f"from archive_colorizer.executors.cluster.sandbox_process {words}",
-                ],
-                env={**os.environ, **environment(terms.threads), "PYTHONPATH": _path()},
+    def __init__(self, limits: SandboxLimits) -> None:
+        own_end, process_end = Pipe()
+        self._connection = own_end
+        self._timeout_file = str(Path(gettempdir(), f"colorize-{uuid4().hex}"))
+        with process_end:
+            descriptor = process_end.fileno()
+            call = f"serve({descriptor}, {self._timeout_file!r}, {limits.niceness})"
+            variables = build_environment(limits.threads)
+            # The worker's module search path may have been extended at run time.
+            variables["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+            self._process = subprocess.Popen(  # noqa: S603 (this interpreter with our own code)
+                [sys.executable, "-c", f"from {__name__} import serve; {call}"],
+                env=os.environ | variables,
                 stdin=subprocess.DEVNULL,
-                pass_fds=(number,),
+                pass_fds=(descriptor,),
             )
 
-    def begin(self, order: bytes) -> bool:
-        """Hand an order over; False when the process has ended and nobody took it."""
+    def begin(self, request: bytes) -> bool:
+        """Send a request; return False if the process has ended before."""
         try:
-            self._host.send_bytes(order)
-            return self._host.recv_bytes() == BEGUN
+            self._connection.send_bytes(request)
+            return self._connection.recv_bytes() == _STARTED
         except (EOFError, OSError):
             return False
 
-    def answer(self, memory: int) -> bytes | Broken:
-        """The answer to the order that was begun, pickled; `memory` is what it may take."""
+    def receive(self, memory: int) -> bytes | SandboxCrash:
+        """Wait for the pickled answer; the process may use `memory` bytes."""
         try:
-            while not self._host.poll(_LOOK):
-                if not can_refuse_memory() and 0 < memory < self._takes():
-                    return Broken(f"it took more than {memory / 1e9:.1f} GB of memory")
-            return self._host.recv_bytes()
+            while not self._connection.poll(_MEMORY_INTERVAL):
+                if not can_refuse_memory() and 0 < memory < self._measure_memory():
+                    return SandboxCrash(f"it took more than {memory / 1e9:.1f} GB of memory")
+            return self._connection.recv_bytes()
         except (EOFError, OSError):
-            return Broken(self._last_words(), timeout=ran_out_of_time(self._note))
+            return SandboxCrash(self._describe_exit(), timeout=has_timed_out(self._timeout_file))
 
     def end(self) -> None:
-        """End the process at once, whatever it does."""
         self._process.kill()
         self._process.wait()
-        Path(self._note).unlink(missing_ok=True)
+        Path(self._timeout_file).unlink(missing_ok=True)
 
     @property
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
-    def _last_words(self) -> str:
+    def _describe_exit(self) -> str:
         try:
-            code = self._process.wait(_PATIENCE)
+            code = self._process.wait(_EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             return "its process is ending"
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with {code}"
         return f"its process ended {how}"
 
-    def _takes(self) -> int:
+    def _measure_memory(self) -> int:
         try:
             return int(psutil.Process(self._process.pid).memory_info().rss)
         except psutil.Error:
             return 0
 
 
-class Lanes:
-    """The lanes of one run beside one worker: as many as it has orders at once."""
+class SandboxPool:
+    """The processes of one run next to one worker, one for each concurrent request."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: list[Lane] = []
-        self._busy: set[Lane] = set()
+        self._idle: list[SandboxProcess] = []
+        self._busy: set[SandboxProcess] = set()
         self._ended = False
 
-    def do(self, order: bytes, terms: Terms) -> bytes | Broken:
-        """Have an order done by an idle lane or a new one."""
-        lane = self._begun(order, terms)
-        if lane is None:
-            return Broken("its process did not begin")
-        answer = lane.answer(terms.memory)
+    def run(self, request: bytes, limits: SandboxLimits) -> bytes | SandboxCrash:
+        """Run a request in an idle process or a new one."""
+        process = self._start_process(request, limits)
+        if process is None:
+            return SandboxCrash("its process did not begin")
+        answer = process.receive(limits.memory)
         with self._lock:
-            self._busy.discard(lane)
-            keep = not self._ended and not isinstance(answer, Broken)
+            self._busy.discard(process)
+            keep = not self._ended and not isinstance(answer, SandboxCrash)
             if keep:
-                self._idle.append(lane)
+                self._idle.append(process)
         if not keep:
-            lane.end()
+            process.end()
         return answer
 
     def end(self) -> None:
-        """End all of them; an order that comes later begins none."""
+        """Kill all processes, and refuse later requests."""
         with self._lock:
             self._ended = True
-            lanes = [*self._idle, *self._busy]
+            processes = [*self._idle, *self._busy]
             self._idle.clear()
-        for lane in lanes:
-            lane.end()
+        for process in processes:
+            process.end()
 
     def is_over(self) -> bool:
-        """Whether nothing of it is left, as when its run was killed a while ago."""
+        """Return whether all processes have ended, for example long after their run."""
         with self._lock:
-            return not self._busy and all(lane.has_ended for lane in self._idle)
+            return not self._busy and all(process.has_ended for process in self._idle)
 
-    def _begun(self, order: bytes, terms: Terms) -> Lane | None:
-        """A lane that has begun with the order; an idle one may have ended meanwhile."""
+    def _start_process(self, request: bytes, limits: SandboxLimits) -> SandboxProcess | None:
+        """Send the request to a process, trying idle ones first, which may have ended."""
         while True:
             with self._lock:
                 if self._ended:
                     return None
                 is_new = not self._idle
-                lane = Lane(terms) if is_new else self._idle.pop()
-                self._busy.add(lane)
-            if lane.begin(order):
-                return lane
+                process = SandboxProcess(limits) if is_new else self._idle.pop()
+                self._busy.add(process)
+            if process.begin(request):
+                return process
             with self._lock:
-                self._busy.discard(lane)
-            lane.end()
+                self._busy.discard(process)
+            process.end()
             if is_new:
                 return None
 
 
-_runs: dict[str, Lanes] = {}
-_runs_lock = threading.Lock()
+_pools: dict[str, SandboxPool] = {}
+_pools_lock = threading.Lock()
 
 
-def work_in_lane(run: str, order: bytes, terms: Terms) -> bytes | Broken:
-    """What a worker does for the run `run`: see Lanes."""
-    with _runs_lock:
-        if run not in _runs:
-            for other in [name for name, lanes in _runs.items() if lanes.is_over()]:
-                _runs.pop(other).end()
-            _runs[run] = Lanes()
-        lanes = _runs[run]
-    return lanes.do(order, terms)
+def run_in_sandbox(run: str, request: bytes, limits: SandboxLimits) -> bytes | SandboxCrash:
+    """Run a request in the worker's pool for this run."""
+    with _pools_lock:
+        if run not in _pools:
+            for other_run in [name for name, pool in _pools.items() if pool.is_over()]:
+                _pools.pop(other_run).end()
+            _pools[run] = SandboxPool()
+        lanes = _pools[run]
+    return lanes.run(request, limits)
 
 
-def end_lanes(run: str) -> None:
-    """Leave nothing of the run `run` beside this worker."""
-    with _runs_lock:
-        lanes = _runs.setdefault(run, Lanes())
-    lanes.end()
+def stop_sandboxes(run: str) -> None:
+    """Kill the processes of a run next to this worker."""
+    with _pools_lock:
+        pool = _pools.setdefault(run, SandboxPool())
+    pool.end()
 
 
-def _path() -> str:
-    """Where the worker finds modules: it may have been told so by other means than ours."""
-    return os.pathsep.join(filter(None, sys.path))
+def serve(descriptor: int, timeout_file: str, niceness: int) -> None:
+    """Run requests from an open socket until none comes or the other end is closed.
+
+    A request is a pickled function of `timeout_file` (see `run_with_limits`).  Its result is
+    sent back, and so is an ArchiveColorizerError; any other exception ends the process.
+    """
+    # Signals to stop the parent reach the whole process group, but requests are finished.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    lower_priority(niceness)
+    threading.Thread(target=_exit_with_parent, args=(os.getppid(),), daemon=True).start()
+    with Connection(descriptor) as connection, contextlib.suppress(EOFError, OSError):
+        while connection.poll(_IDLE_TIMEOUT):
+            request = connection.recv_bytes()
+            connection.send_bytes(_STARTED)
+            connection.send_bytes(pickle.dumps(_run_request(request, timeout_file)))
+
+
+def _run_request(request: bytes, timeout_file: str) -> object:
+    call: Callable[[str], object] = pickle.loads(request)  # noqa: S301 (from its own parent)
+    try:
+        return call(timeout_file)
+    except ArchiveColorizerError as error:
+        return error
+
+
+def _exit_with_parent(parent: int) -> None:
+    """Exit when the parent was killed, also while a request runs."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_INTERVAL)
+    os._exit(1)

@@ -1,159 +1,157 @@
-"""Crew: the workers of a cluster that is not ours, each looked at before it is used."""
+"""Track the workers of a cluster, and check each before it is used."""
 
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any, Final
-from uuid import uuid4
 
 from archive_colorizer.errors import ArchiveColorizerError, ClusterError, SourceError
-from archive_colorizer.executors.cluster.client import Link
-from archive_colorizer.executors.cluster.health_check import Muster, Report, report, trouble_with
-from archive_colorizer.executors.dask_results import fetched
+from archive_colorizer.executors.cluster.client import SchedulerClient
+from archive_colorizer.executors.cluster.health_check import (
+    HealthCheck,
+    WorkerReport,
+    find_rejection,
+)
+from archive_colorizer.executors.dask_results import fetch_result
 from archive_colorizer.executors.executor import Batch
 from archive_colorizer.executors.limits import Limits, has_room
 
-_AHEAD: Final = 1
-"""Batches that a worker has beyond those at work, so that it need not wait for the next."""
+_EXTRA_BATCHES: Final = 1
+"""Batches that a worker has queued, so that it never waits for its next."""
 
-_GLANCE: Final = 1.0
-"""Seconds between two looks at who is there."""
-_BUSY: Final = 60.0
-"""Seconds that the first batch waits for reports of workers that are at others' work."""
-_ALONE: Final = 300.0
+_REFRESH_INTERVAL: Final = 1.0
+"""Seconds between two requests for the list of workers."""
+_REPORT_TIMEOUT: Final = 60.0
+"""Seconds that the first batch waits for reports of busy workers."""
+_NO_WORKER_TIMEOUT: Final = 300.0
 """Seconds without any worker after which the run ends."""
 
 
 @dataclass(slots=True, eq=False)
-class Hand:
-    """A worker that may be used: for so many batches at once, each with so many bytes.
+class WorkerSlots:
+    """A worker that passed its check, with its batches by key.
 
-    `taken` are the shares of its memory by the keys of what it has, `futures` likewise.
+    memory: bytes for each of its slots.  used_shares: slots whose memory a batch needs.
     """
 
     address: str
     slots: int
     memory: int
-    taken: dict[str, int] = field(default_factory=dict)
+    used_shares: dict[str, int] = field(default_factory=dict)
     futures: dict[str, Any] = field(default_factory=dict)
 
     @property
     def has_room(self) -> bool:
-        return len(self.taken) < self.slots + _AHEAD
+        return len(self.used_shares) < self.slots + _EXTRA_BATCHES
 
     @property
     def load(self) -> float:
-        return len(self.taken) / self.slots
+        return len(self.used_shares) / self.slots
 
-    def take(self, key: str, shares: int, future: Any) -> None:
-        self.taken[key], self.futures[key] = shares, future
+    def add(self, future: Any, shares: int) -> None:
+        self.used_shares[future.key], self.futures[future.key] = shares, future
 
     def release(self, key: str) -> None:
-        self.taken.pop(key, None)
+        self.used_shares.pop(key, None)
         self.futures.pop(key, None)
 
 
-class Crew:
-    """Who is there and may be used; whoever joins later is looked at, too."""
+class WorkerPool:
+    """The workers that may be used, including those that join later."""
 
     def __init__(
         self,
-        link: Link,
-        muster: Callable[[], Muster],
-        arrived: "SimpleQueue[Any]",
-        tell: Callable[[str], None],
+        client: SchedulerClient,
+        build_check: Callable[[], HealthCheck],
+        notify: Callable[[str], None],
     ) -> None:
-        self.hands: dict[str, Hand] = {}
-        self._link = link
-        self._muster = muster
-        self._arrived = arrived
-        self._tell = tell
-        self._seen: set[str] = set()
-        self._asked: dict[str, tuple[str, Muster]] = {}
-        self._looked = 0.0
-        self._refused: ArchiveColorizerError | None = None
+        self.workers: dict[str, WorkerSlots] = {}
+        self._client = client
+        self._build_check = build_check
+        self._notify = notify
+        self._known_addresses: set[str] = set()
+        self._pending_checks: dict[str, tuple[str, HealthCheck]] = {}
+        self._refreshed_at = 0.0
+        self._last_rejection: ArchiveColorizerError | None = None
 
-    def gather(self, strict: bool) -> None:
-        """Wait until there is somebody who may be used, and all that are there have reported.
+    def wait_for_workers(self, strict: bool) -> None:
+        """Wait until there is a usable worker and all workers have reported.
 
-        `strict` raises why one of them may not be used; otherwise the others are used.  Raises
-        ClusterError when there is nobody for a long time.
+        strict: raise the error of a rejected worker, instead of using the others.  Raises
+        ClusterError if there is no worker for a long time.
         """
-        begun = time.monotonic()
-        self.look()
-        if not self._asked and not self.hands:
-            self._tell("waiting for a worker")
-        while self._asked or not self.hands:
-            waited = time.monotonic() - begun
-            if self.hands and waited > _BUSY:
+        started = time.monotonic()
+        self.refresh()
+        if not self._pending_checks and not self.workers:
+            self._notify("waiting for a worker")
+        while self._pending_checks or not self.workers:
+            waited = time.monotonic() - started
+            if self.workers and waited > _REPORT_TIMEOUT:
                 break
-            if waited > _ALONE:
-                last = f"; the last that came: {self._refused}" if self._refused else ""
-                raise ClusterError(f"the cluster has no worker for this run{last}")
+            if waited > _NO_WORKER_TIMEOUT:
+                rejection = self._last_rejection
+                detail = f"; the last that came: {rejection}" if rejection else ""
+                raise ClusterError(f"the cluster has no worker for this run{detail}")
             with suppress(Empty):
-                self.settle(self._arrived.get(timeout=_GLANCE), strict)
-            self.look()
+                self.accept_report(self._client.finished.get(timeout=_REFRESH_INTERVAL), strict)
+            self.refresh()
 
-    def look(self) -> None:
-        """See who came and who left, now and then; raises ClusterError as `Link.workers` does."""
+    def refresh(self) -> None:
+        """Update the workers, at most once a second; raises ClusterError."""
         now = time.monotonic()
-        if now - self._looked < _GLANCE:
+        if now - self._refreshed_at < _REFRESH_INTERVAL:
             return
-        self._looked = now
-        there = self._link.workers()
-        if there is None:
+        self._refreshed_at = now
+        addresses = self._client.list_workers()
+        if addresses is None:
             return
-        for address in self._seen - there.keys():
-            self._seen.discard(address)
-            hand = self.hands.pop(address, None)
-            if hand is not None:
-                # They arrive as cancelled; elsewhere nobody could do what was sent to it.
-                self._link.cancel(hand.futures.values())
-        for address in there.keys() - self._seen:
-            self._ask(address)
+        for address in self._known_addresses - addresses.keys():
+            self._known_addresses.discard(address)
+            worker = self.workers.pop(address, None)
+            if worker is not None:
+                # Their futures become cancelled, since no other worker may run them.
+                self._client.cancel(worker.futures.values())
+        for address in addresses.keys() - self._known_addresses:
+            self._send_check(address)
 
-    def settle(self, future: Any, strict: bool = False) -> None:
-        """Take the report that a worker has sent, if that is what the future is."""
-        address, muster = self._asked.pop(future.key, ("", None))
-        if muster is None:
+    def accept_report(self, future: Any, strict: bool = False) -> None:
+        """Accept or reject a worker, if the future holds its report."""
+        address, check = self._pending_checks.pop(future.key, ("", None))
+        if check is None:
             return
-        answer = fetched(future, _BUSY)
+        answer = fetch_result(future, _REPORT_TIMEOUT)
         if isinstance(answer, CancelledError | OSError):
-            self._seen.discard(address)  # it left, or is asked again
+            self._known_addresses.discard(address)  # It left or will be checked again.
             return
-        trouble = trouble_with(answer, address)
-        if trouble is None and isinstance(answer, Report):
-            self.hands[address] = Hand(address, answer.slots, answer.memory)
-        elif isinstance(trouble, SourceError) and not muster.footing.still_stands():
-            self._seen.discard(address)
-        elif trouble is not None:
+        rejection = find_rejection(answer, address)
+        if rejection is None and isinstance(answer, WorkerReport):
+            self.workers[address] = WorkerSlots(address, answer.slots, answer.memory)
+        elif isinstance(rejection, SourceError) and not check.mounts.is_unchanged():
+            self._known_addresses.discard(address)
+        elif rejection is not None:
             if strict:
-                raise trouble
-            self._refused = trouble
-            self._tell(f"{trouble}; this worker is not used")
+                raise rejection
+            self._last_rejection = rejection
+            self._notify(f"{rejection}; this worker is not used")
 
-    def hand_for(self, batch: Batch, limits: Limits) -> tuple[Hand, int] | None:
-        """Who takes the batch, and how many shares of its memory; None when nobody has room."""
-        for hand in sorted(self._with_room(), key=lambda one: one.load):
-            shares = replace(limits, memory=hand.memory).shares_for(batch, hand.slots)
-            if has_room(shares, hand.taken.values(), hand.slots):
-                return hand, shares
+    def pick_worker(self, batch: Batch, limits: Limits) -> tuple[WorkerSlots, int] | None:
+        """Pick a worker with room for the batch, and the slots whose memory the batch needs."""
+        for worker in sorted(self._find_free_workers(), key=lambda candidate: candidate.load):
+            shares = replace(limits, memory=worker.memory).count_shares(batch, worker.slots)
+            if has_room(shares, worker.used_shares.values(), worker.slots):
+                return worker, shares
         return None
 
     def has_room(self) -> bool:
-        return bool(self._with_room())
+        return bool(self._find_free_workers())
 
-    def _with_room(self) -> list[Hand]:
-        return [hand for hand in self.hands.values() if hand.has_room]
+    def _find_free_workers(self) -> list[WorkerSlots]:
+        return [worker for worker in self.workers.values() if worker.has_room]
 
-    def _ask(self, address: str) -> None:
-        muster = self._muster()
-        self._seen.add(address)
-        key = f"colorize-muster-{uuid4().hex}"
-        self._asked[key] = address, muster
-        future = self._link.send(partial(report, muster), address, key)
-        future.add_done_callback(self._arrived.put)
+    def _send_check(self, address: str) -> None:
+        check = self._build_check()
+        self._known_addresses.add(address)
+        self._pending_checks[check.send(self._client, address).key] = address, check

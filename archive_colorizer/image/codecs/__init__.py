@@ -1,1 +1,1 @@
-"""Read and write pictures, one module a format."""
+"""Read and write pictures, one module per format."""

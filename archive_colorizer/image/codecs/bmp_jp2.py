@@ -1,78 +1,88 @@
-"""Readers of BMP and JPEG 2000, which the libvips at hand does not read."""
+"""Read and write BMP and JPEG 2000, which the bundled libvips cannot read."""
 
 import struct
-from dataclasses import replace
 from typing import BinaryIO, Final
 
 import numpy as np
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.color.strip_image import Picture
+from archive_colorizer.color.strip_image import StripImage
 from archive_colorizer.errors import DamagedPicture, ResultUnwritable, UnsupportedPicture
 from archive_colorizer.image.codecs import jp2_boxes
-from archive_colorizer.image.codecs.planes import channel, straight, widened, with_alpha
-from archive_colorizer.image.codecs.strips import raster_of, raster_of_strips, strips_of_image
-from archive_colorizer.image.metadata.model import Found
-from archive_colorizer.image.raster import Metadata, Raster, Request, check_size
-from archive_colorizer.storage.file_view import Stored, opened
+from archive_colorizer.image.codecs.planes import (
+    STRIP_ROWS,
+    add_warning,
+    attach_alpha,
+    divide_by_alpha,
+    extract_channel,
+    widen_samples,
+)
+from archive_colorizer.image.codecs.strips import (
+    PILLOW_ERRORS,
+    build_raster,
+    build_raster_from_strips,
+    decode_pillow_strips,
+)
+from archive_colorizer.image.metadata.model import SourceMetadata
+from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster, check_size
+from archive_colorizer.storage.file_view import FileContent, open_content
 
+_INCHES_PER_METER: Final = 1 / 0.0254
 _ENUMERATED_RGB: Final = frozenset((16, 17, 18))
-"""sRGB, grey and sYCC; the decoder brings the last to RGB."""
+"""sRGB, grey and sYCC, which the decoder converts to RGB."""
 
 
-def read_bmp(data: Stored, request: Request) -> Raster:
-    """BMP of 1 to 32 bit with or without palette or run lengths."""
+def read_bmp(data: FileContent, request: DecodeOptions) -> Raster:
+    """Read a BMP of 1 to 32 bit, with or without palette or run lengths."""
     name = request.name
-    check_size(name, *_bmp_size(data, name), request.max_pixels)
+    check_size(name, *_read_bmp_size(data, name), request.max_pixels)
     from PIL import BmpImagePlugin
 
     try:
-        # The plugin and not Image.open, whose own limit on pixels is not ours.
-        with opened(data) as file, BmpImagePlugin.BmpImageFile(file) as image:
+        # Image.open would apply its own limit on pixels instead of ours.
+        with open_content(data) as file, BmpImagePlugin.BmpImageFile(file) as image:
             image.load()
-    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error) as error:
+    except PILLOW_ERRORS as error:
         if str(error).startswith("Unsupported"):
             raise UnsupportedPicture(f"{name}: {error}; convert it to TIFF") from None
         raise DamagedPicture(f"{name}: cut, corrupt or of a rare kind ({error})") from None
     dpi = image.info.get("dpi")
-    found = Found(dpi=dpi if dpi and all(side > 0 for side in dpi) else None)
-    alpha: Plane | None = None
-    if image.mode == "RGBA":
-        alpha = np.empty((image.height, image.width), np.uint8)
-    strips = strips_of_image(image).parted(3, alpha)
-    return raster_of_strips(strips, alpha, found, "bmp", request.profile)
+    metadata = SourceMetadata(dpi=dpi if dpi and all(side > 0 for side in dpi) else None)
+    has_alpha = image.mode == "RGBA"
+    alpha = np.empty((image.height, image.width), np.uint8) if has_alpha else None
+    strips = decode_pillow_strips(image).split_alpha(3, alpha)
+    return build_raster_from_strips(strips, alpha, metadata, "bmp", request.profile)
 
 
-def read_jp2(data: bytes, request: Request) -> Raster:
-    """JPEG 2000, as a JP2 file or a bare codestream, up to 16 bit, grey or RGB."""
+def read_jp2(data: bytes, request: DecodeOptions) -> Raster:
+    """Read JPEG 2000, as a JP2 file or a bare codestream, up to 16 bit, grey or RGB."""
     name = request.name
-    stream = jp2_boxes.codestream_of(data, name)
+    stream = jp2_boxes.read_codestream(data, name)
     check_size(name, stream.width, stream.height, request.max_pixels)
-    header = jp2_boxes.header_boxes(data)
-    _check_kind(stream, header, name)
+    header = jp2_boxes.read_header_boxes(data)
+    _check_is_supported(stream, header, name)
     import imagecodecs
 
-    managed = header.get(b"colr", b"")[:1] == b"\x02"
-    plain = jp2_boxes.without_profile(data, len(stream.depths)) if managed else data
+    has_profile = header.get(b"colr", b"")[:1] == b"\x02"
+    unmanaged = jp2_boxes.replace_profile(data, len(stream.depths)) if has_profile else data
     try:
-        samples = imagecodecs.jpeg2k_decode(plain, numthreads=1)
+        samples = imagecodecs.jpeg2k_decode(unmanaged, numthreads=1)
     except (imagecodecs.Jpeg2kError, ValueError, RuntimeError) as error:
         if "not supported" in str(error):
             raise UnsupportedPicture(f"{name}: {error}; convert it to TIFF") from None
         raise DamagedPicture(f"{name}: cut or corrupt ({error})") from None
     if samples.shape[:2] != (stream.height, stream.width) or samples.dtype not in ("u1", "u2"):
         raise UnsupportedPicture(f"{name}: its components differ in size; convert it to TIFF")
-    found, depth = _found_in(data, header), max(stream.depths)
+    metadata, depth = _read_jp2_metadata(data, header), max(stream.depths)
     if depth not in (8, 16):
         whole = 8 if depth < 8 else 16
-        note = f"samples of {depth} bit were widened to {whole}"
-        found = replace(found, warnings=(*found.warnings, note))
-        samples = widened(samples, depth)
-    color, alpha = _parted(samples, header, name)
-    return raster_of(color, alpha, found, "jp2", request.profile)
+        metadata = add_warning(metadata, f"samples of {depth} bit were widened to {whole}")
+        samples = widen_samples(samples, depth)
+    color, alpha = _split_jp2_alpha(samples, header, name)
+    return build_raster(color, alpha, metadata, "jp2", request.profile)
 
 
-def _bmp_size(data: Stored, name: str) -> tuple[int, int]:
+def _read_bmp_size(data: FileContent, name: str) -> tuple[int, int]:
     if len(data) < 26:
         raise DamagedPicture(f"{name}: a BMP without a header; it is cut")
     layout = "<HH" if int.from_bytes(data[14:18], "little") == 12 else "<ii"
@@ -80,7 +90,9 @@ def _bmp_size(data: Stored, name: str) -> tuple[int, int]:
     return width, abs(height)
 
 
-def _check_kind(stream: jp2_boxes.Codestream, header: dict[bytes, bytes], name: str) -> None:
+def _check_is_supported(
+    stream: jp2_boxes.Codestream, header: dict[bytes, bytes], name: str
+) -> None:
     color = header.get(b"colr", b"")
     number = int.from_bytes(color[3:7], "big") if color[:1] == b"\x01" else 16
     if stream.signed or max(stream.depths) > 16 or number not in _ENUMERATED_RGB:
@@ -90,43 +102,38 @@ def _check_kind(stream: jp2_boxes.Codestream, header: dict[bytes, bytes], name: 
         )
 
 
-def _found_in(data: bytes, header: dict[bytes, bytes]) -> Found:
-    color, uuids = header.get(b"colr", b""), jp2_boxes.uuid_boxes(data)
+def _read_jp2_metadata(data: bytes, header: dict[bytes, bytes]) -> SourceMetadata:
+    color, uuids = header.get(b"colr", b""), jp2_boxes.read_uuid_boxes(data)
     note = "a bare codestream cannot hold metadata: the result is a JP2 file"
-    return Found(
+    return SourceMetadata(
         exif=uuids.get(jp2_boxes.UUID_EXIF),
         icc=color[3:] if color[:1] == b"\x02" else None,
         xmp=uuids.get(jp2_boxes.UUID_XMP),
         iptc=uuids.get(jp2_boxes.UUID_IPTC),
-        dpi=jp2_boxes.resolution(header),
+        dpi=jp2_boxes.read_resolution(header),
         warnings=() if data.startswith(jp2_boxes.SIGNATURE) else (note,),
     )
 
 
-def _parted(samples: Plane, header: dict[bytes, bytes], name: str) -> tuple[Plane, Plane | None]:
-    """Colour channels and alpha."""
+def _split_jp2_alpha(
+    samples: Plane, header: dict[bytes, bytes], name: str
+) -> tuple[Plane, Plane | None]:
     channels = 1 if samples.ndim == 2 else samples.shape[2]
     if channels > 4:
         raise UnsupportedPicture(f"{name}: {channels} channels; convert it to RGB")
     cube = samples.reshape(*samples.shape[:2], channels)
     color = cube[..., :3] if channels >= 3 else cube[..., 0]
-    meaning = jp2_boxes.alpha_channel(header, channels) if channels in (2, 4) else 0
-    if not meaning:
+    role = jp2_boxes.read_alpha_role(header, channels) if channels in (2, 4) else 0
+    if not role:
         return color, None
-    alpha = channel(cube, -1)
-    return (straight(color, alpha) if meaning == 1 else color), alpha
+    alpha = extract_channel(cube, -1)
+    return (divide_by_alpha(color, alpha) if role == 1 else color), alpha
 
 
-_METER: Final = 1 / 0.0254
+def write_bmp(picture: StripImage, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
+    """Write a BMP of 24 or (with alpha) 32 bit; the resolution is its only metadata.
 
-
-_STRIP: Final = 256
-
-
-def write_bmp(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
-    """BMP of 24 or (with alpha) 32 bit; of the metadata it holds the resolution.
-
-    Alpha takes a version 4 header, which names the four channels; with the old header
+    Alpha needs a version 4 header, which names the four channels; with the old header
     readers take it for padding.
     """
     height, width, _ = picture.shape
@@ -136,47 +143,32 @@ def write_bmp(picture: Picture, raster: Raster, metadata: Metadata, target: Bina
     if raster.alpha is not None:
         masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
         extra = masks + b"BGRs" + b"\0" * 48
-    dots = [round(side * _METER) for side in metadata.dpi or (0, 0)]
-    size = 40 + len(extra)
-    header = struct.pack(
-        "<2sIIIIiiHHIIiiII",
-        b"BM",
-        14 + size + stride * height,
-        0,
-        14 + size,
-        size,
-        width,
-        height,
-        1,
-        8 * bands,
-        3 if extra else 0,
-        stride * height,
-        *dots,
-        0,
-        0,
-    )
-    target.write(header + extra)
-    below = 14 + size + stride * height
+    dots = [round(side * _INCHES_PER_METER) for side in metadata.dpi or (0, 0)]
+    start, size = 54 + len(extra), stride * height
+    position = start + size
+    target.write(struct.pack("<2sIII", b"BM", position, 0, start))
+    layout = start - 14, width, height, 1, 8 * bands, 3 if extra else 0, size, *dots, 0, 0
+    target.write(struct.pack("<IiiHHIIiiII", *layout) + extra)
     # The lowest row is the first one in the file.
-    for strip in with_alpha(picture, raster.alpha).rows(_STRIP):
+    for strip in attach_alpha(picture, raster.alpha).iterate_rows(STRIP_ROWS):
         rows = np.zeros((len(strip), stride), np.uint8)
         body = rows[:, : width * bands].reshape(len(strip), width, bands)
         body[..., 2::-1] = strip[::-1, :, :3]
         body[..., 3:] = strip[::-1, :, 3:]
-        below -= rows.nbytes
-        target.seek(below)
+        position -= rows.nbytes
+        target.seek(position)
         target.write(rows.data)
 
 
-def write_jp2(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
-    """Reversible JPEG 2000 of 8 or 16 bit in a JP2 file."""
+def write_jp2(picture: StripImage, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
+    """Write reversible JPEG 2000 of 8 or 16 bit in a JP2 file."""
     import imagecodecs
 
-    samples = with_alpha(picture, raster.alpha).whole()
+    samples = attach_alpha(picture, raster.alpha).assemble()
     try:
         jp2 = imagecodecs.jpeg2k_encode(
             samples, level=0, codecformat="jp2", reversible=True, numthreads=1
         )
     except (imagecodecs.Jpeg2kError, ValueError) as error:
         raise ResultUnwritable(f"a JPEG 2000 file cannot be written: {error}") from None
-    target.write(jp2_boxes.with_metadata(bytes(jp2), metadata, raster.alpha is not None))
+    target.write(jp2_boxes.insert_metadata(bytes(jp2), metadata, raster.alpha is not None))

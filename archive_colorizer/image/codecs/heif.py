@@ -1,4 +1,4 @@
-"""AVIF and HEIF: by libvips where it has the decoder, else by pillow-heif where that is there."""
+"""Read AVIF and HEIF with libvips, or with pillow-heif if libvips lacks the decoder."""
 
 import io
 import struct
@@ -10,118 +10,95 @@ import numpy as np
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, SourceError, UnsupportedPicture
 from archive_colorizer.image.codecs import vips
-from archive_colorizer.image.codecs.planes import channel, widened
-from archive_colorizer.image.codecs.strips import raster_of
-from archive_colorizer.image.metadata.model import Found
-from archive_colorizer.image.raster import Format, Raster, Request, check_size
-
-_EXIF_HEADER: Final = b"Exif\0\0"
-_STATED: Final = b"colrnclx"
-_SRGB_PRIMARIES: Final = frozenset((0, 1, 2))
-_HIGH_RANGE: Final = frozenset((16, 18))
-_PILLOW_FAULTS: Final = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    RuntimeError,
-    SyntaxError,
-    struct.error,
+from archive_colorizer.image.codecs.planes import extract_channel, widen_samples
+from archive_colorizer.image.codecs.strips import (
+    PILLOW_ERRORS,
+    build_raster,
+    extract_metadata,
+    open_image,
 )
+from archive_colorizer.image.metadata.model import SourceMetadata
+from archive_colorizer.image.raster import DecodeOptions, Format, Raster, check_size
+
+_NCLX_BOX: Final = b"colrnclx"
+_SRGB_PRIMARIES: Final = frozenset((0, 1, 2))
+_HDR_TRANSFERS: Final = frozenset((16, 18))
 
 
-def read_avif(data: bytes, request: Request) -> Raster:
-    """AVIF of 8 to 12 bit."""
-    return _read(data, "avif", request)
-
-
-def read_heif(data: bytes, request: Request) -> Raster:
-    """HEIF; HEVC inside of it needs pillow-heif."""
-    return _read(data, "heif", request)
-
-
-def _read(data: bytes, kind: Format, request: Request) -> Raster:
-    """The primary picture, which the decoder turns upright by itself."""
-    noted = _check_range(data, request.name)
+def read_heif(data: bytes, request: DecodeOptions, kind: Format = "heif") -> Raster:
+    """Read the primary picture of HEIF or AVIF, of 8 to 12 bit; HEVC inside needs pillow-heif."""
+    warnings = _check_range(data, request.name)
     try:
-        image = vips.open_picture(data, kind, request.name)
-        check_size(request.name, image.width, image.height, request.max_pixels)
-        samples, found = _pixels(image, request.name), _found_in(image)
-        if vips.number(image, "n-pages", 1) > 1:
-            noted += ("only the primary picture of the file was restored",)
-    except UnsupportedPicture as objection:
-        samples, found = _by_pillow(data, request, objection)
-    found = replace(found, orientation=1, warnings=noted)
+        image = open_image(data, kind, request)
+        samples, metadata = _decode_pixels(image, request.name), extract_metadata(image)
+        metadata = replace(metadata, exif=_strip_exif_prefix(metadata.exif))
+        if vips.get_number(image, "n-pages", 1) > 1:
+            warnings += ("only the primary picture of the file was restored",)
+    except UnsupportedPicture as error:
+        samples, metadata = _decode_with_pillow(data, request, error)
+    # The decoders turn pixels upright.
+    metadata = replace(metadata, orientation=1, warnings=warnings)
     channels = samples.shape[2]
-    alpha = channel(samples, channels - 1) if channels in (2, 4) else None
-    color: Any = samples[..., :3] if channels >= 3 else channel(samples, 0)
-    return raster_of(color, alpha, found, kind, request.profile)
+    alpha = extract_channel(samples, channels - 1) if channels in (2, 4) else None
+    color: Any = samples[..., :3] if channels >= 3 else extract_channel(samples, 0)
+    return build_raster(color, alpha, metadata, kind, request.profile)
 
 
-def _pixels(image: Any, name: str) -> Plane:
-    """H x W x C of 8 or 16 bit; libvips only shifts 10 and 12 bit up, which dims white."""
-    depth = vips.number(image, "bits-per-sample", 8)
-    samples = vips.pixels(image, name)
+def _decode_pixels(image: Any, name: str) -> Plane:
+    """Decode to H x W x C of 8 or 16 bit; libvips only shifts 10 and 12 bit, which dims white."""
+    depth = vips.get_number(image, "bits-per-sample", 8)
+    samples = vips.decode_pixels(image, name)
     if samples.dtype == np.uint16 and 8 < depth < 16:
-        return widened(samples >> (16 - depth), depth)
+        return widen_samples(samples >> (16 - depth), depth)
     return samples
 
 
-def _found_in(image: Any) -> Found:
-    return Found(
-        exif=_exif_of(vips.blob(image, "exif-data")),
-        icc=vips.blob(image, "icc-profile-data"),
-        xmp=vips.blob(image, "xmp-data"),
-    )
-
-
-def _exif_of(block: bytes | None) -> bytes | None:
-    """The TIFF stream in a block that may begin with its own offset and a JPEG's identifier."""
+def _strip_exif_prefix(block: bytes | None) -> bytes | None:
+    """Return the TIFF stream of a block that may begin with an offset and JPEG's identifier."""
     if not block or block[:4] in (b"II*\0", b"MM\0*"):
         return block or None
-    if block.startswith(_EXIF_HEADER):
-        return block[len(_EXIF_HEADER) :]
+    if block.startswith(b"Exif\0\0"):
+        return block[6:]
     at = 4 + int.from_bytes(block[:4], "big")
     return block[at:] or block
 
 
 def _check_range(data: bytes, name: str) -> tuple[str, ...]:
-    """Look for a color space stated by numbers, which no decoder here applies.
+    """Return a warning for a color space stated by numbers, which the decoders ignore.
 
-    Raises UnsupportedPicture for high dynamic range, whose values no viewer shows as they are.
+    Raises UnsupportedPicture for high dynamic range.
     """
-    at = data.find(_STATED, 0, 1 << 16)
+    at = data.find(_NCLX_BOX, 0, 1 << 16)
     if at < 0 or at + 12 > len(data) or b"colrprof" in data[: 1 << 16]:
         return ()
-    primaries, transfer = struct.unpack_from(">HH", data, at + len(_STATED))
-    if transfer in _HIGH_RANGE:
+    primaries, transfer = struct.unpack_from(">HH", data, at + len(_NCLX_BOX))
+    if transfer in _HDR_TRANSFERS:
         raise UnsupportedPicture(f"{name}: high dynamic range; develop it to a standard one first")
     if primaries not in _SRGB_PRIMARIES:
         return (f"stated color primaries (number {primaries}) were taken for those of sRGB",)
     return ()
 
 
-def _by_pillow(data: bytes, request: Request, objection: SourceError) -> tuple[Plane, Found]:
-    """Raises `objection` where pillow-heif is not installed."""
+def _decode_with_pillow(
+    data: bytes, request: DecodeOptions, vips_error: SourceError
+) -> tuple[Plane, SourceMetadata]:
+    """Decode with pillow-heif; repeats the error of libvips if that is not installed."""
     try:
         import pillow_heif
     except ImportError:
         raise UnsupportedPicture(
-            f"{objection}; with the extra 'heif' (pip install 'archive-colorizer[heif]') more "
+            f"{vips_error}; with the extra 'heif' (pip install 'archive-colorizer[heif]') more "
             "kinds are read"
         ) from None
     try:
-        # Unread until its size is known; 10 and 12 bit come as 16.
+        # Pixels are decoded only after the size is checked; 10 and 12 bit become 16.
         file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
         width, height = file.size
         check_size(request.name, width, height, request.max_pixels)
         samples = np.asarray(file)
         info = file.info
-    except _PILLOW_FAULTS as error:
+    except (*PILLOW_ERRORS, RuntimeError) as error:
         raise DamagedPicture(f"{request.name}: cut, corrupt or of a rare kind ({error})") from None
-    cube = samples.reshape(*samples.shape[:2], -1)
-    return cube, Found(
-        exif=_exif_of(info.get("exif")),
-        icc=info.get("icc_profile"),
-        xmp=info.get("xmp") or None,
-    )
+    exif = _strip_exif_prefix(info.get("exif"))
+    metadata = SourceMetadata(exif, info.get("icc_profile"), info.get("xmp") or None)
+    return samples.reshape(*samples.shape[:2], -1), metadata

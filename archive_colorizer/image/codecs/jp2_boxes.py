@@ -1,4 +1,4 @@
-"""The boxes of a JP2 file, read and written without decoding the codestream."""
+"""Read and write the boxes of a JP2 file without decoding the codestream."""
 
 import struct
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _METER: Final = 0.0254
 
 @dataclass(frozen=True, slots=True)
 class Codestream:
-    """The image size marker: sides in pixels and the samples' depths in bits."""
+    """Image size marker: sides in pixels and the components' depths in bits."""
 
     width: int
     height: int
@@ -27,8 +27,8 @@ class Codestream:
     signed: bool
 
 
-def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and content of each box; stops quietly where the data ends."""
+def iterate_boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield type and content of each box; stops quietly where the data ends."""
     at = 0
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
@@ -42,11 +42,11 @@ def boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at = end
 
 
-def codestream_of(data: bytes, name: str) -> Codestream:
-    """The size marker of the first codestream.  Raises DamagedPicture when there is none."""
+def read_codestream(data: bytes, name: str) -> Codestream:
+    """Read the size marker of the first codestream.  Raises DamagedPicture if it is missing."""
     stream = data
     if data.startswith(SIGNATURE):
-        stream = next((body for kind, body in boxes(data) if kind == b"jp2c"), b"")
+        stream = next((body for kind, body in iterate_boxes(data) if kind == b"jp2c"), b"")
     if not stream.startswith(CODESTREAM) or len(stream) < 42:
         raise DamagedPicture(f"{name}: no JPEG 2000 codestream in it; it is cut or corrupt")
     right, bottom, left, top = struct.unpack_from(">4I", stream, 8)
@@ -54,37 +54,27 @@ def codestream_of(data: bytes, name: str) -> Codestream:
     depths = stream[42 : 42 + 3 * count : 3]
     if not depths:
         raise DamagedPicture(f"{name}: a JPEG 2000 codestream without components")
-    return Codestream(
-        right - left,
-        bottom - top,
-        tuple((depth & 127) + 1 for depth in depths),
-        any(depth & 128 for depth in depths),
-    )
+    signed = any(depth & 128 for depth in depths)
+    depths_in_bits = tuple((depth & 127) + 1 for depth in depths)
+    return Codestream(right - left, bottom - top, depths_in_bits, signed)
 
 
-def header_boxes(data: bytes) -> dict[bytes, bytes]:
-    """The first of each kind of box inside the JP2 header."""
-    found: dict[bytes, bytes] = {}
-    for kind, body in boxes(data) if data.startswith(SIGNATURE) else ():
-        if kind == b"jp2h":
-            for inner, content in boxes(body):
-                found.setdefault(inner, content)
-    return found
+def read_header_boxes(data: bytes) -> dict[bytes, bytes]:
+    """Return the first box of each type inside the JP2 header."""
+    headers = (body for kind, body in iterate_boxes(data) if kind == b"jp2h")
+    return dict(reversed([box for header in headers for box in iterate_boxes(header)]))
 
 
-def uuid_boxes(data: bytes) -> dict[bytes, bytes]:
-    """Content by UUID."""
-    found: dict[bytes, bytes] = {}
-    for kind, body in boxes(data) if data.startswith(SIGNATURE) else ():
-        if kind == b"uuid":
-            found.setdefault(body[:16], body[16:])
-    return found
+def read_uuid_boxes(data: bytes) -> dict[bytes, bytes]:
+    """Return the content of the first box of each UUID."""
+    bodies = [body for kind, body in iterate_boxes(data) if kind == b"uuid"]
+    return {body[:16]: body[16:] for body in reversed(bodies)}
 
 
-def alpha_channel(header: dict[bytes, bytes], channels: int) -> int:
-    """TIFF's word on the last channel: 2 alpha, 1 alpha multiplied in, 0 unknown.
+def read_alpha_role(header: dict[bytes, bytes], channels: int) -> int:
+    """Return the role of the last channel as in TIFF: 2 alpha, 1 premultiplied, 0 unknown.
 
-    A file that says nothing about its fourth (or second) channel means alpha.
+    Without a statement in the file, the fourth (or second) channel is alpha.
     """
     body = header.get(b"cdef", b"")
     if len(body) < 8:
@@ -96,10 +86,10 @@ def alpha_channel(header: dict[bytes, bytes], channels: int) -> int:
     return 0
 
 
-def resolution(header: dict[bytes, bytes]) -> tuple[float, float] | None:
-    """Horizontal and vertical dots per inch of capture, or for want of it of display."""
-    found = dict(boxes(header.get(b"res ", b"")))
-    body = found.get(b"resc", found.get(b"resd", b""))
+def read_resolution(header: dict[bytes, bytes]) -> tuple[float, float] | None:
+    """Read horizontal and vertical dots per inch of capture, or otherwise of display."""
+    boxes_by_type = dict(iterate_boxes(header.get(b"res ", b"")))
+    body = boxes_by_type.get(b"resc", boxes_by_type.get(b"resd", b""))
     if len(body) < 10:
         return None
     top, below, across, beneath, up, right = struct.unpack_from(">4H2b", body)
@@ -108,49 +98,53 @@ def resolution(header: dict[bytes, bytes]) -> tuple[float, float] | None:
     return across / beneath * 10.0**right * _METER, top / below * 10.0**up * _METER
 
 
-def without_profile(jp2: bytes, channels: int) -> bytes:
-    """The file with sRGB or grey stated instead of an ICC profile.
+def replace_profile(jp2: bytes, channels: int) -> bytes:
+    """Replace the ICC profile by a statement of sRGB or grey.
 
-    The decoder would apply the profile by itself, roughly, and not say so.
+    The decoder would otherwise apply the profile, imprecisely and without notice.
     """
     parts: list[bytes] = []
-    for kind, body in boxes(jp2):
-        if kind != b"jp2h":
-            parts.append(_box(kind, body))
-            continue
-        inner = [_box(*one) for one in boxes(body) if one[0] != b"colr"]
-        stated = struct.pack(">3BI", ENUMERATED, 0, 0, 16 if channels >= 3 else 17)
-        inner.insert(1, _box(b"colr", stated))
-        parts.append(_box(kind, b"".join(inner)))
+    for kind, body in iterate_boxes(jp2):
+        content = body
+        if kind == b"jp2h":
+            inner = [_pack_box(*box) for box in iterate_boxes(body) if box[0] != b"colr"]
+            color = struct.pack(">3BI", ENUMERATED, 0, 0, 16 if channels >= 3 else 17)
+            inner.insert(1, _pack_box(b"colr", color))
+            content = b"".join(inner)
+        parts.append(_pack_box(kind, content))
     return b"".join(parts)
 
 
-def with_metadata(jp2: bytes, metadata: Metadata, alpha: bool) -> bytes:
-    """A JP2 file with its profile, resolution, channel meanings, and EXIF, XMP, IPTC boxes."""
+def insert_metadata(jp2: bytes, metadata: Metadata, alpha: bool) -> bytes:
+    """Insert profile, resolution, channel roles, and EXIF, XMP and IPTC boxes into a JP2 file."""
     parts: list[bytes] = []
-    for kind, body in boxes(jp2):
+    pairs = ((UUID_EXIF, metadata.exif), (UUID_XMP, metadata.xmp), (UUID_IPTC, metadata.iptc))
+    for kind, body in iterate_boxes(jp2):
         if kind == b"jp2c":
-            parts.extend(_uuids(metadata))
-        parts.append(_box(kind, _header(body, metadata, alpha) if kind == b"jp2h" else body))
+            parts.extend(_pack_box(b"uuid", uuid + content) for uuid, content in pairs if content)
+        content = _build_header(body, metadata, alpha) if kind == b"jp2h" else body
+        parts.append(_pack_box(kind, content))
     return b"".join(parts)
 
 
-def _header(body: bytes, metadata: Metadata, alpha: bool) -> bytes:
-    parts = [_box(kind, inner) for kind, inner in boxes(body) if kind not in (b"colr", b"cdef")]
+def _build_header(body: bytes, metadata: Metadata, alpha: bool) -> bytes:
+    boxes = (box for box in iterate_boxes(body) if box[0] not in (b"colr", b"cdef"))
+    parts = [_pack_box(*box) for box in boxes]
     color = struct.pack(">3BI", ENUMERATED, 0, 0, 16)
     if metadata.icc:
         color = struct.pack(">3B", RESTRICTED_ICC, 0, 0) + metadata.icc
-    parts.append(_box(b"colr", color))
+    parts.append(_pack_box(b"colr", color))
     if alpha:
         channels = b"".join(struct.pack(">3H", index, 0, index + 1) for index in range(3))
-        parts.append(_box(b"cdef", struct.pack(">H", 4) + channels + struct.pack(">3H", 3, 1, 0)))
+        roles = struct.pack(">H", 4) + channels + struct.pack(">3H", 3, 1, 0)
+        parts.append(_pack_box(b"cdef", roles))
     if metadata.dpi:
-        parts.append(_box(b"res ", _box(b"resc", _capture(*metadata.dpi))))
+        parts.append(_pack_box(b"res ", _pack_box(b"resc", _pack_resolution(*metadata.dpi))))
     return b"".join(parts)
 
 
-def _capture(across: float, down: float) -> bytes:
-    """Samples a meter, as the box wants them: 16-bit fractions and powers of ten.
+def _pack_resolution(across: float, down: float) -> bytes:
+    """Pack dots per inch as samples per meter: 16-bit fractions and powers of ten.
 
     An inch is 127 / 5000 of a meter, so that usual values come back exactly.
     """
@@ -160,14 +154,7 @@ def _capture(across: float, down: float) -> bytes:
     return struct.pack(">4H2b", top, 127, right, 127, power, power)
 
 
-def _uuids(metadata: Metadata) -> Iterator[bytes]:
-    pairs = ((UUID_EXIF, metadata.exif), (UUID_XMP, metadata.xmp), (UUID_IPTC, metadata.iptc))
-    for name, content in pairs:
-        if content:
-            yield _box(b"uuid", name + content)
-
-
-def _box(kind: bytes, body: bytes) -> bytes:
+def _pack_box(kind: bytes, body: bytes) -> bytes:
     if len(body) + 8 < 1 << 32:
         return struct.pack(">I4s", len(body) + 8, kind) + body
     return struct.pack(">I4sQ", 1, kind, len(body) + 16) + body

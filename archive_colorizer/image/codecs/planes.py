@@ -1,4 +1,4 @@
-"""Planes of samples: parted, joined, brought to other depths, and turned upright."""
+"""Split, join, convert and turn planes of samples."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,41 +8,55 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.color.strip_image import Picture
+from archive_colorizer.color.strip_image import StripImage
 from archive_colorizer.image.metadata.color_space import ColorPlan, plan_color
-from archive_colorizer.image.metadata.icc import srgb
-from archive_colorizer.image.metadata.model import Found, Reading, read_metadata, upright
+from archive_colorizer.image.metadata.icc import get_srgb_profile
+from archive_colorizer.image.metadata.model import (
+    PreparedMetadata,
+    SourceMetadata,
+    prepare_metadata,
+    turn_upright,
+)
 from archive_colorizer.image.raster import ProfileRule, Raster
 
-_STRIP: Final = 256
+STRIP_ROWS: Final = 256
+"""Rows that are processed at a time."""
 
 
-def plan_of(found: Found, color: bool, rule: ProfileRule) -> ColorPlan:
-    """The color plan for what was found; pixels that are in sRGB already are tagged so."""
-    if found.converted:
-        return ColorPlan(None, srgb())
-    return plan_color(found.icc, color, rule)
+def plan_conversion(metadata: SourceMetadata, color: bool, rule: ProfileRule) -> ColorPlan:
+    """Plan the color conversion; pixels that were already converted are tagged as sRGB."""
+    if metadata.converted:
+        return ColorPlan(None, get_srgb_profile())
+    return plan_color(metadata.icc, color, rule)
 
 
-def turned(raster: Raster, reading: Reading) -> Raster:
-    """The raster as seen, with its metadata and their warnings."""
-    turn = reading.orientation
+def add_warning(metadata: SourceMetadata, warning: str) -> SourceMetadata:
+    """Append a warning."""
+    return replace(metadata, warnings=(*metadata.warnings, warning))
+
+
+def apply_orientation(raster: Raster, reading: PreparedMetadata) -> Raster:
+    """Turn the raster upright and add its metadata and their warnings."""
+
+    def turn(plane: Plane | None) -> Any:
+        return None if plane is None else turn_upright(plane, reading.orientation)
+
     return replace(
         raster,
-        luma=upright(raster.luma, turn),
-        preview=None if raster.preview is None else upright_rgb(raster.preview, turn),
-        alpha=None if raster.alpha is None else upright(raster.alpha, turn),
+        luma=turn(raster.luma),
+        preview=turn(raster.preview),
+        alpha=turn(raster.alpha),
         metadata=reading.metadata,
         warnings=raster.warnings + reading.warnings,
     )
 
 
-def room_for(shape: tuple[int, int], depth: np.dtype[Any], found: Found) -> Plane:
-    """An empty plane for samples as they are stored, which is upright in memory.
+def allocate_plane(shape: tuple[int, int], depth: np.dtype[Any], metadata: SourceMetadata) -> Plane:
+    """Allocate a plane to fill with samples as stored, which is upright in memory.
 
-    So `turned` has nothing to copy.
+    `apply_orientation` then need not copy it.
     """
-    turn = read_metadata(found, ColorPlan(None, None)).orientation
+    turn = prepare_metadata(metadata, ColorPlan(None, None)).orientation
     plane: Any = np.empty(shape[::-1] if turn >= 5 else shape, depth)
     if turn in (2, 3, 6, 7):
         plane = plane[:, ::-1]
@@ -52,24 +66,19 @@ def room_for(shape: tuple[int, int], depth: np.dtype[Any], found: Found) -> Plan
     return stored
 
 
-def upright_rgb(rgb: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """`upright` for a preview."""
-    return upright(rgb, orientation).astype(np.uint8, copy=False)
-
-
-def channel(samples: Plane, index: int) -> Plane:
-    """One channel of H x W x C samples as a plane of its own."""
+def extract_channel(samples: Plane, index: int) -> Plane:
+    """Copy one channel of H x W x C samples."""
     plane: Plane = np.ascontiguousarray(samples[..., index])  # type: ignore[assignment]
     return plane
 
 
-def with_alpha(picture: Picture, alpha: Plane | None) -> Picture:
-    """The picture with alpha as a fourth channel of its own depth; itself without alpha."""
+def attach_alpha(picture: StripImage, alpha: Plane | None) -> StripImage:
+    """Add alpha as a fourth channel, if there is alpha."""
     if alpha is None:
         return picture
     height, width, _ = picture.shape
 
-    def strips() -> Iterator[Plane]:
+    def attach_strips() -> Iterator[Plane]:
         top = 0
         for strip in picture.strips():
             part = alpha[top : top + len(strip), :, None].astype(strip.dtype)
@@ -77,50 +86,39 @@ def with_alpha(picture: Picture, alpha: Plane | None) -> Picture:
             yield joined
             top += len(strip)
 
-    return Picture((height, width, 4), picture.dtype, strips)
+    return StripImage((height, width, 4), picture.dtype, attach_strips)
 
 
-def straight(samples: Plane, alpha: Plane) -> Plane:
-    """Samples that were multiplied by alpha, divided again; where alpha is 0 they stay."""
+def divide_by_alpha(samples: Plane, alpha: Plane) -> Plane:
+    """Undo the multiplication of samples by alpha; where alpha is 0 they stay."""
     top = np.iinfo(samples.dtype).max
     result = np.empty_like(samples)
-    for row in range(0, samples.shape[0], _STRIP):
-        part = samples[row : row + _STRIP].astype(np.uint32)
-        share = alpha[row : row + _STRIP].astype(np.uint32)
-        share = share if part.ndim == 2 else share[..., None]
-        whole = np.where(share, (part * top + share // 2) // np.maximum(share, 1), part)
-        result[row : row + _STRIP] = np.minimum(whole, top)
+    for row in range(0, samples.shape[0], STRIP_ROWS):
+        part = samples[row : row + STRIP_ROWS].astype(np.uint32)
+        opacity = alpha[row : row + STRIP_ROWS].astype(np.uint32)
+        opacity = opacity if part.ndim == 2 else opacity[..., None]
+        whole = np.where(opacity, (part * top + opacity // 2) // np.maximum(opacity, 1), part)
+        result[row : row + STRIP_ROWS] = np.minimum(whole, top)
     return result
 
 
-def widened(samples: npt.NDArray[Any], depth: int) -> Plane:
-    """Samples of `depth` bit spread over 8 or 16, so that white stays white."""
+def widen_samples(samples: npt.NDArray[Any], depth: int) -> Plane:
+    """Scale samples of `depth` bit to 8 or 16, so that white stays white."""
     top = 255 if depth < 8 else 65535
     table = np.arange(1 << depth, dtype=np.uint32) * top // ((1 << depth) - 1)
     return np.asarray(table.astype(np.uint8 if depth < 8 else np.uint16)[samples])
 
 
-def rounded(samples: Plane) -> npt.NDArray[np.uint8]:
-    """16 bit brought to 8, to the nearest, strip by strip."""
+def round_to_8_bit(samples: Plane) -> npt.NDArray[np.uint8]:
+    """Round 16 bit to 8, strip by strip."""
     result = np.empty(samples.shape, np.uint8)
-    for top in range(0, samples.shape[0], _STRIP):
-        result[top : top + _STRIP] = (samples[top : top + _STRIP].astype(np.uint32) + 128) // 257
+    for top in range(0, samples.shape[0], STRIP_ROWS):
+        part = samples[top : top + STRIP_ROWS].astype(np.uint32)
+        result[top : top + STRIP_ROWS] = (part + 128) // 257
     return result
 
 
-def inverted(samples: Plane) -> Plane:
-    """Samples in which white was zero."""
-    turned: Plane = np.bitwise_not(samples)
-    return turned
-
-
 def is_grey(rgb: Plane) -> bool:
-    """Whether R = G = B everywhere, of H x W x 3."""
-    for row in range(0, rgb.shape[0], _STRIP):
-        part = rgb[row : row + _STRIP]
-        if not (
-            np.array_equal(part[..., 0], part[..., 1])
-            and np.array_equal(part[..., 1], part[..., 2])
-        ):
-            return False
-    return True
+    """Check whether R = G = B everywhere in H x W x 3."""
+    parts = (rgb[top : top + STRIP_ROWS] for top in range(0, len(rgb), STRIP_ROWS))
+    return all(np.array_equal(part[..., :2], part[..., 1:3]) for part in parts)

@@ -1,86 +1,57 @@
-"""Still pictures in and out, one table entry a format."""
+"""Decode and encode still pictures, with one table entry per format."""
 
 import io
 from collections.abc import Callable
 from dataclasses import replace
-from typing import BinaryIO, Final, Protocol
+from functools import partial
+from typing import Any, BinaryIO, Final, TypeAlias
 
 import numpy as np
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.color.strip_image import Picture
-from archive_colorizer.errors import (
-    NotAPicture,
-    ResultUnwritable,
-    UnsupportedPicture,
-)
+from archive_colorizer.color.strip_image import StripImage
+from archive_colorizer.errors import NotAPicture, ResultUnwritable, UnsupportedPicture
 from archive_colorizer.image.codecs.bmp_jp2 import read_bmp, read_jp2, write_bmp, write_jp2
 from archive_colorizer.image.codecs.camera_raw import is_raw, read_raw
-from archive_colorizer.image.codecs.heif import read_avif, read_heif
+from archive_colorizer.image.codecs.heif import read_heif
 from archive_colorizer.image.codecs.jpeg.codec import decode_jpeg, write_jpeg
-from archive_colorizer.image.codecs.planes import rounded
-from archive_colorizer.image.codecs.png.reader import read_png
-from archive_colorizer.image.codecs.png.writer import write_png
+from archive_colorizer.image.codecs.planes import round_to_8_bit
+from archive_colorizer.image.codecs.png.codec import read_png, write_png
 from archive_colorizer.image.codecs.tiff.reader import read_tiff
-from archive_colorizer.image.codecs.tiff.tags import count_pages
+from archive_colorizer.image.codecs.tiff.tags import count_tiff_pages
 from archive_colorizer.image.codecs.tiff.writer import write_tiff
 from archive_colorizer.image.codecs.webp import read_webp, write_webp
 from archive_colorizer.image.formats import EIGHT_BIT
-from archive_colorizer.image.raster import (
-    Format,
-    Metadata,
-    ProfileRule,
-    Raster,
-    Request,
+from archive_colorizer.image.raster import DecodeOptions, Format, Metadata, ProfileRule, Raster
+from archive_colorizer.image.signatures import (
+    MAGIC_LENGTH,
+    identify_foreign_format,
+    is_foreign_raw,
+    sniff,
 )
-from archive_colorizer.image.signatures import MAGIC_LENGTH, foreign, is_foreign_raw, sniff
-from archive_colorizer.storage.file_view import Stored
+from archive_colorizer.storage.file_view import FileContent
 
-__all__ = [
-    "READERS",
-    "WRITERS",
-    "Reader",
-    "Writer",
-    "decode",
-    "encode",
-    "kind_of",
-    "pages",
-    "sniff",
-    "write",
-]
+PictureReader: TypeAlias = Callable[[Any, DecodeOptions], Raster]
+"""Decodes bytes, or content of `_FILE_FORMATS`; raises PictureTooLarge, DamagedPicture or
+UnsupportedPicture."""
 
+PictureWriter: TypeAlias = Callable[[StripImage, Raster, Metadata, BinaryIO], None]
+"""Encodes H x W x 3 and the raster's alpha into an empty open file, readable and seekable; raises
+ResultUnwritable."""
 
-class Reader(Protocol):
-    """Decodes one format; raises PictureTooLarge, DamagedPicture or UnsupportedPicture."""
-
-    def __call__(self, data: bytes, request: Request) -> Raster: ...
-
-
-class Writer(Protocol):
-    """Encodes `picture` (H x W x 3) and the raster's alpha into an open file that is empty.
-
-    The file can be read and sought in.  Raises ResultUnwritable.
-    """
-
-    def __call__(
-        self, picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO
-    ) -> None: ...
-
-
-READERS: Final[dict[Format, Reader]] = {
+READERS: Final[dict[Format, PictureReader]] = {
     "jpeg": decode_jpeg,
     "png": read_png,
     "tiff": read_tiff,
     "webp": read_webp,
     "bmp": read_bmp,
     "jp2": read_jp2,
-    "avif": read_avif,
+    "avif": partial(read_heif, kind="avif"),
     "heif": read_heif,
     "raw": read_raw,
 }
 
-
-WRITERS: Final[dict[Format, Writer]] = {
+WRITERS: Final[dict[Format, PictureWriter]] = {
     "jpeg": write_jpeg,
     "png": write_png,
     "tiff": write_tiff,
@@ -89,56 +60,51 @@ WRITERS: Final[dict[Format, Writer]] = {
     "jp2": write_jp2,
 }
 
-
-_IN_PLACE: Final[dict[Format, Callable[[Stored, Request], Raster]]] = {
-    "png": read_png,
-    "tiff": read_tiff,
-    "bmp": read_bmp,
-}
-"""Those that take what they need from a file on the disk."""
+_FILE_FORMATS: Final[frozenset[Format]] = frozenset(("png", "tiff", "bmp"))
+"""Formats whose readers read a file on the disk piece by piece."""
 
 
 def decode(
-    data: Stored, name: str, max_pixels: int, profile: ProfileRule = "srgb", page: int | None = None
+    data: FileContent,
+    name: str,
+    max_pixels: int,
+    profile: ProfileRule = "srgb",
+    page: int | None = None,
 ) -> Raster:
-    """Decode a picture of any promised format, found by its content; `name` is for messages.
+    """Decode a picture of any supported format, detected by its content.
 
+    name: for messages.
     profile: "srgb" converts pixels of another color space to sRGB (relative colorimetric with
-    black-point compensation) and tags the result so; "keep" leaves them and their profile.
-    page: of a file with several pictures, from 0; see `pages`.  None takes the first and says
-    so when there are more.
+        black-point compensation) and tags the result as sRGB; "keep" keeps pixels and profile.
+    page: from 0, in a file with several pictures; None takes the first, with a warning.
     Raises NotAPicture, DamagedPicture, UnsupportedPicture, or PictureTooLarge (from the
     header, before pixels are decoded).
     """
-    kind = kind_of(data)
+    kind = detect_format(data)
     if kind is not None:
-        request = Request(name, max_pixels, profile, page)
-        in_place = _IN_PLACE.get(kind)
-        return in_place(data, request) if in_place else READERS[kind](data[:], request)
+        request = DecodeOptions(name, max_pixels, profile, page)
+        return READERS[kind](data if kind in _FILE_FORMATS else data[:], request)
     if not len(data):
         raise NotAPicture(f"{name} is empty")
-    known = foreign(data[:MAGIC_LENGTH])
-    if known is not None:
+    foreign_name = identify_foreign_format(data[:MAGIC_LENGTH])
+    if foreign_name is not None:
         raise UnsupportedPicture(
-            f"{name}: {known} is not read by this version; convert it to TIFF or PNG first"
+            f"{name}: {foreign_name} is not read by this version; convert it to TIFF or PNG first"
         )
     raise NotAPicture(f"{name} holds no picture of a known format")
 
 
-def kind_of(data: Stored) -> Format | None:
-    """The format of a whole file, by its content, or None when it is of no format read here."""
+def detect_format(data: FileContent) -> Format | None:
+    """Detect the format of a whole file by its content; None if it is not supported."""
     beginning = data[:MAGIC_LENGTH]
     kind = sniff(beginning)
     is_camera_raw = is_raw(data) if kind == "tiff" else is_foreign_raw(beginning)
     return "raw" if is_camera_raw else kind
 
 
-def pages(data: Stored) -> int:
-    """How many pictures a file holds that can be restored one by one: 1 but for TIFF.
-
-    Looks at directories only; a file that is no picture counts as one page.
-    """
-    return count_pages(data) if kind_of(data) == "tiff" else 1
+def count_pages(data: FileContent) -> int:
+    """Count the pictures of a TIFF by its directories; every other file has 1."""
+    return count_tiff_pages(data) if detect_format(data) == "tiff" else 1
 
 
 def encode(
@@ -147,27 +113,28 @@ def encode(
     metadata: Metadata,
     format: Format | None = None,  # noqa: A002
 ) -> bytes:
-    """As `write`, to bytes: a file of `rgb` (H x W x 3) in `format` or the raster's own."""
+    """Encode `rgb` (H x W x 3) like `write`, in `format` or the raster's own, to bytes."""
     target = io.BytesIO()
-    write(Picture.of(rgb), raster, metadata, format or raster.format, target)
+    write(StripImage.from_samples(rgb), raster, metadata, format or raster.format, target)
     return target.getvalue()
 
 
 def write(
-    picture: Picture, raster: Raster, metadata: Metadata, kind: Format, target: BinaryIO
+    picture: StripImage, raster: Raster, metadata: Metadata, kind: Format, target: BinaryIO
 ) -> None:
-    """Write a file of `picture` (H x W x 3), with the raster's alpha, to an empty open file.
+    """Write `picture` (H x W x 3) and the raster's alpha to an empty open file.
 
-    target: can be read and sought in.
-    Lossless in every format but JPEG, so that luma is kept.  JPEG, WebP and BMP hold 8 bit, to
-    which 16 are rounded; JPEG leaves alpha out (`formats.result_format` says such things
-    beforehand).  JPEG from planes, which needs no RGB, is `jpeg.encode_jpeg`.  Raises
-    ResultUnwritable when the format cannot hold the picture.
+    target: readable and seekable.
+    Lossless in every format except JPEG.  For JPEG, WebP and BMP 16 bit are rounded to 8; JPEG
+    leaves alpha out (`formats.choose_format` announces this).  `jpeg.codec.encode_jpeg` writes
+    JPEG from planes, without RGB.  Raises ResultUnwritable if the format cannot hold the picture.
     """
     if kind not in WRITERS:
         raise ResultUnwritable(f"{kind} is not written; choose another format with --format")
     if kind in EIGHT_BIT and picture.dtype == np.uint16:
-        alpha = None if raster.alpha is None else rounded(raster.alpha)
+        alpha = None if raster.alpha is None else round_to_8_bit(raster.alpha)
         deep, raster = picture, replace(raster, alpha=alpha)
-        picture = Picture(deep.shape, np.dtype(np.uint8), lambda: map(rounded, deep.strips()))
+        picture = StripImage(
+            deep.shape, np.dtype(np.uint8), lambda: map(round_to_8_bit, deep.strips())
+        )
     WRITERS[kind](picture, raster, metadata, target)

@@ -1,5 +1,6 @@
-"""From stored samples to a Raster, strip by strip, so that RGB need never be whole in memory."""
+"""Build a Raster from stored samples strip by strip, so that RGB is never whole in memory."""
 
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -7,126 +8,176 @@ from typing import Any, Final
 
 import numpy as np
 
-from archive_colorizer.color.space import Plane, luma_of
+from archive_colorizer.color.space import Plane, compute_luma
+from archive_colorizer.errors import UnsupportedPicture
 from archive_colorizer.image.codecs import vips
-from archive_colorizer.image.codecs.planes import is_grey, plan_of, room_for, turned
-from archive_colorizer.image.codecs.preview import Preview
-from archive_colorizer.image.metadata.color_space import ColorPlan, in_working_space
-from archive_colorizer.image.metadata.model import Found, read_metadata
-from archive_colorizer.image.raster import Format, ProfileRule, Raster
+from archive_colorizer.image.codecs.planes import (
+    add_warning,
+    allocate_plane,
+    apply_orientation,
+    is_grey,
+    plan_conversion,
+)
+from archive_colorizer.image.codecs.preview import PreviewBuilder
+from archive_colorizer.image.metadata.color_space import ColorPlan, apply_color_plan
+from archive_colorizer.image.metadata.model import SourceMetadata, prepare_metadata
+from archive_colorizer.image.raster import DecodeOptions, Format, ProfileRule, Raster, check_size
+from archive_colorizer.storage.file_view import FileContent
 
-_PIXELS: Final = {1: 1 << 20, 2: 1 << 18}
-"""Of a strip, by bytes of a sample: little beside a picture, and enough to forget the making of a
-color transform, which is dearer at 8 bit, where more is computed beforehand."""
+PILLOW_ERRORS: Final = (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error)
+"""What Pillow raises for damaged files."""
+
+_COLORS: Final = {"b-w": 1, "grey16": 1, "rgb": 3, "srgb": 3, "rgb16": 3}
+_STRIP_PIXELS: Final = {1: 1 << 20, 2: 1 << 18}
+"""Pixels of a strip by bytes per sample: small next to the picture, large enough to amortize
+building the color transform, which costs more at 8 bit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strips:
-    """Stored samples as a decoder gives them, once: whole rows from the top, n x W x C each.
+    """Stored samples in strips of whole rows from the top, n x W x C each, to be read once.
 
-    shape: H x W.  dtype: uint8 or uint16.  each: whoever takes a strip may write in it.
+    shape: H x W.  dtype: uint8 or uint16.  iterator: yields strips that may be written to.
     """
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
-    each: Iterator[Plane]
+    iterator: Iterator[Plane]
 
     @classmethod
-    def of(cls, samples: Plane) -> "Strips":
-        """Of H x W x C samples that are whole already."""
-        height, width, _ = samples.shape
-        return cls((height, width), samples.dtype, _parts(samples))
+    def from_samples(cls, samples: Plane) -> "Strips":
+        """Cut H x W x C samples into strips."""
+        return cls(samples.shape[:2], samples.dtype, _split_rows(samples))
 
-    def parted(self, colors: int, alpha: Plane | None) -> "Strips":
-        """The first `colors` channels; the next one goes to the plane `alpha`, if there is one."""
+    def split_alpha(self, colors: int, alpha: Plane | None) -> "Strips":
+        """Keep the first `colors` channels and copy the next one to `alpha`, unless None."""
 
-        def each() -> Iterator[Plane]:
+        def copy_alpha() -> Iterator[Plane]:
             top = 0
-            for strip in self.each:
+            for strip in self.iterator:
                 if alpha is not None:
                     alpha[top : top + len(strip)] = strip[..., colors]
                 top += len(strip)
                 yield strip[..., :colors]
 
-        return replace(self, each=each())
+        return replace(self, iterator=copy_alpha())
 
 
-def strips_of(image: Any, name: str) -> Strips:
-    """What libvips decodes; raises UnsupportedPicture, and DamagedPicture when damage is met."""
-    depth = vips.depth_of(image, name)
-    each = vips.strips(image, name, rows_of(image.width, depth))
-    return Strips((image.height, image.width), depth, each)
+def open_image(data: FileContent, kind: Format, request: DecodeOptions, page: int = 0) -> Any:
+    """Open a libvips image and check its size; raises what `vips.open_picture` raises."""
+    image = vips.open_picture(data, kind, request.name, page)
+    check_size(request.name, image.width, image.height, request.max_pixels)
+    return image
 
 
-def strips_of_image(image: Any) -> Strips:
-    """Of a Pillow image of 8 bit, which is RGBA or becomes RGB."""
+def extract_metadata(image: Any) -> SourceMetadata:
+    """Return the EXIF, ICC, XMP and IPTC blocks that libvips found in the file."""
+    names = ("exif", "icc-profile", "xmp", "iptc")
+    exif, icc, xmp, iptc = (vips.get_blob(image, f"{name}-data") for name in names)
+    return SourceMetadata(exif, icc, xmp, iptc)
+
+
+def decode_image(
+    image: Any,
+    metadata: SourceMetadata,
+    kind: Format,
+    request: DecodeOptions,
+    has_alpha: bool = True,
+) -> Raster:
+    """Decode a libvips image; with `has_alpha`, a channel after the colors is alpha."""
+    name = request.name
+    if image.interpretation == "cmyk":
+        image, note = vips.convert_cmyk(image, name)
+        metadata = replace(add_warning(metadata, note), converted=True)
+    colors = _COLORS.get(image.interpretation)
+    if colors is None or image.bands < colors:
+        raise UnsupportedPicture(
+            f"{name}: channels of kind {image.interpretation} are not restored; convert it to RGB"
+        )
+    strips = decode_vips_strips(image, name)
+    alpha: Plane | None = None
+    if image.bands > colors and has_alpha:
+        # libvips has already undone a multiplication by alpha.
+        alpha = allocate_plane(strips.shape, strips.dtype, metadata)
+    if image.bands > colors + (alpha is not None):
+        metadata = add_warning(metadata, "channels of unknown meaning were dropped")
+    strips = strips.split_alpha(colors, alpha)
+    return build_raster_from_strips(strips, alpha, metadata, kind, request.profile)
+
+
+def decode_vips_strips(image: Any, name: str) -> Strips:
+    """Decode a libvips image; raises UnsupportedPicture, and DamagedPicture while iterating."""
+    depth = vips.get_depth(image, name)
+    iterator = vips.iterate_strips(image, name, _count_strip_rows(image.width, depth))
+    return Strips((image.height, image.width), depth, iterator)
+
+
+def decode_pillow_strips(image: Any) -> Strips:
+    """Cut a Pillow image of 8 bit, converted to RGB unless it is RGBA."""
     depth = np.dtype(np.uint8)
-    rows = rows_of(image.width, depth)
+    rows = _count_strip_rows(image.width, depth)
 
-    def each() -> Iterator[Plane]:
+    def crop_strips() -> Iterator[Plane]:
         for top in range(0, image.height, rows):
             part = image.crop((0, top, image.width, min(top + rows, image.height)))
             yield np.array(part if part.mode == "RGBA" else part.convert("RGB"))
 
-    return Strips((image.height, image.width), depth, each())
+    return Strips((image.height, image.width), depth, crop_strips())
 
 
-def rows_of(width: int, depth: np.dtype[Any]) -> int:
-    """How many rows make a strip."""
-    return max(1, _PIXELS[depth.itemsize] // max(1, width))
+def _count_strip_rows(width: int, depth: np.dtype[Any]) -> int:
+    return max(1, _STRIP_PIXELS[depth.itemsize] // max(1, width))
 
 
-def raster_of(
-    samples: Plane, alpha: Plane | None, found: Found, kind: Format, rule: ProfileRule
+def build_raster(
+    samples: Plane, alpha: Plane | None, metadata: SourceMetadata, kind: Format, rule: ProfileRule
 ) -> Raster:
-    """A Raster from stored samples: H x W grey values or H x W x 3 in R, G, B order.
+    """Build a Raster from stored samples: H x W grey values or H x W x 3 in R, G, B order.
 
-    R = G = B everywhere counts as grey: no preview, and that value as luma.  Samples may be
-    converted in place.
+    R = G = B everywhere counts as grey, without a preview.  Samples may be converted in place.
     """
-    if samples.ndim == 3:
-        return raster_of_strips(Strips.of(samples), alpha, found, kind, rule)
-    return _of_grey(samples, alpha, found, kind, rule)
+    if samples.ndim == 2:
+        return _build_grey_raster(samples, alpha, metadata, kind, rule)
+    strips = Strips.from_samples(samples)
+    return build_raster_from_strips(strips, alpha, metadata, kind, rule)
 
 
-def raster_of_strips(
-    strips: Strips, alpha: Plane | None, found: Found, kind: Format, rule: ProfileRule
+def build_raster_from_strips(
+    strips: Strips, alpha: Plane | None, metadata: SourceMetadata, kind: Format, rule: ProfileRule
 ) -> Raster:
-    """As `raster_of`, of strips with 1 or 3 channels; alpha need not be there before the last."""
-    luma = room_for(strips.shape, strips.dtype, found)
-    each = iter(strips.each)
-    top, first = _take_grey(each, luma)
+    """Build a Raster from strips of 1 or 3 channels; alpha may be filled while they are read."""
+    luma = allocate_plane(strips.shape, strips.dtype, metadata)
+    top, first = _fill_grey_rows(strips.iterator, luma)
     if first is None:
-        return _of_grey(luma, alpha, found, kind, rule)
-    plan = plan_of(found, True, rule)
-    # What was above the first color had R = G = B, too.
-    colored = chain(_as_rgb(luma[:top]), (first,), each)
-    shown = (in_working_space(one, plan) for one in colored)
-    raster = Raster(luma=luma, format=kind, preview=_fill(luma, shown))
-    return _finished(replace(raster, alpha=alpha), found, plan)
+        return _build_grey_raster(luma, alpha, metadata, kind, rule)
+    plan = plan_conversion(metadata, True, rule)
+    # All rows above the first color had R = G = B.
+    above: Any = (np.repeat(part[..., None], 3, axis=2) for part in _split_rows(luma[:top]))
+    colored: Iterator[Plane] = chain(above, (first,), strips.iterator)
+    preview = _fill(luma, (apply_color_plan(strip, plan) for strip in colored))
+    return _finish_raster(Raster(luma, kind, preview, alpha), metadata, plan)
 
 
-def _of_grey(
-    grey: Plane, alpha: Plane | None, found: Found, kind: Format, rule: ProfileRule
+def _build_grey_raster(
+    grey: Plane, alpha: Plane | None, metadata: SourceMetadata, kind: Format, rule: ProfileRule
 ) -> Raster:
-    plan = plan_of(found, False, rule)
+    plan = plan_conversion(metadata, False, rule)
     luma, preview = grey, None
     if plan.source is not None:
         luma = grey if grey.flags.writeable else np.empty_like(grey)
-        preview = _fill(luma, (in_working_space(one, plan) for one in _parts(grey)))
-    raster = Raster(luma=luma, format=kind, preview=preview, alpha=alpha)
-    return _finished(raster, found, plan)
+        preview = _fill(luma, (apply_color_plan(part, plan) for part in _split_rows(grey)))
+    return _finish_raster(Raster(luma, kind, preview, alpha), metadata, plan)
 
 
-def _finished(raster: Raster, found: Found, plan: ColorPlan) -> Raster:
-    converted = plan.source is not None or found.converted
-    return turned(replace(raster, converted=converted), read_metadata(found, plan))
+def _finish_raster(raster: Raster, metadata: SourceMetadata, plan: ColorPlan) -> Raster:
+    raster = replace(raster, converted=plan.source is not None or metadata.converted)
+    return apply_orientation(raster, prepare_metadata(metadata, plan))
 
 
-def _take_grey(each: Iterator[Plane], luma: Plane) -> tuple[int, Plane | None]:
-    """Fill luma down to the first strip in color: rows that are filled, and that strip."""
+def _fill_grey_rows(strips: Iterator[Plane], luma: Plane) -> tuple[int, Plane | None]:
+    """Fill luma down to the first strip in color; return the number of rows, and that strip."""
     top = 0
-    for strip in each:
+    for strip in strips:
         if strip.shape[2] > 1 and not is_grey(strip):
             return top, strip
         luma[top : top + len(strip)] = strip[..., 0]
@@ -135,7 +186,7 @@ def _take_grey(each: Iterator[Plane], luma: Plane) -> tuple[int, Plane | None]:
 
 
 def _fill(luma: Plane, strips: Iterable[Plane]) -> Any:
-    """Fill luma with strips of grey or RGB; the preview of the latter."""
+    """Fill luma with strips of grey or RGB; return a preview of RGB."""
     preview, top = None, 0
     height, width = luma.shape
     for strip in strips:
@@ -144,19 +195,13 @@ def _fill(luma: Plane, strips: Iterable[Plane]) -> Any:
         if strip.ndim == 2:
             luma[rows] = strip
             continue
-        preview = preview or Preview(height, width, luma.dtype)
+        preview = preview or PreviewBuilder(height, width, luma.dtype)
         preview.add(strip)
-        luma[rows] = luma_of(strip)
-    return None if preview is None else preview.made()
+        luma[rows] = compute_luma(strip)
+    return None if preview is None else preview.finish()
 
 
-def _parts(samples: Plane) -> Iterator[Plane]:
-    rows = rows_of(samples.shape[1], samples.dtype)
+def _split_rows(samples: Plane) -> Iterator[Plane]:
+    rows = _count_strip_rows(samples.shape[1], samples.dtype)
     for top in range(0, len(samples), rows):
         yield samples[top : top + rows]
-
-
-def _as_rgb(grey: Plane) -> Iterator[Plane]:
-    for part in _parts(grey):
-        joined: Any = np.repeat(part[..., None], 3, axis=2)
-        yield joined

@@ -1,7 +1,7 @@
-"""The door to libvips: strict reading of JPEG, PNG, TIFF and WebP from memory.
+"""Read JPEG, PNG, TIFF, WebP and AVIF strictly with libvips.
 
-libvips was chosen because it read 829 foreign files without one silent fault.  It is held
-to one thread and no cache, since many workers run side by side and no picture comes twice.
+libvips read 829 foreign files without a silent fault.  It runs with one thread and no cache,
+since many workers run in parallel and no picture is read twice.
 """
 
 import logging
@@ -15,7 +15,7 @@ import numpy as np
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.image.raster import Format
-from archive_colorizer.storage.file_view import Stored
+from archive_colorizer.storage.file_view import FileContent
 
 _LOADERS: Final[dict[Format, str]] = {
     "jpeg": "jpegload_source",
@@ -25,9 +25,6 @@ _LOADERS: Final[dict[Format, str]] = {
     "avif": "heifload_source",
     "heif": "heifload_source",
 }
-_LIMITS: Final[dict[Format, dict[str, int]]] = {"tiff": {"unlimited": True}}
-"""Off, where libvips has some of its own: a strip of more than 50 MB is no fault in a master
-that has only one.  Sides are looked at before pixels are read, and a worker has its memory."""
 _UNSUPPORTED: Final = (
     "nsupported",
     "not configured",
@@ -41,10 +38,10 @@ _DEPTHS: Final = {"uchar": np.uint8, "ushort": np.uint16}
 
 
 @cache
-def library() -> Any:
+def load_library() -> Any:
     """The pyvips module, imported on first use because it starts libvips."""
     os.environ.setdefault("VIPS_CONCURRENCY", "1")
-    # What matters comes back as an error; warnings would go to stderr, past or by way of logging.
+    # Failures come back as errors; warnings would only go to stderr.
     os.environ.setdefault("VIPS_WARNING", "0")
     logging.getLogger("pyvips").addHandler(logging.NullHandler())
     import pyvips
@@ -54,61 +51,63 @@ def library() -> Any:
     return pyvips
 
 
-def open_picture(data: Stored, kind: Format, name: str, page: int = 0) -> Any:
-    """A pyvips image with its header read and its pixels still undecoded.
+def open_picture(data: FileContent, kind: Format, name: str, page: int = 0) -> Any:
+    """Open a pyvips image: its header is read, its pixels are not yet decoded.
 
-    page: from 0, for formats that have pages.
+    page: from 0, of a TIFF.
     Raises UnsupportedPicture or DamagedPicture.
     """
-    vips = library()
+    vips = load_library()
     try:
         loader = getattr(vips.Image, _LOADERS[kind])
-        options = _LIMITS.get(kind, {}) | ({"page": page} if page else {})
-        source = _source(data)
+        # A master may have a single strip of more than 50 MB, which libvips would refuse; sides
+        # are checked before pixels are read, and a worker's memory is limited.
+        options = {"unlimited": True, "page": page} if kind == "tiff" else {}
+        source = _open_source(data)
         image = loader(source, fail_on="error", access="sequential", **options)
-        # Else the bytes could go before the pixels are read; pyvips does so with loaders it finds.
+        # Keep the bytes alive until the pixels are read; pyvips does so with its own loaders.
         image._references.append(source)
         return image
     except vips.Error as error:
-        raise _failure(error, name) from None
+        raise _translate_error(error, name) from None
 
 
-def _source(data: Stored) -> Any:
-    """Of plain bytes pyvips would make a copy, which may be as large as the picture."""
-    source = library().Source
+def _open_source(data: FileContent) -> Any:
+    """Open a source without the copy that pyvips would make of plain bytes."""
+    source = load_library().Source
     if isinstance(data, bytes):
         return source.new_from_memory(data)
-    # libvips has a descriptor of its own, which shares this place in the file.
+    # libvips duplicates the descriptor, which shares its position in the file.
     os.lseek(data.descriptor, 0, os.SEEK_SET)
     return source.new_from_descriptor(data.descriptor)
 
 
-def pixels(image: Any, name: str) -> Plane:
-    """Decode: H x W x C, uint8 or uint16.  Raises UnsupportedPicture or DamagedPicture."""
-    depth = depth_of(image, name)
+def decode_pixels(image: Any, name: str) -> Plane:
+    """Decode to H x W x C, uint8 or uint16.  Raises UnsupportedPicture or DamagedPicture."""
+    depth = get_depth(image, name)
     try:
         memory = image.write_to_memory()
-    except library().Error as error:
-        raise _failure(error, name) from None
+    except load_library().Error as error:
+        raise _translate_error(error, name) from None
     return np.frombuffer(memory, depth).reshape(image.height, image.width, image.bands)
 
 
-def strips(image: Any, name: str, rows: int) -> Iterator[Plane]:
-    """As `pixels`, in strips of so many rows, of which each is decoded when it is asked for."""
-    depth = depth_of(image, name)
-    vips = library()
+def iterate_strips(image: Any, name: str, rows: int) -> Iterator[Plane]:
+    """Decode strips of `rows` rows on demand; raises what `decode_pixels` raises."""
+    depth = get_depth(image, name)
+    vips = load_library()
     region = vips.Region.new(image)
     for top in range(0, image.height, rows):
         count = min(rows, image.height - top)
         try:
             memory = region.fetch(0, top, image.width, count)
         except vips.Error as error:
-            raise _failure(error, name) from None
+            raise _translate_error(error, name) from None
         yield np.frombuffer(memory, depth).reshape(count, image.width, image.bands)
 
 
-def depth_of(image: Any, name: str) -> np.dtype[Any]:
-    """uint8 or uint16.  Raises UnsupportedPicture for other samples."""
+def get_depth(image: Any, name: str) -> np.dtype[Any]:
+    """Return uint8 or uint16; raises UnsupportedPicture for other samples."""
     depth = _DEPTHS.get(image.format)
     if depth is None:
         raise UnsupportedPicture(
@@ -117,41 +116,41 @@ def depth_of(image: Any, name: str) -> np.dtype[Any]:
     return np.dtype(depth)
 
 
-def cmyk_to_srgb(image: Any, name: str) -> tuple[Any, str]:
-    """A CMYK image in sRGB at its own depth, and the sentence that says by which profile.
+def convert_cmyk(image: Any, name: str) -> tuple[Any, str]:
+    """Convert CMYK to sRGB at its own depth; return a sentence that names the profile.
 
-    Through its own profile where it has one for CMYK, else through a general one.
+    Uses the embedded profile if it is one for CMYK, otherwise a general one.
     """
-    vips = library()
+    vips = load_library()
     depth = 16 if image.format == "ushort" else 8
-    icc = blob(image, "icc-profile-data") or b""
-    own = {"embedded": True} if icc[16:20] == b"CMYK" else {}
+    icc = get_blob(image, "icc-profile-data") or b""
+    embedded = icc[16:20] == b"CMYK"
     try:
-        shown = image.icc_transform(
+        converted = image.icc_transform(
             "srgb",
             input_profile="cmyk",
             depth=depth,
             intent="relative",
             black_point_compensation=True,
-            **own,
+            embedded=embedded,
         )
     except vips.Error as error:
-        raise _failure(error, name) from None
-    which = "its own profile" if own else "a general profile, for it has none that fits"
-    return shown, f"CMYK was converted to sRGB through {which}"
+        raise _translate_error(error, name) from None
+    profile = "its own profile" if embedded else "a general profile, for it has none that fits"
+    return converted, f"CMYK was converted to sRGB through {profile}"
 
 
-def blob(image: Any, field: str) -> bytes | None:
-    """A metadata field as bytes, or None."""
+def get_blob(image: Any, field: str) -> bytes | None:
+    """Return a metadata field, or None."""
     return bytes(image.get(field)) if image.get_typeof(field) else None
 
 
-def number(image: Any, field: str, default: int) -> int:
-    """A metadata field as a whole number."""
+def get_number(image: Any, field: str, default: int) -> int:
+    """Return a metadata field, or `default`."""
     return int(image.get(field)) if image.get_typeof(field) else default
 
 
-def _failure(error: Exception, name: str) -> DamagedPicture | UnsupportedPicture:
+def _translate_error(error: Exception, name: str) -> DamagedPicture | UnsupportedPicture:
     lines = [line.strip() for line in str(getattr(error, "detail", error)).splitlines()]
     detail = next((line for line in reversed(lines) if line), "the data ends early")[:200]
     if any(word in detail for word in _UNSUPPORTED):

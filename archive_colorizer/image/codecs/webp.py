@@ -1,25 +1,24 @@
 """Read and write WebP."""
 
-from dataclasses import replace
 from typing import BinaryIO, Final
 
-from archive_colorizer.color.strip_image import Picture
+from archive_colorizer.color.strip_image import StripImage
 from archive_colorizer.errors import ResultUnwritable
 from archive_colorizer.image.codecs import vips
-from archive_colorizer.image.codecs.planes import with_alpha
-from archive_colorizer.image.codecs.vips_reader import build_raster, extract_metadata, open_image
-from archive_colorizer.image.raster import Metadata, Raster, Request
+from archive_colorizer.image.codecs.planes import add_warning, attach_alpha
+from archive_colorizer.image.codecs.strips import decode_image, extract_metadata, open_image
+from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster
 
 _WEBP_SIDE: Final = 16383
 
 
-def write_webp(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
-    """Lossless WebP, whatever the source was: the lossy kind cannot keep luma."""
+def write_webp(picture: StripImage, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
+    """Write lossless WebP, because lossy WebP cannot keep luma."""
     from PIL import Image
 
     if max(picture.shape[:2]) > _WEBP_SIDE:
         raise ResultUnwritable(f"WebP ends at {_WEBP_SIDE} pixels a side")
-    image = Image.fromarray(with_alpha(picture, raster.alpha).whole())
+    image = Image.fromarray(attach_alpha(picture, raster.alpha).assemble())
     image.save(
         target,
         "WEBP",
@@ -34,10 +33,10 @@ def write_webp(picture: Picture, raster: Raster, metadata: Metadata, target: Bin
     )
 
 
-def read_webp(data: bytes, request: Request) -> Raster:
-    """WebP; of an animation the first picture."""
+def read_webp(data: bytes, request: DecodeOptions) -> Raster:
+    """Read a WebP, or the first picture of an animation."""
     image = open_image(data, "webp", request)
-    found = extract_metadata(image)
-    if vips.number(image, "n-pages", 1) > 1:
-        found = replace(found, warnings=("only the first picture of an animation was restored",))
-    return build_raster(image, found, "webp", request)
+    metadata = extract_metadata(image)
+    if vips.get_number(image, "n-pages", 1) > 1:
+        metadata = add_warning(metadata, "only the first picture of an animation was restored")
+    return decode_image(image, metadata, "webp", request)

@@ -1,7 +1,6 @@
-"""Content Credentials (C2PA): a signed statement in the file on what made its color.
+"""Write Content Credentials (C2PA): a signed statement in the file about its color's origin.
 
-Everything happens here and offline: no time stamp is asked for, no remote manifest and no
-revocation list is fetched.  The only door of c2pa.
+It works offline: no time stamp is requested, no remote manifest or revocation list is fetched.
 """
 
 import contextlib
@@ -30,37 +29,41 @@ _OFFLINE: Final = {
 }
 
 
-def holds_credentials(kind: Format) -> bool:
+def can_hold_credentials(file_format: Format) -> bool:
     """Whether files of this format can hold Content Credentials."""
-    return kind in _MIME
+    return file_format in _MIME
 
 
 def check_credentials(certificate: Path, key: Path) -> None:
-    """Find out before a run whether it can sign.
+    """Check before a run that it can sign.
 
-    Raises CredentialsError, which says what is wrong with the files, and DependencyError
-    without c2pa-python.
+    Raises CredentialsError for invalid files, and DependencyError without c2pa-python.
     """
-    with _signer(certificate, key):
+    with _open_signer(certificate, key):
         pass
 
 
-def with_credentials(
-    data: bytes, kind: Format, source: bytes, note: ProvenanceNote, certificate: Path, key: Path
+def add_credentials(
+    data: bytes,
+    file_format: Format,
+    source: bytes,
+    note: ProvenanceNote,
+    certificate: Path,
+    key: Path,
 ) -> bytes:
-    """The finished file `data` with a signed manifest; its pixels stay as they are.
+    """Add a signed manifest to the finished file `data`; its pixels stay unchanged.
 
-    The manifest names the source as the parent it was opened from (with the source's own
-    credentials, where it has some) and the coloring as an edit with the same digital source
-    type as the XMP.  certificate: a PEM chain, the signer's first; key: its private key, PEM.
+    The manifest names the source as its parent (with the source's own credentials, if any)
+    and the colorization as an edit with the digital source type of the XMP.
+    certificate: a PEM chain, the signer's first.  key: its private key, PEM.
     Raises CredentialsError when the file cannot be signed, DependencyError without c2pa-python.
     """
-    c2pa = _library()
-    mime, target = _MIME[kind], io.BytesIO()
+    c2pa = _load_library()
+    mime, target = _MIME[file_format], io.BytesIO()
     try:
         context = c2pa.Context.from_dict(_OFFLINE)
-        definition = json.dumps(_definition(note, mime))
-        with _signer(certificate, key) as signer, c2pa.Builder(definition, context) as builder:
+        definition = json.dumps(_build_manifest(note, mime))
+        with _open_signer(certificate, key) as signer, c2pa.Builder(definition, context) as builder:
             builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
             _add_parent(builder, source, note)
             builder.sign(signer, mime, io.BytesIO(data), target)
@@ -69,34 +72,19 @@ def with_credentials(
     return target.getvalue()
 
 
-def read_credentials(data: bytes, kind: Format) -> dict[str, Any] | None:
-    """The active manifest of a file, with its validation under "validation_state".
-
-    None where there is none.  "Valid" means that nothing has changed since it was signed, not
-    that the signer is trusted.
-    """
-    c2pa = _library()
-    context = c2pa.Context.from_dict(_OFFLINE)
-    reader = c2pa.Reader.try_create(_MIME[kind], io.BytesIO(data), context=context)
-    if reader is None:
-        return None
-    with reader:
-        said = json.loads(reader.json())
-        manifest: dict[str, Any] = said["manifests"][said["active_manifest"]]
-        return {**manifest, "validation_state": reader.get_validation_state()}
-
-
-def _definition(note: ProvenanceNote, mime: str) -> dict[str, Any]:
+def _build_manifest(note: ProvenanceNote, mime: str) -> dict[str, Any]:
     name, _, version = note.software.partition(" ")
     agent = {"name": name, "version": version}
     sharpened = f", sharpened ({note.sharpening})" if note.sharpening else ""
-    said = f"Color added with the model {note.model}; light and shade are the source's{sharpened}"
-    colored = {
+    description = (
+        f"Color added with the model {note.model}; light and shade are the source's{sharpened}"
+    )
+    edit = {
         "action": "c2pa.edited",
         "when": note.when,
         "softwareAgent": agent,
         "digitalSourceType": SOURCE_TYPES + note.source_type,
-        "description": said,
+        "description": description,
         "parameters": {
             "model": f"{note.model} sha256 {note.model_sha256}",
             "settings": note.settings,
@@ -106,40 +94,40 @@ def _definition(note: ProvenanceNote, mime: str) -> dict[str, Any]:
     }
     return {
         "claim_generator_info": [agent],
-        "title": _title(note),
+        "title": _encode_title(note),
         "format": mime,
-        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [colored]}}],
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [edit]}}],
     }
 
 
-def _title(note: ProvenanceNote) -> str:
+def _encode_title(note: ProvenanceNote) -> str:
     return note.source_name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _add_parent(builder: Any, source: bytes, note: ProvenanceNote) -> None:
-    """Name the source, with its own credentials where c2pa can read its format."""
+    """Add the source as the parent, with its own credentials where c2pa can read its format."""
     parent = {
-        "title": _title(note),
+        "title": _encode_title(note),
         "relationship": "parentOf",
         "instance_id": f"urn:sha256:{note.source_sha256}",
     }
     mime = _MIME.get(sniff(source) or "")
     if mime is not None:
-        with contextlib.suppress(_library().C2paError):
+        with contextlib.suppress(_load_library().C2paError):
             builder.add_ingredient(parent, mime, io.BytesIO(source))
             return
-    # Not looked into: the parent is named and identified by its hash alone.
+    # c2pa cannot read this parent, so its name and hash alone identify it.
     builder.add_ingredient(parent, "application/octet-stream", io.BytesIO())
 
 
 @contextlib.contextmanager
-def _signer(certificate: Path, key: Path) -> Iterator[Any]:
-    c2pa = _library()
+def _open_signer(certificate: Path, key: Path) -> Iterator[Any]:
+    c2pa = _load_library()
     try:
         chain, private = certificate.read_bytes(), key.read_bytes()
     except OSError as error:
         raise CredentialsError(f"{error.filename} cannot be read: {error.strerror}") from None
-    algorithm = _algorithm(private, key)
+    algorithm = _identify_algorithm(private, key)
     try:
         signer = c2pa.Signer.from_info(
             c2pa.C2paSignerInfo(algorithm.encode(), chain, private, None)
@@ -152,7 +140,7 @@ def _signer(certificate: Path, key: Path) -> Iterator[Any]:
         yield signer
 
 
-def _algorithm(private: bytes, key: Path) -> str:
+def _identify_algorithm(private: bytes, key: Path) -> str:
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -171,7 +159,7 @@ def _algorithm(private: bytes, key: Path) -> str:
     raise CredentialsError(f"{key} is of a kind that C2PA does not know; use ECDSA, RSA or Ed25519")
 
 
-def _library() -> Any:
+def _load_library() -> Any:
     try:
         import c2pa
     except ImportError:

@@ -1,7 +1,7 @@
-"""Color management: from a source's color space to the one that its result is written in.
+"""Convert a source's color space to the one of its result.
 
-LittleCMS does it, for 8 and 16 bit alike: relative colorimetric with black-point
-compensation.  A neutral picture needs only a table of its 256 or 65536 values.
+LittleCMS converts 8 and 16 bit alike: relative colorimetric with black-point compensation.
+A neutral picture needs only a table of its 256 or 65536 values.
 """
 
 from dataclasses import dataclass
@@ -12,31 +12,36 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.image.metadata.icc import description, for_rgb, opens, srgb
+from archive_colorizer.image.metadata.icc import (
+    build_rgb_profile,
+    get_srgb_profile,
+    is_usable,
+    read_description,
+)
 from archive_colorizer.image.raster import ProfileRule
 
-_AT_A_TIME: Final = 1 << 21
-"""Pixels of a strip: enough to forget the making of a transform, little beside a picture."""
+_STRIP_PIXELS: Final = 1 << 21
+"""Small next to a picture, and large enough to amortize building the transform."""
 
-_SAME: Final = 128
-_NEARLY_SAME: Final = 514
-"""Of 65535; half a code of 8 bit, and two for profiles that call themselves sRGB: the short
-curves of some small ones are that coarse."""
+_TOLERANCE: Final = 128
+_NAMED_TOLERANCE: Final = 514
+"""Of 65535: half a code of 8 bit, and two codes for profiles that call themselves sRGB, since
+some small ones have coarse curves."""
 
-_TINT: Final = 0.004
-"""A share of white: below it, the color that a profile gives to its greys is rounding."""
+_MAX_TINT: Final = 0.004
+"""A share of white; a smaller tint of a profile's greys is rounding."""
 
 
-class _Unusable(ValueError):
-    """LittleCMS cannot make a transform of a profile."""
+class _UnusableProfile(ValueError):
+    """LittleCMS cannot build a transform from this profile."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColorPlan:
-    """What is done to the pixels and what the result is tagged with.
+    """How the pixels are converted and how the result is tagged.
 
-    source: the profile to convert from, or None when the pixels stay as they are.
-    tag: the profile of the result, or None.  warnings: what was done or could not be.
+    source: the profile to convert from, or None when the pixels stay unchanged.
+    tag: the profile of the result, or None.
     """
 
     source: bytes | None
@@ -45,61 +50,57 @@ class ColorPlan:
 
 
 def plan_color(icc: bytes | None, color: bool, rule: ProfileRule) -> ColorPlan:
-    """Decide for a grey or RGB picture; `color` says that its channels differ.
+    """Plan the conversion of a grey or RGB picture; `color` says that its channels differ.
 
-    "srgb": whatever is not sRGB is converted to it, and the result is tagged; a picture
-    without a profile is taken for sRGB, as every viewer does.  "keep": nothing is converted
-    and nothing is tagged that was not.
+    "srgb" converts every other color space and tags the result; a picture without a profile
+    counts as sRGB, as in every viewer.  "keep" converts nothing and adds no tag.
     """
-    untagged = srgb() if rule == "srgb" else None
+    untagged = get_srgb_profile() if rule == "srgb" else None
     if icc is None:
         return ColorPlan(None, untagged)
-    if not opens(icc):
+    space = icc[16:20]
+    if not is_usable(icc):
         return ColorPlan(None, untagged, ("the ICC profile is damaged and was dropped",))
-    fits = icc[16:20] == b"RGB " or (icc[16:20] == b"GRAY" and not color)
-    if not fits:
+    if space != b"RGB " and (space != b"GRAY" or color):
         note = "the ICC profile does not fit the picture's channels and was dropped"
         return ColorPlan(None, untagged, (note,))
     try:
-        same = is_srgb(icc)
-    except _Unusable:
+        tag = icc if is_srgb(icc) else None
+    except _UnusableProfile:
         return ColorPlan(None, untagged, ("the ICC profile cannot be used and was dropped",))
-    kept = icc if same else None
     if rule == "keep":
-        # A grey profile without a tone curve has no counterpart in RGB: it is converted.
-        kept = for_rgb(icc, color)[0]
-    if kept:
-        return ColorPlan(None, kept)
-    said = "".join(char for char in description(icc) if char.isprintable()).strip()[:60]
-    return ColorPlan(icc, srgb(), (f"colors were converted from {said or 'its profile'} to sRGB",))
+        # A grey profile without a tone curve has no RGB counterpart, so it is converted.
+        tag = icc if space == b"RGB " else build_rgb_profile(icc)
+    if tag:
+        return ColorPlan(None, tag)
+    name = "".join(char for char in read_description(icc) if char.isprintable()).strip()[:60]
+    note = f"colors were converted from {name or 'its profile'} to sRGB"
+    return ColorPlan(icc, get_srgb_profile(), (note,))
 
 
-def in_working_space(samples: Plane, plan: ColorPlan) -> Plane:
-    """The samples as the plan wants them: H x W grey or H x W x 3.
+def apply_color_plan(samples: Plane, plan: ColorPlan) -> Plane:
+    """Convert samples as planned: H x W grey or H x W x 3.
 
-    RGB is converted strip by strip in its own memory, where that can be written to.  Grey
-    stays grey, unless its profile gives color to it (that of a scanner may).
+    RGB is converted strip by strip, in place where its memory is writable.  Grey stays grey
+    unless its profile tints it, as a scanner's may.
     """
     if plan.source is None:
         return samples
+    rgb: Any = samples
     if samples.ndim == 2:
-        table = _table(plan.source, samples.dtype.itemsize)
+        table = _build_grey_table(plan.source, samples.dtype.itemsize)
         if table is not None:
             return np.asarray(table[samples])
-        return _converted(np.dstack([samples] * 3), plan.source)
-    return _converted(samples, plan.source)
-
-
-def _converted(samples: Any, icc: bytes) -> Plane:
-    target = samples if samples.flags.writeable else np.empty_like(samples)
-    rows = max(1, _AT_A_TIME // max(1, samples.shape[1]))
-    for top in range(0, samples.shape[0], rows):
-        target[top : top + rows] = to_srgb(samples[top : top + rows], icc)
+        rgb = np.dstack([samples] * 3)
+    target = rgb if rgb.flags.writeable else np.empty_like(rgb)
+    rows = max(1, _STRIP_PIXELS // max(1, rgb.shape[1]))
+    for top in range(0, rgb.shape[0], rows):
+        target[top : top + rows] = to_srgb(rgb[top : top + rows], plan.source)
     return np.asarray(target)
 
 
 def to_srgb(samples: npt.NDArray[Any], icc: bytes) -> npt.NDArray[Any]:
-    """H x W grey or H x W x 3 samples of 8 or 16 bit, in sRGB: H x W x 3.
+    """Convert samples of 8 or 16 bit (H x W grey or H x W x 3) to sRGB, H x W x 3.
 
     Raises ValueError when LittleCMS cannot use the profile.
     """
@@ -107,49 +108,49 @@ def to_srgb(samples: npt.NDArray[Any], icc: bytes) -> npt.NDArray[Any]:
 
     flags = int(imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION)
     if samples.itemsize == 2 or samples.ndim == 2:
-        # What LittleCMS optimizes for 16 bit is off by up to 10 codes of 8 bit in the shadows.
+        # LittleCMS's optimization for 16 bit errs by up to 10 codes of 8 bit in the shadows.
         flags |= int(imagecodecs.CMS.FLAGS.NOOPTIMIZE)
     try:
-        shown = imagecodecs.cms_transform(
+        converted = imagecodecs.cms_transform(
             np.ascontiguousarray(samples),
             icc,
-            srgb(),
+            get_srgb_profile(),
             colorspace="gray" if samples.ndim == 2 else "rgb",
             outcolorspace="rgb",
             intent=imagecodecs.CMS.INTENT.RELATIVE_COLORIMETRIC,
             flags=flags,
         )
     except (imagecodecs.CmsError, ValueError) as error:
-        raise _Unusable(str(error)) from None
-    return np.asarray(shown)
+        raise _UnusableProfile(str(error)) from None
+    return np.asarray(converted)
 
 
 @lru_cache(maxsize=8)
 def is_srgb(icc: bytes) -> bool:
-    """Whether a profile leaves sRGB values where they are, for a grid of colors.
+    """Whether a profile leaves the sRGB values of a grid of colors unchanged.
 
-    Judged by what it does, since profiles of one space differ in words and in curves.
+    Profiles of the same space differ in their text and curves, so only their effect counts.
     Raises ValueError when LittleCMS cannot use it.
     """
     if icc[16:20] == b"GRAY":
         ramp = np.arange(0, 65536, 257, dtype=np.uint16)[None, :]
         probe = np.dstack([ramp] * 3)
-        shown = to_srgb(ramp, icc)
+        converted = to_srgb(ramp, icc)
     else:
         steps = np.linspace(0, 65535, 9).astype(np.uint16)
         grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
         probe = np.ascontiguousarray(grid)
-        shown = to_srgb(probe, icc)
-    away = int(np.abs(shown.astype(np.int64) - probe).max())
-    return away <= (_NEARLY_SAME if "srgb" in description(icc).lower() else _SAME)
+        converted = to_srgb(probe, icc)
+    distance = int(np.abs(converted.astype(np.int64) - probe).max())
+    return distance <= (_NAMED_TOLERANCE if "srgb" in read_description(icc).lower() else _TOLERANCE)
 
 
 @lru_cache(maxsize=2)
-def _table(icc: bytes, size: int) -> npt.NDArray[Any] | None:
-    """sRGB grey for each grey value of `size` bytes, or None when the profile tints greys."""
+def _build_grey_table(icc: bytes, size: int) -> npt.NDArray[Any] | None:
+    """Tabulate sRGB grey for each grey value of `size` bytes; None if the profile tints greys."""
     ramp = np.arange(1 << 8 * size, dtype=np.uint16 if size == 2 else np.uint8)[None, :]
-    shown = to_srgb(ramp if icc[16:20] == b"GRAY" else np.dstack([ramp] * 3), icc)
+    converted = to_srgb(ramp if icc[16:20] == b"GRAY" else np.dstack([ramp] * 3), icc)
     white = (1 << 8 * size) - 1
-    if float(np.ptp(shown.astype(np.int64), axis=2).max()) > max(1.0, _TINT * white):
+    if float(np.ptp(converted.astype(np.int64), axis=2).max()) > max(1.0, _MAX_TINT * white):
         return None
-    return np.ascontiguousarray(shown[0, :, 1])
+    return np.ascontiguousarray(converted[0, :, 1])

@@ -1,7 +1,7 @@
-"""TIFF directories: the frame of EXIF streams and of TIFF files.
+"""Read TIFF directories, of which EXIF streams and TIFF files consist, and patch EXIF.
 
-A reader that copies nothing and believes nothing: every offset is checked, a directory that
-is cut gives the entries that are whole, and no chain is followed twice.
+The reader copies nothing and checks every offset; of a truncated directory it returns the
+complete entries.
 """
 
 import struct
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from archive_colorizer.storage.file_view import Stored
+from archive_colorizer.storage.file_view import FileContent
 
 ORIENTATION: Final = 274
 EXIF_POINTER: Final = 34665
@@ -19,53 +19,51 @@ _COLOR_SPACE: Final = 40961
 _PIXEL_X: Final = 40962
 _PIXEL_Y: Final = 40963
 
-_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-_SIZES_BIG: Final = {**_SIZES, 13: 4, 16: 8, 17: 8, 18: 8}
-_WHOLE: Final = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8,
+                 13: 4, 16: 8, 17: 8, 18: 8}  # fmt: skip
+_NUMBER_CODES: Final = {1: "B", 3: "H", 4: "I", 5: "I", 10: "i", 13: "I", 16: "Q", 18: "Q"}
+_RATIONALS: Final = (5, 10)
 _INCH: Final = 2.54
-_ENTRIES: Final = 1024
-"""Of a directory that are read at once."""
+_ENTRIES_AT_ONCE: Final = 1024
+"""Entries of a directory that are read at once."""
 
 
 class BrokenDirectory(ValueError):
-    """The stream is no TIFF stream, or a directory lies outside of it."""
+    """The data are no TIFF stream, or a directory lies outside the stream."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One tag: its type, its number of values, where they lie and how many bytes they take.
-
-    place: where the entry itself begins.
-    """
+class TiffEntry:
+    """One tag: `kind` is the TIFF field type, `count` the number of values, `size` their bytes."""
 
     kind: int
     count: int
-    at: int
+    value_offset: int
     size: int
-    place: int
+    entry_offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Entries by tag; `next` is the offset of the directory that follows, `next_at` its place."""
+    """Entries by tag; `next` is the next directory's offset, `next_at` where it is stored."""
 
-    entries: dict[int, Entry]
+    entries: dict[int, TiffEntry]
     next: int
     next_at: int
 
 
 @dataclass(frozen=True, slots=True)
 class TiffStream:
-    """A TIFF stream with its byte order; `big` for BigTIFF."""
+    """A TIFF stream; `big` means BigTIFF, `first` is the offset of the first directory."""
 
-    data: Stored
+    data: FileContent
     order: Literal["<", ">"]
     big: bool
     first: int
 
     @classmethod
-    def open(cls, data: Stored) -> "TiffStream":
-        """Raises BrokenDirectory when `data` has no TIFF header."""
+    def open(cls, data: FileContent) -> "TiffStream":
+        """Parse the header of `data`; raises BrokenDirectory without one."""
         orders: dict[bytes, Literal["<", ">"]] = {b"II": "<", b"MM": ">"}
         order = orders.get(data[:2])
         if order is None or len(data) < 8:
@@ -77,8 +75,8 @@ class TiffStream:
             raise BrokenDirectory(f"TIFF version {version}")
         return cls(data, order, False, struct.unpack(order + "I", data[4:8])[0])
 
-    def directory(self, at: int) -> Directory:
-        """The directory at an offset; entries whose values lie outside are left out.
+    def read_directory(self, at: int) -> Directory:
+        """Read the directory at an offset, without entries whose values lie outside the stream.
 
         Raises BrokenDirectory when it does not begin inside the stream.
         """
@@ -89,11 +87,14 @@ class TiffStream:
         (stated,) = struct.unpack(self.order + counter, self.data[at:start])
         width = struct.calcsize("=" + entry)
         count = min(stated, (len(self.data) - start) // width)
-        entries: dict[int, Entry] = {}
-        for place, (tag, kind, values, offset) in self._fields(entry, start, count):
-            one = self._entry(kind, values, offset, place)
-            if one is not None:
-                entries.setdefault(tag, one)
+        entries: dict[int, TiffEntry] = {}
+        inline_size, inline_offset = (8, 12) if self.big else (4, 8)
+        for entry_offset, (tag, kind, values, offset) in self._iter_fields(entry, start, count):
+            size = _SIZES.get(kind, 0) * values
+            value_offset = entry_offset + inline_offset if size <= inline_size else offset
+            if size and value_offset + size <= len(self.data):
+                parsed = TiffEntry(kind, values, value_offset, size, entry_offset)
+                entries.setdefault(tag, parsed)
         end = start + count * width
         behind = end + struct.calcsize("=" + pointer)
         if count < stated or behind > len(self.data):
@@ -101,116 +102,98 @@ class TiffStream:
         (following,) = struct.unpack(self.order + pointer, self.data[end:behind])
         return Directory(entries, following, end)
 
-    def _fields(
+    def _iter_fields(
         self, layout: str, start: int, count: int
     ) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
-        """The place and the fields of each entry; a directory may state millions of them."""
+        """Yield each entry's offset and fields; a directory may state millions of entries."""
         width = struct.calcsize("=" + layout)
         end = start + count * width
-        for at in range(start, end, width * _ENTRIES):
-            part = self.data[at : min(at + width * _ENTRIES, end)]
+        for at in range(start, end, width * _ENTRIES_AT_ONCE):
+            part = self.data[at : min(at + width * _ENTRIES_AT_ONCE, end)]
             fields = struct.iter_unpack(self.order + layout, part)
             yield from zip(range(at, end, width), fields, strict=False)
 
-    def _entry(self, kind: int, count: int, offset: int, place: int) -> Entry | None:
-        size = _SIZES_BIG.get(kind, 0) * count
-        inline = place + (12 if self.big else 8)
-        at = inline if size <= (8 if self.big else 4) else offset
-        if not size or at + size > len(self.data):
-            return None
-        return Entry(kind, count, at, size, place)
+    def read_bytes(self, entry: TiffEntry) -> bytes:
+        """Read the bytes of an entry's values, in the stream's byte order."""
+        return self.data[entry.value_offset : entry.value_offset + entry.size]
 
-    def raw(self, entry: Entry) -> bytes:
-        """The bytes of an entry's values, in the stream's byte order."""
-        return self.data[entry.at : entry.at + entry.size]
-
-    def numbers(self, entry: Entry | None) -> tuple[float, ...]:
-        """An entry's values when they are whole numbers or rationals, else nothing."""
-        if entry is None:
+    def read_numbers(self, entry: TiffEntry | None) -> tuple[float, ...]:
+        """Read the values of an entry of integers or rationals; () for any other type."""
+        if entry is None or entry.kind not in _NUMBER_CODES:
             return ()
-        if entry.kind in (5, 10):
-            letter = "I" if entry.kind == 5 else "i"
-            flat = struct.unpack(f"{self.order}{2 * entry.count}{letter}", self.raw(entry))
+        code = _NUMBER_CODES[entry.kind]
+        if entry.kind in _RATIONALS:
+            flat = struct.unpack(f"{self.order}{2 * entry.count}{code}", self.read_bytes(entry))
             return tuple(a / b if b else 0.0 for a, b in zip(flat[::2], flat[1::2], strict=True))
-        if entry.kind not in _WHOLE:
-            return ()
-        return struct.unpack(f"{self.order}{entry.count}{_WHOLE[entry.kind]}", self.raw(entry))
+        return struct.unpack(f"{self.order}{entry.count}{code}", self.read_bytes(entry))
 
-    def number(self, directory: Directory, tag: int, default: int) -> int:
-        """The first value of a tag, or `default`."""
-        values = self.numbers(directory.entries.get(tag))
+    def read_number(self, directory: Directory, tag: int, default: int) -> int:
+        """Read the first value of a tag, or return `default`."""
+        values = self.read_numbers(directory.entries.get(tag))
         return int(values[0]) if values else default
 
 
-def orientation_of(stream: TiffStream, directory: Directory) -> int:
-    """EXIF orientation, 1 to 8; anything else in the file counts as 1."""
-    stated = stream.number(directory, ORIENTATION, 1)
+def read_orientation(stream: TiffStream, directory: Directory) -> int:
+    """Read the EXIF orientation, 1 to 8; invalid values count as 1."""
+    stated = stream.read_number(directory, ORIENTATION, 1)
     return stated if 1 <= stated <= 8 else 1
 
 
-def resolution_of(stream: TiffStream, directory: Directory) -> tuple[float, float] | None:
-    """Horizontal and vertical resolution in dots per inch, or None where no unit is given."""
-    unit = {2: 1.0, 3: _INCH}.get(stream.number(directory, 296, 2))
-    across = stream.numbers(directory.entries.get(282))
-    down = stream.numbers(directory.entries.get(283))
+def read_resolution(stream: TiffStream, directory: Directory) -> tuple[float, float] | None:
+    """Read the horizontal and vertical resolution in dots per inch; None without a unit."""
+    unit = {2: 1.0, 3: _INCH}.get(stream.read_number(directory, 296, 2))
+    across, down = (stream.read_numbers(directory.entries.get(tag)) for tag in (282, 283))
     if unit is None or not (across and down and across[0] > 0 and down[0] > 0):
         return None
     return across[0] * unit, down[0] * unit
 
 
 def make_upright(exif: bytes) -> bytes:
-    """An EXIF stream for the picture as seen: orientation 1, no thumbnail, sides exchanged.
+    """Adapt an EXIF stream to the upright picture: orientation 1, no thumbnail, sides swapped.
 
-    Patched in place, so that maker notes keep their bytes and their offsets.  The thumbnail
-    is cut off by its pointer, since it would show the picture before its restoration.
+    It is patched in place, so that maker notes keep their bytes and offsets.  Zeroing its
+    pointer drops the thumbnail, which would show the picture before its restoration.
     Raises BrokenDirectory.
     """
     stream = TiffStream.open(exif)
-    first = stream.directory(stream.first)
+    first = stream.read_directory(stream.first)
     patched = bytearray(exif)
-    turned = orientation_of(stream, first) >= 5
+    is_turned = read_orientation(stream, first) >= 5
     entry = first.entries.get(ORIENTATION)
     if entry is not None and entry.kind == 3:
-        struct.pack_into(stream.order + "H", patched, entry.at, 1)
+        struct.pack_into(stream.order + "H", patched, entry.value_offset, 1)
     if first.next:
         struct.pack_into(stream.order + ("Q" if stream.big else "I"), patched, first.next_at, 0)
-    pointer = stream.number(first, EXIF_POINTER, 0)
-    if turned and pointer:
-        _exchange_sides(stream, pointer, patched)
+    details = _follow_pointer(stream, first, EXIF_POINTER) if is_turned else None
+    if details is not None:
+        across, down = details.entries.get(_PIXEL_X), details.entries.get(_PIXEL_Y)
+        if across and down and across.kind == down.kind and across.size == down.size:
+            for entry, source in ((across, down), (down, across)):
+                end = entry.value_offset + entry.size
+                patched[entry.value_offset : end] = stream.read_bytes(source)
     return bytes(patched)
 
 
-def say_srgb(exif: bytes) -> bytes:
-    """The EXIF stream with color space 1 (sRGB) where it says another, patched in place."""
+def mark_as_srgb(exif: bytes) -> bytes:
+    """Set the color space of an EXIF stream to 1 (sRGB) if it states one, without moving data."""
     stream = TiffStream.open(exif)
     patched = bytearray(exif)
-    details = _below(stream, stream.directory(stream.first), EXIF_POINTER)
+    details = _follow_pointer(stream, stream.read_directory(stream.first), EXIF_POINTER)
     if details is None:
         return exif
     space = details.entries.get(_COLOR_SPACE)
     if space is not None and space.kind == 3:
-        struct.pack_into(stream.order + "H", patched, space.at, 1)
-    exchange = _below(stream, details, INTEROP_POINTER)
+        struct.pack_into(stream.order + "H", patched, space.value_offset, 1)
+    exchange = _follow_pointer(stream, details, INTEROP_POINTER)
     index = exchange.entries.get(1) if exchange else None
-    if index is not None and stream.raw(index).startswith(b"R03"):
-        patched[index.at : index.at + 3] = b"R98"
+    if index is not None and stream.read_bytes(index).startswith(b"R03"):
+        patched[index.value_offset : index.value_offset + 3] = b"R98"
     return bytes(patched)
 
 
-def _below(stream: TiffStream, directory: Directory, pointer: int) -> Directory | None:
-    at = stream.number(directory, pointer, 0)
+def _follow_pointer(stream: TiffStream, directory: Directory, pointer: int) -> Directory | None:
+    at = stream.read_number(directory, pointer, 0)
     try:
-        return stream.directory(at) if at else None
+        return stream.read_directory(at) if at else None
     except BrokenDirectory:
         return None
-
-
-def _exchange_sides(stream: TiffStream, pointer: int, patched: bytearray) -> None:
-    try:
-        entries = stream.directory(pointer).entries
-    except BrokenDirectory:
-        return
-    across, down = entries.get(_PIXEL_X), entries.get(_PIXEL_Y)
-    if across and down and across.kind == down.kind and across.size == down.size:
-        patched[across.at : across.at + across.size] = stream.raw(down)
-        patched[down.at : down.at + down.size] = stream.raw(across)

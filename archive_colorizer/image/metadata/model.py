@@ -1,6 +1,6 @@
-"""What a picture's file says beside its pixels, made ready for the result's file."""
+"""Prepare the metadata of a source for its result."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -8,20 +8,18 @@ import numpy as np
 from archive_colorizer.color.space import Plane
 from archive_colorizer.image.metadata import exif as tiff
 from archive_colorizer.image.metadata.color_space import ColorPlan
-from archive_colorizer.image.metadata.xmp import ProvenanceNote, is_sound, with_provenance
+from archive_colorizer.image.metadata.xmp import is_sound
 from archive_colorizer.image.raster import Metadata
-
-__all__ = ["Found", "ProvenanceNote", "read_metadata", "upright", "with_provenance"]
 
 _EXIF_HEADER: Final = b"Exif\0\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The metadata of a source as its file holds it, before anything is believed.
+class SourceMetadata:
+    """The metadata of a source as its file holds them, unchecked.
 
-    orientation: stated by the container (TIFF) and stronger than EXIF's.
-    converted: the pixels were already brought to sRGB, so that no profile applies.
+    orientation: the container's (TIFF), which overrides EXIF's.
+    converted: the pixels are already converted to sRGB, so no profile applies.
     """
 
     exif: bytes | None = None
@@ -32,11 +30,11 @@ class Found:
     comments: tuple[tuple[str, str], ...] = ()
     orientation: int | None = None
     converted: bool = False
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PreparedMetadata:
     """Metadata for the result, the orientation (1 to 8) to undo, and sentences on losses."""
 
     metadata: Metadata
@@ -44,41 +42,40 @@ class Reading:
     warnings: tuple[str, ...]
 
 
-def read_metadata(found: Found, plan: ColorPlan) -> Reading:
-    """Judge the metadata of a picture whose colors are treated after `plan`.
+def prepare_metadata(source: SourceMetadata, plan: ColorPlan) -> PreparedMetadata:
+    """Check the metadata of a picture whose colors are converted by `plan`.
 
-    EXIF is made upright and says sRGB where the pixels were brought there; what is damaged
-    is dropped with a warning, for the pixels are sound.
+    EXIF becomes upright, and sRGB where the pixels are.  Damaged metadata are dropped with a
+    warning, since the pixels are sound.
     """
-    warnings = list(found.warnings)
-    orientation, dpi, exif = found.orientation or 1, found.dpi, None
-    if found.exif:
-        raw = found.exif.removeprefix(_EXIF_HEADER)
+    warnings = list(source.warnings)
+    orientation, dpi, exif = source.orientation or 1, source.dpi, None
+    if source.exif:
+        raw = source.exif.removeprefix(_EXIF_HEADER)
         try:
             stream = tiff.TiffStream.open(raw)
-            first = stream.directory(stream.first)
+            first = stream.read_directory(stream.first)
             exif = tiff.make_upright(raw)
-            orientation = found.orientation or tiff.orientation_of(stream, first)
-            dpi = dpi or tiff.resolution_of(stream, first)
+            orientation = source.orientation or tiff.read_orientation(stream, first)
+            dpi = dpi or tiff.read_resolution(stream, first)
         except tiff.BrokenDirectory as error:
             warnings.append(f"EXIF is damaged and was dropped ({error})")
-    if exif and (plan.source or found.converted):
-        exif = tiff.say_srgb(exif)
+    if exif and (plan.source or source.converted):
+        exif = tiff.mark_as_srgb(exif)
     warnings.extend(plan.warnings)
-    xmp = found.xmp or None
+    xmp = source.xmp or None
     if xmp and not is_sound(xmp):
         xmp = None
         warnings.append("XMP is broken or hostile and was dropped")
-    metadata = Metadata(exif, plan.tag, xmp, found.iptc or None, dpi, found.comments)
-    return Reading(metadata, orientation, tuple(warnings))
+    metadata = Metadata(exif, plan.tag, xmp, source.iptc or None, dpi, source.comments)
+    return PreparedMetadata(metadata, orientation, tuple(warnings))
 
 
-def upright(plane: Plane, orientation: int) -> Plane:
-    """The picture as seen: EXIF orientation 1 to 8 undone, H x W or H x W x C, contiguous."""
+def turn_upright(plane: Plane, orientation: int) -> Plane:
+    """Undo an EXIF orientation of 1 to 8; H x W or H x W x C, contiguous."""
     turned: Any = plane.swapaxes(0, 1) if orientation >= 5 else plane
     if orientation in (3, 4, 7, 8):
         turned = turned[::-1]
     if orientation in (2, 3, 6, 7):
         turned = turned[:, ::-1]
-    upright: Plane = np.ascontiguousarray(turned)
-    return upright
+    return np.ascontiguousarray(turned)

@@ -1,1 +1,1 @@
-"""Draw crops from photographs and age them."""
+"""Draw crops from photographs and simulate aging."""

@@ -1,11 +1,10 @@
-"""Batches made ahead of the network: by a thread, or by processes that read and decode.
+"""Prepare batches in advance, in a thread or in processes that read and decode.
 
-A batch is a pure function of where it begins, how many crops it has and how large they are.
-So it does not matter who makes it, and it can be made again when a process has died.
+A batch is a pure function of its first crop, its number of crops and their size, so any worker
+can make it, and it can be repeated when a process has died.
 
-Each process has a pipe of its own.  In the pools of the standard library all share one, and
-whoever is killed while it sends a batch leaves the others and the parent waiting forever;
-PyTorch's DataLoader would bring torch into every reader, and end the run.
+Each process has its own pipe: in the pools of the standard library, a process that is killed while
+it sends blocks the others forever; PyTorch's DataLoader would end the run.
 """
 
 import contextlib
@@ -14,62 +13,63 @@ import signal
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
-from typing import Protocol, Self
+from typing import Self
 
 import cv2
 
 from archive_colorizer.errors import SourceError
-from archive_colorizer.training.data.crops import Batch, Crops
+from archive_colorizer.training.data.crops import Batch, CropSampler
 
-_AHEAD = 3
-_DEATHS = 3
+_MIN_PENDING = 3
+_MAX_DEATHS = 3
 _SECONDS_TO_END = 5.0
-_Request = tuple[int, int, int]
+_CropRange = tuple[int, int, int]
 
 
-class Stream:
-    """Batches in the order they are asked for; a context that ends its thread or processes.
+class BatchLoader:
+    """Load batches in the order of requests; a context manager that ends its workers.
 
-    readers: processes that make them in turn; 0 is a thread of this one.
+    readers: processes that take turns; 0 uses a thread.
     """
 
-    def __init__(self, crops: Crops, readers: int) -> None:
-        self._crops, self._ahead = crops, max(_AHEAD, 2 * readers)
-        self._waiting: deque[tuple[int, _Request]] = deque()
-        self._asked = 0
-        self._readers: list[_Reader] = [_Process(crops) for _ in range(readers)]
+    def __init__(self, crops: CropSampler, readers: int) -> None:
+        self._crops, self._max_pending = crops, max(_MIN_PENDING, 2 * readers)
+        self._pending: deque[tuple[int, _CropRange]] = deque()
+        self._request_count = 0
+        self._workers: list[_ThreadWorker | _ProcessWorker] = [
+            _ProcessWorker(crops) for _ in range(readers)
+        ]
         if not readers:
-            self._readers.append(_Thread(crops))
+            self._workers.append(_ThreadWorker(crops))
 
     @property
-    def full(self) -> bool:
-        """Whether enough batches are under way; it bounds the memory that they take."""
-        return len(self._waiting) >= self._ahead
+    def is_full(self) -> bool:
+        """Whether enough batches are pending; it bounds their memory."""
+        return len(self._pending) >= self._max_pending
 
-    def ask(self, first: int, count: int, size: int) -> None:
-        """Have crops `first` to `first + count` made, `size` pixels wide and high."""
-        turn, request = self._asked % len(self._readers), (first, count, size)
-        self._waiting.append((turn, request))
-        self._readers[turn].ask(request)
-        self._asked += 1
+    def request(self, first: int, count: int, size: int) -> None:
+        """Request crops `first` to `first + count` (exclusive), `size` pixels wide and high."""
+        index, crop_range = self._request_count % len(self._workers), (first, count, size)
+        self._pending.append((index, crop_range))
+        self._workers[index].request(crop_range)
+        self._request_count += 1
 
-    def take(self) -> Batch:
-        """The oldest batch that was asked for.
+    def get(self) -> Batch:
+        """Return the oldest requested batch.
 
-        Raises SourceError when photographs cannot be read, or when readers die again and
-        again on the way to it.
+        Raises SourceError when photographs cannot be read, or when readers die repeatedly.
         """
-        for _ in range(_DEATHS):
-            turn = self._waiting[0][0]
+        for _ in range(_MAX_DEATHS):
+            index = self._pending[0][0]
             try:
-                batch = self._readers[turn].take()
+                batch = self._workers[index].get()
             except (EOFError, OSError):
-                self._replace(turn)
+                self._replace(index)
             else:
-                self._waiting.popleft()
+                self._pending.popleft()
                 return batch
         raise SourceError(
-            f"reader processes died {_DEATHS} times in a row, perhaps for lack of memory; "
+            f"reader processes died {_MAX_DEATHS} times in a row, perhaps for lack of memory; "
             "give fewer --readers, or 0"
         )
 
@@ -77,56 +77,48 @@ class Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for reader in self._readers:
+        for reader in self._workers:
             reader.close()
 
-    def _replace(self, turn: int) -> None:
-        self._readers[turn].close()
-        self._readers[turn] = _Process(self._crops)
-        for other, request in self._waiting:
-            if other == turn:
-                self._readers[turn].ask(request)
+    def _replace(self, index: int) -> None:
+        self._workers[index].close()
+        self._workers[index] = _ProcessWorker(self._crops)
+        for other, crop_range in self._pending:
+            if other == index:
+                self._workers[index].request(crop_range)
 
 
-class _Reader(Protocol):
-    """Makes batches, one after the other."""
-
-    def ask(self, request: _Request) -> None: ...
-    def take(self) -> Batch: ...
-    def close(self) -> None: ...
-
-
-class _Thread:
-    def __init__(self, crops: Crops) -> None:
+class _ThreadWorker:
+    def __init__(self, crops: CropSampler) -> None:
         self._crops, self._executor = crops, ThreadPoolExecutor(1)
-        self._made: deque[Future[Batch]] = deque()
+        self._futures: deque[Future[Batch]] = deque()
 
-    def ask(self, request: _Request) -> None:
-        self._made.append(self._executor.submit(self._crops.batch, *request))
+    def request(self, crop_range: _CropRange) -> None:
+        self._futures.append(self._executor.submit(self._crops.make_batch, *crop_range))
 
-    def take(self) -> Batch:
-        return self._made.popleft().result()
+    def get(self) -> Batch:
+        return self._futures.popleft().result()
 
     def close(self) -> None:
         self._executor.shutdown(cancel_futures=True)
 
 
-class _Process:
-    """A reader whose death shows as the end of its pipe: EOFError or OSError from `take`."""
+class _ProcessWorker:
+    """Make batches in a process; `get` raises EOFError or OSError when it has died."""
 
-    def __init__(self, crops: Crops) -> None:
-        # Spawned, since a fork of a process with threads (OpenMP, CUDA) may never wake up.
+    def __init__(self, crops: CropSampler) -> None:
+        # A forked copy of a process with threads (OpenMP, CUDA) may hang, so it is spawned.
         context = multiprocessing.get_context("spawn")
         self._pipe, other_end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other_end, crops), daemon=True)
+        self._process = context.Process(target=_serve_batches, args=(other_end, crops), daemon=True)
         self._process.start()
         other_end.close()
 
-    def ask(self, request: _Request) -> None:
-        with contextlib.suppress(OSError):  # it has died, as `take` is going to find
-            self._pipe.send(request)
+    def request(self, crop_range: _CropRange) -> None:
+        with contextlib.suppress(OSError):  # `get` will notice that it has died
+            self._pipe.send(crop_range)
 
-    def take(self) -> Batch:
+    def get(self) -> Batch:
         answer: Batch | SourceError = self._pipe.recv()
         if isinstance(answer, SourceError):
             raise answer
@@ -140,16 +132,16 @@ class _Process:
             self._process.join()
 
 
-def _serve(pipe: "Connection[Batch | SourceError, _Request]", crops: Crops) -> None:
-    """Make batches until the parent closes the pipe, or dies."""
-    # Ctrl-C goes to every process of a terminal; it is the parent that ends its readers.
+def _serve_batches(pipe: "Connection[Batch | SourceError, _CropRange]", crops: CropSampler) -> None:
+    """Make batches until the parent closes the pipe or dies."""
+    # Ctrl-C reaches every process of a terminal, but the parent must end its readers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     with contextlib.suppress(EOFError, OSError):
         while True:
-            request = pipe.recv()
+            crop_range = pipe.recv()
             try:
-                made: Batch | SourceError = crops.batch(*request)
+                answer: Batch | SourceError = crops.make_batch(*crop_range)
             except SourceError as error:
-                made = error
-            pipe.send(made)
+                answer = error
+            pipe.send(answer)

@@ -1,1 +1,1 @@
-"""Turn a checkpoint into a model file."""
+"""Export a checkpoint as a model file."""

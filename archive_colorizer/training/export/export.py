@@ -1,40 +1,40 @@
-"""From a checkpoint to a model file: scaling inside, any size, contract stamped, proven."""
+"""Export a checkpoint as an ONNX file of any input size, with its contract, and verify it."""
 
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
+from archive_colorizer.color.space import FloatArray
 from archive_colorizer.errors import ModelError, UsageError
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.contract import InputContract, ModelContract, OutputContract
-from archive_colorizer.model.onnx_metadata import drafted, stamped
+from archive_colorizer.model.onnx_metadata import add_contract, stage_file
 from archive_colorizer.training.checkpoint import load_checkpoint, restore_network
 from archive_colorizer.training.config import TrainingRecipe
 from archive_colorizer.training.data.crops import to_planes
-from archive_colorizer.training.export.average import Other, average_with
+from archive_colorizer.training.export.initial_weights import AveragingPartner, average_with_model
 from archive_colorizer.training.export.weight_storage import STORAGES
-from archive_colorizer.training.networks.network import NETWORKS, space_of
+from archive_colorizer.training.networks.network import NETWORKS, get_output_format
 
-LARGEST = 25
-"""MiB that a model file may have unless told otherwise: it travels with the program."""
+MAX_MIB = 25
+"""Default limit of a model file in MiB, because it is shipped with the program."""
 _OPSET = 18
 _STEP = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far onnxruntime's output is from PyTorch's on the trial pictures.
+    """Hold the difference between onnxruntime and PyTorch on the trial pictures.
 
-    mean: the largest mean over a picture.  worst: the largest difference of all.  Both in
-    units of the output, whose range is 1.
+    mean: the largest mean of a picture.  worst: the largest difference.  Both are in units of
+    the output, whose range is 1.
     """
 
     mean: float = 0.0
@@ -47,44 +47,43 @@ def export_checkpoint(
     settings: Mapping[str, Any] | None = None,
     *,
     weights: str = "fp32",
-    largest: int = LARGEST,
-    average: Other | None = None,
+    max_mib: int = MAX_MIB,
+    average: AveragingPartner | None = None,
 ) -> Parity:
-    """Write the network of `checkpoint` as an ONNX file; return what it lost.
+    """Write the network of a checkpoint as an ONNX file and return the loss of precision.
 
-    With `average`, its weights are first averaged with another's; see `average_with`.
-    `settings` replace those of the checkpoint's recipe (working_size, data_sheet, name).
-    `weights` is how they are stored, see `STORAGES`; a session computes in fp32 all the
-    same.  Nothing is written, and ModelError raised, when the output differs from PyTorch's
-    by more than that storage allows on any size or photograph, or when the file would be
-    larger than `largest` MiB.  Raises OutputError when `output` cannot be written.
+    average: see `average_with_model`.  settings: replace those of the checkpoint's recipe
+    (working_size, data_sheet, name).  weights: a key of `STORAGES`; sessions compute in fp32 in
+    any case.  Nothing is written, and ModelError is raised, when the output differs from
+    PyTorch's by more than the storage permits on any trial picture, or when the file would
+    exceed `max_mib`.  Raises OutputError when `output` cannot be written.
     """
     if weights not in STORAGES:
         raise UsageError(f"weights {weights!r} are unknown; known are {', '.join(STORAGES)}")
     content = load_checkpoint(checkpoint)
     if average:
-        content = average_with(content, average, str(checkpoint))
+        content = average_with_model(content, average, str(checkpoint))
     network = restore_network(content, str(checkpoint))
     origin = f"checkpoint {checkpoint}"
-    recipe = TrainingRecipe().changed(content.get("recipe", {}), origin)
-    own = {"network": content["network"], "network_kwargs": content["kwargs"]}
-    recipe = recipe.changed({**own, **(settings or {})}, "options")
-    contract = _contract({**content, "storage": weights}, recipe, output.stem)
+    recipe = TrainingRecipe().replace_settings(content.get("recipe", {}), origin)
+    architecture = {"network": content["network"], "network_kwargs": content["kwargs"]}
+    recipe = recipe.replace_settings({**architecture, **(settings or {})}, "options")
+    contract = _build_contract({**content, "storage": weights}, recipe, output.stem)
     model = _to_onnx(network, contract.output.name)
     STORAGES[weights].store(model)
-    data = stamped(_bare(model), contract)
-    if len(data) > largest * 2**20:
+    data = add_contract(_serialize(model), contract)
+    if len(data) > max_mib * 2**20:
         raise ModelError(
-            f"{output}: would have {len(data) / 2**20:.1f} MiB, the limit is {largest}; "
+            f"{output}: would have {len(data) / 2**20:.1f} MiB, the limit is {max_mib}; "
             "give --weights fp16, or --largest"
         )
-    with drafted(data, output) as draft:
-        parity = _compare(network, draft)
-        _check(parity, weights, output)
+    with stage_file(data, output) as draft:
+        parity = _measure_parity(network, draft)
+        _check_parity(parity, weights, output)
     return parity
 
 
-def _check(parity: Parity, weights: str, output: Path) -> None:
+def _check_parity(parity: Parity, weights: str, output: Path) -> None:
     allowed = STORAGES[weights]
     if parity.mean <= allowed.mean and parity.worst <= allowed.worst:
         return
@@ -100,10 +99,12 @@ def _check(parity: Parity, weights: str, output: Path) -> None:
     )
 
 
-def _contract(content: Mapping[str, Any], recipe: TrainingRecipe, name: str) -> ModelContract:
+def _build_contract(content: Mapping[str, Any], recipe: TrainingRecipe, name: str) -> ModelContract:
+    family = content["network"]
+    space, output_format = NETWORKS[family].space, get_output_format(family)
     return ModelContract(
         name=name,
-        family=content["network"],
+        family=family,
         licence=recipe.licence,
         input=InputContract(
             name="luma",
@@ -112,17 +113,14 @@ def _contract(content: Mapping[str, Any], recipe: TrainingRecipe, name: str) -> 
             resize="short-side",
             multiple_of=_STEP,
         ),
-        output=_output(content["network"]),
-        training=_training_facts(content, recipe),
+        output=OutputContract(
+            name=space, space=space, low=output_format.low, high=output_format.high
+        ),
+        training=_collect_training_facts(content, recipe),
     )
 
 
-def _output(network: str) -> OutputContract:
-    space, meant = NETWORKS[network].space, space_of(network)
-    return OutputContract(name=space, space=space, low=meant.low, high=meant.high)
-
-
-def _training_facts(content: Mapping[str, Any], recipe: TrainingRecipe) -> dict[str, Any]:
+def _collect_training_facts(content: Mapping[str, Any], recipe: TrainingRecipe) -> dict[str, Any]:
     facts = content.get("facts", {})
     history = content.get("history") or [{}]
     return {
@@ -137,22 +135,22 @@ def _training_facts(content: Mapping[str, Any], recipe: TrainingRecipe) -> dict[
         "metrics": {**facts.get("validation", {}), "model": history[-1]},
         "weights": content["storage"],
         **{name: facts[name] for name in ("averaged_with",) if name in facts},
-        "recipe": recipe.as_dict(),
+        "recipe": asdict(recipe),
     }
 
 
 def _to_onnx(network: nn.Module, output: str) -> Any:
-    """The network as an ONNX model with dynamic batch, height and width.
+    """Convert the network to an ONNX model with dynamic batch, height and width.
 
-    Names and values of the weights are the network's own, so that a file can be trained on.
-    PyTorch's optimizer would fold the norms into the filters; onnxruntime does so at load.
+    Names and values of the weights stay, so that training can continue from the file.  PyTorch's
+    optimizer would fold the norms into the filters; onnxruntime does so when it loads.
     """
     from onnxscript import optimizer
 
     dim = torch.export.Dim
     height, width = (_STEP * dim(name, min=1, max=256) for name in ("rows", "columns"))
     shapes = ({0: dim("batch", min=1, max=4096), 2: height, 3: width},)
-    # The exporter tells of other libraries' absence; that is no news for who exports.
+    # The exporter warns about missing libraries that this export does not need.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -175,8 +173,8 @@ def _to_onnx(network: nn.Module, output: str) -> Any:
     return model
 
 
-def _bare(model: Any) -> bytes:
-    """The model's bytes without the paths of this machine."""
+def _serialize(model: Any) -> bytes:
+    """Serialize the model without paths of this machine."""
     for part in (*model.graph.node, *model.graph.input, *model.graph.output, model.graph):
         del part.metadata_props[:]
         part.doc_string = ""
@@ -188,24 +186,24 @@ def _bare(model: Any) -> bytes:
     return data
 
 
-def _compare(network: nn.Module, path: Path) -> Parity:
-    """The difference between PyTorch and onnxruntime over sizes and photographs."""
+def _measure_parity(network: nn.Module, path: Path) -> Parity:
+    """Measure the difference between PyTorch and onnxruntime on the trial pictures."""
     colorizer = open_colorizer(path, device="cpu", threads=1)
     means, worsts = [], []
-    for batch in _trials():
+    for batch in _iterate_trials():
         with torch.no_grad():
-            wanted = network(torch.from_numpy(batch)).numpy()
-        made = colorizer.infer(batch)
-        if made.shape != wanted.shape:
+            expected = network(torch.from_numpy(batch)).numpy()
+        actual = colorizer.infer(batch)
+        if actual.shape != expected.shape:
             return Parity(float("inf"), float("inf"))
-        difference = np.abs(made - wanted)
+        difference = np.abs(actual - expected)
         means.append(float(difference.mean()))
         worsts.append(float(difference.max()))
     return Parity(max(means), max(worsts))
 
 
-def _trials() -> Iterator[npt.NDArray[np.float32]]:
-    """Luma to compare on: noise and flat pictures of several sizes, and photographs."""
+def _iterate_trials() -> Iterator[FloatArray]:
+    """Yield luma to compare on: noise and flat pictures of several sizes, and photographs."""
     from skimage import data
 
     rng = np.random.default_rng(0)

@@ -1,71 +1,116 @@
-"""A network's weights out of a checkpoint or a model file, to train on from there."""
+"""Load the weights of a checkpoint or a model file to start a training from."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from archive_colorizer.color.space import FloatArray
 from archive_colorizer.errors import DependencyError, ModelError, UsageError
 from archive_colorizer.model.contract import METADATA_KEY, ModelContract
-from archive_colorizer.model.registry import models_at_hand
+from archive_colorizer.model.registry import list_models
 from archive_colorizer.training.checkpoint import load_checkpoint, restore_network
 from archive_colorizer.training.export.weight_storage import read_weights
 from archive_colorizer.training.networks.network import build_network
 
-Weights = Mapping[str, npt.NDArray[np.float32]]
+Weights = Mapping[str, FloatArray]
 
 _INSTEAD = "give a model file that archive-colorize export wrote, or the checkpoint.pt of a run"
 _COUNTER = "num_batches_tracked"
 _FOLDED_BIAS = "_bias"
 
 
-def load_initial(path: Path) -> dict[str, Any]:
-    """Network, kwargs and state of a checkpoint, a run's folder, or a model file.
+def load_initial_weights(path: Path) -> dict[str, Any]:
+    """Load network, kwargs and state of a checkpoint, a run's folder, or a model file.
 
-    `path` may be the name of a model that came with the program.  A model file's weights are
-    those it was exported from, to within what it stores.  `folded` is true for a file that
-    has its norms folded into its filters, as exports up to 0.1 did: such a network answers
-    the same, and needs `settle_norms` before it is trained.
+    `path` may be the name of a shipped model.  "folded" is true for a file with norms folded into
+    its filters, as exported up to 0.1: it needs `settle_norms` before training.
 
-    Raises ModelError when the file is missing, damaged, of another program, or when its
-    weights do not fit its network; DependencyError without onnx.
+    Raises ModelError when the file is missing, damaged or foreign, or when its weights do not
+    fit its network; DependencyError without onnx.
     """
     if not path.exists():
-        path = models_at_hand().get(str(path), path)
+        path = list_models().get(str(path), path)
     if path.suffix != ".onnx":
         return {**load_checkpoint(path), "folded": False}
     model = _read_model(path)
-    contract = _contract(model, path)
+    contract = _read_contract(model, path)
     settings = contract.training.get("recipe")
     if not isinstance(settings, dict):
         raise ModelError(f"{path}: its contract does not say how it was trained; {_INSTEAD}")
     kwargs = settings.get("network_kwargs", {})
-    network = _build(contract.family, kwargs, path)
+    network = _rebuild_network(contract.family, kwargs, path)
     weights = read_weights(model)
-    folded = not _expected(network) <= weights.keys()
-    state = _unfold(network, weights) if folded else dict(weights)
-    content = {"network": contract.family, "kwargs": kwargs, "folded": folded}
-    content["state"] = _as_state(network, state)
+    names = {name for name in network.state_dict() if not name.endswith(_COUNTER)}
+    is_folded = not names <= weights.keys()
+    state = _unfold(network, weights) if is_folded else dict(weights)
+    content = {"network": contract.family, "kwargs": kwargs, "folded": is_folded}
+    content["state"] = _build_state(network, state)
     restore_network(content, f"{path}")
     return content
 
 
+@dataclass(frozen=True, slots=True)
+class AveragingPartner:
+    """Name a checkpoint, a run's folder, a model file or a shipped model to average with.
+
+    share: weight in the mean, between 0 and 1 (exclusive).
+    """
+
+    model: Path
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.share < 1.0:
+            raise UsageError(f"share must be between 0 and 1, not {self.share:g}")
+
+
+def average_with_model(
+    content: dict[str, Any], partner: AveragingPartner, origin: str
+) -> dict[str, Any]:
+    """Average a checkpoint with the partner's weights, and record that in its facts.
+
+    Runs that began with the same weights can be averaged: the mean is often better than either,
+    and a fine-tuned model keeps more of the abilities of its start (Wortsman et al., Model
+    soups, arXiv:2203.05482, and Robust fine-tuning, arXiv:2109.01903).  The validation history
+    is dropped, because it does not apply to the mean.  Raises ModelError when the networks
+    differ, and as `load_initial_weights` does.
+    """
+    second = load_initial_weights(partner.model)
+    for part in ("network", "kwargs"):
+        if second[part] != content[part]:
+            raise ModelError(
+                f"{partner.model}: has a {second['network']} with {second['kwargs']}, {origin} a "
+                f"{content['network']} with {content['kwargs']}; only equal ones can be averaged"
+            )
+    if second["folded"]:
+        raise ModelError(f"{partner.model}: has its norms folded; give the checkpoint it came from")
+    state = {
+        name: torch.lerp(weights, second["state"][name].to(weights.dtype), partner.share)
+        if weights.is_floating_point()
+        else weights
+        for name, weights in content["state"].items()
+    }
+    fact = {"model": partner.model.name, "share": partner.share}
+    facts = {**content.get("facts", {}), "averaged_with": fact}
+    return {**content, "state": state, "facts": facts, "history": []}
+
+
 @torch.no_grad()
 def settle_norms(network: nn.Module, luma: Tensor) -> None:
-    """Give the norms of a network from a folded file the statistics of `luma`'s features.
+    """Set the norms of a network from a folded file to the statistics of features of `luma`.
 
-    luma: N x 1 x H x W in 0..1, some dozens of crops of what will be trained on.  A folded
-    norm passes everything through, and batch statistics would throw it off with the first
-    step of training.  Scales and shifts are set to match, so that the network answers as
-    before, in training as well.
+    luma: N x 1 x H x W in 0..1, some dozens of training crops.  A folded norm changes nothing,
+    and batch statistics would disrupt it in the first step of training.  Scales and shifts are
+    set to match, so that the output stays the same, also in training.
     """
     training = network.training
     hooks = [
-        module.register_forward_pre_hook(_settle)
+        module.register_forward_pre_hook(_settle_norm)
         for module in network.modules()
         if isinstance(module, nn.BatchNorm2d)
     ]
@@ -75,8 +120,8 @@ def settle_norms(network: nn.Module, luma: Tensor) -> None:
     network.train(training)
 
 
-def _settle(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-    norm, (features,) = module, given
+def _settle_norm(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    norm, (features,) = module, inputs
     assert isinstance(norm, nn.BatchNorm2d)  # noqa: S101
     assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101
     slope = norm.weight / torch.sqrt(norm.running_var + norm.eps)
@@ -102,20 +147,20 @@ def _read_model(path: Path) -> Any:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); {_INSTEAD}") from None
     except DecodeError:
         raise ModelError(f"{path}: is no ONNX file; {_INSTEAD}") from None
-    # A weight outside of the file could be any file of this machine.
-    if any(one.data_location == onnx.TensorProto.EXTERNAL for one in model.graph.initializer):
+    # External data could refer to any file of this machine.
+    if any(weight.data_location == onnx.TensorProto.EXTERNAL for weight in model.graph.initializer):
         raise ModelError(f"{path}: keeps its weights in another file; {_INSTEAD}")
     return model
 
 
-def _contract(model: Any, path: Path) -> ModelContract:
+def _read_contract(model: Any, path: Path) -> ModelContract:
     stamped = {entry.key: entry.value for entry in model.metadata_props}
     if METADATA_KEY not in stamped:
         raise ModelError(f"{path}: carries no contract of this program; {_INSTEAD}")
     return ModelContract.from_json(stamped[METADATA_KEY], str(path))
 
 
-def _build(name: str, kwargs: Any, path: Path) -> nn.Module:
+def _rebuild_network(name: str, kwargs: Any, path: Path) -> nn.Module:
     try:
         return build_network(name, kwargs)
     except (UsageError, TypeError, ValueError, RuntimeError) as error:
@@ -124,38 +169,29 @@ def _build(name: str, kwargs: Any, path: Path) -> nn.Module:
         ) from None
 
 
-def _expected(network: nn.Module) -> set[str]:
-    """The names of a network's weights, without the counters that no answer depends on."""
-    return {name for name in network.state_dict() if not name.endswith(_COUNTER)}
+def _build_state(network: nn.Module, weights: Weights) -> dict[str, Tensor]:
+    current = network.state_dict()
+    loaded = {name: torch.from_numpy(weights[name].copy()) for name in current if name in weights}
+    return {**{name: current[name] for name in current if name.endswith(_COUNTER)}, **loaded}
 
 
-def _as_state(network: nn.Module, weights: Weights) -> dict[str, Tensor]:
-    """What the network takes of `weights`, and its own counters."""
-    own = network.state_dict()
-    taken = {name: torch.from_numpy(weights[name].copy()) for name in own if name in weights}
-    return {**{name: own[name] for name in own if name.endswith(_COUNTER)}, **taken}
-
-
-def _unfold(network: nn.Module, weights: Weights) -> dict[str, npt.NDArray[np.float32]]:
-    """Weights for a network whose file has filters that do the work of their norms as well.
-
-    The norms become those that change nothing but add the folded bias.
-    """
-    made = dict(weights)
-    for filters, name, norm in _normed(network):
+def _unfold(network: nn.Module, weights: Weights) -> dict[str, FloatArray]:
+    """Add norms to weights whose norms are folded into the filters; they only add the bias."""
+    unfolded = dict(weights)
+    for filters, name, norm in _iterate_norms(network):
         bias = weights.get(f"{filters}.weight{_FOLDED_BIAS}")
         if bias is not None:
-            made[f"{name}.weight"] = np.ones_like(bias)
-            made[f"{name}.bias"] = bias
-            made[f"{name}.running_mean"] = np.zeros_like(bias)
-            made[f"{name}.running_var"] = np.full_like(bias, 1.0 - norm.eps)
-    return made
+            unfolded[f"{name}.weight"] = np.ones_like(bias)
+            unfolded[f"{name}.bias"] = bias
+            unfolded[f"{name}.running_mean"] = np.zeros_like(bias)
+            unfolded[f"{name}.running_var"] = np.full_like(bias, 1.0 - norm.eps)
+    return unfolded
 
 
-def _normed(network: nn.Module) -> Iterator[tuple[str, str, nn.BatchNorm2d]]:
-    """Name of a convolution, name and self of the norm that stands right behind it."""
-    before = ""
+def _iterate_norms(network: nn.Module) -> Iterator[tuple[str, str, nn.BatchNorm2d]]:
+    """Yield the name of a convolution, and the name and module of the norm after it."""
+    previous = ""
     for name, module in network.named_modules():
         if isinstance(module, nn.BatchNorm2d):
-            yield before, name, module
-        before = name
+            yield previous, name, module
+        previous = name

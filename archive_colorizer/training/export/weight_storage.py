@@ -1,9 +1,9 @@
-"""How a model file stores its weights: as they are, or narrow and widened as a session opens.
+"""Store the weights of a model file in fp32, or in fp16 or int8 with a conversion to fp32.
 
-onnxruntime computes once, at load, what depends on constants alone.  A narrow weight followed by
-its widening is therefore an fp32 weight by the time the first picture comes: the file is smaller,
-and a picture takes as long as ever.  (Arithmetic in int8, by onnxruntime's static quantization,
-saved only a seventh of the time on a CPU and moved chroma by 6 code values in the mean.)
+onnxruntime folds constants when it loads a model, so a narrow weight and its conversion become
+an fp32 weight: the file is smaller, and inference takes the same time.  (Arithmetic in int8, by
+onnxruntime's static quantization, saved only a seventh of the time on a CPU and moved chroma by
+6 code values in the mean.)
 """
 
 from collections.abc import Callable
@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archive_colorizer.color.space import FloatArray
+
 _HALF, _SMALL, _SCALE, _WIDE = "/half", "/small", "/scale", "/wide"
 _LARGE = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
-    """A way to store weights, and how far its output may be from PyTorch's.
+class WeightFormat:
+    """Describe a storage of weights and its permitted difference from PyTorch's output.
 
     store: changes an ONNX model in place.  mean, worst: the mean and the largest difference on
-    the trial pictures; the output's range is 1, so that 1 / 255 is a code value of 8 bits.
+    the trial pictures; the output's range is 1, so that 1 / 255 is an 8-bit code.
     """
 
     store: Callable[[Any], None]
@@ -30,40 +32,36 @@ class Storage:
     worst: float
 
 
-def _store_as_they_are(model: Any) -> None:
-    """Nothing to do."""
-
-
 def _store_in_16_bits(model: Any) -> None:
-    """Filters as float16; norms and biases are few and stay float32."""
-    for weight in _filters(model):
+    """Store filters as float16; norms and biases are few and stay float32."""
+    for weight in _list_filters(model):
         _halve(model.graph, weight)
 
 
 def _store_in_8_bits(model: Any) -> None:
-    """Large filters as int8 with a scale an output channel, small ones as float16.
+    """Store large filters as int8 with a scale for each output channel, others as float16.
 
-    Nearly all weights are in the large ones, and nearly all of the loss would be in the small
-    ones: a depthwise filter has 9 or 25 weights, over which no error averages out.
+    Large filters have nearly all weights, and small ones would cause nearly all of the error:
+    a depthwise filter has 9 or 25 weights, too few for errors to average out.
     """
-    for weight in _filters(model):
+    for weight in _list_filters(model):
         large = int(np.prod(weight.dims)) >= _LARGE
         (_shrink if large else _halve)(model.graph, weight)
 
 
-STORAGES: dict[str, Storage] = {
-    "fp32": Storage(_store_as_they_are, mean=1e-3, worst=1e-3),
-    "fp16": Storage(_store_in_16_bits, mean=0.5 / 255, worst=4 / 255),
-    "int8": Storage(_store_in_8_bits, mean=2 / 255, worst=12 / 255),
+STORAGES: dict[str, WeightFormat] = {
+    "fp32": WeightFormat(lambda model: None, mean=1e-3, worst=1e-3),
+    "fp16": WeightFormat(_store_in_16_bits, mean=0.5 / 255, worst=4 / 255),
+    "int8": WeightFormat(_store_in_8_bits, mean=2 / 255, worst=12 / 255),
 }
-"""By the name that `export --weights` takes."""
+"""Storages by the value of `export --weights`."""
 
 
-def read_weights(model: Any) -> dict[str, npt.NDArray[np.float32]]:
-    """The float weights of an ONNX model by name, widened where they are stored narrow."""
+def read_weights(model: Any) -> dict[str, FloatArray]:
+    """Read the float weights of an ONNX model by name, converted to float32."""
     from onnx import numpy_helper
 
-    stored = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     weights = {name: array for name, array in stored.items() if array.dtype == np.float32}
     for name, array in stored.items():
         if name.endswith(_HALF):
@@ -74,11 +72,15 @@ def read_weights(model: Any) -> dict[str, npt.NDArray[np.float32]]:
     return weights
 
 
-def _filters(model: Any) -> list[Any]:
+def _list_filters(model: Any) -> list[Any]:
     from onnx import TensorProto
 
     stored = model.graph.initializer
-    return [one for one in stored if one.data_type == TensorProto.FLOAT and len(one.dims) > 1]
+    return [
+        tensor
+        for tensor in stored
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) > 1
+    ]
 
 
 def _halve(graph: Any, weight: Any) -> None:
@@ -93,8 +95,8 @@ def _shrink(graph: Any, weight: Any) -> None:
     from onnx import TensorProto, helper, numpy_helper
 
     name, values = weight.name, numpy_helper.to_array(weight)
-    reach = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True)
-    scale = np.where(reach > 0, reach / 127, 1).astype(np.float32)
+    peak = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True)
+    scale = np.where(peak > 0, peak / 127, 1).astype(np.float32)
     small = np.round(values / scale).clip(-127, 127).astype(np.int8)
     _replace(graph, weight, {name + _SMALL: small, name + _SCALE: scale})
     graph.node.insert(0, helper.make_node("Mul", [name + _WIDE, name + _SCALE], [name]))

@@ -1,8 +1,7 @@
-"""Encoders: luma to five feature maps, at strides 2 to 32.
+"""Encoders, which turn luma into five feature maps at strides 2 to 32.
 
-EfficientNet-Lite after Tan and Le (arXiv:1905.11946), without squeeze and excitation and with
-ReLU6, and MobileNetV2 after Sandler et al. (arXiv:1801.04381): both are a stem and a row of
-inverted residual blocks.
+EfficientNet-Lite (Tan and Le, arXiv:1905.11946, without squeeze and excitation and with ReLU6)
+and MobileNetV2 (Sandler et al., arXiv:1801.04381) are a stem and inverted residual blocks.
 """
 
 import math
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archive_colorizer.errors import ModelError, UsageError
-from archive_colorizer.training.networks.encoder_weights import PACKAGES, own_keys, read_weights
+from archive_colorizer.training.networks.encoder_weights import PACKAGES, convert_keys, read_weights
 
 # expansion, channels, repeats, stride of the first, kernel
 _Stages = tuple[tuple[int, int, int, int, int], ...]
@@ -40,20 +39,20 @@ STRIDES = (2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What tells one encoder from another.
+class EncoderPlan:
+    """Describe the structure and the input normalization of an encoder.
 
-    The stem sees (code value of luma - middle) / span.  With `folded`, batch norm is part of
-    the convolutions, as in weights that were made for running only.
+    Its input is (code value of luma - mean) / std.  If `is_folded`, batch norm is part of the
+    convolutions, as in weights for inference only.
     """
 
     stages: _Stages
-    middle: float = 127.0
-    span: float = 128.0
-    folded: bool = False
+    mean: float = 127.0
+    std: float = 128.0
+    is_folded: bool = False
 
-    def scaled(self, width: float, depth: float) -> "Plan":
-        """EfficientNet's compound scaling; Lite leaves the first and last stage's depth."""
+    def scale(self, width: float, depth: float) -> "EncoderPlan":
+        """Apply EfficientNet's compound scaling; Lite keeps the depth of the end stages."""
         ends = (0, len(self.stages) - 1)
         stages = tuple(
             (t, _round_channels(out * width), n if i in ends else math.ceil(n * depth), s, k)
@@ -62,39 +61,39 @@ class Plan:
         return replace(self, stages=stages)
 
 
-def _round_channels(wanted: float) -> int:
-    """The multiple of 8 that is nearest, but less than a tenth below."""
-    nearest = max(8, int(wanted + 4) // 8 * 8)
-    return nearest + 8 if nearest < 0.9 * wanted else nearest
+def _round_channels(channels: float) -> int:
+    """Round to the nearest multiple of 8 that is less than a tenth below."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
 
 
 PLANS = {
-    "efficientnet-lite0": Plan(_LITE0),
-    "efficientnet-lite1": Plan(_LITE0).scaled(1.0, 1.1),
-    "efficientnet-lite2": Plan(_LITE0).scaled(1.1, 1.2),
-    "mobilenet-v2": Plan(_MOBILENET_V2, middle=127.5, span=127.5, folded=True),
+    "efficientnet-lite0": EncoderPlan(_LITE0),
+    "efficientnet-lite1": EncoderPlan(_LITE0).scale(1.0, 1.1),
+    "efficientnet-lite2": EncoderPlan(_LITE0).scale(1.1, 1.2),
+    "mobilenet-v2": EncoderPlan(_MOBILENET_V2, mean=127.5, std=127.5, is_folded=True),
 }
 
 
 class Encoder(nn.Module):
-    """Luma in [0, 1], N x 1 x H x W, to feature maps with `channels`, at `STRIDES`.
+    """Turn luma in [0, 1], N x 1 x H x W, into feature maps with `channels`, at `STRIDES`.
 
-    H and W are multiples of 32.  `stem` and `blocks` are its parts, in order of use.
+    H and W are multiples of 32.  Subclasses have a `stem` and `blocks`, in order of use.
     """
 
     channels: tuple[int, ...]
 
     @abstractmethod
-    def take_weights(self, weights: str) -> None:
-        """Take the weights of ImageNet: "auto", a name, or a file.
+    def load_weights(self, weights: str) -> None:
+        """Load ImageNet weights: "auto", a name, or a file.
 
-        Raises UsageError for what this encoder cannot take, DependencyError where a package
-        is missing, ModelError where keys or shapes are others.
+        Raises UsageError for weights of other encoders, DependencyError when a package is
+        missing, ModelError when keys or shapes differ.
         """
 
 
 class ConvNorm(nn.Module):
-    """Convolution and norm with TensorFlow's padding; the activation is the caller's."""
+    """Apply a convolution with TensorFlow's padding and a norm, without an activation."""
 
     def __init__(
         self,
@@ -106,19 +105,13 @@ class ConvNorm(nn.Module):
         folded: bool = False,
     ) -> None:
         super().__init__()
-        # TensorFlow's SAME on even sizes: a stride of 2 pads more to the right and bottom.
+        # TensorFlow's SAME on even sizes pads more at the right and bottom for a stride of 2.
         spare = kernel - 2
         self.uneven = (spare // 2, spare - spare // 2) * 2 if stride == 2 else None
-        self.conv = nn.Conv2d(
-            *channels,
-            kernel,
-            stride,
-            padding=0 if self.uneven else kernel // 2,
-            groups=groups,
-            bias=folded,
-        )
+        padding = 0 if self.uneven else kernel // 2
+        self.conv = nn.Conv2d(*channels, kernel, stride, padding, groups=groups, bias=folded)
         if folded:
-            # Without a norm, only these first weights keep the range from block to block.
+            # Without norms, only this initialization keeps the range of the features.
             nn.init.kaiming_normal_(self.conv.weight)
             self.norm: nn.Module = nn.Identity()
         else:
@@ -127,12 +120,12 @@ class ConvNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.uneven:
             x = functional.pad(x, self.uneven)
-        made: Tensor = self.norm(self.conv(x))
-        return made
+        result: Tensor = self.norm(self.conv(x))
+        return result
 
 
 class Block(nn.Module):
-    """Inverted residual: expand, filter each channel, project; plus the input where it fits."""
+    """Expand, filter each channel, project, and add the input if the shapes match."""
 
     def __init__(
         self, channels: tuple[int, int], expansion: int, kernel: int, stride: int, folded: bool
@@ -148,17 +141,17 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = functional.relu6(self.expand(x)) if self.expand else x
         y = self.project(functional.relu6(self.depthwise(y)))
-        made: Tensor = x + y if self.residual else y
-        return made
+        result: Tensor = x + y if self.residual else y
+        return result
 
 
 class InvertedEncoder(Encoder):
-    """An encoder of `PLANS`."""
+    """Build an encoder of `PLANS`."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name, self.plan = name, PLANS[name]
-        folded = self.plan.folded
+        folded = self.plan.is_folded
         self.stem = ConvNorm((1, 32), 3, stride=2, folded=folded)
         self.blocks = nn.ModuleList()
         self.taps: list[int] = []
@@ -173,8 +166,8 @@ class InvertedEncoder(Encoder):
         self.channels = tuple(self.plan.stages[index][1] for index in _TAPPED_STAGES)
 
     def forward(self, luma: Tensor) -> list[Tensor]:
-        seen = (luma * 255.0 - self.plan.middle) / self.plan.span
-        x = functional.relu6(self.stem(seen))
+        normalized = (luma * 255.0 - self.plan.mean) / self.plan.std
+        x = functional.relu6(self.stem(normalized))
         features = []
         for index, block in enumerate(self.blocks):
             x = block(x)
@@ -182,7 +175,7 @@ class InvertedEncoder(Encoder):
                 features.append(x)
         return features
 
-    def take_weights(self, weights: str) -> None:
+    def load_weights(self, weights: str) -> None:
         if weights == "auto" and self.name not in PACKAGES:
             raise UsageError(
                 f"encoder {self.name} has no package of weights; "
@@ -196,6 +189,6 @@ class InvertedEncoder(Encoder):
         origin = self.name if weights == "auto" else weights
         state = read_weights(origin)
         try:
-            self.load_state_dict(own_keys(state, self))
+            self.load_state_dict(convert_keys(state, self))
         except (LookupError, RuntimeError) as error:
             raise ModelError(f"{origin}: not the weights of {self.name} ({error})") from None

@@ -1,7 +1,6 @@
-"""Any encoder of timm (PyTorch Image Models) that has feature maps at strides 2 to 32.
+"""Encoders of timm (PyTorch Image Models) that have feature maps at strides 2 to 32.
 
-timm is asked for only here and only by name; its weights come from its hub.  It needs a
-torchvision that was built for the installed torch.
+Their weights come from timm's hub.  timm needs a torchvision that fits the installed torch.
 """
 
 from typing import Any
@@ -13,7 +12,7 @@ from archive_colorizer.training.networks.encoder import STRIDES, Encoder
 
 
 class TimmEncoder(Encoder):
-    """timm's model `name` as an encoder, with random weights until some are taken."""
+    """Wrap timm's model `name` as an encoder, at first with random weights."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -27,28 +26,27 @@ class TimmEncoder(Encoder):
                 f"the network needs {STRIDES}; choose another one"
             )
         config = self.net.default_cfg
-        # One channel: the mean of what the three of a grey picture would be scaled by.
-        self.middle = sum(config["mean"]) / len(config["mean"])
-        self.span = sum(config["std"]) / len(config["std"])
+        # One channel is normalized by the mean of the three.
+        self.mean = sum(config["mean"]) / len(config["mean"])
+        self.std = sum(config["std"]) / len(config["std"])
 
     @property
     def stem(self) -> nn.Module:
-        """Its first part."""
-        first: nn.Module = next(self.net.children())
-        return first
+        stem: nn.Module = next(self.net.children())
+        return stem
 
     @property
     def blocks(self) -> list[nn.Module]:
-        """The parts after the stem; a row of stages counts as so many."""
+        """The parts after the stem, with the members of lists one by one."""
         rest = list(self.net.children())[1:]
         lists = (nn.Sequential, nn.ModuleList)
-        return [one for part in rest for one in (part if isinstance(part, lists) else (part,))]
+        return [block for part in rest for block in (part if isinstance(part, lists) else (part,))]
 
     def forward(self, luma: Tensor) -> list[Tensor]:
-        features: list[Tensor] = self.net((luma - self.middle) / self.span)
+        features: list[Tensor] = self.net((luma - self.mean) / self.std)
         return features
 
-    def take_weights(self, weights: str) -> None:
+    def load_weights(self, weights: str) -> None:
         if weights not in ("auto", f"timm:{self.name}"):
             raise UsageError(
                 f"--encoder-weights {weights}: encoder timm:{self.name} takes its own weights; "
@@ -58,7 +56,7 @@ class TimmEncoder(Encoder):
 
 
 def _create(name: str, *, pretrained: bool) -> Any:
-    """timm sums the first layer's weights over three channels for one."""
+    """Create a timm model; it sums the first layer's weights over three channels."""
     try:
         import timm  # type: ignore[import-not-found, unused-ignore]
     except (ImportError, RuntimeError) as error:

@@ -1,7 +1,7 @@
-"""The baseline: an autoencoder in the manner of VGG16, without skip connections.
+"""The baseline, a VGG16-like autoencoder without skip connections.
 
-What it paints is blurred, for every detail has to pass through a map of one 32nd of the size;
-used as a mask over the sharp original, that is good enough to begin with.
+Its output is blurred, because all detail passes a map of a 32nd of the size; as a color mask
+over the sharp original that suffices for a baseline.
 """
 
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archive_colorizer.training.networks.layers import conv, last_conv
+from archive_colorizer.training.networks.layers import make_conv, make_last_conv
 
 
 class VggAutoencoder(nn.Module):
-    """Luma in [0, 1], N x 1 x H x W, to RGB in [0, 1], N x 3 x H x W, gamma-coded.
+    """Map luma in [0, 1], N x 1 x H x W, to gamma-coded RGB in [0, 1], N x 3 x H x W.
 
     H and W are multiples of 2 to the number of blocks, 32 for five.  The blocks are those of
     VGG16 (Simonyan and Zisserman, arXiv:1409.1556, configuration D): `repeats` convolutions of
     `widths` channels, then a pool.  The default has a quarter of VGG16's channels, and batch
-    norm, so that it learns from nothing in an hour.
+    norm, so that it trains from scratch in an hour.
     """
 
     def __init__(
@@ -33,12 +33,12 @@ class VggAutoencoder(nn.Module):
         self.down = nn.ModuleList()
         into = 1
         for width, count in steps:
-            self.down.append(_block(into, width, width, count))
+            self.down.append(_make_block(into, width, width, count))
             into = width
         self.up = nn.ModuleList()
         for (width, count), out in zip(steps[::-1], [*widths[-2::-1], widths[0]], strict=True):
-            self.up.append(_block(width, width, out, count))
-        self.last = last_conv(widths[0], 3, 3)
+            self.up.append(_make_block(width, width, out, count))
+        self.last = make_last_conv(widths[0], 3, 3)
 
     def forward(self, luma: Tensor) -> Tensor:
         x = luma * 2.0 - 1.0
@@ -49,7 +49,6 @@ class VggAutoencoder(nn.Module):
         return torch.sigmoid(self.last(x))
 
 
-def _block(into: int, width: int, out: int, count: int) -> nn.Sequential:
-    """`count` convolutions: from `into` channels over `width` to `out`."""
+def _make_block(into: int, width: int, out: int, count: int) -> nn.Sequential:
     edges = [into, *[width] * (count - 1), out]
-    return nn.Sequential(*(conv(a, b) for a, b in pairwise(edges)))
+    return nn.Sequential(*(make_conv(a, b) for a, b in pairwise(edges)))

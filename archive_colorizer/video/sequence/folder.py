@@ -1,7 +1,7 @@
-"""Folders of finished frames, each with a list of checksums beside it, in sha256sum's format.
+"""Encode finished frames, and write folders of them with lists of checksums for sha256sum.
 
-A folder appears whole under its name by one rename, before its list: where the list is, the
-frames are.  Names in a list are relative to the folder that holds the list.
+A folder appears complete by one rename, before the list next to it: a list proves that its
+frames exist.  Names in a list are relative to the folder that holds the list.
 """
 
 import errno
@@ -9,118 +9,156 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from archive_colorizer.errors import OutputError, TargetExists
-from archive_colorizer.image.metadata.model import ProvenanceNote
+import numpy as np
+import numpy.typing as npt
+
+from archive_colorizer.color.correct import compress_to_gamut
+from archive_colorizer.color.space import Plane, compute_rgb
+from archive_colorizer.errors import TargetExists
+from archive_colorizer.image.codecs import registry as stills
+from archive_colorizer.image.codecs.jpeg import codec as jpeg
+from archive_colorizer.image.metadata.xmp import ProvenanceNote, add_provenance
 from archive_colorizer.output.local import open_folder, open_target_folder
-from archive_colorizer.records.jobs import Workplace
-from archive_colorizer.storage.fixity import read_list
+from archive_colorizer.records.jobs import JobContext
+from archive_colorizer.storage.atomic import describe_write_error
+from archive_colorizer.storage.fixity import read_checksum_list
+from archive_colorizer.storage.reading import read_source
 from archive_colorizer.video.film import Codes, ColorFrame
-from archive_colorizer.video.sequence.encoder import encode_still
+from archive_colorizer.video.sequence.dpx import is_dpx, write_dpx
+from archive_colorizer.video.sequence.source import hash_file
 
+_MAX_PIXELS: Final = 400_000_000
+_STRIP: Final = 128
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NamedFrame:
-    """A finished frame, the source file that its own shall be like, and its file's name."""
+    """A finished frame, the source file whose format it takes, and its file name."""
 
     frame: ColorFrame
-    like: Path
+    source: Path
     name: str
+
+
+def encode_still(frame: ColorFrame, codes: Codes, source: Path, note: ProvenanceNote) -> bytes:
+    """Encode a finished frame with the format, depth, alpha and metadata of its source file.
+
+    frame: full range BT.601, chroma 4:4:4, or 4:2:0 for JPEG.  JPEG is encoded at the quality
+    that keeps luma within 1 code value, all others without loss.
+    note: stored in the XMP, or in the creator field of a DPX.
+    Raises SourceError when the source cannot be read, and ResultUnwritable.
+    """
+    data, _ = read_source(source)
+    if is_dpx(data):
+        creator = f"{note.software}, color by {note.model}"
+        return write_dpx(_build_rgb(frame, codes), codes.depth, data, creator)
+    raster = stills.decode(data, source.name, _MAX_PIXELS, profile="keep")
+    metadata = replace(raster.metadata, xmp=add_provenance(raster.metadata.xmp, note))
+    if raster.format == "jpeg":
+        luma, cb, cr = (np.asarray(plane, np.uint8) for plane in (frame.luma, frame.cb, frame.cr))
+        return jpeg.encode_jpeg(luma, cb, cr, metadata, jpeg.FAITHFUL_QUALITY)
+    return stills.encode(_build_rgb(frame, codes), raster, metadata)
 
 
 def write_frames(
     frames: Iterable[NamedFrame], codes: Codes, folder: Path, note: ProvenanceNote
 ) -> dict[str, str]:
-    """Write each frame into the new `folder`; sha256 by name.
+    """Write each frame into the new `folder`; returns sha256 by name.
 
     Raises OutputError when it cannot be written, and as `encode_still` does.
     """
     try:
         folder.mkdir()
-        written = {}
-        for one in frames:
-            data = encode_still(one.frame, codes, one.like, note)
-            with (folder / one.name).open("xb") as stream:
+        digests = {}
+        for named_frame in frames:
+            data = encode_still(named_frame.frame, codes, named_frame.source, note)
+            with (folder / named_frame.name).open("xb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            written[one.name] = hashlib.sha256(data).hexdigest()
+            digests[named_frame.name] = hashlib.sha256(data).hexdigest()
     except OSError as error:
-        raise _unwritable(folder, error) from error
-    return written
+        raise describe_write_error(folder, error) from error
+    return digests
 
 
 def gather_frames(lists: Sequence[Path], folder: Path) -> dict[str, str]:
-    """Put the frames of these lists together in the new `folder`; sha256 by name.
+    """Gather the frames of these lists in the new `folder`; returns sha256 by name.
 
-    Frames get a second name where the file system has hard links, and are copied elsewhere,
-    so that whoever is killed in here has lost nothing.  Raises OutputError.
+    Frames are hard-linked where the file system can, and copied otherwise, so that an
+    interruption loses nothing.  Raises OutputError.
     """
-    together: dict[str, str] = {}
+    digests: dict[str, str] = {}
     try:
         folder.mkdir()
-        for one in lists:
-            for path, digest in read_list(one).items():
+        for list_path in lists:
+            for path, digest in read_checksum_list(list_path).items():
                 name = path.rpartition("/")[2]
-                _link(one.parent / path, folder / name)
-                together[name] = digest
+                _link(list_path.parent / path, folder / name)
+                digests[name] = digest
     except OSError as error:
-        raise _unwritable(folder, error) from error
-    return together
+        raise describe_write_error(folder, error) from error
+    return digests
 
 
-def bring_folder(
-    temporary: Path, target: str, workplace: Workplace, known: Path | None, made: dict[str, str]
+def deliver_folder(
+    temporary: Path,
+    target: str,
+    context: JobContext,
+    previous_list: Path | None,
+    digests: dict[str, str],
 ) -> None:
-    """Give a folder below the work folder its name `target` below the output, by one rename.
+    """Move a folder below the work folder to `target` below the output, by one rename.
 
-    known: the list of an earlier result there, whose folder may go, as may one with the very
-    frames that are `made` (sha256 by name), which a killed run has left.  A folder that holds
-    anything else is kept.  Raises TargetExists for that, and OutputError.
+    It replaces the frames of `previous_list`, and frames with the same `digests` (by name), which
+    an interrupted run leaves.  Raises TargetExists for a folder that holds anything else, and
+    OutputError.
     """
     parent, _, name = target.rpartition("/")
-    place = Path(workplace.output, target)
+    result = Path(context.output, target)
     try:
-        _sync_folder(temporary)
-        if os.path.lexists(place):
-            if not _is_ours(place, known, made):
+        with open_folder(str(temporary)) as descriptor:
+            os.fsync(descriptor)
+        if os.path.lexists(result):
+            if not _is_ours(result, previous_list, digests):
                 raise TargetExists(
-                    f"{place} holds what is not this program's and was kept; "
+                    f"{result} holds what is not this program's and was kept; "
                     "move it away and run again"
                 )
-            place.rename(temporary.with_name(f"{secrets.token_hex(8)}.old"))
+            result.rename(temporary.with_name(f"{secrets.token_hex(8)}.old"))
         with (
-            open_folder(workplace.work) as work,
-            open_target_folder(workplace.output, parent) as beside,
+            open_folder(context.work) as work_fd,
+            open_target_folder(context.output, parent) as parent_fd,
         ):
-            os.rename(temporary.name, name, src_dir_fd=work, dst_dir_fd=beside)
-            os.fsync(beside)
+            os.rename(temporary.name, name, src_dir_fd=work_fd, dst_dir_fd=parent_fd)
+            os.fsync(parent_fd)
     except OSError as error:
-        raise _unwritable(place, error) from error
+        raise describe_write_error(result, error) from error
 
 
-def _is_ours(folder: Path, known: Path | None, made: dict[str, str]) -> bool:
-    """Whether a folder holds nothing but what its list names, or what was made again."""
+def _is_ours(folder: Path, previous_list: Path | None, digests: dict[str, str]) -> bool:
+    """Whether a folder holds only frames that its list names, or that equal the new ones."""
     if folder.is_symlink() or not folder.is_dir():
         return False
-    listed = known is not None and known.is_file()
-    named = {Path(name).name for name in read_list(known)} if known and listed else set()
+    listed_names = set()
+    if previous_list is not None and previous_list.is_file():
+        listed_names = {Path(name).name for name in read_checksum_list(previous_list)}
     return all(
-        one.name in named or _is_frame(one, made.get(one.name)) for one in os.scandir(folder)
+        path.name in listed_names
+        or (
+            stat.S_ISREG(path.lstat().st_mode)
+            and path.name in digests
+            and hash_file(path) == digests[path.name]
+        )
+        for path in folder.iterdir()
     )
-
-
-def _is_frame(entry: os.DirEntry[str], sha256: str | None) -> bool:
-    if sha256 is None or not entry.is_file(follow_symlinks=False):
-        return False
-    with open(entry.path, "rb") as stream:  # noqa: PTH123 (a name as the system gave it)
-        return hashlib.file_digest(stream, "sha256").hexdigest() == sha256
 
 
 def _link(source: Path, target: Path) -> None:
@@ -134,11 +172,14 @@ def _link(source: Path, target: Path) -> None:
             os.fsync(stream.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    with open_folder(str(folder)) as descriptor:
-        os.fsync(descriptor)
-
-
-def _unwritable(place: Path, error: OSError) -> OutputError:
-    why = error.strerror or str(error)
-    return OutputError(f"cannot write {place}: {why}; mend that and run again")
+def _build_rgb(frame: ColorFrame, codes: Codes) -> Plane:
+    """Convert 4:4:4 planes to R'G'B': luma within 1 code value, color reduced into gamut."""
+    rgb: npt.NDArray[Any] = np.empty((*frame.luma.shape, 3), dtype=frame.luma.dtype)
+    for top in range(0, rgb.shape[0], _STRIP):
+        rows = slice(top, top + _STRIP)
+        luma = codes.normalize_luma(frame.luma[rows])
+        chroma = np.stack(
+            (codes.normalize_chroma(frame.cb[rows]), codes.normalize_chroma(frame.cr[rows])), axis=2
+        )
+        rgb[rows] = codes.encode_luma(compute_rgb(luma, compress_to_gamut(chroma, luma)))
+    return rgb

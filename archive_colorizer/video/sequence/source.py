@@ -1,4 +1,4 @@
-"""A film as a source: its place, its stamp and the digest of its content."""
+"""Find a film as a source, stamp it, and hash its content."""
 
 import hashlib
 import os
@@ -9,76 +9,76 @@ from pathlib import Path
 from archive_colorizer.errors import SourceChanged, SourceError
 from archive_colorizer.records.jobs import Source, Stamp
 from archive_colorizer.storage.reading import check_unchanged
-from archive_colorizer.video.sequence.numbering import is_pattern, numbered_files
+from archive_colorizer.video.sequence.numbering import is_pattern, list_numbered_files
 
 
 def find_film(path: Path) -> Source:
-    """The film at an absolute path: a video, a folder of numbered pictures, or a pattern.
+    """Find the film at an absolute path: a video, a folder of numbered pictures, or a pattern.
 
-    The stamp of pictures is that of all together, with their number for an inode.  Raises
-    SourceError for what `numbered_files` refuses and for what is no file.
+    A sequence's stamp combines those of its files, with their count as the inode.  Raises
+    SourceError as `list_numbered_files` does, and for a path that is no regular file.
     """
     root, name = str(path.parent), path.name
-    if path.is_dir() or is_pattern(path):
-        return Source(root, name, _together(frame_paths(path)))
+    if _is_sequence(path):
+        return Source(root, name, _combine_stamps(list_frame_paths(path)))
     try:
-        status = os.stat(path)  # noqa: PTH116 (one look, whatever kind it is)
+        status = os.stat(path)  # noqa: PTH116 (a single look, whatever its type)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}; check the path") from None
     if not stat.S_ISREG(status.st_mode):
         raise SourceError(f"{path} is no regular file")
-    return Source(root, name, Stamp.of(status))
+    return Source(root, name, Stamp.from_stat(status))
 
 
-def is_sequence(source: Source) -> bool:
-    """Whether the film is numbered pictures."""
-    return source.path.is_dir() or is_pattern(source.path)
+def list_frame_paths(path: Path) -> list[Path]:
+    """List the files of a sequence in order; raises SourceError as `list_numbered_files` does."""
+    return [file.path for file in list_numbered_files(path)]
 
 
-def frame_paths(path: Path) -> list[Path]:
-    """The files of a sequence, in order; raises SourceError as `numbered_files` does."""
-    return [one.path for one in numbered_files(path)]
-
-
-def digest_of_film(source: Source) -> str:
-    """sha256 of a video, or of the list of its frames' sha256 in sha256sum's format.
+def hash_film(source: Source) -> str:
+    """Compute the sha256 of a video, or of a list of its frames' sha256 in sha256sum's format.
 
     Raises SourceError when it cannot be read.
     """
     try:
-        if not is_sequence(source):
-            return _sha256(source.path)
+        if not _is_sequence(source.path):
+            return hash_file(source.path)
         digest = hashlib.sha256()
-        for path in frame_paths(source.path):
-            digest.update(f"{_sha256(path)}  ".encode() + os.fsencode(path.name) + b"\n")
+        for path in list_frame_paths(source.path):
+            digest.update(f"{hash_file(path)}  ".encode() + os.fsencode(path.name) + b"\n")
         return digest.hexdigest()
     except OSError as error:
         raise SourceError(f"{source.path} cannot be read: {error.strerror}") from None
 
 
 def check_frames_unchanged(source: Source, first: int, last: int) -> None:
-    """Raise SourceChanged when frames `first` to before `last` are not what was planned with."""
-    if not is_sequence(source):
+    """Raise SourceChanged if frames `first` to before `last` have changed since the plan."""
+    if not _is_sequence(source.path):
         check_unchanged(source.path, source.stamp)
         return
-    now = _together(frame_paths(source.path)[first:last])
+    now = _combine_stamps(list_frame_paths(source.path)[first:last])
     if now.mtime_ns > source.stamp.mtime_ns or now.ctime_ns > source.stamp.ctime_ns:
         raise SourceChanged(f"{source.path} was written to during its restoration; run again")
 
 
-def _together(paths: Sequence[Path]) -> Stamp:
+def _is_sequence(path: Path) -> bool:
+    return path.is_dir() or is_pattern(path)
+
+
+def _combine_stamps(paths: Sequence[Path]) -> Stamp:
     try:
-        stamps = [Stamp.of(os.stat(path)) for path in paths]  # noqa: PTH116
+        stamps = [Stamp.from_stat(os.stat(path)) for path in paths]  # noqa: PTH116
     except OSError as error:
         raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from None
     return Stamp(
-        size=sum(one.size for one in stamps),
-        mtime_ns=max(one.mtime_ns for one in stamps),
-        ctime_ns=max(one.ctime_ns for one in stamps),
+        size=sum(stamp.size for stamp in stamps),
+        mtime_ns=max(stamp.mtime_ns for stamp in stamps),
+        ctime_ns=max(stamp.ctime_ns for stamp in stamps),
         inode=len(stamps),
     )
 
 
-def _sha256(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """Compute the sha256 of a file.  Raises OSError."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Bags through the installed command: as input, and as what an output is packed into."""
+"""Bags: as input, and as what an output is packed into."""
 
 import json
 

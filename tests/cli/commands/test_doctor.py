@@ -17,9 +17,9 @@ def test_doctor_says_what_there_is(command):
 def test_doctor_ends_with_3_when_the_device_asked_for_is_missing(command, model):
     import pytest
 
-    from archive_colorizer.model.colorizer import CUDA, providers_that_load
+    from archive_colorizer.model.colorizer import CUDA, probe_providers
 
-    if providers_that_load(model).get(CUDA):
+    if probe_providers(model).get(CUDA):
         pytest.skip("this machine has CUDA")
     said = command("doctor", "--device", "cuda")
     assert said.returncode == 3
@@ -38,7 +38,7 @@ def test_doctor_tells_of_cards(tmp_path, monkeypatch):
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.delenv(device.VISIBLE, raising=False)
+    monkeypatch.delenv(device.VISIBLE_DEVICES, raising=False)
     monkeypatch.setattr(device, "has_driver", lambda: True)
     said = CliRunner().invoke(command, ["--device", "cpu"], standalone_mode=False).stdout
     assert "NVIDIA card                  0, NVIDIA H100" in said

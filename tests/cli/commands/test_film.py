@@ -49,10 +49,10 @@ def test_a_film_and_its_summary(command, tmp_path, recipe):
     }
 
 
-def test_workers_of_their_own_give_the_same_film(command, tmp_path, recipe):
+def test_workers_of_their_own_give_the_same_film(installed, tmp_path, recipe):
     film = video(tmp_path / "a.mkv")
     for name, how in (("one", ("--executor", "serial")), ("two", ("--executor", "dask"))):
-        done = command(
+        done = installed(
             "film", film, "--recipe", recipe, *how, "--workers", "2", "--output", tmp_path / name
         )
         assert done.returncode == 0, done.stderr

@@ -28,14 +28,14 @@ def recipe(tmp_path, model):
 
 
 def test_sequences_of_every_kind_stay_what_they_are(command, tmp_path, recipe):
-    films = [clips.sequence(tmp_path / kind, kind, count=4) for kind in SEQUENCES]
+    films = [clips.write_sequence(tmp_path / kind, kind, count=4) for kind in SEQUENCES]
     out = tmp_path / "out"
     done = command("film", *films, "--recipe", recipe, "--output", out)
     assert done.returncode == 0, done.stdout + done.stderr
     for film in films:
         before, after = open_film(film), open_film(out / film.name)
         assert after.facts.has_color
-        for same in ("kind_of_file", "codes", "frames", "width", "height"):
+        for same in ("file_format", "codes", "frames", "width", "height"):
             assert getattr(after.facts, same) == getattr(before.facts, same), (film, same)
         assert [one.name for one in after.paths] == [one.name for one in before.paths]
     header = (out / "dpx10" / "f.8.dpx").read_bytes()[1920:1924]
@@ -46,12 +46,12 @@ def test_sequences_of_every_kind_stay_what_they_are(command, tmp_path, recipe):
 
 
 def test_a_video_keeps_all_that_it_holds(command, tmp_path, recipe):
-    film = clips.video(
+    film = clips.write_video(
         tmp_path / "reel.mkv", "libx264", rate=Fraction(24), sound="pcm_s16le",
         subtitles="subrip", chapters=["One", "Two"], metadata={"title": "A film"},
         timecode="01:02:03:04", aspect=Fraction(16, 15), options={"qp": "0"},
     )  # fmt: skip
-    uneven = clips.video(tmp_path / "uneven.mkv", pixels="gray10le", times=UNEVEN)
+    uneven = clips.write_video(tmp_path / "uneven.mkv", pixels="gray10le", times=UNEVEN)
     out = tmp_path / "out"
     done = command(
         "film", film, uneven, "--recipe", recipe, "--output", out, "--codec", "ffv1", "--json"
@@ -62,7 +62,7 @@ def test_a_video_keeps_all_that_it_holds(command, tmp_path, recipe):
         before, after = open_film(path).facts, open_film(out / path.name).facts
         assert (after.codec, after.codes) == ("ffv1", before.codes)
         assert after.pixel_aspect == before.pixel_aspect
-        told = [round(after.seconds(at) / before.time_base) for at in range(after.frames)]
+        told = [round(after.get_seconds(at) / before.time_base) for at in range(after.frames)]
         assert told == [time - before.times[0] for time in before.times]
     kinds = ("audio", "subtitle")
     assert inside(out / "reel.mkv", kinds) == inside(film, kinds)
@@ -85,18 +85,18 @@ def bad_films(folder):
     """Each with words of what must be said of it."""
     (folder / "text.mkv").write_text("a letter, and no film at all\n" * 40)
     yield "text.mkv", ("text.mkv", "no video")
-    clips.sound_only(folder / "sound.mkv")
+    clips.write_sound(folder / "sound.mkv")
     yield "sound.mkv", ("sound.mkv", "audio only")
     with clips.av.open(str(folder / "empty.mkv"), "w") as container:
         stream = container.add_stream("ffv1", rate=24)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         container.start_encoding()
     yield "empty.mkv", ("empty.mkv", "no frames")
-    whole = clips.video(folder / "index.mp4", "libx264", count=12).read_bytes()
+    whole = clips.write_video(folder / "index.mp4", "libx264", count=12).read_bytes()
     (folder / "index.mp4").write_bytes(whole[: whole.index(b"moov") - 4])
     yield "index.mp4", ("index.mp4", "index is damaged")
     for name in ("gap", "mixed", "unnumbered", "nothing", "torn"):
-        clips.sequence(folder / name, "png8", count=5)
+        clips.write_sequence(folder / name, "png8", count=5)
     (folder / "gap" / "f.10.png").unlink()
     yield "gap", ("gap", "frames 10 are missing")
     Image.new("L", (50, 48)).save(folder / "mixed" / "f.10.png")
@@ -115,7 +115,7 @@ def test_bad_films_are_named_with_their_frames(command, tmp_path, recipe):
     films = tmp_path / "films"
     films.mkdir()
     bad = dict(bad_films(films))
-    good = clips.sequence(films / "good", "png8", count=4)
+    good = clips.write_sequence(films / "good", "png8", count=4)
     out = tmp_path / "out"
     given = [*(films / name for name in bad), good]
     done = command("film", *given, "--recipe", recipe, "--output", out, "--json")
@@ -139,7 +139,7 @@ def test_bad_films_are_named_with_their_frames(command, tmp_path, recipe):
 
 
 def test_a_cut_film_says_how_much_was_promised(command, tmp_path, recipe):
-    film = clips.video(tmp_path / "cut.avi", count=24)
+    film = clips.write_video(tmp_path / "cut.avi", count=24)
     data = film.read_bytes()
     film.write_bytes(data[: len(data) // 2])
     done = command("film", film, "--recipe", recipe)

@@ -87,7 +87,7 @@ def test_every_command_has_an_example_that_can_be_parsed(words, found):
         ("archive-colorize recipe s", ["schema", "show"]),
     ],
 )
-def test_bash_completes(command, line, offered):
+def test_bash_completes(installed, line, offered):
     words = line.split()
     script = (
         'eval "$(_ARCHIVE_COLORIZE_COMPLETE=bash_source archive-colorize)"\n'
@@ -95,7 +95,7 @@ def test_bash_completes(command, line, offered):
         "_archive_colorize_completion archive-colorize\n"
         'printf "%s\\n" "${COMPREPLY[@]}"'
     )
-    path = f"{Path(command.path).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(installed.path).parent}{os.pathsep}{os.environ['PATH']}"
     run = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, env={**os.environ, "PATH": path}
     )

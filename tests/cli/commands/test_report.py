@@ -1,4 +1,4 @@
-"""`archive-colorize report` through the installed command."""
+"""`archive-colorize report`: forms, files and exit codes."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""`archive-colorize run` through the installed command: what it does, says, and ends with."""
+"""`archive-colorize run`: what it does, what it prints, and its exit codes."""
 
 import json
 import os
@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.output.lock import hold_output
+from archive_colorizer.output.lock import lock_output
+from archive_colorizer.pipeline import request
 from tests.photographs import photograph
 
 
@@ -34,8 +35,8 @@ def pictures_below(folder):
 
 
 @pytest.mark.parametrize("executor", ["serial", "dask"])
-def test_a_tree_in_the_same_tree_out(command, scans, model, executor):
-    run = command("run", scans, "--model", model, "--executor", executor)
+def test_a_tree_in_the_same_tree_out(installed, scans, model, executor):
+    run = installed("run", scans, "--model", model, "--executor", executor)
     assert run.returncode == 0, run.stderr
     output = scans.with_name("scans-colorized")
     assert set(pictures_below(output)) == {"a.png", "b.jpg", "box/c.tif"}
@@ -205,13 +206,9 @@ def test_a_recipe_file_is_overruled_by_options(command, scans, model, tmp_path):
 # ---- exit codes, one by one
 
 
-def test_1_a_bug_says_so(command, scans, model, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(
-        "import archive_colorizer.pipeline.photos as p\n"
-        "def trip(*a, **k): raise ZeroDivisionError\n"
-        "p.place_order = trip\n"
-    )
-    run = command("run", scans, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+def test_1_a_bug_says_so(command, scans, monkeypatch):
+    monkeypatch.setattr(request, "validate_request", lambda *_, **__: 1 // 0)
+    run = command("run", scans)
     assert run.returncode == 1
     assert "this is a bug" in run.stderr
 
@@ -253,9 +250,9 @@ def test_2_an_unknown_key_names_the_nearest(command, scans, tmp_path):
 
 
 def test_3_no_cuda_no_run(command, scans, model):
-    from archive_colorizer.model.colorizer import CUDA, providers_that_load
+    from archive_colorizer.model.colorizer import CUDA, probe_providers
 
-    if providers_that_load(model).get(CUDA):
+    if probe_providers(model).get(CUDA):
         pytest.skip("this machine has CUDA")
     run = command("run", scans, "--model", model, "--device", "cuda")
     assert run.returncode == 3
@@ -263,21 +260,9 @@ def test_3_no_cuda_no_run(command, scans, model):
     assert not scans.with_name("scans-colorized").exists()
 
 
-def test_3_a_library_that_a_setting_needs_is_missing(command, scans, model, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util as u\n"
-        "find = u.find_spec\n"
-        "u.find_spec = lambda name, *a: None if name == 'jpeglib' else find(name, *a)\n"
-    )
-    run = command(
-        "run",
-        scans,
-        "--model",
-        model,
-        "--luma",
-        "lossless",
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-    )
+def test_3_a_library_that_a_setting_needs_is_missing(command, scans, model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jpeglib", None)
+    run = command("run", scans, "--model", model, "--luma", "lossless")
     assert run.returncode == 3
     assert "archive-colorizer[lossless]" in run.stderr
     assert not scans.with_name("scans-colorized").exists()
@@ -326,7 +311,7 @@ def test_7_some_failed_and_again_7_until_they_are_mended(command, scans, model):
 
 def test_8_another_run_holds_the_output(command, scans, model):
     output = scans.with_name("scans-colorized")
-    with hold_output(output):
+    with lock_output(output):
         run = command("run", scans, "--model", model)
     assert run.returncode == 8
     assert "another run" in run.stderr
@@ -349,50 +334,42 @@ def test_9_the_time_is_used_up_and_the_next_run_goes_on(command, scans, model):
 NICENESS = """
 import os, sys
 from pathlib import Path
-from archive_colorizer.pipeline.run_session import (open_run, tell_nobody)
+from archive_colorizer.pipeline.request import validate_request
+from archive_colorizer.pipeline.run_session import ignore_message, open_session
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Workplace
 def niceness(batch):
     return [os.nice(0)]
 if __name__ == "__main__":
-    recipe = Recipe(model=sys.argv[1], nice=7, workers=1)
-    with open_run(Path(sys.argv[2]), recipe, tell_nobody) as opening:
-        place = Workplace(sys.argv[2], "", recipe, sys.argv[1], "")
-        with opening.executor(place, ()) as executor:
+    model, output, scans = sys.argv[1:]
+    recipe = Recipe(model=model, nice=7, workers=1)
+    request = validate_request([Path(scans)], Path(output), recipe)
+    with open_session(request, ignore_message) as session:
+        with session.create_executor(()) as executor:
             print(os.nice(0), *executor.map(niceness, [()]))
 """
 
 
 @pytest.mark.skipif(os.nice(0) > 4, reason="the tests themselves run nicer than the test asks")
-def test_a_nice_run_yields_with_its_workers(model, tmp_path):
+def test_a_nice_run_yields_with_its_workers(model, scans, tmp_path):
     script = tmp_path / "niceness.py"
     script.write_text(NICENESS)
-    run = subprocess.run(
-        [sys.executable, script, model, tmp_path / "out"],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        preexec_fn=lambda: os.nice(3),
-    )
+    words = [sys.executable, script, model, tmp_path / "out", scans]
+    settings = {"capture_output": True, "text": True, "timeout": 240}
+    run = subprocess.run(words, preexec_fn=lambda: os.nice(3), **settings)
     assert run.stdout.split() == ["7", "[7]"], run.stderr
-    lower = subprocess.run(
-        ["nice", "-n", "12", sys.executable, script, model, tmp_path / "out"],
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    lower = subprocess.run(["nice", "-n", "12", *words], **settings)
     assert lower.stdout.split() == ["12", "[12]"], lower.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_signals_stop_cleanly_and_resumably(command, scans, model, number):
+def test_signals_stop_cleanly_and_resumably(command, installed, scans, model, number):
     big = Image.open(scans / "a.png").resize((1600, 1200))
     for index in range(16):
         big.save(scans / f"many_{index:02}.png", compress_level=0)
     output = scans.with_name("scans-colorized")
     run = subprocess.Popen(
-        [command.path, "run", scans, "--model", model, "--executor", "serial"],
+        [installed.path, "run", scans, "--model", model, "--executor", "serial"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -419,3 +396,17 @@ def test_help_is_there_for_every_command(command):
         helped = command(name, "--help")
         assert helped.returncode == 0
         assert helped.stdout.startswith("Usage: archive-colorize")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["run", "--help"], 0, "Usage: archive-colorize run"),
+        (["run", "{tmp}", "--nonsense"], 2, "No such option"),
+        (["run", "{tmp}/nowhere"], 5, "nowhere"),
+    ],
+)
+def test_the_installed_command_prints_and_ends_alike(installed, tmp_path, arguments, code, text):
+    run = installed(*(argument.format(tmp=tmp_path) for argument in arguments))
+    assert run.returncode == code
+    assert text in (run.stderr if code else run.stdout)

@@ -1,4 +1,4 @@
-"""Masks, known colors and a reference, through the installed command."""
+"""Masks, known colors and a reference, through the whole command."""
 
 import json
 
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.records.json_lines import outcome_of
+from archive_colorizer.records.json_lines import parse_outcome
 from tests.photographs import photograph
 
 
 def outcomes(output):
     """The newest outcome of each file."""
     lines = (output / "manifest.jsonl").read_bytes().splitlines()
-    return {one.name: one for one in map(outcome_of, lines) if one}
+    return {one.name: one for one in map(parse_outcome, lines) if one}
 
 
 def summary(result):
@@ -33,10 +33,12 @@ def told(scans):
     return scans
 
 
-def test_only_the_photograph_whose_companion_changes_is_new(command, told, model, tmp_path):
+def test_only_the_photograph_whose_companion_changes_is_new(
+    command, installed, told, model, tmp_path
+):
     output = tmp_path / "out"
     run = ["run", told, "--output", output, "--model", model, "--json"]
-    first = summary(command(*run, "--workers", "2"))
+    first = summary(installed(*run, "--workers", "2"))
     assert (first["done"], first["skipped"], first["failed"]) == (3, 3, 0)
     known = outcomes(output)
     assert known["a.png.mask.png"].message == "a.png.mask.png is the mask of a.png"

@@ -1,4 +1,4 @@
-"""Settings beside the photographs, through the installed command."""
+"""Settings next to the photographs, through the whole command."""
 
 import json
 
@@ -11,13 +11,14 @@ from tests.photographs import photograph
 
 
 @pytest.fixture
-def run(command, scans, model):
+def run(command, installed, scans, model):
     """A run over the scans; what it has newly recorded, by name."""
 
     def again(*arguments, code=0, executor="serial"):
         path = scans.with_name("scans-colorized") / "manifest.jsonl"
         before = len(path.read_text().splitlines()) if path.exists() else 0
-        done = command("run", scans, "--model", model, "--executor", executor, "--json", *arguments)
+        start = command if executor == "serial" else installed
+        done = start("run", scans, "--model", model, "--executor", executor, "--json", *arguments)
         assert done.returncode == code, done.stderr
         lines = map(json.loads, path.read_text().splitlines()[before:])
         return {one["name"]: one for one in lines if one["kind"] == "outcome"}

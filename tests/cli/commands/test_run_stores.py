@@ -10,7 +10,7 @@ import time
 import pytest
 from PIL import Image
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import ExitCode
 from tests.photographs import photograph
 
@@ -25,41 +25,41 @@ def stored(bucket, scans):
 
 
 @pytest.fixture
-def run(command, model):
+def run(installed, model):
     def start(*arguments, **how):
         words = ("--model", model, "--executor", "serial", "--quiet")
-        return command("run", *map(str, arguments), *words, **how)
+        return installed("run", *map(str, arguments), *words, **how)
 
     return start
 
 
-def verified(command, output):
-    checked = command("verify", str(output), "--deep", "--json")
+def verified(installed, output):
+    checked = installed("verify", str(output), "--deep", "--json")
     assert checked.returncode == ExitCode.OK, checked.stdout + checked.stderr
     return json.loads(checked.stdout)["luma_within_1"]
 
 
 @pytest.mark.parametrize("where", ["bucket to bucket", "bucket to disk", "disk to bucket"])
-def test_photographs_go_from_anywhere_to_anywhere(stored, scans, run, command, tmp_path, where):
+def test_photographs_go_from_anywhere_to_anywhere(stored, scans, run, installed, tmp_path, where):
     root = scans if where.startswith("disk") else stored.address / "scans"
     output = tmp_path / "out" if where.endswith("disk") else stored.address / "out"
     before = stored.versions("scans/")
     ended = run(root, "--output", output)
     assert ended.returncode == ExitCode.OK, ended.stderr
-    assert verified(command, output) == len(PHOTOGRAPHS)
+    assert verified(installed, output) == len(PHOTOGRAPHS)
     assert stored.versions("scans/") == before
     if where.endswith("bucket"):
         assert stored.there("out/") == {*PHOTOGRAPHS, "manifest.jsonl"}
 
 
-def test_results_stand_beside_the_scans_and_the_same_again_does_nothing(stored, command, model):
+def test_results_stand_beside_the_scans_and_the_same_again_does_nothing(stored, installed, model):
     words = ("run", str(stored.address / "scans"), "--model", model, "--json")
-    first = command(*words, "--workers", "2")
+    first = installed(*words, "--workers", "2")
     assert first.returncode == ExitCode.OK, first.stderr
     said = json.loads(first.stdout)
     assert (said["done"], said["output"]) == (3, str(stored.address / "scans-colorized"))
     before = stored.versions("scans-colorized/")
-    again = json.loads(command(*words, "--executor", "serial").stdout)
+    again = json.loads(installed(*words, "--executor", "serial").stdout)
     assert (again["done"], again["unchanged"]["done"]) == (0, 3)
     after = stored.versions("scans-colorized/")
     assert {one for one in after if after[one] != before[one]} == {".work/lock.json"}
@@ -91,15 +91,15 @@ def test_failures_are_tried_again_when_asked(stored, run):
 
 @pytest.mark.parametrize("killed", [pytest.param("parent", marks=pytest.mark.slow), "all"])
 def test_killed_and_resumed_with_nothing_lost_and_nothing_twice(
-    bucket, command, run, model, tmp_path, killed
+    bucket, installed, run, model, tmp_path, killed
 ):
     picture = tmp_path / "one.jpg"
-    Image.fromarray(luma_of(photograph("rocket"))).save(picture)
+    Image.fromarray(compute_luma(photograph("rocket"))).save(picture)
     names = {f"{number:02}.jpg" for number in range(24)}
     for name in names:
         bucket.put(f"scans/{name}", picture.read_bytes())
     scans, output = bucket.address / "scans", bucket.address / "out"
-    words = [command.path, "run", str(scans), "--output", str(output), "--workers", "2"]
+    words = [installed.path, "run", str(scans), "--output", str(output), "--workers", "2"]
     process = subprocess.Popen(
         [*words, "--model", str(model)], start_new_session=True, stderr=subprocess.DEVNULL
     )
@@ -117,13 +117,13 @@ def test_killed_and_resumed_with_nothing_lost_and_nothing_twice(
     assert {name: len(after[name]) for name in names} == dict.fromkeys(names, 1)
     assert {one["name"] for one in bucket.manifest("out/")} == names
     assert bucket.there("out/") == {*names, "manifest.jsonl"}
-    assert verified(command, output) == len(names)
+    assert verified(installed, output) == len(names)
 
 
-def test_an_interrupted_run_records_and_gives_the_output_back(bucket, command, model, scans):
+def test_an_interrupted_run_records_and_gives_the_output_back(bucket, installed, model, scans):
     for number in range(40):
         bucket.put(f"scans/{number:02}.jpg", (scans / "b.jpg").read_bytes())
-    words = [command.path, "run", str(bucket.address / "scans"), "--workers", "1"]
+    words = [installed.path, "run", str(bucket.address / "scans"), "--workers", "1"]
     process = subprocess.Popen([*words, "--model", str(model)], stderr=subprocess.DEVNULL)
     while not bucket.there("scans-colorized/") & {"00.jpg"}:
         assert process.poll() is None
@@ -185,11 +185,11 @@ def test_every_key_is_accounted_for(stored, run, tmp_path):
     assert len({target.casefold() for target in targets}) == len(targets)
 
 
-def test_sidecars_come_and_go_with_their_results_and_edited_ones_stay(stored, run, command):
+def test_sidecars_come_and_go_with_their_results_and_edited_ones_stay(stored, run, installed):
     scans, output = stored.address / "scans", stored.address / "out"
     assert run(scans, "--output", output, "--sidecar").returncode == ExitCode.OK
     assert stored.there("out/") >= {f"{name}.xmp" for name in PHOTOGRAPHS}
-    assert verified(command, output) == 3
+    assert verified(installed, output) == 3
     stored.put("out/b.jpg.xmp", b"edited")
     again = ("--sidecar", "--saturation", "0.5")
     assert run(scans, "--output", output, *again).returncode == ExitCode.SOME_FAILED
@@ -199,13 +199,13 @@ def test_sidecars_come_and_go_with_their_results_and_edited_ones_stay(stored, ru
     assert stored.there("out/") == {*PHOTOGRAPHS, "manifest.jsonl"}
 
 
-def test_what_is_wrong_in_an_output_is_found(stored, run, command):
+def test_what_is_wrong_in_an_output_is_found(stored, run, installed):
     output = stored.address / "out"
     assert run(stored.address / "scans", "--output", output).returncode == ExitCode.OK
     stored.put("out/a.png", b"changed")
     stored.remove("out/b.jpg")
     stored.put("out/strange.txt", b"")
-    checked = command("verify", str(output), "--json")
+    checked = installed("verify", str(output), "--json")
     assert checked.returncode == ExitCode.SOME_FAILED
     found = json.loads(checked.stdout)["findings"]
     assert {kind: [one["path"] for one in told] for kind, told in found.items()} == {
@@ -218,16 +218,16 @@ def test_what_is_wrong_in_an_output_is_found(stored, run, command):
     assert len(stored.versions("out/")["a.png"]) == 3
 
 
-def test_a_dry_run_and_reports_write_nothing_there(stored, run, command, tmp_path):
+def test_a_dry_run_and_reports_write_nothing_there(stored, run, installed, tmp_path):
     before = stored.versions()
-    listed = command("run", str(stored.address / "scans"), "--dry-run")
+    listed = installed("run", str(stored.address / "scans"), "--dry-run")
     assert f"restore    a.png: {stored.address}/scans-colorized/a.png" in listed.stdout
     assert stored.versions() == before
     output = stored.address / "out"
     assert run(stored.address / "scans", "--output", output).returncode == ExitCode.OK
     before = stored.versions()
-    assert "3  done" in command("report", str(output)).stdout
-    page = command("report", str(output), "--format", "html", "--output", tmp_path / "page")
+    assert "3  done" in installed("report", str(output)).stdout
+    page = installed("report", str(output), "--format", "html", "--output", tmp_path / "page")
     assert page.returncode == ExitCode.OK, page.stderr
     assert len(list((tmp_path / "page" / "thumbs").glob("*.jpg"))) == 2 * len(PHOTOGRAPHS)
     assert stored.versions() == before

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.output.lock import hold_output
+from archive_colorizer.output.lock import lock_output
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_a_single_file_as_root_is_found(command, scans, model, tmp_path):
 
 
 def test_it_works_beside_a_run_and_says_so(command, restored):
-    with hold_output(restored):
+    with lock_output(restored):
         check = command("verify", restored)
     assert check.returncode == 0
     assert f"pid {os.getpid()}" in check.stdout
@@ -151,7 +151,7 @@ def test_sharpened_luma_is_no_fault_and_said(command, scans, model):
     deep = command("verify", output, "--deep")
     assert deep.returncode == 0, deep.stdout
     assert "luma within 1: 1 of 3 files" in deep.stdout
-    assert "luma sharpened as asked, else within 1: 2 of 3 files" in deep.stdout
+    assert "luma within 1 after sharpening: 2 of 3 files" in deep.stdout
     assert json.loads(command("verify", output, "--deep", "--json").stdout)["luma_sharpened"] == 2
 
 

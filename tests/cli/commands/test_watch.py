@@ -1,4 +1,4 @@
-"""`archive-colorize watch` through the installed command: what comes in is restored once whole."""
+"""`archive-colorize watch` through the installed command: whole files are restored."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from archive_colorizer.output.lock import hold_output
+from archive_colorizer.output.lock import lock_output
 from tests.cli.commands.test_run import outcomes_of, pictures_below
 
 AT_MOST = 120.0
@@ -29,9 +29,9 @@ def output(inbox):
 
 
 @contextmanager
-def watching(command, inbox, model, *options, executor="serial"):
+def watching(installed, inbox, model, *options, executor="serial"):
     log = inbox.with_name("log").open("w+")
-    said = [command.path, "watch", inbox, "--model", model, "--executor", executor, *options]
+    said = [installed.path, "watch", inbox, "--model", model, "--executor", executor, *options]
     watch = subprocess.Popen(list(map(str, said)), stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         awaited(lambda: log_of(inbox))  # the model is open
@@ -65,9 +65,11 @@ def done_in(output):
 
 
 @pytest.mark.parametrize("listening", [[], ["--poll", "0.5"]], ids=["told", "polling"])
-def test_what_is_there_and_what_comes_is_restored(command, scans, inbox, output, model, listening):
+def test_what_is_there_and_what_comes_is_restored(
+    installed, scans, inbox, output, model, listening
+):
     shutil.copy(scans / "a.png", inbox)
-    with watching(command, inbox, model, "--settle", "0.5", *listening):
+    with watching(installed, inbox, model, "--settle", "0.5", *listening):
         awaited(lambda: done_in(output)() == {"a.png"})
         (inbox / "bad.jpg").write_bytes((scans / "b.jpg").read_bytes()[:3000])
         shutil.copytree(scans / "box", inbox / "box")
@@ -79,9 +81,9 @@ def test_what_is_there_and_what_comes_is_restored(command, scans, inbox, output,
     assert pictures_below(output).keys() == {"a.png", "bad.jpg", "box/c.tif"}
 
 
-def test_a_file_that_is_still_being_copied_waits(command, scans, inbox, output, model):
+def test_a_file_that_is_still_being_copied_waits(installed, scans, inbox, output, model):
     data = (scans / "b.jpg").read_bytes()
-    with watching(command, inbox, model, "--settle", "3"):
+    with watching(installed, inbox, model, "--settle", "3"):
         shutil.copy(scans / "a.png", inbox)
         with (inbox / "slow.jpg").open("wb", buffering=0) as stream:
             while "a.png" not in done_in(output)():
@@ -96,8 +98,8 @@ def test_a_file_that_is_still_being_copied_waits(command, scans, inbox, output, 
     assert "failed" not in states
 
 
-def test_a_folder_that_goes_is_awaited(command, scans, inbox, output, model):
-    with watching(command, inbox, model, "--settle", "0.5"):
+def test_a_folder_that_goes_is_awaited(installed, scans, inbox, output, model):
+    with watching(installed, inbox, model, "--settle", "0.5"):
         inbox.rmdir()
         awaited(lambda: "waiting for it" in log_of(inbox))
         inbox.mkdir()
@@ -106,24 +108,24 @@ def test_a_folder_that_goes_is_awaited(command, scans, inbox, output, model):
         assert "is back" in log_of(inbox)
 
 
-def test_a_run_that_holds_the_output_is_awaited(command, scans, inbox, output, model):
+def test_a_run_that_holds_the_output_is_awaited(installed, scans, inbox, output, model):
     told = inbox.with_name("told")
     tell = f"{sys.executable} -c \"open('{told}', 'a').write('{{code}} ')\""
-    with watching(command, inbox, model, "--settle", "0.5", "--on-finish", tell):
-        with hold_output(output):
+    with watching(installed, inbox, model, "--settle", "0.5", "--on-finish", tell):
+        with lock_output(output):
             shutil.copy(scans / "a.png", inbox)
             awaited(lambda: "another run" in log_of(inbox))
         assert "trying again in 60 s" in log_of(inbox)
         awaited(lambda: told.exists() and told.read_text() == "8 ")
-    assert command("run", inbox, "--model", model, "--executor", "serial").returncode == 0
+    assert installed("run", inbox, "--model", model, "--executor", "serial").returncode == 0
 
 
 def test_processes_are_kept_for_what_comes_next_and_sent_home_at_the_end(
-    command, scans, inbox, output, model
+    installed, scans, inbox, output, model
 ):
     psutil = pytest.importorskip("psutil")
     options = ("--settle", "0.5", "--workers", "1")
-    with watching(command, inbox, model, *options, executor="dask") as watch:
+    with watching(installed, inbox, model, *options, executor="dask") as watch:
         parent = psutil.Process(watch.pid)
         shutil.copy(scans / "a.png", inbox)
         awaited(lambda: done_in(output)() == {"a.png"})
@@ -143,8 +145,8 @@ def test_processes_are_kept_for_what_comes_next_and_sent_home_at_the_end(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(command, inbox, output, model, number):
-    with watching(command, inbox, model) as watch:
+def test_a_signal_ends_it_cleanly(installed, inbox, output, model, number):
+    with watching(installed, inbox, model) as watch:
         watch.send_signal(number)
         watch.wait(60)
         assert watch.returncode == 128 + number
@@ -159,16 +161,16 @@ def test_its_time_ends_it_cleanly(command, inbox, model):
     assert "Traceback" not in watch.stderr
 
 
-def test_json_is_a_line_for_each_run(command, scans, inbox, output, model):
-    with watching_json(command, inbox, model) as watch:
+def test_json_is_a_line_for_each_run(installed, scans, inbox, output, model):
+    with watching_json(installed, inbox, model) as watch:
         shutil.copy(scans / "a.png", inbox)
         said = json.loads(watch.stdout.readline())
     assert (said["done"], said["failed"]) == (1, 0)
 
 
 @contextmanager
-def watching_json(command, inbox, model):
-    said = [command.path, "watch", inbox, "--model", model, "--executor", "serial"]
+def watching_json(installed, inbox, model):
+    said = [installed.path, "watch", inbox, "--model", model, "--executor", "serial"]
     options = ["--settle", "0.5", "--json"]
     watch = subprocess.Popen(
         list(map(str, said + options)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archive_colorizer.color.analysis.borders import find_content
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from tests.photographs import NAMES, photograph
 
 TONES = {"black": 12, "white": 242, "album": 70, "paper": 215}
@@ -39,7 +39,7 @@ def _whole(found, shape):
 
 def framed(name, tone, width=60, grain=3.0, seed=0):
     """An even frame with a little grain."""
-    photo = luma_of(photograph(name))
+    photo = compute_luma(photograph(name))
     shape = photo.shape[0] + 2 * width, photo.shape[1] + 2 * width
     rng = np.random.default_rng(seed)
     luma = TONES[tone] + rng.normal(0, grain, shape)
@@ -131,7 +131,7 @@ def test_a_mount_on_a_scanner_bed_is_peeled_twice():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("turns", range(4))
 def test_a_photograph_without_a_border_keeps_everything(name, turns):
-    luma = np.ascontiguousarray(np.rot90(luma_of(photograph(name)), turns))
+    luma = np.ascontiguousarray(np.rot90(compute_luma(photograph(name)), turns))
     assert find_content(luma) is None
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from archive_colorizer.color.analysis.faces import find_faces
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from tests.photographs import photograph
 
 # Where the face is: top, left, bottom, right.
@@ -13,7 +13,7 @@ ASTRONAUT = (60, 170, 190, 280)
 
 
 def small(picture, height=256):
-    luma = luma_of(picture).astype(np.float32) / 255
+    luma = compute_luma(picture).astype(np.float32) / 255
     width = round(luma.shape[1] * height / luma.shape[0])
     return cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA)
 

@@ -121,7 +121,7 @@ class ForeignCluster:
         found = []
         for one in self.family(name):
             with suppress(psutil.Error):
-                if any("lane_process" in word for word in one.cmdline()):
+                if any("sandbox import serve" in word for word in one.cmdline()):
                     found.append(one)
         return found
 

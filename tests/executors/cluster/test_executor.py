@@ -23,14 +23,15 @@ from archive_colorizer.errors import (
     OutputError,
     SourceError,
 )
-from archive_colorizer.executors.cluster.client import Link
+from archive_colorizer.executors.allocation import WorkerAllocation
+from archive_colorizer.executors.cluster.client import SchedulerClient
 from archive_colorizer.executors.cluster.config import Cluster
-from archive_colorizer.executors.executor import Batch, Executor, Lost, open_executor
+from archive_colorizer.executors.executor import Batch, Executor, LostBatch, open_executor
 from archive_colorizer.executors.limits import NO_LIMITS, Limits
 from archive_colorizer.model.registry import find_model
-from archive_colorizer.pipeline.run_session import models_of
+from archive_colorizer.pipeline.run_session import find_models
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.records.jobs import Workplace
+from archive_colorizer.records.jobs import JobContext
 from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.restore.model_cache import try_models
 from tests.executors.cluster.foreign_cluster import (
@@ -59,7 +60,7 @@ def hired(
     foreign: ForeignCluster, limits: Limits = NO_LIMITS, workers: int = 0, **asked: object
 ) -> Executor:
     cluster = Cluster(scheduler=foreign.address, **asked)  # type: ignore[arg-type]
-    return open_executor("cluster", workers, 1, limits, cluster)
+    return open_executor("cluster", WorkerAllocation(workers, 1), limits, cluster)
 
 
 def blind_to(*folders: Path) -> list[str]:
@@ -160,7 +161,7 @@ def test_models_are_found_by_path_or_by_name_and_must_be_the_same(
     ours.mkdir()
     theirs.mkdir()
     shutil.copy(find_model("default"), ours / "mine.onnx")
-    place = Workplace("", "", Recipe(), **models_of(Recipe(model=str(ours / "mine.onnx"))))
+    place = JobContext("", "", Recipe(), **find_models(Recipe(model=str(ours / "mine.onnx"))))
     also("carol", *blind_to(ours), ARCHIVE_COLORIZER_MODELS=str(theirs))
 
     error = complaint(hired(foreign, trial=partial(try_models, place)))
@@ -186,7 +187,7 @@ def test_who_joins_later_is_looked_at_too(
     scans.mkdir()
     (scans / "a.jpg").write_bytes(b"a")
     told: list[str] = []
-    with hired(foreign, roots=(scans,), tell=told.append) as executor:
+    with hired(foreign, roots=(scans,), notify=told.append) as executor:
         assert len(gather(executor, note, batches(3))) == 6
         also("blind", *blind_to(scans))
         also("carol")
@@ -216,7 +217,11 @@ def test_without_a_scheduler(place: str) -> None:
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
         pytest.raises(ClusterError, match="cannot be reached"),
     ):
-        list(open_executor("cluster", 0, 1, team=Cluster(scheduler=place)).map(note, batches(1)))
+        list(
+            open_executor("cluster", WorkerAllocation(0, 1), cluster=Cluster(scheduler=place)).map(
+                note, batches(1)
+            )
+        )
 
 
 # ---- what workers keep
@@ -234,9 +239,9 @@ def test_a_picture_that_ends_its_process_costs_the_cluster_nothing(
     given = [*batches(6), fatal, *batches(6)]
     with hired(foreign) as executor:
         answers = list(executor.map(die_of_kill, iter(given)))
-        (lost,) = [answer for answer in answers if isinstance(answer, Lost)]
+        (lost,) = [answer for answer in answers if isinstance(answer, LostBatch)]
         assert lost.batch == fatal
-        assert not lost.innocent
+        assert not lost.worker_left
         assert len(answers) == len(given)
         assert len(gather(executor, note, batches(10))) == 20
     assert dask_workers(foreign) == before
@@ -246,7 +251,7 @@ def test_time_is_limited_there_too(foreign: ForeignCluster, tmp_path: Path) -> N
     before = dask_workers(foreign)
     with hired(foreign, Limits(1.0)) as executor:
         (answer,) = executor.map(sleep_long, iter([(job(1, str(tmp_path / "begun")),)]))
-    assert isinstance(answer, Lost)
+    assert isinstance(answer, LostBatch)
     assert answer.timeout
     assert dask_workers(foreign) == before
 
@@ -289,10 +294,10 @@ def test_what_a_worker_had_that_left_is_nobodys_fault(
                 killer.start()
             answers.append(answer)
     killer.join()
-    lost = [answer for answer in answers if isinstance(answer, Lost)]
+    lost = [answer for answer in answers if isinstance(answer, LostBatch)]
     assert len(answers) == 60
     assert 1 <= len(lost) <= 4  # two that it had, and what it had done that was not fetched yet
-    assert all(one.innocent for one in lost)
+    assert all(one.worker_left for one in lost)
 
 
 # ---- whole runs
@@ -422,7 +427,7 @@ def test_tls_and_the_scheduler_that_goes_away(runs: Callable[[int], Runs], tmp_p
         address = with_tls.address
         assert address.startswith("tls://")
         with pytest.raises(ClusterError, match="give --tls-ca"):
-            Link(Cluster(scheduler=address))
+            SchedulerClient(Cluster(scheduler=address))
         patience = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
         os.environ.update(patience)
         process = archives.start("out", "--scheduler", address, *ours, "--quiet")
@@ -434,7 +439,7 @@ def test_tls_and_the_scheduler_that_goes_away(runs: Callable[[int], Runs], tmp_p
     finally:
         with_tls.stop()
     assert process.returncode == 3, told
-    assert f"the scheduler {address} is gone" in told
+    assert f"the connection to the scheduler {address} is lost" in told
     made = len(outcomes_in(output))
     assert 2 < made < 30
     assert archives.run("out", "--executor", "serial", "--quiet") == (0, "")

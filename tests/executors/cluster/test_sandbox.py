@@ -13,21 +13,26 @@ import psutil
 import pytest
 
 from archive_colorizer.errors import ModelError
-from archive_colorizer.executors.cluster.sandbox import Broken, Terms, end_lanes, work_in_lane
+from archive_colorizer.executors.cluster.sandbox import (
+    SandboxCrash,
+    SandboxLimits,
+    run_in_sandbox,
+    stop_sandboxes,
+)
 from archive_colorizer.executors.limits import Limits
-from archive_colorizer.executors.worker_guard import can_refuse_memory, guarded
+from archive_colorizer.executors.worker_guard import can_refuse_memory, run_with_limits
 from archive_colorizer.records.outcomes import Outcome
 from tests.executors.cluster.foreign_cluster import wait_until
 from tests.executors.test_limits import batch
 
-TERMS = Terms(threads=3)
+TERMS = SandboxLimits(threads=3)
 
 
 @pytest.fixture
 def run() -> Iterator[str]:
     name = f"run-{os.urandom(4).hex()}"
     yield name
-    end_lanes(name)
+    stop_sandboxes(name)
 
 
 def tell(_note: str) -> dict[str, object]:
@@ -55,14 +60,14 @@ def sleep(_note: str) -> None:
     time.sleep(60)
 
 
-def asked(run: str, do: object, terms: Terms = TERMS) -> object:
-    answer = work_in_lane(run, pickle.dumps(do), terms)
+def asked(run: str, do: object, terms: SandboxLimits = TERMS) -> object:
+    answer = run_in_sandbox(run, pickle.dumps(do), terms)
     return pickle.loads(answer) if isinstance(answer, bytes) else answer  # noqa: S301
 
 
 def test_one_process_does_one_order_after_the_other(run: str) -> None:
     niceness = os.nice(0)
-    terms = Terms(threads=3, niceness=min(niceness + 1, 19))
+    terms = SandboxLimits(threads=3, niceness=min(niceness + 1, 19))
     first = asked(run, tell, terms)
     assert first == asked(run, tell, terms)
     assert isinstance(first, dict)
@@ -74,7 +79,7 @@ def test_one_process_does_one_order_after_the_other(run: str) -> None:
 
 def test_a_crash_is_told_and_the_next_order_gets_a_new_process(run: str) -> None:
     before = asked(run, tell)
-    assert asked(run, die) == Broken("its process ended by SIGSEGV")
+    assert asked(run, die) == SandboxCrash("its process ended by SIGSEGV")
     after = asked(run, tell)
     assert isinstance(before, dict)
     assert isinstance(after, dict)
@@ -95,7 +100,7 @@ def test_what_is_raised_on_purpose_comes_back(run: str) -> None:
 
 
 def test_a_bug_ends_the_process_and_not_the_host(run: str) -> None:
-    assert asked(run, have_a_bug) == Broken("its process ended with 1")
+    assert asked(run, have_a_bug) == SandboxCrash("its process ended with 1")
 
 
 def hang(_: object) -> list[Outcome]:
@@ -109,32 +114,34 @@ def eat(_: object) -> list[Outcome]:
 
 
 def test_time_is_limited(run: str) -> None:
-    answer = asked(run, partial(guarded, batch(1), hang, Limits(0.3)))
-    assert isinstance(answer, Broken)
+    answer = asked(run, partial(run_with_limits, batch(1), hang, Limits(0.3)))
+    assert isinstance(answer, SandboxCrash)
     assert answer.timeout
 
 
 @pytest.mark.skipif(not can_refuse_memory(), reason="memory is only watched here")
 def test_memory_is_limited_next_door_and_not_here(run: str) -> None:
-    order = partial(guarded, batch(1), eat, Limits(memory=1 << 30))
-    assert asked(run, order) == Broken("its process ended with 1")
+    order = partial(run_with_limits, batch(1), eat, Limits(memory=1 << 30))
+    assert asked(run, order) == SandboxCrash("its process ended with 1")
     assert len(bytearray(2 << 30)) == 2 << 30
 
 
 def test_a_run_that_has_ended_gets_no_process_more(run: str) -> None:
     first = asked(run, tell)
     assert isinstance(first, dict)
-    end_lanes(run)
+    stop_sandboxes(run)
     assert not psutil.pid_exists(first["pid"])
-    assert asked(run, tell) == Broken("its process did not begin")
+    assert asked(run, tell) == SandboxCrash("its process did not begin")
 
 
 HOST = """
 import pickle, sys
-from archive_colorizer.executors.cluster.sandbox import (Terms, work_in_lane)
-from tests.executors.cluster import test_sandbox as test_lane
-print(pickle.loads(work_in_lane("run", pickle.dumps(test_lane.tell), Terms()))["pid"], flush=True)
-work_in_lane("run", pickle.dumps(test_lane.sleep), Terms())
+from archive_colorizer.executors.cluster.sandbox import SandboxLimits, run_in_sandbox
+from tests.executors.cluster import test_sandbox
+limits = SandboxLimits()
+answer = run_in_sandbox("run", pickle.dumps(test_sandbox.tell), limits)
+print(pickle.loads(answer)["pid"], flush=True)
+run_in_sandbox("run", pickle.dumps(test_sandbox.sleep), limits)
 """
 
 
@@ -151,9 +158,9 @@ def test_it_ends_with_a_host_that_is_killed_while_it_works() -> None:
 
 IDLES = """
 import sys
-from archive_colorizer.executors.cluster import sandbox_process as lane_process
-lane_process._IDLE = 0.2
-lane_process.serve(int(sys.argv[1]), "", 0)
+from archive_colorizer.executors.cluster import sandbox
+sandbox._IDLE_TIMEOUT = 0.2
+sandbox.serve(int(sys.argv[1]), "", 0)
 """
 
 

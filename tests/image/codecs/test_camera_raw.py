@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import tifffile
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import DamagedPicture, PictureTooLarge, UnsupportedPicture
 from archive_colorizer.image import signatures as magic
 from archive_colorizer.image.codecs import camera_raw
 from archive_colorizer.image.codecs import registry as stills
-from archive_colorizer.image.metadata.icc import srgb
-from archive_colorizer.records.jobs import Source, Unfit
+from archive_colorizer.image.metadata.icc import get_srgb_profile
+from archive_colorizer.records.jobs import RejectedEntry, Source
 from tests.image.files import LIMIT, deep, saved, small, small_grey, tiff
 
 _FROM_XYZ = (3.24045, -1.53714, -0.49853, -0.96927, 1.87601, 0.04156, 0.05564, -0.20403, 1.05723)
@@ -50,7 +50,7 @@ def dng(orientation=1):
 def scene_luma():
     linear = deep(small())[:166, :232] / 65535
     shown = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
-    return luma_of(np.rint(shown * 65535).astype(np.uint16))
+    return compute_luma(np.rint(shown * 65535).astype(np.uint16))
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_dng_is_developed_to_16_bit_srgb(rawpy):
     away = np.abs(raster.luma.astype(int) - scene_luma()) / 257
     assert (raster.format, raster.luma.dtype) == ("raw", np.uint16)
     assert np.median(away) < 1 and away.mean() < 3, "but for the mosaic, the scene"
-    assert raster.metadata.icc == srgb() and raster.converted
+    assert raster.metadata.icc == get_srgb_profile() and raster.converted
     assert raster.warnings == ("camera raw was developed to 16 bit sRGB",)
     assert b"Mill" in (raster.metadata.exif or b"")
 
@@ -87,9 +87,9 @@ def test_limits_and_damage(rawpy):
 @pytest.fixture
 def without_rawpy(monkeypatch):
     monkeypatch.setattr(magic, "find_spec", lambda name: None)
-    magic.raw_is_readable.cache_clear()
+    magic.can_read_raw.cache_clear()
     yield
-    magic.raw_is_readable.cache_clear()
+    magic.can_read_raw.cache_clear()
 
 
 def test_without_the_library_raw_is_refused_with_advice(without_rawpy, tmp_path):
@@ -98,7 +98,7 @@ def test_without_the_library_raw_is_refused_with_advice(without_rawpy, tmp_path)
     (tmp_path / "x.dng").write_bytes(dng())
     (tmp_path / "y.bin").write_bytes(b"FUJIFILMCCD-RAW " + bytes(50))
     for one in walk(tmp_path):
-        assert isinstance(one, Unfit) and one.failed and "[raw]" in one.message
+        assert isinstance(one, RejectedEntry) and one.failed and "[raw]" in one.message
 
 
 def test_with_it_raw_is_found(rawpy, tmp_path):

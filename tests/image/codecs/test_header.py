@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from archive_colorizer.image.codecs.header import Size, memory_of, size_of
+from archive_colorizer.image.codecs.header import PictureSize, estimate_picture_memory, read_size
 
 HEIGHT, WIDTH = 37, 53
 GREY = np.full((HEIGHT, WIDTH), 90, np.uint8)
@@ -68,10 +68,12 @@ FILES = {
 def test_the_header_tells(tmp_path: Path, content: bytes, samples: int, depth: int) -> None:
     path = tmp_path / "picture"
     path.write_bytes(content)
-    found = size_of(path)
+    found = read_size(path)
     assert found is not None
     is_jpeg = content.startswith(b"\xff\xd8")
-    assert replace(found, codec=0) == Size(WIDTH, HEIGHT, samples, depth, is_jpeg)
+    assert replace(found, codec_bytes=0) == PictureSize(
+        WIDTH, HEIGHT, samples, depth, in_planes=is_jpeg
+    )
 
 
 def test_more_pixels_and_deeper_ones_take_more(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_more_pixels_and_deeper_ones_take_more(tmp_path: Path) -> None:
     for content in (tiff(RGB), tiff(deep), tiff(np.repeat(deep, 2, axis=0))):
         path = tmp_path / f"{len(taken)}"
         path.write_bytes(content)
-        taken.append(memory_of(path))
+        taken.append(estimate_picture_memory(path))
     assert taken == sorted(taken)
     assert len(set(taken)) == len(taken)
 
@@ -110,7 +112,7 @@ def test_what_a_decoder_holds_whole_takes_more(tmp_path: Path, plain: bytes, dea
     for content in (plain, dearer):
         path = tmp_path / f"{len(taken)}"
         path.write_bytes(content)
-        taken.append(memory_of(path))
+        taken.append(estimate_picture_memory(path))
     assert taken[0] < taken[1]
 
 
@@ -118,9 +120,18 @@ def test_what_a_decoder_holds_whole_takes_more(tmp_path: Path, plain: bytes, dea
 def test_who_tells_nothing_is_not_known(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "picture"
     path.write_bytes(content)
-    assert memory_of(path) == 0
-    assert memory_of(tmp_path / "none") == 0
-    assert memory_of(tmp_path) == 0
+    assert estimate_picture_memory(path) == 0
+    assert estimate_picture_memory(tmp_path / "none") == 0
+    assert estimate_picture_memory(tmp_path) == 0
+
+
+def test_a_codestream_that_ends_left_of_its_beginning_has_no_size(tmp_path: Path) -> None:
+    content = bytearray(FILES["16-bit JP2"][0])
+    offsets = content.index(b"\xff\x51") + 14
+    content[offsets : offsets + 8] = b"\x7f" * 8
+    path = tmp_path / "damaged.jp2"
+    path.write_bytes(content)
+    assert estimate_picture_memory(path) == 0
 
 
 @given(name=st.sampled_from(sorted(FILES)), data=st.data())
@@ -130,4 +141,4 @@ def test_no_damage_raises(name: str, data: st.DataObject, tmp_path_factory: obje
         content[at] = data.draw(st.integers(0, 255))
     path = tmp_path_factory.getbasetemp() / "damaged"  # type: ignore[attr-defined]
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
-    assert memory_of(path) >= 0
+    assert estimate_picture_memory(path) >= 0

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import DamagedPicture, PictureTooLarge, UnsupportedPicture
 from archive_colorizer.image.codecs import registry as stills
-from archive_colorizer.image.metadata.icc import srgb
+from archive_colorizer.image.metadata.icc import get_srgb_profile
 from tests.image.files import LIMIT, XMP, deep, exif, saved, small, small_grey
 from tests.image.profiles import RGB
 
@@ -29,7 +29,7 @@ def test_avif_agrees_with_pillow():
     data = avif(small())
     raster = stills.decode(data, "x", LIMIT)
     assert raster.format == "avif" and raster.warnings == ()
-    assert np.abs(raster.luma.astype(int) - luma_of(seen(data))).max() <= 1
+    assert np.abs(raster.luma.astype(int) - compute_luma(seen(data))).max() <= 1
 
 
 def test_grey_and_alpha():
@@ -49,13 +49,13 @@ def test_white_stays_white_at_10_and_12_bit(bits):
     luma = stills.decode(data, "x", LIMIT).luma
     whole = source.astype(np.uint32) * 65535 // ((1 << bits) - 1)
     assert luma.dtype == np.uint16 and luma[4].min() >= 65535 - 2 * 65535 / (1 << bits)
-    assert np.abs(luma.astype(int) - luma_of(whole.astype(np.uint16))).max() < 65535 / 250
+    assert np.abs(luma.astype(int) - compute_luma(whole.astype(np.uint16))).max() < 65535 / 250
 
 
 def test_metadata_and_profile_are_honored():
     data = avif(small(), exif=exif(1), xmp=XMP, icc_profile=RGB["adobe rgb"])
     raster = stills.decode(data, "x", LIMIT)
-    assert raster.converted and raster.metadata.icc == srgb()
+    assert raster.converted and raster.metadata.icc == get_srgb_profile()
     assert b"maker note" in (raster.metadata.exif or b"")
     assert b"Mill at the river" in (raster.metadata.xmp or b"")
 
@@ -68,7 +68,7 @@ def test_the_picture_is_upright_once(orientation):
 
         upright = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     luma = stills.decode(data, "x", LIMIT).luma
-    assert np.abs(luma.astype(int) - luma_of(upright)).max() <= 1
+    assert np.abs(luma.astype(int) - compute_luma(upright)).max() <= 1
 
 
 def test_limits_and_damage():
@@ -104,7 +104,7 @@ def test_heic_is_read_where_its_decoder_is_installed():
     assert raster.format == "heif"
     lying = raster.luma.shape == small().shape[:2]
     upright = small() if lying else np.rot90(small(), -1)
-    assert np.abs(raster.luma.astype(int) - luma_of(np.ascontiguousarray(upright))).max() <= 2
+    assert np.abs(raster.luma.astype(int) - compute_luma(np.ascontiguousarray(upright))).max() <= 2
     assert b"maker note" in (raster.metadata.exif or b"")
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 from archive_colorizer.errors import PictureTooLarge, SourceError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.metadata import exif as directories
-from archive_colorizer.image.metadata.icc import srgb
-from archive_colorizer.image.metadata.xmp import ProvenanceNote, with_provenance
+from archive_colorizer.image.metadata.icc import get_srgb_profile
+from archive_colorizer.image.metadata.xmp import ProvenanceNote, add_provenance
 from tests.image.files import IPTC, LIMIT, XMP, exif, saved, small, small_grey, tiff
 from tests.image.profiles import RGB
 
@@ -96,7 +96,7 @@ def test_hostile_xmp_reads_nothing_and_costs_no_picture(form, kind, monkeypatch)
     raster = stills.decode(with_xmp(form, PACKETS[kind]), "x", LIMIT)
     plain = stills.decode(with_xmp(form, XMP), "x", LIMIT)
     assert np.array_equal(raster.luma, plain.luma)
-    written = with_provenance(raster.metadata.xmp, NOTE)
+    written = add_provenance(raster.metadata.xmp, NOTE)
     assert SECRET not in written and len(written) < 10_000
     if kind != "include":
         assert [one for one in raster.warnings if "XMP" in one and "dropped" in one]
@@ -162,8 +162,8 @@ def test_a_tiff_whose_directories_loop_is_read_once():
     count = int.from_bytes(data[first : first + 2], "little")
     struct.pack_into("<I", data, first + 2 + 12 * count, first)
     stream = directories.TiffStream.open(bytes(data))
-    assert stream.directory(first).next == first
-    assert stills.pages(bytes(data)) == 1
+    assert stream.read_directory(first).next == first
+    assert stills.count_pages(bytes(data)) == 1
     assert np.array_equal(stills.decode(bytes(data), "x", LIMIT).luma, small_grey())
 
 
@@ -195,7 +195,7 @@ def test_profiles_that_lie_cost_no_picture(form, kind, rule):
         assert raster.converted == (rule == "srgb") and "dropped" not in str(raster.warnings)
         return
     assert np.array_equal(raster.luma, plain.luma)
-    assert raster.metadata.icc == (srgb() if rule == "srgb" else None)
+    assert raster.metadata.icc == (get_srgb_profile() if rule == "srgb" else None)
     assert [one for one in raster.warnings if "profile" in one and "dropped" in one]
 
 
@@ -291,7 +291,7 @@ def test_names_with_markup_stay_names(name):
     note = ProvenanceNote("ac 1", "m", "1", "2", name, "3", "2024-05-01T10:00:00Z")
     data = saved(small(), "JPEG", exif=b"Exif\0\0" + exif())
     raster = stills.decode(data, name, LIMIT)
-    packet = with_provenance(raster.metadata.xmp, note)
+    packet = add_provenance(raster.metadata.xmp, note)
     from lxml import etree
 
     path = ".//{http://ns.adobe.com/xap/1.0/sType/ResourceRef#}filePath"

@@ -7,8 +7,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from archive_colorizer.color.space import luma_of
-from archive_colorizer.color.strip_image import Picture
+from archive_colorizer.color.space import compute_luma
+from archive_colorizer.color.strip_image import StripImage
 from archive_colorizer.errors import (
     DamagedPicture,
     NotAPicture,
@@ -18,6 +18,7 @@ from archive_colorizer.errors import (
 )
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.raster import Metadata, Raster
+from archive_colorizer.image.signatures import sniff
 from tests.image.files import (
     IPTC,
     LIMIT,
@@ -56,7 +57,7 @@ CASES = [(kind, depth) for kind in FORMATS for depth in depths(kind)]
 def test_a_picture_that_is_made_in_strips_gives_the_file_of_the_whole_one(kind, depth, alpha):
     samples = small() if depth == np.uint8 else deep(small())
     raster = Raster(samples[..., 1], kind, alpha=samples[..., 0] if alpha else None)
-    strips = Picture(samples.shape, samples.dtype, lambda: iter(np.array_split(samples, 9)))
+    strips = StripImage(samples.shape, samples.dtype, lambda: iter(np.array_split(samples, 9)))
     target = io.BytesIO()
     stills.write(strips, raster, WHOLE, kind, target)
     assert target.getvalue() == stills.encode(samples, raster, WHOLE)
@@ -95,7 +96,7 @@ def test_color_comes_back_with_exact_luma_at_its_depth(kind, depth):
     rgb = picture(depth)
     raster = stills.decode(written(kind, rgb), "x", LIMIT)
     assert (raster.format, raster.luma.dtype, raster.alpha) == (kind, depth, None)
-    assert np.array_equal(raster.luma, luma_of(rgb))
+    assert np.array_equal(raster.luma, compute_luma(rgb))
     assert raster.preview is not None and raster.preview.dtype == np.uint8
     assert np.abs(raster.preview.astype(int) - small()).max() <= 1
 
@@ -121,7 +122,7 @@ def test_alpha_is_kept(kind, depth):
     alpha = rgb[::-1, :, 0].copy()
     raster = stills.decode(written(kind, rgb, alpha), "x", LIMIT)
     assert raster.alpha is not None and np.array_equal(raster.alpha, alpha)
-    assert np.array_equal(raster.luma, luma_of(rgb))
+    assert np.array_equal(raster.luma, compute_luma(rgb))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -185,12 +186,12 @@ def test_a_known_format_that_is_not_read_is_named():
 
 
 def test_sniff_knows_the_formats_by_content():
-    assert stills.sniff(b"II+\0\x08\0\0\0") == "tiff"
-    assert stills.sniff(b"MM\0*") == "tiff"
-    assert stills.sniff(b"\xff\x4f\xff\x51") == "jp2"
-    assert stills.sniff(b"RIFF\0\0\0\0WAVEfmt ") is None
+    assert sniff(b"II+\0\x08\0\0\0") == "tiff"
+    assert sniff(b"MM\0*") == "tiff"
+    assert sniff(b"\xff\x4f\xff\x51") == "jp2"
+    assert sniff(b"RIFF\0\0\0\0WAVEfmt ") is None
     for kind in FORMATS:
-        assert stills.sniff(written(kind, small())[:16]) == kind
+        assert sniff(written(kind, small())[:16]) == kind
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
@@ -247,7 +248,7 @@ def test_tiff_layouts(depth, compression, planar, order):
         byteorder=order,
         tile=(64, 64) if order == ">" and planar == "contig" else None,
     )
-    assert np.array_equal(stills.decode(data, "x", LIMIT).luma, luma_of(rgb))
+    assert np.array_equal(stills.decode(data, "x", LIMIT).luma, compute_luma(rgb))
 
 
 def test_bigtiff_is_read():
@@ -265,7 +266,7 @@ def test_multiplied_alpha_is_divided_out(depth):
     data = tiff(np.dstack((mixed, alpha)), photometric="rgb", extrasamples=["assocalpha"])
     raster = stills.decode(data, "x", LIMIT)
     assert np.array_equal(raster.alpha, alpha)
-    assert np.abs(raster.luma.astype(int) - luma_of(rgb)).max() <= 3
+    assert np.abs(raster.luma.astype(int) - compute_luma(rgb)).max() <= 3
 
 
 def test_an_unnamed_extra_channel_is_dropped_with_a_warning():
@@ -312,7 +313,7 @@ def test_an_animation_gives_its_first_picture():
 
 def test_a_palette_is_expanded():
     image = Image.fromarray(small()).quantize(64)
-    expected = luma_of(np.asarray(image.convert("RGB")))
+    expected = compute_luma(np.asarray(image.convert("RGB")))
     for kind in ("PNG", "TIFF", "BMP"):
         target = io.BytesIO()
         image.save(target, kind)

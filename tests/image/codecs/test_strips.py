@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from archive_colorizer.color.space import luma_of
-from archive_colorizer.image.codecs.planes import room_for
-from archive_colorizer.image.codecs.preview import Preview, preview_of
-from archive_colorizer.image.codecs.strips import Strips, raster_of, raster_of_strips
+from archive_colorizer.color.space import compute_luma
+from archive_colorizer.image.codecs.planes import allocate_plane
+from archive_colorizer.image.codecs.preview import PreviewBuilder, make_preview
+from archive_colorizer.image.codecs.strips import Strips, build_raster, build_raster_from_strips
 from archive_colorizer.image.metadata.color_space import to_srgb
-from archive_colorizer.image.metadata.model import Found, upright
+from archive_colorizer.image.metadata.model import SourceMetadata, turn_upright
 from tests.image.files import deep, small
 from tests.image.profiles import GREY, RGB
 
@@ -41,15 +41,15 @@ def parts(samples, rows):
 def test_a_preview_of_strips_is_that_of_the_whole(sides, depth):
     rgb = noise(*sides, depth)
     for rows in ROWS[sides[0] > 1000 :]:
-        preview = Preview(*sides, rgb.dtype)
+        preview = PreviewBuilder(*sides, rgb.dtype)
         for strip in parts(rgb, rows):
             preview.add(strip)
-        assert np.array_equal(preview.made(), preview_of(rgb))
+        assert np.array_equal(preview.finish(), make_preview(rgb))
 
 
 def gathered(samples, rows, found, alpha=None):
     strips = Strips(samples.shape[:2], samples.dtype, parts(samples, rows))
-    return raster_of_strips(strips, alpha, found, "tiff", "srgb")
+    return build_raster_from_strips(strips, alpha, found, "tiff", "srgb")
 
 
 @pytest.mark.parametrize("icc", [None, RGB["adobe rgb"], GREY["gamma 2.2"], b"no profile"])
@@ -60,13 +60,13 @@ def test_where_the_color_begins_does_not_matter(icc, deepened, colored):
     rgb = np.repeat(np.resize(small()[..., :1], (600, 300, 1)), 3, axis=2)
     rgb = deep(rgb) if deepened else rgb
     rgb[list(colored), ::3, 0] //= 2
-    found = Found(icc=icc)
-    whole = raster_of(rgb.copy(), None, found, "tiff", "srgb")
+    found = SourceMetadata(icc=icc)
+    whole = build_raster(rgb.copy(), None, found, "tiff", "srgb")
     assert (whole.preview is None) == (not colored)
     shown = to_srgb(rgb, icc) if whole.converted and icc[16:20] == b"RGB " else rgb
     if whole.preview is not None:
-        assert np.array_equal(whole.luma, luma_of(shown))
-        assert np.array_equal(whole.preview, preview_of(shown))
+        assert np.array_equal(whole.luma, compute_luma(shown))
+        assert np.array_equal(whole.preview, make_preview(shown))
     for rows in ROWS:
         once = gathered(rgb, rows, found)
         assert np.array_equal(once.luma, whole.luma) and once.luma.dtype == rgb.dtype
@@ -77,21 +77,21 @@ def test_where_the_color_begins_does_not_matter(icc, deepened, colored):
 
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_a_picture_that_lies_is_upright_and_was_not_copied(turn):
-    found = Found(orientation=turn)
-    stored = room_for((30, 50), np.dtype(np.uint16), found)
+    found = SourceMetadata(orientation=turn)
+    stored = allocate_plane((30, 50), np.dtype(np.uint16), found)
     stored[:] = noise(30, 50, np.uint16)[..., 0]
-    shown = upright(stored, turn)
-    assert np.array_equal(shown, upright(stored.copy(), turn))
+    shown = turn_upright(stored, turn)
+    assert np.array_equal(shown, turn_upright(stored.copy(), turn))
     assert shown.flags.c_contiguous and np.shares_memory(shown, stored)
     samples = noise(300, 500, np.uint16)
     raster = gathered(samples, 7, found)
-    assert np.array_equal(raster.luma, upright(luma_of(samples), turn))
+    assert np.array_equal(raster.luma, turn_upright(compute_luma(samples), turn))
 
 
 def test_alpha_is_what_stands_behind_the_colors():
     samples = noise(90, 70, np.uint16, 5)
     alpha = np.empty((90, 70), np.uint16)
-    strips = Strips((90, 70), samples.dtype, parts(samples, 8)).parted(3, alpha)
-    raster = raster_of_strips(strips, alpha, Found(orientation=6), "tiff", "srgb")
+    strips = Strips((90, 70), samples.dtype, parts(samples, 8)).split_alpha(3, alpha)
+    raster = build_raster_from_strips(strips, alpha, SourceMetadata(orientation=6), "tiff", "srgb")
     assert np.array_equal(np.rot90(samples[..., 3], -1), raster.alpha)
-    assert np.array_equal(np.rot90(luma_of(samples[..., :3]), -1), raster.luma)
+    assert np.array_equal(np.rot90(compute_luma(samples[..., :3]), -1), raster.luma)

@@ -6,26 +6,26 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs import vips
 from archive_colorizer.image.metadata import exif as directories
 from archive_colorizer.image.metadata.color_space import (
     ColorPlan,
-    in_working_space,
+    apply_color_plan,
     is_srgb,
     plan_color,
     to_srgb,
 )
-from archive_colorizer.image.metadata.icc import srgb
+from archive_colorizer.image.metadata.icc import get_srgb_profile
 from archive_colorizer.image.raster import Metadata, Raster
 from tests.image.files import LIMIT, deep, exif, saved, small, small_grey, srgb_profile, tiff
-from tests.image.profiles import D65, GREY, RGB, gamma, grey_profile, rgb_profile
+from tests.image.profiles import D65, GREY, RGB, build_grey_profile, build_rgb_profile, encode_gamma
 
 SRGB_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 
 
-def judged(samples, icc):
+def convert_with_pillow(samples, icc):
     """The outside judge: 8-bit samples in sRGB."""
     image = Image.fromarray(samples)
     source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
@@ -42,7 +42,7 @@ def judged(samples, icc):
 
 @pytest.mark.parametrize("kind", RGB)
 def test_rgb_is_converted_as_littlecms_does(kind):
-    expected = judged(small(), RGB[kind])
+    expected = convert_with_pillow(small(), RGB[kind])
     assert np.abs(to_srgb(small(), RGB[kind]) - expected).max() <= 1
     wide = to_srgb(small().astype(np.uint16) * 257, RGB[kind]) / 257
     assert np.abs(wide - expected).max() < 0.75, "16 bit agree with 8 bit to their rounding"
@@ -50,28 +50,28 @@ def test_rgb_is_converted_as_littlecms_does(kind):
 
 @pytest.mark.parametrize("kind", GREY)
 def test_grey_is_converted_as_littlecms_does(kind):
-    expected = judged(small_grey(), GREY[kind])
+    expected = convert_with_pillow(small_grey(), GREY[kind])
     plan = plan_color(GREY[kind], False, "srgb")
-    shown = in_working_space(small_grey(), plan)
+    shown = apply_color_plan(small_grey(), plan)
     assert shown.ndim == 2 and np.abs(shown - expected[..., 0]).max() <= 1
-    wide = in_working_space(small_grey().astype(np.uint16) * 257, plan)
+    wide = apply_color_plan(small_grey().astype(np.uint16) * 257, plan)
     assert wide.dtype == np.uint16 and np.abs(wide / 257 - expected[..., 0]).max() < 0.75
 
 
-def encoded_srgb(linear):
+def encode_srgb(linear):
     return np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
 
 
 def test_known_answers_without_littlecms():
     """Straight from the definitions: the curves of grey, and a color inside both gamuts."""
     value = np.arange(65536, dtype=np.uint16)[None, :]
-    shown = in_working_space(value, plan_color(GREY["gamma 2.2"], False, "srgb"))
+    shown = apply_color_plan(value, plan_color(GREY["gamma 2.2"], False, "srgb"))
     # The curve of the profile states 2.2 as 563 / 256.
-    exact = encoded_srgb((value / 65535) ** (563 / 256)) * 65535
+    exact = encode_srgb((value / 65535) ** (563 / 256)) * 65535
     assert np.abs(shown - exact).max() < 65535 / 255 / 4
     half = np.array([[128]], np.uint8)
-    assert in_working_space(half, plan_color(GREY["dot gain"], False, "srgb"))[0, 0] == round(
-        255 * encoded_srgb(np.array(1 - (127 / 255 + 0.8 * 127 * 128 / 255**2)))
+    assert apply_color_plan(half, plan_color(GREY["dot gain"], False, "srgb"))[0, 0] == round(
+        255 * encode_srgb(np.array(1 - (127 / 255 + 0.8 * 127 * 128 / 255**2)))
     )
     to_xyz = np.array(
         [[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]]
@@ -80,7 +80,7 @@ def test_known_answers_without_littlecms():
         [[3.24045, -1.53714, -0.49853], [-0.96927, 1.87601, 0.04156], [0.05564, -0.20403, 1.05723]]
     )
     adobe = np.array([120, 130, 140], np.uint8)
-    expected = encoded_srgb(from_xyz @ to_xyz @ ((adobe / 255) ** 2.19921875)) * 255
+    expected = encode_srgb(from_xyz @ to_xyz @ ((adobe / 255) ** 2.19921875)) * 255
     assert np.abs(to_srgb(adobe[None, None], RGB["adobe rgb"])[0, 0] - expected).max() <= 1
 
 
@@ -101,10 +101,10 @@ def test_luma_and_preview_are_those_of_srgb(form, depth, kind):
         data = tiff(samples, photometric="rgb", iccprofile=RGB[kind])
     raster = stills.decode(data, "x", LIMIT)
     shown = to_srgb(samples, RGB[kind])
-    off = np.abs(raster.luma.astype(int) - luma_of(shown)).max()
+    off = np.abs(raster.luma.astype(int) - compute_luma(shown)).max()
     assert off <= (2 if form == "JPEG" else 0), "two decoders of JPEG may differ by a rounding"
     assert raster.preview is not None and raster.converted
-    assert raster.metadata.icc == srgb()
+    assert raster.metadata.icc == get_srgb_profile()
     eight = shown if shown.dtype == np.uint8 else shown // 257
     assert np.abs(raster.preview.astype(int) - eight).max() <= (3 if form == "JPEG" else 0)
     assert raster.warnings == ("colors were converted from test to sRGB",)
@@ -113,7 +113,7 @@ def test_luma_and_preview_are_those_of_srgb(form, depth, kind):
 @pytest.mark.parametrize("kind", RGB)
 def test_keep_leaves_pixels_and_profile(kind):
     raster = stills.decode(saved(small(), "PNG", icc_profile=RGB[kind]), "x", LIMIT, "keep")
-    assert np.array_equal(raster.luma, luma_of(small()))
+    assert np.array_equal(raster.luma, compute_luma(small()))
     assert raster.metadata.icc == RGB[kind] and not raster.converted
     grey = stills.decode(
         saved(small_grey(), "JPEG", icc_profile=GREY["dot gain"]), "x", 10**6, "keep"
@@ -123,8 +123,8 @@ def test_keep_leaves_pixels_and_profile(kind):
 
 VARIANTS = {
     "littlecms": srgb_profile(),
-    "own": srgb(),
-    "sampled": rgb_profile(
+    "own": get_srgb_profile(),
+    "sampled": build_rgb_profile(
         SRGB_PRIMARIES,
         D65,
         b"curv\0\0\0\0\0\0\4\0"
@@ -146,12 +146,12 @@ def test_srgb_by_any_name_keeps_every_value(kind, rule):
     assert is_srgb(VARIANTS[kind])
     data = saved(small(), "PNG", icc_profile=VARIANTS[kind])
     raster = stills.decode(data, "x", LIMIT, rule)
-    assert np.array_equal(raster.luma, luma_of(small())) and not raster.converted
+    assert np.array_equal(raster.luma, compute_luma(small())) and not raster.converted
     assert raster.metadata.icc == VARIANTS[kind]
 
 
 def test_what_is_near_to_srgb_is_not_srgb():
-    assert not is_srgb(rgb_profile(SRGB_PRIMARIES, D65, gamma(2.2)))
+    assert not is_srgb(build_rgb_profile(SRGB_PRIMARIES, D65, encode_gamma(2.2)))
     assert not any(is_srgb(icc) for icc in RGB.values())
     assert not is_srgb(GREY["gamma 2.2"])
 
@@ -159,56 +159,56 @@ def test_what_is_near_to_srgb_is_not_srgb():
 @pytest.mark.parametrize("rule", ["srgb", "keep"])
 def test_a_source_without_a_profile_keeps_every_value(rule):
     raster = stills.decode(saved(small(), "PNG"), "x", LIMIT, rule)
-    assert np.array_equal(raster.luma, luma_of(small()))
-    assert raster.metadata.icc == (srgb() if rule == "srgb" else None)
+    assert np.array_equal(raster.luma, compute_luma(small()))
+    assert raster.metadata.icc == (get_srgb_profile() if rule == "srgb" else None)
 
 
 def test_an_rgb_profile_on_a_grey_picture_changes_its_tones():
     data = saved(small_grey(), "PNG", icc_profile=RGB["prophoto"])
     raster = stills.decode(data, "x", LIMIT)
-    expected = judged(np.dstack([small_grey()] * 3), RGB["prophoto"])
+    expected = convert_with_pillow(np.dstack([small_grey()] * 3), RGB["prophoto"])
     assert raster.preview is None and np.abs(raster.luma - expected[..., 1]).max() <= 1
 
 
 def test_a_profile_that_tints_greys_gives_a_colored_picture():
     """A scanner's profile may do so: its neutral is not that of the profile's space."""
-    tinted = rgb_profile(SRGB_PRIMARIES, (0.36, 0.33), gamma(2.2))
+    tinted = build_rgb_profile(SRGB_PRIMARIES, (0.36, 0.33), encode_gamma(2.2))
     # Taken for D50 unadapted: white comes out warm.
-    curves = {b"rTRC": gamma(2.6), b"bTRC": gamma(1.6)}
+    curves = {b"rTRC": encode_gamma(2.6), b"bTRC": encode_gamma(1.6)}
     for name, curve in curves.items():
         at = tinted.index(name)
         tinted = (
             tinted[:at]
             + tinted[at : at + 4]
-            + _appended(tinted, at, len(curve))
+            + _append_tag(tinted, at, len(curve))
             + tinted[at + 12 :]
         )
         tinted += curve.ljust(16, b"\0")
     tinted = len(tinted).to_bytes(4, "big") + tinted[4:]
     raster = stills.decode(saved(small_grey(), "PNG", icc_profile=tinted), "x", LIMIT)
-    expected = judged(np.dstack([small_grey()] * 3), tinted)
+    expected = convert_with_pillow(np.dstack([small_grey()] * 3), tinted)
     assert raster.preview is not None
     assert np.abs(raster.preview - expected).max() <= 1
 
 
-def _appended(icc, at, size):
+def _append_tag(icc, at, size):
     return len(icc).to_bytes(4, "big") + size.to_bytes(4, "big")
 
 
-def general_cmyk():
+def load_cmyk_profile():
     """The general profile of libvips, as bytes."""
-    library = vips.library()
+    library = vips.load_library()
     image = library.Image.black(1, 1, bands=3).copy(interpretation="srgb")
     return bytes(image.icc_export(output_profile="cmyk").get("icc-profile-data"))
 
 
 @pytest.mark.parametrize("form", ["TIFF", "JPEG"])
-@pytest.mark.parametrize("own", [True, False])
-def test_cmyk_is_converted_as_littlecms_does(form, own):
-    icc = general_cmyk()
+@pytest.mark.parametrize("embedded", [True, False])
+def test_cmyk_is_converted_as_littlecms_does(form, embedded):
+    icc = load_cmyk_profile()
     ink = np.dstack([255 - small(), small()[::-1, :, 0] // 4])
     target = io.BytesIO()
-    options = {"icc_profile": icc} if own else {}
+    options = {"icc_profile": icc} if embedded else {}
     Image.fromarray(ink, "CMYK").save(target, form, **options)
     stored = np.asarray(Image.open(io.BytesIO(target.getvalue())))
     image = Image.frombytes("CMYK", stored.shape[1::-1], stored.tobytes())
@@ -223,9 +223,9 @@ def test_cmyk_is_converted_as_littlecms_does(form, own):
         )
     )
     raster = stills.decode(target.getvalue(), "x", LIMIT)
-    assert np.abs(raster.luma.astype(int) - luma_of(expected)).max() <= 4
-    assert raster.converted and raster.metadata.icc == srgb()
-    assert any(("its own" if own else "a general") in said for said in raster.warnings)
+    assert np.abs(raster.luma.astype(int) - compute_luma(expected)).max() <= 4
+    assert raster.converted and raster.metadata.icc == get_srgb_profile()
+    assert any(("its own" if embedded else "a general") in warning for warning in raster.warnings)
 
 
 def test_exif_says_srgb_after_a_conversion():
@@ -246,14 +246,14 @@ def test_exif_says_srgb_after_a_conversion():
             saved(small(), "PNG", icc_profile=RGB["adobe rgb"], exif=changed), "x", LIMIT
         ).metadata.exif
         plain = stills.decode(saved(small(), "PNG", exif=changed), "x", LIMIT).metadata.exif
-        assert [_space(stream) for stream in (shown, plain)] == [1, 65535]
+        assert [_read_color_space(stream) for stream in (shown, plain)] == [1, 65535]
 
 
-def _space(stream):
+def _read_color_space(stream):
     opened = directories.TiffStream.open(stream)
-    first = opened.directory(opened.first)
-    details = opened.directory(opened.number(first, directories.EXIF_POINTER, 0))
-    return opened.number(details, 40961, 0)
+    first = opened.read_directory(opened.first)
+    details = opened.read_directory(opened.read_number(first, directories.EXIF_POINTER, 0))
+    return opened.read_number(details, 40961, 0)
 
 
 DAMAGED = {
@@ -277,29 +277,32 @@ def test_a_profile_that_cannot_be_used_costs_a_warning_and_no_pixel(form, kind):
     plain = stills.decode(saved(small(), form), "x", LIMIT)
     raster = stills.decode(data, "x", LIMIT)
     # PNG's decoder refuses some profiles itself.
-    said = [one for one in raster.warnings if "profile" in one]
-    assert len(said) == 1 and "dropped" in said[0]
+    warnings = [warning for warning in raster.warnings if "profile" in warning]
+    assert len(warnings) == 1 and "dropped" in warnings[0]
     assert np.array_equal(raster.luma, plain.luma)
-    assert raster.metadata.icc == srgb() and not raster.converted
+    assert raster.metadata.icc == get_srgb_profile() and not raster.converted
 
 
 def test_a_profile_named_to_deceive_is_named_in_plain_letters():
     wild = RGB["adobe rgb"].replace(b"test\0", b"\x1b[2J\0")
-    (said,) = stills.decode(saved(small(), "PNG", icc_profile=wild), "x", LIMIT).warnings
-    assert said == "colors were converted from [2J to sRGB"
+    (warning,) = stills.decode(saved(small(), "PNG", icc_profile=wild), "x", LIMIT).warnings
+    assert warning == "colors were converted from [2J to sRGB"
 
 
 def test_a_grey_profile_on_a_colored_picture_is_dropped():
-    plan = plan_color(grey_profile(gamma(2.2)), True, "srgb")
-    assert plan == ColorPlan(None, srgb(), plan.warnings) and "does not fit" in plan.warnings[0]
+    plan = plan_color(build_grey_profile(encode_gamma(2.2)), True, "srgb")
+    assert (
+        plan == ColorPlan(None, get_srgb_profile(), plan.warnings)
+        and "does not fit" in plan.warnings[0]
+    )
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_strips_join_without_a_seam(depth, monkeypatch):
-    monkeypatch.setattr("archive_colorizer.image.metadata.color_space._AT_A_TIME", 1000)
+    monkeypatch.setattr("archive_colorizer.image.metadata.color_space._STRIP_PIXELS", 1000)
     samples = small() if depth is np.uint8 else deep(small())
     expected, fixed = to_srgb(samples, RGB["eci rgb"]), samples.copy()
     fixed.setflags(write=False)
-    for given in (fixed, samples.copy()):
-        shown = in_working_space(given, plan_color(RGB["eci rgb"], True, "srgb"))
+    for source in (fixed, samples.copy()):
+        shown = apply_color_plan(source, plan_color(RGB["eci rgb"], True, "srgb"))
         assert np.array_equal(shown, expected)

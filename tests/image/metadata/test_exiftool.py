@@ -10,8 +10,7 @@ import pytest
 
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.formats import EXTENSIONS
-from archive_colorizer.image.metadata.model import with_provenance
-from archive_colorizer.image.metadata.xmp import ProvenanceNote
+from archive_colorizer.image.metadata.xmp import ProvenanceNote, add_provenance
 from archive_colorizer.image.raster import Raster
 from tests.image.files import LIMIT, MAKER_NOTE, XMP, deep, exif, saved, small, small_grey, tiff
 
@@ -70,21 +69,21 @@ OF_THE_PIXELS = frozenset(
 NOTE = ProvenanceNote("ac 1", "m", "ab" * 32, "cd" * 32, "mill", "ef" * 32, "2024-05-01T10:00:00Z")
 
 
-def exiftool(*arguments):
+def run_exiftool(*arguments):
     command = ["exiftool", "-charset", "iptc=UTF8", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def told(path):
+def read_tags(path):
     """Everything that exiftool reads, as "group:tag"."""
-    text = exiftool("-json", "-G1", "-a", "-n", "-struct", "-U", "-warning", "-all", path)
+    text = run_exiftool("-json", "-G1", "-a", "-n", "-struct", "-U", "-warning", "-all", path)
     return json.loads(text)[0]
 
 
-def carried(facts):
-    """The facts of a source that its result has to tell, too."""
+def select_kept(facts):
+    """The tags of a source that its result must keep."""
     return {
         name: value
         for name, value in facts.items()
@@ -110,34 +109,32 @@ def pair(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exiftool")
     source = folder / ("source" + EXTENSIONS[kind][0])
     source.write_bytes(KINDS[request.param](exif(6)))
-    wanted = {**WRITTEN, **(IIM if request.param in HOLDS_IIM else {})}
+    tags = {**WRITTEN, **(IIM if request.param in HOLDS_IIM else {})}
     if kind == "jpeg":
-        wanted["-File:Comment"] = "a comment, née Müller"
+        tags["-File:Comment"] = "a comment, née Müller"
     if kind == "png":
-        wanted["-PNG:Comment"] = "a comment, née Müller"
+        tags["-PNG:Comment"] = "a comment, née Müller"
     if kind == "tiff":
-        wanted["-IFD0:Orientation#"] = "6"
-    arguments = [f"{name}={value}" for name, value in wanted.items()]
-    exiftool("-q", "-m", "-overwrite_original", *arguments, source)
+        tags["-IFD0:Orientation#"] = "6"
+    arguments = [f"{name}={value}" for name, value in tags.items()]
+    run_exiftool("-q", "-m", "-overwrite_original", *arguments, source)
     raster = stills.decode(source.read_bytes(), source.name, LIMIT)
     rgb = np.dstack([raster.luma] * 3)
     result = folder / ("result" + EXTENSIONS[kind][0])
     result.write_bytes(stills.encode(rgb, raster, raster.metadata))
-    return request.param, told(source), told(result), raster, result
+    return request.param, read_tags(source), read_tags(result), raster, result
 
 
 def test_every_tag_comes_through(pair):
     _, source, result, _, _ = pair
-    wanted = carried(source)
+    tags = select_kept(source)
     changed = {
-        name: (value, result.get(name))
-        for name, value in wanted.items()
-        if result.get(name) != value
+        name: (value, result.get(name)) for name, value in tags.items() if result.get(name) != value
     }
     assert not changed
-    assert len(wanted) >= 30
+    assert len(tags) >= 30
     for group in ("IFD0", "ExifIFD", "GPS", "InteropIFD", "XMP-dc", "XMP-photoshop"):
-        assert any(name.startswith(group + ":") for name in wanted), group
+        assert any(name.startswith(group + ":") for name in tags), group
 
 
 def test_iptc_and_comments_come_through(pair):
@@ -170,34 +167,34 @@ def test_the_maker_note_keeps_its_bytes(pair):
 
 def test_exiftool_finds_nothing_to_object_to(pair):
     _, source, result, _, _ = pair
-    said = {value for name, value in result.items() if name.endswith(":Warning")}
-    assert not said - {value for name, value in source.items() if name.endswith(":Warning")}
+    warnings = {value for name, value in result.items() if name.endswith(":Warning")}
+    assert not warnings - {value for name, value in source.items() if name.endswith(":Warning")}
     assert "ICC-header:ProfileVersion" in result, "tagged as sRGB"
 
 
 def test_provenance_is_read_beside_what_was_there(pair, tmp_path):
     _, _, _, raster, path = pair
-    metadata = replace(raster.metadata, xmp=with_provenance(raster.metadata.xmp, NOTE))
+    metadata = replace(raster.metadata, xmp=add_provenance(raster.metadata.xmp, NOTE))
     target = tmp_path / path.name
     target.write_bytes(stills.encode(np.dstack([raster.luma] * 3), raster, metadata))
-    facts = told(target)
+    facts = read_tags(target)
     assert facts["XMP-iptcExt:DigitalSourceType"].endswith("compositeWithTrainedAlgorithmicMedia")
     assert facts["XMP-xmpMM:DerivedFrom"]["DocumentID"] == "urn:sha256:" + "ef" * 32
     assert facts["XMP-photoshop:City"] == "München"
     assert "Color added by" in str(facts["XMP-dc:Description"])
 
 
-@pytest.mark.parametrize("wanted", ["png", "webp", "jp2", "tiff", "jpeg"])
-def test_a_tiff_keeps_exif_in_every_format(wanted, tmp_path):
+@pytest.mark.parametrize("kind", ["png", "webp", "jp2", "tiff", "jpeg"])
+def test_a_tiff_keeps_exif_in_every_format(kind, tmp_path):
     source = tmp_path / "source.tif"
     source.write_bytes(KINDS["tiff 16"](b""))
     pairs = {**WRITTEN, **IIM}
-    exiftool("-q", "-m", "-overwrite_original", *[f"{a}={b}" for a, b in pairs.items()], source)
+    run_exiftool("-q", "-m", "-overwrite_original", *[f"{a}={b}" for a, b in pairs.items()], source)
     raster = stills.decode(source.read_bytes(), "x", LIMIT)
-    result = tmp_path / ("result" + EXTENSIONS[wanted][0])
+    result = tmp_path / ("result" + EXTENSIONS[kind][0])
     rgb = np.dstack([raster.luma] * 3)
-    result.write_bytes(stills.encode(rgb, raster, raster.metadata, wanted))
-    before, after = told(source), told(result)
+    result.write_bytes(stills.encode(rgb, raster, raster.metadata, kind))
+    before, after = read_tags(source), read_tags(result)
     for name in (
         "ExifIFD:DateTimeOriginal",
         "GPS:GPSLatitude",
@@ -206,5 +203,5 @@ def test_a_tiff_keeps_exif_in_every_format(wanted, tmp_path):
     ):
         assert after[name] == before[name]
     iim = after.get("IPTC:City")
-    assert iim == ("München" if wanted != "webp" else None)
+    assert iim == ("München" if kind != "webp" else None)
     assert isinstance(raster, Raster)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.metadata import exif as directories
 from archive_colorizer.image.metadata.color_space import ColorPlan
-from archive_colorizer.image.metadata.model import Found, read_metadata, upright
+from archive_colorizer.image.metadata.model import SourceMetadata, prepare_metadata, turn_upright
 from archive_colorizer.image.raster import Metadata, Raster
 from tests.image.files import (
     IPTC,
@@ -34,7 +34,7 @@ ALL = range(1, 9)
 PLAIN = ColorPlan(None, None)
 
 
-def seen(samples, orientation):
+def turn_with_pillow(samples, orientation):
     """The outside judge: Pillow's transposition, done on bytes."""
     tagged = Image.Exif()
     tagged[274] = orientation
@@ -45,9 +45,13 @@ def seen(samples, orientation):
 
 @pytest.mark.parametrize("orientation", ALL)
 def test_upright_agrees_with_pillow(orientation):
-    assert np.array_equal(upright(small_grey(), orientation), seen(small_grey(), orientation))
-    turned = upright(small(), orientation)
-    assert np.array_equal(turned, seen(small(), orientation)) and turned.flags.c_contiguous
+    assert np.array_equal(
+        turn_upright(small_grey(), orientation), turn_with_pillow(small_grey(), orientation)
+    )
+    turned = turn_upright(small(), orientation)
+    assert (
+        np.array_equal(turned, turn_with_pillow(small(), orientation)) and turned.flags.c_contiguous
+    )
 
 
 @pytest.mark.parametrize("orientation", ALL)
@@ -58,10 +62,10 @@ def test_exif_orientation_turns_luma_preview_and_alpha(kind, orientation):
     tagged = (b"Exif\0\0" if kind == "JPEG" else b"") + exif(orientation)
     before = stills.decode(saved(samples, kind, **lossless), "x", LIMIT)
     after = stills.decode(saved(samples, kind, **lossless, exif=tagged), "x", LIMIT)
-    assert np.array_equal(after.luma, upright(before.luma, orientation))
-    assert np.array_equal(after.preview, upright(before.preview, orientation))
+    assert np.array_equal(after.luma, turn_upright(before.luma, orientation))
+    assert np.array_equal(after.preview, turn_upright(before.preview, orientation))
     if before.alpha is not None:
-        assert np.array_equal(after.alpha, upright(before.alpha, orientation))
+        assert np.array_equal(after.alpha, turn_upright(before.alpha, orientation))
 
 
 @pytest.mark.parametrize("orientation", ALL)
@@ -70,7 +74,7 @@ def test_tiff_orientation_turns_both_depths(depth, orientation):
     grey = small_grey() if depth is np.uint8 else deep(small_grey())
     data = tiff(grey, photometric="minisblack", extratags=[(274, 3, 1, orientation, True)])
     raster = stills.decode(data, "x", LIMIT)
-    assert np.array_equal(raster.luma, upright(grey, orientation))
+    assert np.array_equal(raster.luma, turn_upright(grey, orientation))
     again = stills.encode(np.dstack([raster.luma] * 3), raster, raster.metadata)
     assert np.array_equal(stills.decode(again, "x", LIMIT).luma, raster.luma), "turned once only"
 
@@ -81,13 +85,13 @@ def test_exif_is_patched_in_place(order, orientation):
     before = exif(orientation, order)
     after = directories.make_upright(before)
     stream = directories.TiffStream.open(after)
-    first = stream.directory(stream.first)
-    details = stream.directory(stream.number(first, directories.EXIF_POINTER, 0))
-    assert directories.orientation_of(stream, first) == 1
+    first = stream.read_directory(stream.first)
+    details = stream.read_directory(stream.read_number(first, directories.EXIF_POINTER, 0))
+    assert directories.read_orientation(stream, first) == 1
     assert first.next == 0, "no stale thumbnail"
-    assert stream.raw(details.entries[37500]) == MAKER_NOTE
-    assert details.entries[37500].at == before.index(MAKER_NOTE)
-    sides = [stream.number(details, tag, 0) for tag in (40962, 40963)]
+    assert stream.read_bytes(details.entries[37500]) == MAKER_NOTE
+    assert details.entries[37500].value_offset == before.index(MAKER_NOTE)
+    sides = [stream.read_number(details, tag, 0) for tag in (40962, 40963)]
     assert sides == ([167, 233] if orientation == 6 else [233, 167])
     changed = sum(a != b for a, b in zip(before, after, strict=True))
     assert changed <= 2 + 4 + 4, "orientation, thumbnail pointer, sides and nothing else"
@@ -96,24 +100,29 @@ def test_exif_is_patched_in_place(order, orientation):
 @given(st.binary(max_size=200))
 def test_any_bytes_as_exif_end_as_metadata_or_a_warning(junk):
     for stream in (junk, b"II*\0\x08\0\0\0" + junk, b"MM\0+\0\x08\0\0\0\0\0\0\0\0\0\x10" + junk):
-        reading = read_metadata(Found(exif=stream), PLAIN)
-        said = any("EXIF" in warning for warning in reading.warnings)
-        assert said == bool(stream and reading.metadata.exif is None)
+        reading = prepare_metadata(SourceMetadata(exif=stream), PLAIN)
+        is_warned = any("EXIF" in warning for warning in reading.warnings)
+        assert is_warned == bool(stream and reading.metadata.exif is None)
         assert 1 <= reading.orientation <= 8
 
 
 def test_a_count_beyond_the_stream_does_not_hang_or_allocate():
     stream = b"II*\0\x08\0\0\0\xff\xff" + struct.pack("<HHII", 270, 2, 2**32 - 1, 20) * 3
     opened = directories.TiffStream.open(stream)
-    assert opened.directory(8).entries == {}
+    assert opened.read_directory(8).entries == {}
 
 
 def test_resolution_comes_from_the_container_then_from_exif():
     tagged = Image.Exif()
     tagged[282], tagged[283], tagged[296] = 118.11, 118.11, 3
     stream = tagged.tobytes()
-    assert read_metadata(Found(exif=stream), PLAIN).metadata.dpi == pytest.approx((300, 300), 1e-3)
-    assert read_metadata(Found(exif=stream, dpi=(72.0, 72.0)), PLAIN).metadata.dpi == (72.0, 72.0)
+    assert prepare_metadata(SourceMetadata(exif=stream), PLAIN).metadata.dpi == pytest.approx(
+        (300, 300), 1e-3
+    )
+    assert prepare_metadata(SourceMetadata(exif=stream, dpi=(72.0, 72.0)), PLAIN).metadata.dpi == (
+        72.0,
+        72.0,
+    )
 
 
 @pytest.mark.parametrize("packet", [b"<!DOCTYPE x>" + XMP, XMP[:-9], b"no xml at all"])
@@ -169,8 +178,8 @@ def test_what_is_left_behind_in_a_jpeg_is_said():
     ):
         segments += struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
     plain = saved(small_grey(), "JPEG")
-    (said,) = stills.decode(plain[:2] + segments + plain[2:], "x", LIMIT).warnings
-    assert said == "not carried over: APP12 segments, Photoshop's own resources"
+    (warning,) = stills.decode(plain[:2] + segments + plain[2:], "x", LIMIT).warnings
+    assert warning == "not carried over: APP12 segments, Photoshop's own resources"
     assert stills.decode(plain, "x", LIMIT).warnings == ()
 
 
@@ -194,8 +203,8 @@ def test_a_png_with_a_gamma_of_its_own_says_so():
         return stills.decode(plain[:33] + chunk + plain[33:], "x", LIMIT).warnings
 
     assert with_gamma(45455) == ()
-    (said,) = with_gamma(100_000)
-    assert "gamma" in said and "sRGB" in said
+    (warning,) = with_gamma(100_000)
+    assert "gamma" in warning and "sRGB" in warning
 
 
 def test_png_texts_come_back_word_by_word():
@@ -227,5 +236,5 @@ def test_metadata_that_imagemagick_hid_in_a_png_is_found():
     target = io.BytesIO()
     Image.fromarray(small_grey()).save(target, "PNG", pnginfo=info)
     raster = stills.decode(target.getvalue(), "x", LIMIT)
-    assert np.array_equal(raster.luma, upright(small_grey(), 3))
+    assert np.array_equal(raster.luma, turn_upright(small_grey(), 3))
     assert raster.metadata.iptc == IPTC and MAKER_NOTE in (raster.metadata.exif or b"")

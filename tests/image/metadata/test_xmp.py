@@ -1,11 +1,11 @@
-"""Provenance in XMP: added, merged, and safe against what a packet may hold."""
+"""Provenance in XMP is added and merged, and hostile packets do no harm."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from archive_colorizer.image.metadata.xmp import ProvenanceNote, is_sound, with_provenance
+from archive_colorizer.image.metadata.xmp import ProvenanceNote, add_provenance, is_sound
 from tests.image.files import XMP
 
 NOTE = ProvenanceNote(
@@ -33,44 +33,48 @@ PLAIN = (
 )
 
 
-def texts(packet, path):
-    return [one.text or "" for one in etree.fromstring(packet).iterfind(f".//{path}", SPACES)]
+def find_texts(packet, path):
+    return [
+        element.text or "" for element in etree.fromstring(packet).iterfind(f".//{path}", SPACES)
+    ]
 
 
 @pytest.mark.parametrize("before", [None, XMP, PLAIN.format(attributes="", content="").encode()])
 def test_the_note_is_in_the_packet(before):
-    packet = with_provenance(before, NOTE)
+    packet = add_provenance(before, NOTE)
     assert packet.startswith(b"<?xpacket begin") and packet.endswith(b'<?xpacket end="w"?>')
-    (kind,) = texts(packet, "ext:DigitalSourceType")
+    (kind,) = find_texts(packet, "ext:DigitalSourceType")
     assert kind.endswith("/compositeWithTrainedAlgorithmicMedia")
-    assert texts(packet, "mm:DerivedFrom/ref:documentID") == ["urn:sha256:" + "ef" * 32]
-    assert texts(packet, "mm:DerivedFrom/ref:filePath") == ["mill.jpg"]
+    assert find_texts(packet, "mm:DerivedFrom/ref:documentID") == ["urn:sha256:" + "ef" * 32]
+    assert find_texts(packet, "mm:DerivedFrom/ref:filePath") == ["mill.jpg"]
     event = "mm:History/rdf:Seq/rdf:li/event:"
-    assert texts(packet, event + "softwareAgent") == ["archive-colorizer 1.0"]
-    assert texts(packet, event + "when") == ["2024-05-01T10:00:00+00:00"]
-    assert all(word in texts(packet, event + "parameters")[0] for word in ("ab" * 32, "cd" * 32))
+    assert find_texts(packet, event + "softwareAgent") == ["archive-colorizer 1.0"]
+    assert find_texts(packet, event + "when") == ["2024-05-01T10:00:00+00:00"]
+    assert all(
+        word in find_texts(packet, event + "parameters")[0] for word in ("ab" * 32, "cd" * 32)
+    )
 
 
 def test_what_was_there_is_kept():
-    packet = with_provenance(XMP, NOTE)
-    default, german = texts(packet, "dc:description/rdf:Alt/rdf:li")
+    packet = add_provenance(XMP, NOTE)
+    default, german = find_texts(packet, "dc:description/rdf:Alt/rdf:li")
     assert default.startswith("Mill at the river Color added by archive-colorizer 1.0")
     assert german == "Mühle"
     assert b'tiff:Orientation="1"' in packet
 
 
 def test_a_second_restoration_adds_an_event_and_not_a_second_sentence():
-    packet = with_provenance(with_provenance(XMP, NOTE), NOTE)
-    assert len(texts(packet, "mm:History/rdf:Seq/rdf:li")) == 2
-    assert len(texts(packet, "ext:DigitalSourceType")) == 1
-    assert texts(packet, "dc:description/rdf:Alt/rdf:li")[0].count("Color added by") == 1
+    packet = add_provenance(add_provenance(XMP, NOTE), NOTE)
+    assert len(find_texts(packet, "mm:History/rdf:Seq/rdf:li")) == 2
+    assert len(find_texts(packet, "ext:DigitalSourceType")) == 1
+    assert find_texts(packet, "dc:description/rdf:Alt/rdf:li")[0].count("Color added by") == 1
 
 
 def test_texts_in_the_wrong_shape_are_kept_too():
     short = PLAIN.format(attributes='dc:description="a mill"', content="")
     bare = PLAIN.format(attributes="", content="<dc:description>a mill</dc:description>")
     for before in (short, bare):
-        (text,) = texts(with_provenance(before.encode(), NOTE), "dc:description/rdf:Alt/rdf:li")
+        (text,) = find_texts(add_provenance(before.encode(), NOTE), "dc:description/rdf:Alt/rdf:li")
         assert text.startswith("a mill Color added")
 
 
@@ -91,12 +95,12 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_packet_is_replaced(kind):
     assert not is_sound(HOSTILE[kind])
-    packet = with_provenance(HOSTILE[kind], NOTE)
+    packet = add_provenance(HOSTILE[kind], NOTE)
     assert b"root:" not in packet and b"DOCTYPE" not in packet and len(packet) < 5000
-    assert len(texts(packet, "mm:History/rdf:Seq/rdf:li")) == 1
+    assert len(find_texts(packet, "mm:History/rdf:Seq/rdf:li")) == 1
 
 
 @given(st.text(max_size=40))
 def test_any_file_name_fits_into_the_packet(name):
     note = ProvenanceNote("s", "m", "1", "2", name + "\udcff<&]]>", "3", "4")
-    assert texts(with_provenance(XMP, note), "mm:DerivedFrom/ref:filePath")
+    assert find_texts(add_provenance(XMP, note), "mm:DerivedFrom/ref:filePath")

@@ -7,16 +7,17 @@ from hypothesis import strategies as st
 
 from archive_colorizer.training.config import Aging
 from archive_colorizer.training.data.augment import (
+    add_blur,
+    add_grain,
+    add_jpeg_artifacts,
     age,
-    blur,
-    compress,
-    film_response,
-    grain,
-    respond,
-    tone,
+    apply_film_response,
+    change_tone,
+    draw_film_response,
 )
 from archive_colorizer.training.data.crops import to_planes
 from tests.photographs import photograph
+from tests.training.conftest import without_aging
 
 SHARES = [f.name for f in fields(Aging) if f.name.endswith("share")]
 STRONGEST = dict.fromkeys((f.name for f in fields(Aging)), 1.0) | {"blur": 4.0, "border": 0.3}
@@ -52,7 +53,7 @@ def test_what_has_aged_is_still_luma_and_chroma(seed, kind, name, height, width)
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "rocket"])
 def test_without_chance_a_crop_comes_back_bit_for_bit(name):
     luma, chroma = planes(name)
-    aged, truth = age(luma, chroma, Aging.never(), np.random.default_rng(1))
+    aged, truth = age(luma, chroma, without_aging(), np.random.default_rng(1))
     assert aged is not luma
     assert aged.tobytes() == luma.tobytes()
     assert truth.tobytes() == chroma.tobytes()
@@ -95,7 +96,7 @@ def test_with_the_settings_given_most_crops_stay_without_a_mark():
 @given(seed=st.integers(0, 2**32), fade=st.floats(0.0, 1.0))
 def test_tone_keeps_the_order_of_brightness_and_fading_its_range(seed, fade):
     ramp = np.linspace(0.0, 1.0, 256, dtype=np.float32)[None]
-    toned = tone(ramp, fade, np.random.default_rng(seed))
+    toned = change_tone(ramp, fade, np.random.default_rng(seed))
     assert np.diff(toned).min() >= -1e-6
     assert toned.min() >= 0.0
     assert 1.0 - fade - 1e-5 <= toned.max() - toned.min() <= 1.0 + 1e-6
@@ -103,7 +104,7 @@ def test_tone_keeps_the_order_of_brightness_and_fading_its_range(seed, fade):
 
 def test_blur_keeps_the_mean_and_takes_the_detail():
     luma, _ = planes()
-    blurred = blur(luma, 4.0, np.random.default_rng(3))
+    blurred = add_blur(luma, 4.0, np.random.default_rng(3))
     assert abs(float(blurred.mean() - luma.mean())) < 0.01
     detail, left = (np.abs(np.diff(one, n=2)).mean() for one in (luma, blurred))
     assert left < 0.5 * detail
@@ -111,27 +112,27 @@ def test_blur_keeps_the_mean_and_takes_the_detail():
 
 def test_grain_is_never_stronger_than_asked_for_and_mostly_weak():
     grey = np.full((64, 64), 0.5, np.float32)
-    spread = [grain(grey, 0.1, np.random.default_rng(seed)).std() for seed in range(200)]
+    spread = [add_grain(grey, 0.1, np.random.default_rng(seed)).std() for seed in range(200)]
     assert max(spread) < 0.13
     assert np.median(spread) < 0.04 < max(spread)
 
 
 def test_jpeg_loses_more_at_a_lower_quality():
     luma, _ = planes("astronaut")
-    losses = [np.abs(compress(luma, quality) - luma).mean() for quality in (95, 40)]
+    losses = [np.abs(add_jpeg_artifacts(luma, quality) - luma).mean() for quality in (95, 40)]
     assert 0.0 < losses[0] < losses[1] < 0.05
 
 
 def test_the_eye_s_own_weights_give_the_luma_back():
     luma, chroma = planes()
-    np.testing.assert_allclose(respond(luma, chroma, BT601), luma, atol=1e-5)
+    np.testing.assert_allclose(apply_film_response(luma, chroma, BT601), luma, atol=1e-5)
 
 
 @pytest.mark.parametrize("channel", [0, 1, 2])
 def test_a_film_that_sees_one_color_shows_that_channel(channel):
     picture = photograph("coffee")[100:196, 200:264]
     luma, chroma = to_planes(picture)
-    seen = respond(luma, chroma, np.eye(3, dtype=np.float32)[channel])
+    seen = apply_film_response(luma, chroma, np.eye(3, dtype=np.float32)[channel])
     np.testing.assert_allclose(seen, picture[..., channel] / 255.0, atol=2e-3)
 
 
@@ -139,8 +140,8 @@ def test_orthochromatic_film_is_blind_to_red():
     rng = np.random.default_rng(0)
     always = Aging(orthochromatic_share=1.0)
     never = Aging(orthochromatic_share=0.0)
-    ortho = np.array([film_response(always, rng) for _ in range(200)])
-    panchromatic = np.array([film_response(never, rng) for _ in range(200)])
+    ortho = np.array([draw_film_response(always, rng) for _ in range(200)])
+    panchromatic = np.array([draw_film_response(never, rng) for _ in range(200)])
     np.testing.assert_allclose(ortho.sum(1), 1.0, atol=1e-5)
     assert ortho.min() >= 0.0
     assert ortho[:, 0].mean() < 0.08 < 0.25 < panchromatic[:, 0].mean()

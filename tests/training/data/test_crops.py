@@ -7,18 +7,18 @@ import pytest
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.training.config import Aging, TrainingRecipe
 from archive_colorizer.training.data.crops import (
-    Crops,
-    Photo,
-    decode,
+    CropSampler,
+    TrainingPhoto,
+    compute_source_chances,
+    decode_photo,
     read_photos,
-    source_chances,
     split_photos,
     to_planes,
 )
 from tests.photographs import photograph
-from tests.training.conftest import jpeg_of, write_tar
+from tests.training.conftest import jpeg_of, without_aging, write_tar
 
-PLAIN = TrainingRecipe(aging=Aging.never())
+PLAIN = TrainingRecipe(aging=without_aging())
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def test_known_colors_have_their_bt601_planes(rgb, expected):
 def test_the_target_is_the_photo_s_own_color():
     orange = np.full((96, 96, 3), (240, 130, 20), np.uint8)
     recipe = TrainingRecipe(aging=Aging(border_share=0.0))
-    crops = Crops([Photo("a", "a/orange.jpg", jpeg_of(orange, 98))], recipe)
+    crops = CropSampler([TrainingPhoto("a", "a/orange.jpg", jpeg_of(orange, 98))], recipe)
     truth = to_planes(orange)[1][:, 0, 0]
     for number in range(8):  # aged or not, the chroma to be found is the same
-        chroma = crops.crop(number, 32)[2]
+        chroma = crops.draw_crop(number, 32)[2]
         np.testing.assert_allclose(chroma.mean((1, 2)), truth, atol=0.01)
 
 
@@ -78,7 +78,7 @@ def test_what_is_no_color_photo_is_left_out(tmp_path):
     }
     found = read_photos([write_tar(tmp_path / "s.tar", members)])
     assert [p.name for p in found] == ["s/a.jpg", "s/g.png"]
-    np.testing.assert_array_equal(decode(found[1].content), picture)
+    np.testing.assert_array_equal(decode_photo(found[1].content), picture)
 
 
 def test_missing_broken_and_empty_places_are_named(tmp_path):
@@ -93,17 +93,17 @@ def test_missing_broken_and_empty_places_are_named(tmp_path):
 
 
 def test_a_crop_depends_on_its_number_and_the_seed_alone(photos):
-    first, again = Crops(photos, TrainingRecipe()), Crops(photos, TrainingRecipe())
-    together = first.batch(0, 6, 32)
+    first, again = CropSampler(photos, TrainingRecipe()), CropSampler(photos, TrainingRecipe())
+    together = first.make_batch(0, 6, 32)
     for number in (5, 0, 3):
-        for whole, single in zip(together, again.crop(number, 32), strict=True):
+        for whole, single in zip(together, again.draw_crop(number, 32), strict=True):
             np.testing.assert_array_equal(whole[number].squeeze(), single.squeeze())
-    other = Crops(photos, TrainingRecipe(seed=2)).batch(0, 6, 32)
+    other = CropSampler(photos, TrainingRecipe(seed=2)).make_batch(0, 6, 32)
     assert np.abs(other[1] - together[1]).max() > 0.05
 
 
 def test_a_batch_has_the_promised_shapes_and_ranges(photos):
-    seen, luma, chroma = Crops(photos, TrainingRecipe()).batch(10, 5, 64)
+    seen, luma, chroma = CropSampler(photos, TrainingRecipe()).make_batch(10, 5, 64)
     assert seen.shape == luma.shape == (5, 1, 64, 64)
     assert chroma.shape == (5, 2, 64, 64)
     assert seen.dtype == luma.dtype == chroma.dtype == np.float32
@@ -114,25 +114,27 @@ def test_a_batch_has_the_promised_shapes_and_ranges(photos):
 
 
 def test_damaged_and_colorless_photos_give_way(photos):
-    torn = Photo("free", "free/torn.jpg", photos[0].content[:300])
-    grey = Photo("free", "free/grey.jpg", jpeg_of(np.full((96, 96, 3), 99, np.uint8)))
-    chroma = Crops([torn, grey, *photos], PLAIN).batch(0, 24, 32).chroma
+    torn = TrainingPhoto("free", "free/torn.jpg", photos[0].content[:300])
+    grey = TrainingPhoto("free", "free/grey.jpg", jpeg_of(np.full((96, 96, 3), 99, np.uint8)))
+    chroma = CropSampler([torn, grey, *photos], PLAIN).make_batch(0, 24, 32).chroma
     assert (np.abs(chroma).max((1, 2, 3)) > 3 / 255).all()
     with pytest.raises(SourceError, match="damaged or grey"):
-        Crops([torn, grey], PLAIN).crop(0, 32)
+        CropSampler([torn, grey], PLAIN).draw_crop(0, 32)
 
 
 def test_a_large_jpeg_is_decoded_no_larger_than_it_has_to_be():
     content = jpeg_of(photograph("astronaut"))
-    assert decode(content).shape == (512, 512, 3)
-    assert decode(content, 128).shape == (128, 128, 3)
-    assert min(decode(content, 130).shape[:2]) >= 130
-    assert decode(content, 5000).shape == (512, 512, 3)
+    assert decode_photo(content).shape == (512, 512, 3)
+    assert decode_photo(content, 128).shape == (128, 128, 3)
+    assert min(decode_photo(content, 130).shape[:2]) >= 130
+    assert decode_photo(content, 5000).shape == (512, 512, 3)
 
 
 def test_near_duplicates_stay_on_one_side_and_the_split_never_moves():
     photos = [
-        Photo("a", f"a/{hashlib.sha256(bytes([group])).hexdigest()[:8]}_{frame:03d}.jpg", b"")
+        TrainingPhoto(
+            "a", f"a/{hashlib.sha256(bytes([group])).hexdigest()[:8]}_{frame:03d}.jpg", b""
+        )
         for group in range(200)
         for frame in range(3)
     ]
@@ -146,27 +148,30 @@ def test_near_duplicates_stay_on_one_side_and_the_split_never_moves():
 
 def test_sources_are_drawn_by_the_root_of_their_size_and_by_their_weights():
     sizes = {"large": 900, "small": 100, "twin": 300}
-    names, even = source_chances(sizes, TrainingRecipe())
+    names, even = compute_source_chances(sizes, TrainingRecipe())
     assert names == ["large", "small", "twin"]
     np.testing.assert_allclose(even / even[1], [3.0, 1.0, 3**0.5], rtol=1e-6)
 
     family = TrainingRecipe(families={"both": ("small", "twin")}, weights={"both": 0.5, "large": 2})
-    _, chances = source_chances(sizes, family)
+    _, chances = compute_source_chances(sizes, family)
     # 400 photos together: root 20, halved, shared 1 : 3; large: root 30, doubled.
     np.testing.assert_allclose(chances, np.array([60.0, 2.5, 7.5]) / 70.0, rtol=1e-6)
 
     with pytest.raises(UsageError, match="smal"):
-        source_chances(sizes, TrainingRecipe(weights={"smal": 1.0}))
+        compute_source_chances(sizes, TrainingRecipe(weights={"smal": 1.0}))
     with pytest.raises(UsageError, match="weight 0"):
-        source_chances({"large": 9}, TrainingRecipe(weights={"large": 0.0}))
+        compute_source_chances({"large": 9}, TrainingRecipe(weights={"large": 0.0}))
 
 
 def test_drawing_follows_the_chances(photos):
     reds, blues = (
-        [Photo(n, f"{n}/{i}.jpg", jpeg_of(np.full((64, 64, 3), c, np.uint8))) for i in range(2)]
+        [
+            TrainingPhoto(n, f"{n}/{i}.jpg", jpeg_of(np.full((64, 64, 3), c, np.uint8)))
+            for i in range(2)
+        ]
         for n, c in (("red", (200, 40, 40)), ("blue", (40, 40, 200)))
     )
-    crops = Crops(reds + blues, TrainingRecipe(weights={"red": 3.0}))
-    chroma = crops.batch(0, 200, 32).chroma
+    crops = CropSampler(reds + blues, TrainingRecipe(weights={"red": 3.0}))
+    chroma = crops.make_batch(0, 200, 32).chroma
     red = (chroma[:, 1].mean((1, 2)) > 0).mean()
     assert 0.65 < red < 0.85

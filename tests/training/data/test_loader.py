@@ -13,16 +13,16 @@ import pytest
 from archive_colorizer.errors import SourceError
 from archive_colorizer.training.config import TrainingRecipe
 from archive_colorizer.training.data import loader as stream_module
-from archive_colorizer.training.data.crops import Crops, index_photos, read_photos
-from archive_colorizer.training.data.loader import Stream
+from archive_colorizer.training.data.crops import CropSampler, index_photos, read_photos
+from archive_colorizer.training.data.loader import BatchLoader
 
 ASKED = [(0, 3, 32), (3, 2, 64), (5, 3, 32), (100, 2, 32)]
 
 
 def take_all(stream):
     for request in ASKED:
-        stream.ask(*request)
-    return [stream.take() for _ in ASKED]
+        stream.request(*request)
+    return [stream.get() for _ in ASKED]
 
 
 def same(batches, others):
@@ -33,19 +33,19 @@ def same(batches, others):
 
 @pytest.fixture(scope="module")
 def crops(tar):
-    return Crops(index_photos([tar]), TrainingRecipe())
+    return CropSampler(index_photos([tar]), TrainingRecipe())
 
 
 @pytest.fixture(scope="module")
 def expected(tar):
-    held = Crops(read_photos([tar]), TrainingRecipe())
-    return [held.batch(*request) for request in ASKED]
+    held = CropSampler(read_photos([tar]), TrainingRecipe())
+    return [held.make_batch(*request) for request in ASKED]
 
 
 def test_a_thread_and_processes_give_the_same_batches(crops, expected):
-    with Stream(crops, 0) as stream:
+    with BatchLoader(crops, 0) as stream:
         assert same(take_all(stream), expected)
-    with Stream(crops, 2) as stream:
+    with BatchLoader(crops, 2) as stream:
         assert same(take_all(stream), expected)
         readers = psutil.Process().children(recursive=True)
     assert not multiprocessing.active_children()
@@ -53,69 +53,72 @@ def test_a_thread_and_processes_give_the_same_batches(crops, expected):
 
 
 def test_no_more_is_made_than_asked_for(crops):
-    with Stream(crops, 0) as stream:
+    with BatchLoader(crops, 0) as stream:
         asked = 0
-        while not stream.full:
-            stream.ask(asked, 1, 32)
+        while not stream.is_full:
+            stream.request(asked, 1, 32)
             asked += 1
     assert asked == 3
 
 
 def test_a_reader_that_is_killed_is_replaced(crops, expected):
-    with Stream(crops, 1) as stream:
+    with BatchLoader(crops, 1) as stream:
         for request in ASKED:
-            stream.ask(*request)
-        first = stream.take()
+            stream.request(*request)
+        first = stream.get()
         for reader in multiprocessing.active_children():
             reader.kill()
             reader.join()
-        rest = [stream.take() for _ in ASKED[1:]]
+        rest = [stream.get() for _ in ASKED[1:]]
         assert same([first, *rest], expected)
     assert not multiprocessing.active_children()
 
 
 def test_a_reader_that_is_killed_while_it_sends_is_replaced(crops):
     large = (0, 64, 96)  # no pipe takes a batch of nine megabytes at once
-    with Stream(crops, 2) as stream:
-        stream.ask(*large)
-        stream.ask(64, 2, 32)
-        first = stream._readers[0]
+    with BatchLoader(crops, 2) as stream:
+        stream.request(*large)
+        stream.request(64, 2, 32)
+        first = stream._workers[0]
         assert first._pipe.poll(60)  # it has begun to send
         first._process.kill()
-        assert same([stream.take()], [crops.batch(*large)])
-        assert same([stream.take()], [crops.batch(64, 2, 32)])
+        assert same([stream.get()], [crops.make_batch(*large)])
+        assert same([stream.get()], [crops.make_batch(64, 2, 32)])
 
 
 def test_readers_that_die_again_and_again_end_the_run(crops, monkeypatch):
-    monkeypatch.setattr(stream_module, "_serve", sys.exit)  # what each of them does at once
-    with Stream(crops, 1) as stream:
-        stream.ask(0, 2, 32)
+    monkeypatch.setattr(stream_module, "_serve_batches", sys.exit)  # what each of them does at once
+    with BatchLoader(crops, 1) as stream:
+        stream.request(0, 2, 32)
         with pytest.raises(SourceError, match="readers"):
-            stream.take()
+            stream.get()
 
 
 def test_an_error_in_a_reader_comes_here_and_leaves_nobody(tmp_path, tar):
     copy = tmp_path / "free.tar"
     copy.write_bytes(tar.read_bytes())
-    gone = Crops(index_photos([copy]), TrainingRecipe())
+    gone = CropSampler(index_photos([copy]), TrainingRecipe())
     copy.unlink()
-    with pytest.raises(SourceError, match=r"free\.tar: cannot be read"), Stream(gone, 1) as stream:
-        stream.ask(0, 2, 32)
-        stream.take()
+    with (
+        pytest.raises(SourceError, match=r"free\.tar: cannot be read"),
+        BatchLoader(gone, 1) as stream,
+    ):
+        stream.request(0, 2, 32)
+        stream.get()
     assert not multiprocessing.active_children()
 
 
 _KILLED = """
 import sys, time
 from pathlib import Path
-from archive_colorizer.training.data.crops import (Crops, index_photos)
+from archive_colorizer.training.data.crops import CropSampler, index_photos
 from archive_colorizer.training.config import TrainingRecipe
-from archive_colorizer.training.data.loader import Stream
+from archive_colorizer.training.data.loader import BatchLoader
 
 if __name__ == "__main__":
-    with Stream(Crops(index_photos([Path(sys.argv[1])]), TrainingRecipe()), 2) as stream:
-        stream.ask(0, 2, 32)
-        stream.take()
+    with BatchLoader(CropSampler(index_photos([Path(sys.argv[1])]), TrainingRecipe()), 2) as stream:
+        stream.request(0, 2, 32)
+        stream.get()
         print("torch" in sys.modules, flush=True)
         time.sleep(60)
 """

@@ -8,7 +8,7 @@ import pytest
 
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.training.data.crops import index_photos, read_photos, split_photos
-from archive_colorizer.training.data.store import Part, Photos, Span
+from archive_colorizer.training.data.store import FileSlice, PhotoIndex, PhotoSubset
 from tests.photographs import photograph
 from tests.training.conftest import jpeg_of, write_tar
 
@@ -28,8 +28,8 @@ def place(tmp_path_factory, tar):
 
 def test_photos_on_disk_are_those_in_memory(place):
     held, left = read_photos([place]), read_photos([place], NOTHING)
-    assert held.held_bytes == held.total_bytes == left.total_bytes > 0
-    assert left.held_bytes == 0
+    assert held.memory_bytes == held.total_bytes == left.total_bytes > 0
+    assert left.memory_bytes == 0
     assert list(held) == list(left)
     assert [photo.content for photo in held] == [photo.content for photo in left]
     assert held[-1].name == "mine/k\udce4fer.jpg"
@@ -37,15 +37,15 @@ def test_photos_on_disk_are_those_in_memory(place):
 
 def test_nothing_is_held_beyond_the_limit(place):
     total = index_photos([place]).total_bytes
-    assert read_photos([place], total / 1e9).held_bytes == total
-    assert read_photos([place], (total - 1) / 1e9).held_bytes == 0
+    assert read_photos([place], total / 1e9).memory_bytes == total
+    assert read_photos([place], (total - 1) / 1e9).memory_bytes == 0
 
 
 def test_the_index_stays_small():
-    photos = Photos()
+    photos = PhotoIndex()
     names = [f"n{number // 500:05d}/image_{number:08d}.jpg" for number in range(20_000)]
     for number, name in enumerate(names):
-        photos.add_span("faces", name, Span("/archive/faces.tar", 512 * number, 9000))
+        photos.add_slice("faces", name, FileSlice("/archive/faces.tar", 512 * number, 9000))
     photos.sort()
     of_names = sum(map(len, names))
     assert photos.index_bytes < of_names * 1.2 + 45 * len(names)
@@ -57,12 +57,12 @@ def test_the_index_stays_small():
 def test_another_process_is_not_sent_what_it_can_read(place, tar, tmp_path):
     held = read_photos([place])
     sent = pickle.loads(pickle.dumps(held))  # noqa: S301 - what this test has just written
-    assert (sent.held_bytes, len(sent)) == (0, len(held))
+    assert (sent.memory_bytes, len(sent)) == (0, len(held))
     assert [photo.content for photo in sent] == [photo.content for photo in held]
     packed = tmp_path / "free.tar"
     packed.write_bytes(gzip.compress(tar.read_bytes()))
     alone = index_photos([packed])
-    assert alone.held_bytes == alone.total_bytes  # there is no place in it to read from
+    assert alone.memory_bytes == alone.total_bytes  # there is no place in it to read from
     sent = pickle.loads(pickle.dumps(alone))  # noqa: S301
     assert [photo.content for photo in sent] == [photo.content for photo in alone]
 
@@ -104,7 +104,7 @@ def test_a_long_header_is_read_to_its_end(tmp_path):
 
 def test_parts_are_parts_of_parts(place):
     photos = read_photos([place])
-    some = Part(Part(photos, [5, 3, 1]), [2, 0])
+    some = PhotoSubset(PhotoSubset(photos, [5, 3, 1]), [2, 0])
     assert list(some) == [photos[1], photos[5]]
     assert list(photos[2:5][1:]) == [photos[3], photos[4]]
     assert some[-1] == photos[5]

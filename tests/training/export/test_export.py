@@ -36,7 +36,7 @@ def checkpoint_of(made, name, path):
 
 
 def test_a_file_that_differs_from_its_network_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setitem(network.NETWORKS, "two-faced", network.Network(TwoFaced))
+    monkeypatch.setitem(network.NETWORKS, "two-faced", network.NetworkEntry(TwoFaced))
     checkpoint = checkpoint_of(TwoFaced(), "two-faced", tmp_path / "c.pt")
     with pytest.raises(ModelError, match=r"differs from PyTorch by 0\.00[12]"):
         export.export_checkpoint(checkpoint, tmp_path / "out" / "model.onnx")
@@ -49,7 +49,7 @@ def small(tmp_path, monkeypatch):
         def forward(self, luma):
             return self.last(luma) * 0.1
 
-    monkeypatch.setitem(network.NETWORKS, "small", network.Network(Small))
+    monkeypatch.setitem(network.NETWORKS, "small", network.NetworkEntry(Small))
     return checkpoint_of(Small(), "small", tmp_path / "c.pt")
 
 
@@ -69,7 +69,7 @@ def test_a_file_is_sealed_as_it_stands(small, tmp_path):
 
 def test_a_file_that_is_too_large_is_refused(small, tmp_path):
     with pytest.raises(ModelError, match="the limit is 0"):
-        export.export_checkpoint(small, tmp_path / "model.onnx", largest=0)
+        export.export_checkpoint(small, tmp_path / "model.onnx", max_mib=0)
     assert not (tmp_path / "model.onnx").exists()
 
 
@@ -87,5 +87,5 @@ def test_bad_settings_and_places_are_named(small, tmp_path):
     with pytest.raises(UsageError, match="working_size"):
         export.export_checkpoint(small, tmp_path / "m.onnx", {"working_size": 100})
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot write"):
         export.export_checkpoint(small, tmp_path / "file" / "m.onnx")

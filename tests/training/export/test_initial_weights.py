@@ -12,12 +12,18 @@ onnx = pytest.importorskip("onnx", reason="export needs the train extra")
 pytest.importorskip("onnxscript", reason="export needs the train extra")
 pytest.importorskip("skimage", reason="photographs come with scikit-image")
 
-from archive_colorizer.errors import ModelError  # noqa: E402
+from archive_colorizer.errors import ModelError, UsageError  # noqa: E402
 from archive_colorizer.model.colorizer import open_colorizer  # noqa: E402
+from archive_colorizer.model.registry import find_model  # noqa: E402
 from archive_colorizer.training.checkpoint import load_checkpoint, restore_network, save_checkpoint  # noqa: E402
 from archive_colorizer.training.data.crops import to_planes  # noqa: E402
 from archive_colorizer.training.export import export  # noqa: E402
-from archive_colorizer.training.export.initial_weights import load_initial, settle_norms  # noqa: E402
+from archive_colorizer.training.export.initial_weights import (  # noqa: E402
+    AveragingPartner,
+    average_with_model,
+    load_initial_weights,
+    settle_norms,
+)
 from archive_colorizer.training.networks import network  # noqa: E402
 from tests.model.networks import constant_model  # noqa: E402
 from tests.photographs import photograph  # noqa: E402
@@ -45,7 +51,7 @@ class Normed(torch.nn.Module):
 @pytest.fixture
 def checkpoint(tmp_path, monkeypatch):
     """Norms that have seen something: statistics and scales far from those of a new one."""
-    monkeypatch.setitem(network.NETWORKS, "normed", network.Network(Normed))
+    monkeypatch.setitem(network.NETWORKS, "normed", network.NetworkEntry(Normed))
     torch.manual_seed(1)
     made = Normed(wide=5)
     for norm in (made.first[1], made.norm):
@@ -75,7 +81,7 @@ def luma():
 
 def test_a_checkpoint_and_its_model_file_are_the_same_start(checkpoint, tmp_path):
     export.export_checkpoint(checkpoint, tmp_path / "m.onnx")
-    start, first = load_initial(tmp_path / "m.onnx"), load_initial(checkpoint)
+    start, first = load_initial_weights(tmp_path / "m.onnx"), load_initial_weights(checkpoint)
     assert (start["network"], start["kwargs"]) == ("normed", {"wide": 5})
     assert not start["folded"]
     assert start["state"].keys() == first["state"].keys()
@@ -90,7 +96,7 @@ def test_narrow_weights_start_within_their_rounding(checkpoint, luma, tmp_path, 
     assert 0 < lost.mean <= lost.worst
     contract = open_colorizer(tmp_path / "m.onnx", device="cpu").contract
     assert contract.training["weights"] == weights
-    start = load_initial(tmp_path / "m.onnx")
+    start = load_initial_weights(tmp_path / "m.onnx")
     wanted = answers(load_checkpoint(checkpoint), luma)
     np.testing.assert_allclose(answers(start, luma), wanted, atol=within)
 
@@ -107,7 +113,7 @@ def folded(checkpoint, tmp_path, monkeypatch):
 
 
 def test_a_folded_file_answers_the_same_and_can_be_trained_once_settled(folded, checkpoint, luma):
-    start = load_initial(folded)
+    start = load_initial_weights(folded)
     assert start["folded"]
     wanted = answers(load_checkpoint(checkpoint), luma)
     np.testing.assert_allclose(answers(start, luma), wanted, atol=1e-5)
@@ -125,8 +131,8 @@ def test_a_folded_file_answers_the_same_and_can_be_trained_once_settled(folded, 
 
 
 def test_the_shipped_model_can_be_trained_on():
-    start = load_initial(Path("default"))
-    assert start["state"].keys() == load_initial(DEFAULT)["state"].keys()
+    start = load_initial_weights(Path("default"))
+    assert start["state"].keys() == load_initial_weights(DEFAULT)["state"].keys()
     picture = np.ascontiguousarray(photograph("coffee")[:128, :160])
     small = to_planes(picture)[0][None, None]
     wanted = open_colorizer(DEFAULT, device="cpu").infer(small)
@@ -136,7 +142,7 @@ def test_the_shipped_model_can_be_trained_on():
 def test_other_files_are_named_with_what_to_give_instead(checkpoint, tmp_path, monkeypatch):
     def refused(path, why):
         with pytest.raises(ModelError, match=why) as told:
-            load_initial(path)
+            load_initial_weights(path)
         assert str(path) in str(told.value)
 
     text = tmp_path / "text.onnx"
@@ -161,3 +167,57 @@ def test_other_files_are_named_with_what_to_give_instead(checkpoint, tmp_path, m
     refused(tmp_path / "apart.onnx", "in another file")
     monkeypatch.delitem(network.NETWORKS, "normed")
     refused(made, "cannot be built here")
+
+
+def save_uniform(path, name="unet", kwargs=None, value=1.0):
+    kwargs = kwargs or {"widths": [4, 8]}
+    made = network.build_network(name, kwargs)
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight.fill_(value)
+    content = {"network": name, "kwargs": kwargs, "state": made.state_dict()}
+    save_checkpoint({**content, "history": [{"ciede2000": 1.0}], "facts": {"photos": 7}}, path)
+    return content
+
+
+def test_the_mean_lies_where_its_share_says_and_forgets_what_was_measured(tmp_path):
+    mine = save_uniform(tmp_path / "a.pt", value=1.0)
+    save_uniform(tmp_path / "b.pt", value=3.0)
+    content = {**mine, "history": [{"ciede2000": 1.0}], "facts": {"photos": 7}}
+    mean = average_with_model(content, AveragingPartner(tmp_path / "b.pt", 0.25), "a.pt")
+    assert torch.all(mean["state"]["last.weight"] == 1.5)
+    counted = [name for name in mean["state"] if name.endswith("num_batches_tracked")]
+    assert counted and all(mean["state"][name] == 0 for name in counted)
+    assert mean["history"] == []
+    assert mean["facts"] == {"photos": 7, "averaged_with": {"model": "b.pt", "share": 0.25}}
+    assert torch.all(mine["state"]["last.weight"] == 1.0)
+
+
+def test_a_run_is_averaged_with_the_model_it_began_with(tmp_path):
+    theirs = load_initial_weights(find_model("default"))
+    state = {
+        name: value + 0.5 if name == "last.bias" else value
+        for name, value in theirs["state"].items()
+    }
+    content = {"network": theirs["network"], "kwargs": theirs["kwargs"], "state": state}
+    save_checkpoint(content, tmp_path / "run.pt")
+    made = tmp_path / "mean.onnx"
+    export.export_checkpoint(
+        tmp_path / "run.pt",
+        made,
+        weights="fp16",
+        average=AveragingPartner(find_model("default"), 0.4),
+    )
+    found = load_initial_weights(made)["state"]["last.bias"]
+    assert torch.allclose(found, theirs["state"]["last.bias"] + 0.3, atol=1e-3)
+    said = open_colorizer(made).contract.training["averaged_with"]
+    assert said == {"model": "default.onnx", "share": 0.4}
+
+
+def test_other_networks_and_senseless_shares_are_refused(tmp_path):
+    mine = save_uniform(tmp_path / "a.pt")
+    save_uniform(tmp_path / "b.pt", kwargs={"widths": [4, 8, 8]})
+    with pytest.raises(ModelError, match="only equal ones"):
+        average_with_model(mine, AveragingPartner(tmp_path / "b.pt"), "a.pt")
+    with pytest.raises(UsageError, match="share must be between 0 and 1"):
+        AveragingPartner(tmp_path / "b.pt", 1.0)

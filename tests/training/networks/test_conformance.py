@@ -18,7 +18,7 @@ from archive_colorizer.restore.photo import restore_photo  # noqa: E402
 from archive_colorizer.training import loop  # noqa: E402
 from archive_colorizer.training.checkpoint import load_checkpoint, restore_network  # noqa: E402
 from archive_colorizer.training.config import Phase  # noqa: E402
-from archive_colorizer.training.data.crops import Crops, to_planes  # noqa: E402
+from archive_colorizer.training.data.crops import CropSampler, to_planes  # noqa: E402
 from archive_colorizer.training.export import export  # noqa: E402
 from archive_colorizer.training.networks import network  # noqa: E402
 from archive_colorizer.training.objective import OBJECTIVES  # noqa: E402
@@ -37,7 +37,7 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [(1, 1, 32, 32), (2, 1, 64, 96)])
 def test_a_fresh_network_begins_near_grey_and_answers_as_large_as_it_is_asked(kind, shape):
     name, kwargs = KINDS[kind]
-    space = network.space_of(name)
+    space = network.get_output_format(name)
     made = network.build_network(name, kwargs).eval()
     with torch.no_grad():
         answer = made(torch.rand(shape))
@@ -51,7 +51,7 @@ def test_a_fresh_network_begins_near_grey_and_answers_as_large_as_it_is_asked(ki
 @kinds
 def test_no_weights_bring_an_answer_out_of_its_range(kind):
     name, kwargs = KINDS[kind]
-    space = network.space_of(name)
+    space = network.get_output_format(name)
     made = network.build_network(name, kwargs).eval()
     with torch.no_grad():
         made.last.weight.mul_(1e6)
@@ -63,19 +63,19 @@ def test_no_weights_bring_an_answer_out_of_its_range(kind):
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 def test_the_loss_falls_on_one_batch(kind, objective, photos, tiny):
     name, kwargs = KINDS[kind]
-    space = network.space_of(name)
+    space = network.get_output_format(name)
     torch.manual_seed(0)
     made = network.build_network(name, kwargs).train()
     groups = {3e-4: [], 3e-3: []}
     for key, weight in made.named_parameters():
         groups[3e-4 if key.startswith("encoder.") else 3e-3].append(weight)
     optimizer = torch.optim.AdamW([{"params": all_, "lr": lr} for lr, all_ in groups.items()])
-    seen, luma, chroma = map(torch.from_numpy, Crops(photos, tiny).batch(0, 4, 64))
+    seen, luma, chroma = map(torch.from_numpy, CropSampler(photos, tiny).make_batch(0, 4, 64))
     losses = []
     for _ in range(8):
         answer = made(seen)
         loss = OBJECTIVES[objective](space.to_chroma(answer), luma, chroma, tiny)
-        loss = loss + space.own_loss(answer, luma, chroma)
+        loss = loss + space.extra_loss(answer, luma, chroma)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

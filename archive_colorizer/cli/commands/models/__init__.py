@@ -1,22 +1,22 @@
-"""`archive-colorize models`: networks of others, and those at hand."""
+"""`archive-colorize models`: adopt, convert, list and fetch models."""
 
 import click
 
-from archive_colorizer.cli import LateGroup
+from archive_colorizer.cli import LazyGroup
 
 COMMANDS = {
-    "adopt": "Make a network of somebody else a model for runs.",
+    "adopt": "Make a network from elsewhere a model for runs.",
     "halve": "Write a copy of a model that computes in 16 bits.",
-    "list": "List the models at hand.",
-    "fetch": "Download a model that the table of addresses has.",
+    "list": "List the installed and adopted models.",
+    "fetch": "Download a model from the table of addresses.",
 }
 
 
 @click.group(
-    cls=LateGroup,
-    late=COMMANDS,
+    cls=LazyGroup,
+    summaries=COMMANDS,
     package="archive_colorizer.cli.commands.models",
     epilog="Example: archive-colorize models adopt ddcolor.onnx --as ddcolor",
 )
 def command() -> None:
-    """Bring the best network you have, and see which are at hand."""
+    """Adopt other networks, and list the models."""

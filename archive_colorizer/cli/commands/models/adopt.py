@@ -1,11 +1,12 @@
-"""`archive-colorize models adopt`: a network of somebody else becomes a model for runs."""
+"""`archive-colorize models adopt`: make a network from elsewhere a model for runs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive_colorizer.cli import printable
+from archive_colorizer.cli.options import make_option
+from archive_colorizer.cli.terminal import print_line
 from archive_colorizer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,18 +17,17 @@ _PATH = click.Path(path_type=Path)
 
 @click.command(epilog="Example: archive-colorize models adopt ddcolor.onnx --as ddcolor --size 512")
 @click.argument("file", type=_PATH)
-@click.option(
-    "--as",
-    "family",
+@make_option(
+    "--as family",
+    "Name its family: ddcolor, deoldify-artistic, deoldify-stable, deoldify-video, "
+    "siggraph17, eccv16, colorformer or custom.",
     required=True,
     metavar="FAMILY",
-    help="ddcolor, deoldify-artistic, deoldify-stable, deoldify-video, siggraph17, eccv16, "
-    "colorformer or custom.",
 )
-@click.option("--contract", "contract_file", type=_PATH, help="TOML that overrules the family's.")
-@click.option("--size", type=int, help="Working size, if the file leaves it free.")
-@click.option("--licence", help="Where the file has another than its family.")
-@click.option("--output", type=_PATH, help="The .onnx to write.  [default: FILE's name, shelved]")
+@make_option("--contract contract_file", "Overrule the family's contract by TOML.", type=_PATH)
+@make_option("--size", "Set the working size, if the file leaves it free.", type=int)
+@make_option("--licence", "Name a licence other than the family's.")
+@make_option("--output", "Write this .onnx.", "an adopted model", type=_PATH)
 def command(
     file: Path,
     family: str,
@@ -36,47 +36,46 @@ def command(
     licence: str | None,
     output: Path | None,
 ) -> None:
-    """Make FILE, an ONNX network of somebody else, a model for runs.
+    """Make FILE, an ONNX network from elsewhere, a model for runs.
 
-    The file is tried on two pictures, and a copy of it is written with the contract of its
-    FAMILY inside. It is refused with the reason when it does not fit.
+    The file is tried on two pictures, and a copy with the contract of its FAMILY is written.
+    A file that does not fit is refused with the reason.
     """
-    # Late, so that --help answers at once.
     from archive_colorizer.adoption.adopt import adopt
-    from archive_colorizer.model.registry import place_on_shelf
+    from archive_colorizer.model.registry import get_adopted_path
 
-    wishes = _read(contract_file) if contract_file else {}
+    overrides = _read_contract(contract_file) if contract_file else {}
     if size is not None:
-        wishes.setdefault("input", {})["size"] = size
+        overrides.setdefault("input", {})["size"] = size
     if licence is not None:
-        wishes["licence"] = licence
-    place = output or place_on_shelf(file.stem)
-    _show(adopt(file, family, wishes, place), place)
+        overrides["licence"] = licence
+    target = output or get_adopted_path(file.stem)
+    _show(adopt(file, family, overrides, target), target)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_contract(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        wishes = tomllib.loads(path.read_text(encoding="utf-8"))
+        overrides = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"--contract {path}: {error}") from None
     for part in ("input", "output"):
-        if not isinstance(wishes.get(part, {}), dict):
+        if not isinstance(overrides.get(part, {}), dict):
             raise UsageError(f"--contract {path}: {part} must be a table, [{part}]")
-    return wishes
+    return overrides
 
 
-def _show(adoption: "Adoption", place: Path) -> None:
+def _show(adoption: "Adoption", target: Path) -> None:
     contract, findings = adoption.contract, adoption.findings
-    given, made = contract.input, contract.output
+    model_input, model_output = contract.input, contract.output
     shapes = " and ".join(f"{height} x {width}" for height, width in findings.shapes)
     batches = "any number of" if contract.max_batch is None else "single"
-    click.echo(printable(f"{place} is written: {contract.family}, {contract.licence}"))
-    reach = f"{given.space} from {given.low:g} to {given.high:g}"
-    click.echo(printable(f"  sees    {reach} ({adoption.interface})"))
-    reach = f"{made.space} from {made.low:g} to {made.high:g}"
-    click.echo(printable(f"  says    {reach} ({made.name!r})"))
+    print_line(f"{target} is written: {contract.family}, {contract.licence}")
+    values = f"{model_input.space} from {model_input.low:g} to {model_input.high:g}"
+    print_line(f"  sees    {values} ({adoption.interface})")
+    values = f"{model_output.space} from {model_output.low:g} to {model_output.high:g}"
+    print_line(f"  says    {values} ({model_output.name!r})")
     click.echo(
         f"  tried   at {shapes}, {batches} pictures at a time; answers from {findings.low:.4g} "
         f"to {findings.high:.4g}, chroma up to {findings.chroma:.2f}"

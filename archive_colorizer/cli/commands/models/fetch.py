@@ -1,4 +1,4 @@
-"""`archive-colorize models fetch`: download a model that the table of addresses has."""
+"""`archive-colorize models fetch`: download a model from the table of addresses."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,67 +8,68 @@ from typing import Final
 
 import click
 
-from archive_colorizer.cli import printable
+from archive_colorizer.cli.options import make_option
+from archive_colorizer.cli.terminal import print_line
 from archive_colorizer.errors import UsageError
 
-_EVERY: Final = 10.0
+_INTERVAL: Final = 10.0
 """Seconds between two plain lines of progress."""
 
 
 @click.command(epilog="Example: archive-colorize models fetch siggraph17")
 @click.argument("name", required=False)
-@click.option(
+@make_option(
     "--table",
+    "Use your own table.",
+    "addresses.toml next to adopted models",
     type=click.Path(path_type=Path),
-    help="Your own table.  [default: addresses.toml beside adopted models]",
 )
 def command(name: str | None, table: Path | None) -> None:
     """Download the model NAME of the table of addresses, check it, and adopt it.
 
-    Without NAME, say what the table has. Nothing else ever fetches anything.
+    Without NAME, list the table. No other command downloads anything.
     """
-    # Late, so that --help answers at once.
-    from archive_colorizer.adoption.catalog import read_addresses
+    from archive_colorizer.adoption.catalog import load_catalog
 
-    addresses = read_addresses(table)
+    addresses = load_catalog(table)
     if name is None:
-        for one in addresses.values():
-            click.echo(printable(f"{one.name:20} {one.licence:14} {one.address}"))
+        for address in addresses.values():
+            print_line(f"{address.name:20} {address.licence:14} {address.address}")
         return
     if name not in addresses:
         raise UsageError(f"the table has no model {name!r}; it has {', '.join(addresses)}")
     from archive_colorizer.adoption.download import fetch
 
-    with _progress(name) as watch:
-        place, was_there = fetch(addresses[name], watch)
-    said = "is at hand already" if was_there else "is fetched and adopted"
-    click.echo(printable(f"{name} {said}: {place}"))
+    with _show_progress(name) as watch:
+        path, is_present = fetch(addresses[name], watch)
+    status = "is adopted already" if is_present else "is fetched and adopted"
+    print_line(f"{name} {status}: {path}")
 
 
 @contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, plain lines elsewhere."""
+def _show_progress(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal, plain lines elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _lines(name)
+        yield _print_progress(name)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     with Progress(*columns, TransferSpeedColumn(), console=console) as bar:
         task = bar.add_task(name, total=None)
-        yield lambda there, total: bar.update(task, completed=there, total=total or None)
+        yield lambda received, total: bar.update(task, completed=received, total=total or None)
 
 
-def _lines(name: str) -> Callable[[int, int], None]:
-    said = time.monotonic()
+def _print_progress(name: str) -> Callable[[int, int], None]:
+    last_message = time.monotonic()
 
-    def watch(there: int, total: int) -> None:
-        nonlocal said
-        if there == total or time.monotonic() - said >= _EVERY:
-            said = time.monotonic()
+    def show(received: int, total: int) -> None:
+        nonlocal last_message
+        if received == total or time.monotonic() - last_message >= _INTERVAL:
+            last_message = time.monotonic()
             of_all = f" of {total / 1e6:.1f}" if total else ""
-            click.echo(f"{name}: {there / 1e6:.1f}{of_all} MB", err=True)
+            click.echo(f"{name}: {received / 1e6:.1f}{of_all} MB", err=True)
 
-    return watch
+    return show

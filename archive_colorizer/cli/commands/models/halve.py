@@ -1,30 +1,29 @@
-"""`archive-colorize models halve`: a model that computes in 16 bits."""
+"""`archive-colorize models halve`: write a copy of a model that computes in 16 bits."""
 
 from pathlib import Path
 
 import click
 
-from archive_colorizer.cli import printable
-from archive_colorizer.cli.options import PATH
+from archive_colorizer.cli.options import PATH, make_option
+from archive_colorizer.cli.terminal import print_line
 
 
 @click.command(epilog="Example: archive-colorize models halve ddcolor --output ddcolor-fp16.onnx")
 @click.argument("model", metavar="NAME|FILE")
-@click.option("--output", type=PATH, help="The .onnx to write.  [default: NAME-fp16, shelved]")
+@make_option("--output", "Write this .onnx.", "the adopted model NAME-fp16", type=PATH)
 def command(model: str, output: Path | None) -> None:
     """Write a copy of a model that computes in 16 bits, for a graphics card.
 
-    What that changes is measured first, and a model that loses by it is refused. The copy has a
-    digest of its own: a run with it makes results of a run with the other again.
+    The change is measured first, and a model that loses quality is refused. The copy has its own
+    digest, so a run with it restores again the results of a run with the original.
     """
-    # Late, so that --help answers at once.
     from archive_colorizer.adoption.fp16 import halve
-    from archive_colorizer.model.registry import find_model, place_on_shelf
+    from archive_colorizer.model.registry import find_model, get_adopted_path
 
     path = find_model(model)
-    place = output or place_on_shelf(f"{path.stem}-fp16")
-    change = halve(path, place)
-    click.echo(printable(f"{place} is written, {place.stat().st_size / 1e6:.1f} MB"))
+    target = output or get_adopted_path(f"{path.stem}-fp16")
+    change = halve(path, target)
+    print_line(f"{target} is written, {target.stat().st_size / 1e6:.1f} MB")
     click.echo(
         f"  answers change by {255 * change.worst:.2f} code values of 8 bits at most, by "
         f"{255 * change.mean:.3f} in the mean of a picture"

@@ -1,4 +1,4 @@
-"""`archive-colorize models list`: which models are at hand, and how fast they are here."""
+"""`archive-colorize models list`: list the models, and measure how fast they are here."""
 
 import dataclasses
 import json
@@ -8,62 +8,62 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archive_colorizer.cli import printable
+from archive_colorizer.cli.options import make_option
+from archive_colorizer.cli.terminal import make_printable, print_line
 
 if TYPE_CHECKING:
-    from archive_colorizer.model.registry import Shelved
+    from archive_colorizer.model.registry import RegisteredModel
 
 _DIGITS = 12
 _PLAIN_WIDTH = 120
 
 
 @click.command(epilog="Example: archive-colorize models list --time")
-@click.option("--time", "is_timed", is_flag=True, help="Measure each on one core of this machine.")
-@click.option("--json", "as_json", is_flag=True, help="JSON on stdout, with whole digests.")
+@make_option("--time is_timed", "Measure each on one core of this machine.", is_flag=True)
+@make_option("--json as_json", "Print JSON on stdout, with whole digests.", is_flag=True)
 def command(is_timed: bool, as_json: bool) -> None:
-    """List the models at hand: those that came with the program, and those adopted."""
-    # Late, so that --help answers at once.
-    from archive_colorizer.model.registry import adopted_folder, shelved_models
+    """List the models: those that came with the program, and those adopted."""
+    from archive_colorizer.model.registry import get_adopted_folder, inspect_models
 
-    found = list(shelved_models())
-    times = [_milliseconds(one) if is_timed else None for one in found]
+    models = list(inspect_models())
+    times = [_measure_milliseconds(model) if is_timed else None for model in models]
     if as_json:
-        lines = [_plain(one, time) for one, time in zip(found, times, strict=True)]
+        lines = [_describe(model, time) for model, time in zip(models, times, strict=True)]
         click.echo(json.dumps(lines, indent=2))
         return
-    _show(found, times)
-    click.echo(f"adopted models stand in {printable(str(adopted_folder()))}")
+    _show(models, times)
+    print_line(f"adopted models are in {get_adopted_folder()}")
 
 
-def _milliseconds(model: "Shelved") -> float | None:
-    """Of one inference; None for a model that cannot be opened."""
+def _measure_milliseconds(model: "RegisteredModel") -> float | None:
+    """Measure one inference; None for a model that cannot be opened."""
     from archive_colorizer.errors import ModelError
-    from archive_colorizer.model.timing import milliseconds
+    from archive_colorizer.model.colorizer import measure_milliseconds
 
     try:
-        return milliseconds(model.path)
+        return measure_milliseconds(model.path)
     except ModelError as error:
-        click.echo(f"trouble: {printable(str(error))}", err=True)
+        print_line(f"trouble: {error}", err=True)
         return None
 
 
-def _plain(model: "Shelved", time: float | None) -> dict[str, object]:
-    contract = dataclasses.asdict(model.contract) if model.contract else None
+def _describe(model: "RegisteredModel", time: float | None) -> dict[str, object]:
+    contract = dataclasses.asdict(model.contract) if model.contract else {}
     return {
         "name": model.name,
         "path": str(model.path),
         "shipped": model.is_shipped,
         "bytes": model.size,
         "sha256": model.sha256,
-        "family": model.contract.family if model.contract else None,
-        "licence": model.contract.licence if model.contract else None,
+        "family": contract.get("family"),
+        "licence": contract.get("licence"),
         "milliseconds": time,
         "trouble": model.trouble or None,
-        "contract": contract,
+        "contract": contract or None,
     }
 
 
-def _show(found: "Sequence[Shelved]", times: Sequence[float | None]) -> None:
+def _show(models: "Sequence[RegisteredModel]", times: Sequence[float | None]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -73,26 +73,19 @@ def _show(found: "Sequence[Shelved]", times: Sequence[float | None]) -> None:
         grid.add_column(heading, overflow="fold")
     for heading in ("MB", "sees", "says", "ms", "sha256"):
         grid.add_column(heading, justify="right", no_wrap=True)
-    for one, time in zip(found, times, strict=True):
-        contract = one.contract
-        cells = (
-            (contract.family, contract.licence, contract.input, contract.output.space)
-            if contract
-            else ("?", "?", None, "?")
-        )
-        family, licence, given, said = cells
-        sees = f"{given.space} {given.size}" if given else "?"
+    for model, time in zip(models, times, strict=True):
+        contract = model.contract
         grid.add_row(
-            escape(printable(one.name)) + ("" if one.is_shipped else " (adopted)"),
-            escape(printable(family)),
-            escape(printable(licence)),
-            f"{one.size / 1e6:.1f}",
-            sees,
-            said,
+            escape(make_printable(model.name)) + ("" if model.is_shipped else " (adopted)"),
+            escape(make_printable(contract.family)) if contract else "?",
+            escape(make_printable(contract.licence)) if contract else "?",
+            f"{model.size / 1e6:.1f}",
+            f"{contract.input.space} {contract.input.size}" if contract else "?",
+            contract.output.space if contract else "?",
             "" if time is None else f"{time:.0f}",
-            one.sha256[:_DIGITS],
+            model.sha256[:_DIGITS],
         )
     Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH).print(grid)
-    for one in found:
-        if one.trouble:
-            click.echo(f"trouble: {printable(one.trouble)}", err=True)
+    for model in models:
+        if model.trouble:
+            print_line(f"trouble: {model.trouble}", err=True)

@@ -1,1 +1,1 @@
-"""Read and write JPEG, and carry its luma over as it is coded."""
+"""Read and write JPEG, and copy its encoded luma unchanged."""

@@ -1,114 +1,112 @@
-"""JPEG, the short way: grey in, Y, Cb and Cr planes out, no RGB at full size."""
+"""Decode JPEG to grey and encode it from Y, Cb and Cr planes, without RGB at full size."""
 
 import math
 from dataclasses import replace
 from functools import cache
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.color.space import chroma_of, luma_of
-from archive_colorizer.color.strip_image import Picture
+from archive_colorizer.color.space import compute_chroma, compute_luma
+from archive_colorizer.color.strip_image import StripImage
 from archive_colorizer.errors import DamagedPicture, ResultUnwritable, UnsupportedPicture
-from archive_colorizer.image.codecs import vips
-from archive_colorizer.image.codecs.bmp_jp2 import _STRIP
 from archive_colorizer.image.codecs.jpeg import segments as parts
 from archive_colorizer.image.codecs.jpeg.coefficients import Plane8
-from archive_colorizer.image.codecs.jpeg.orientation import stored_orientation
+from archive_colorizer.image.codecs.jpeg.orientation import read_orientation
 from archive_colorizer.image.codecs.jpeg.scan_transfer import can_carry
-from archive_colorizer.image.codecs.planes import is_grey, plan_of, turned
-from archive_colorizer.image.codecs.preview import PREVIEW_SIDE, preview_of
-from archive_colorizer.image.codecs.strips import raster_of, raster_of_strips, strips_of
-from archive_colorizer.image.metadata.model import Found, read_metadata, upright
+from archive_colorizer.image.codecs.planes import (
+    STRIP_ROWS,
+    add_warning,
+    apply_orientation,
+    is_grey,
+    plan_conversion,
+)
+from archive_colorizer.image.codecs.preview import PREVIEW_SIDE, make_preview
+from archive_colorizer.image.codecs.strips import build_raster, decode_image, open_image
+from archive_colorizer.image.metadata.model import SourceMetadata, prepare_metadata, turn_upright
 from archive_colorizer.image.metadata.xmp import join_extended
-from archive_colorizer.image.raster import Metadata, Raster, Request, check_size
+from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster, check_size
 
-FAITHFUL: Final = 100
-"""The quality at which the luma of a picture written again stays within 1 code value.
+FAITHFUL_QUALITY: Final = 100
+"""The quality at which re-encoded luma stays within 1 code value.
 
 Measured on 37 pictures saved at 75 to 100: the worst error is 1 (once 2, in a few pixels) at
-100, 2 at 99 and 4 at 98.  It costs 1.0 to 3.3 times the size of the source.  The source's own
-table keeps the size and gives a mean of 0.002 to 0.4, but up to 30 in blocks whose values
+100, 2 at 99 and 4 at 98.  Files grow to 1.0 to 3.3 times the source's size.  The source's own
+table keeps the size with a mean error of 0.002 to 0.4, but up to 30 in blocks whose values
 were clipped at black or white.
 """
 
+_MIN_PREVIEW_SIDE: Final = PREVIEW_SIDE * 3 // 4
 
-_LEAST_PREVIEW: Final = PREVIEW_SIDE * 3 // 4
-
-
-_IJG_LUMA: Final = np.array(
-    (
-        (16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40),
-        (26, 24, 22, 22, 24, 49, 35, 37, 29, 40, 58, 51, 61, 60, 57, 51),
-        (56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87),
-        (95, 98, 103, 104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99),
-    ),
-    dtype=np.int64,
-).reshape(64)
+_IJG_LUMA: Final = (
+    *(16, 11, 12, 14, 12, 10, 16, 14, 13, 14, 18, 17, 16, 19, 24, 40),
+    *(26, 24, 22, 22, 24, 49, 35, 37, 29, 40, 58, 51, 61, 60, 57, 51),
+    *(56, 55, 64, 72, 92, 78, 64, 68, 87, 69, 55, 56, 80, 109, 81, 87),
+    *(95, 98, 103, 104, 103, 62, 77, 113, 121, 112, 100, 120, 92, 101, 103, 99),
+)
 """ITU-T T.81, table K.1, in zigzag order."""
 
 
-def decode_jpeg(data: bytes, request: Request) -> Raster:
-    """Decode to luma, with a small RGB preview for a file of three components.
+def decode_jpeg(data: bytes, request: DecodeOptions) -> Raster:
+    """Decode to luma, with a small RGB preview if the file has three components.
 
-    CMYK and YCCK go through their profile to sRGB.  Raises PictureTooLarge from the header,
+    CMYK and YCCK are converted to sRGB.  Raises PictureTooLarge before decoding,
     DamagedPicture and UnsupportedPicture.
     """
     name = request.name
-    frame = parts.frame_of(data, name)
+    frame = parts.read_frame(data, name)
     check_size(name, frame.width, frame.height, request.max_pixels)
     if frame.precision != 8:
         raise UnsupportedPicture(f"{name}: a JPEG of {frame.precision} bit; convert it to TIFF")
-    if len(data) < parts.least_bytes(frame):
+    if len(data) < parts.compute_minimum_bytes(frame):
         raise DamagedPicture(f"{name}: too short for its {frame.width} x {frame.height} pixels")
-    quality = estimated_quality(data, frame.luma_table)
-    found = _read_segments(data)
-    plan = plan_of(found, frame.components == 3, request.profile)
-    # Whatever a profile does to colors, it does to whole colors and not to luma alone.
-    doubtful = plan.warnings and (found.icc or b"")[16:20] == b"GRAY"
-    managed = frame.components == 3 and (plan.source or doubtful)
-    if frame.components not in (1, 3) or managed:
-        return _decode_slowly(data, found, quality, request)
+    quality = estimate_quality(data, frame.luma_table)
+    metadata = _read_segments(data)
+    plan = plan_conversion(metadata, frame.components == 3, request.profile)
+    # A profile applies to colors and cannot be applied to luma alone.
+    has_doubtful_profile = plan.warnings and (metadata.icc or b"")[16:20] == b"GRAY"
+    has_profile = frame.components == 3 and (plan.source or has_doubtful_profile)
+    if frame.components not in (1, 3) or has_profile:
+        return _decode_with_vips(data, metadata, quality, request)
     try:
         luma, preview = _decode_planes(data, frame)
-    except ValueError as objection:
-        if "subsampling" not in str(objection):
-            mended = f"the JPEG is faulty, parts of the picture may be missing ({objection})"
-            found = replace(found, warnings=(*found.warnings, mended))
-        return _decode_slowly(data, found, quality, request)
+    except ValueError as error:
+        if "subsampling" not in str(error):
+            note = f"the JPEG is faulty, parts of the picture may be missing ({error})"
+            metadata = add_warning(metadata, note)
+        return _decode_with_vips(data, metadata, quality, request)
     if preview is None:
-        grey = raster_of(luma, None, found, "jpeg", request.profile)
-        as_coded = can_carry(frame) and not grey.converted and stored_orientation(data) == 1
+        grey = build_raster(luma, None, metadata, "jpeg", request.profile)
+        as_coded = can_carry(frame) and not grey.converted and read_orientation(data) == 1
         return replace(grey, quality=quality, as_coded=as_coded)
     raster = Raster(luma=luma, format="jpeg", preview=preview, quality=quality)
-    return turned(raster, read_metadata(found, plan))
+    return apply_orientation(raster, prepare_metadata(metadata, plan))
 
 
 def encode_jpeg(y: Plane8, cb: Plane8, cr: Plane8, metadata: Metadata, quality: int) -> bytes:
-    """A baseline JFIF file from full-range BT.601 planes.
+    """Encode full-range BT.601 planes as a baseline JFIF file.
 
     y: H x W uint8.  cb, cr: uint8 of ceil(H/2) x ceil(W/2) for 4:2:0, or H x W for 4:4:4.
-    quality: 1 to 100, or 0 for the one that keeps luma (`FAITHFUL`).  Raises ResultUnwritable.
+    quality: 1 to 100, or 0 for `FAITHFUL_QUALITY`.  Raises ResultUnwritable.
     """
     import simplejpeg
 
     chroma = [np.ascontiguousarray(plane) for plane in (cb, cr)]
-    luma = _with_margin(y, even=cb.shape != y.shape)
+    luma = _pad_to_even(y, even=cb.shape != y.shape)
     try:
-        jpeg = simplejpeg.encode_jpeg_yuv_planes(luma, *chroma, quality=quality or FAITHFUL)
+        jpeg = simplejpeg.encode_jpeg_yuv_planes(luma, *chroma, quality=quality or FAITHFUL_QUALITY)
     except ValueError as error:
-        raise ResultUnwritable(
-            f"a JPEG of {y.shape[1]} x {y.shape[0]} cannot be written: {error}"
-        ) from None
-    return parts.with_metadata(jpeg, metadata)
+        height, width = y.shape
+        raise ResultUnwritable(f"a JPEG of {width} x {height} cannot be written: {error}") from None
+    return parts.insert_metadata(jpeg, metadata)
 
 
-def _with_margin(y: Plane8, even: bool) -> Plane8:
-    """The plane as a view of a larger one, where subsampling needs even sides.
+def _pad_to_even(y: Plane8, even: bool) -> Plane8:
+    """Return a view of a larger plane if subsampling needs even sides.
 
     libjpeg-turbo reads whole blocks of 2 x 2 luma samples, also past the last odd row and
-    column, so that memory has to be there and to hold what the edge holds.
+    column, where memory must repeat the edge.
     """
     rows, columns = y.shape[0] % 2, y.shape[1] % 2
     if not even or not (rows or columns):
@@ -116,73 +114,65 @@ def _with_margin(y: Plane8, even: bool) -> Plane8:
     return np.pad(y, ((0, rows), (0, columns)), mode="edge")[: y.shape[0], : y.shape[1]]
 
 
-def estimated_quality(data: bytes, table: int) -> int:
-    """The IJG quality (1 to 100) of a JPEG's luma table, or the least one that is as fine."""
-    divisors = parts.quantisation_table(data, table)
+def estimate_quality(data: bytes, table: int) -> int:
+    """Estimate the IJG quality (1 to 100) of a luma table: equal, or the lowest as fine."""
+    divisors = parts.read_quantization_table(data, table)
     if divisors is None:
-        return FAITHFUL
-    tables = _ijg_tables()
+        return FAITHFUL_QUALITY
+    tables = _compute_luma_tables()
     for fit in (tables == divisors, tables <= divisors):
-        found = np.flatnonzero(fit.all(axis=1))
-        if found.size:
-            return int(found[0]) + 1
-    return FAITHFUL
+        matches = np.flatnonzero(fit.all(axis=1))
+        if matches.size:
+            return int(matches[0]) + 1
+    return FAITHFUL_QUALITY
 
 
-def coarseness(quality: int) -> int:
-    """What a JPEG of this IJG quality divides the mean of each luma block by, times 8."""
-    return int(_ijg_tables()[quality - 1, 0])
+def get_mean_divisor(quality: int) -> int:
+    """Return the divisor of luma means at this IJG quality, in units of 1/8 code value."""
+    return int(_compute_luma_tables()[quality - 1, 0])
 
 
 @cache
-def _ijg_tables() -> npt.NDArray[np.int64]:
-    """100 x 64: the luma tables of the qualities 1 to 100, in zigzag order."""
+def _compute_luma_tables() -> npt.NDArray[np.int64]:
+    """Return 100 x 64: the luma tables of the qualities 1 to 100, in zigzag order."""
     quality = np.arange(1, 101)[:, None]
     scale = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
-    return cast(npt.NDArray[np.int64], np.clip((_IJG_LUMA * scale + 50) // 100, 1, 255))
+    tables: Any = np.clip((np.array(_IJG_LUMA) * scale + 50) // 100, 1, 255)
+    return np.asarray(tables, np.int64)
 
 
-def _decode_planes(data: bytes, frame: parts.Frame) -> tuple[Plane8, Plane8 | None]:
-    """Luma and preview by libjpeg-turbo; ValueError when it has the least to object to."""
+def _decode_planes(data: bytes, frame: parts.JpegFrame) -> tuple[Plane8, Plane8 | None]:
+    """Decode luma and preview with libjpeg-turbo; raises ValueError for the slightest fault."""
     import simplejpeg
 
     luma = simplejpeg.decode_jpeg(data, "GRAY")[..., 0]
     if frame.components == 1:
         return luma, None
-    # An eighth, which is all that 12 megapixels need, takes no transform of blocks at all.
-    share = min(1.0, _LEAST_PREVIEW / max(frame.width, frame.height))
-    least = {
-        "min_width": math.ceil(frame.width * share),
-        "min_height": math.ceil(frame.height * share),
-    }
-    small = preview_of(simplejpeg.decode_jpeg(data, "RGB", **least))
+    # A scale of 1/8, enough for 12 megapixels, needs no transform of blocks.
+    share = min(1.0, _MIN_PREVIEW_SIDE / max(frame.width, frame.height))
+    width, height = (math.ceil(side * share) for side in (frame.width, frame.height))
+    rgb = simplejpeg.decode_jpeg(data, "RGB", min_width=width, min_height=height)
+    small = make_preview(rgb)
     return luma, None if is_grey(small) else small
 
 
-def _decode_slowly(data: bytes, found: Found, quality: int, request: Request) -> Raster:
-    """The way of CMYK, odd sampling, slight faults and colors to be converted: libvips.
-
-    It refuses cut files.
-    """
-    image = vips.open_picture(data, "jpeg", request.name)
-    if image.bands == 4:
-        image, note = vips.cmyk_to_srgb(image, request.name)
-        found = replace(found, converted=True, warnings=(*found.warnings, note))
-    strips = strips_of(image, request.name)
-    raster = raster_of_strips(strips, None, found, "jpeg", request.profile)
-    raster = replace(raster, quality=quality)
+def _decode_with_vips(
+    data: bytes, metadata: SourceMetadata, quality: int, request: DecodeOptions
+) -> Raster:
+    """Decode CMYK, odd sampling, slight faults and colors to convert; refuses cut files."""
+    image = open_image(data, "jpeg", request)
+    raster = replace(decode_image(image, metadata, "jpeg", request), quality=quality)
     if raster.converted or raster.preview is None:
         return raster
-    stored = _stored_luma(data, (image.height, image.width))
-    reading = read_metadata(found, plan_of(found, True, request.profile))
-    return raster if stored is None else replace(raster, luma=upright(stored, reading.orientation))
+    stored = _decode_luma(data, (image.height, image.width))
+    if stored is None:
+        return raster
+    reading = prepare_metadata(metadata, plan_conversion(metadata, True, request.profile))
+    return replace(raster, luma=turn_upright(stored, reading.orientation))
 
 
-def _stored_luma(data: bytes, shape: tuple[int, ...]) -> Plane8 | None:
-    """The luma that the file holds, which may lie outside of what RGB holds and is clipped there.
-
-    None where it cannot be had alone.
-    """
+def _decode_luma(data: bytes, shape: tuple[int, ...]) -> Plane8 | None:
+    """Decode the file's luma, which conversion to RGB may clip; None if that is impossible."""
     import imagecodecs
 
     try:
@@ -192,14 +182,14 @@ def _stored_luma(data: bytes, shape: tuple[int, ...]) -> Plane8 | None:
     return luma if luma.shape == shape and luma.dtype == np.uint8 else None
 
 
-def _read_segments(data: bytes) -> Found:
+def _read_segments(data: bytes) -> SourceMetadata:
     exif = xmp = iptc = dpi = None
     profile: list[bytes] = []
     extended: list[bytes] = []
     comments: list[tuple[str, str]] = []
     warnings: list[str] = []
-    lost: set[str] = set()
-    for marker, body in parts.segments(data):
+    losses: set[str] = set()
+    for marker, body in parts.iterate_segments(data):
         if marker == parts.APP1 and body.startswith(parts.EXIF):
             exif = exif or body
         elif marker == parts.APP1 and body.startswith(parts.XMP):
@@ -211,35 +201,35 @@ def _read_segments(data: bytes) -> Found:
         elif marker == parts.APP2 and body.startswith(b"MPF\0"):
             warnings.append("only the first of several pictures in the file was restored")
         elif marker == parts.APP13 and body.startswith(parts.PHOTOSHOP):
-            iptc = iptc or parts.iptc_of(body[len(parts.PHOTOSHOP) :])
+            iptc = iptc or parts.find_iptc(body[len(parts.PHOTOSHOP) :])
             if parts.has_other_resources(body[len(parts.PHOTOSHOP) :]):
-                lost.add("Photoshop's own resources")
+                losses.add("Photoshop's own resources")
         elif marker == parts.APP0 and body.startswith(b"JFIF\0"):
-            dpi = dpi or parts.density_of(body[5:])
+            dpi = dpi or parts.parse_density(body[5:])
         elif marker == parts.COM:
             comments.append(("", body.decode("utf-8", "surrogateescape")))
-        elif marker in parts.APPLICATIONS and not body.startswith(parts.REPLACED):
-            lost.add(f"APP{marker - parts.APP0} segments")
-    icc = parts.icc_of(profile)
+        elif marker in parts.APPLICATIONS and not body.startswith(parts.REPLACED_SEGMENTS):
+            losses.add(f"APP{marker - parts.APP0} segments")
+    icc = parts.join_icc(profile)
     if profile and icc is None:
         warnings.append("the ICC profile is incomplete and was dropped")
-    if lost:
-        warnings.append(f"not carried over: {', '.join(sorted(lost))}")
+    if losses:
+        warnings.append(f"not carried over: {', '.join(sorted(losses))}")
     if extended:
-        whole = parts.extended_xmp_of(extended, xmp)
+        whole = parts.join_extended_xmp(extended, xmp)
         xmp, joined = join_extended(xmp, whole)
         warnings.extend([] if joined else ["extended XMP is broken or hostile and was dropped"])
-    return Found(exif, icc, xmp, iptc, dpi, tuple(comments), warnings=tuple(warnings))
+    return SourceMetadata(exif, icc, xmp, iptc, dpi, tuple(comments), warnings=tuple(warnings))
 
 
-def write_jpeg(picture: Picture, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
-    """JPEG 4:4:4 at the quality that keeps luma within 1 code value; without alpha."""
+def write_jpeg(picture: StripImage, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
+    """Write JPEG 4:4:4 at the quality that keeps luma within 1 code value; without alpha."""
     planes = np.empty((3, *picture.shape[:2]), np.uint8)
     top = 0
-    for strip in picture.rows(_STRIP):
+    for strip in picture.iterate_rows(STRIP_ROWS):
         rows = slice(top, top + len(strip))
-        planes[0, rows] = luma_of(strip)
-        codes = np.rint(chroma_of(strip.astype(np.float32) / np.float32(255)) * 255 + 128)
+        planes[0, rows] = compute_luma(strip)
+        codes = np.rint(compute_chroma(strip.astype(np.float32) / np.float32(255)) * 255 + 128)
         planes[1:, rows] = np.moveaxis(np.clip(codes, 0, 255), 2, 0)
         top += len(strip)
-    target.write(encode_jpeg(planes[0], planes[1], planes[2], metadata, FAITHFUL))
+    target.write(encode_jpeg(planes[0], planes[1], planes[2], metadata, FAITHFUL_QUALITY))

@@ -1,17 +1,17 @@
-"""The chunks of a PNG file, read and written without decoding."""
+"""Read and write the chunks of a PNG file without decoding its pixels."""
 
 import struct
 import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from archive_colorizer.image.codecs.jpeg.segments import photoshop_resource
+from archive_colorizer.image.codecs.jpeg.segments import pack_iptc_resource
 from archive_colorizer.image.raster import Metadata
-from archive_colorizer.storage.file_view import Stored
+from archive_colorizer.storage.file_view import FileContent
 
-XMP: Final = "XML:com.adobe.xmp"
-IPTC: Final = "Raw profile type iptc"
-EXIF: Final = frozenset(("Raw profile type exif", "Raw profile type APP1"))
+XMP_KEYWORD: Final = "XML:com.adobe.xmp"
+IPTC_KEYWORD: Final = "Raw profile type iptc"
+EXIF_KEYWORDS: Final = frozenset(("Raw profile type exif", "Raw profile type APP1"))
 _SIGNATURE: Final = 8
 _HEADER_END: Final = 33
 _LARGEST_PROFILE: Final = 20_000_000
@@ -20,8 +20,8 @@ _LONGEST_KEYWORD: Final = 79
 _INCH: Final = 0.0254
 
 
-def chunks(data: Stored) -> Iterator[tuple[bytes, bytes]]:
-    """Type and content of each chunk that is whole; that of pixels (IDAT) is left out."""
+def iterate_chunks(data: FileContent) -> Iterator[tuple[bytes, bytes]]:
+    """Yield type and content of each complete chunk; the content of IDAT is left empty."""
     at = _SIGNATURE
     while at + 12 <= len(data):
         size, kind = struct.unpack(">I4s", data[at : at + 8])
@@ -31,8 +31,8 @@ def chunks(data: Stored) -> Iterator[tuple[bytes, bytes]]:
         at += 12 + size
 
 
-def density_of(body: bytes) -> tuple[float, float] | None:
-    """Dots per inch from a pHYs chunk, or None where it gives only a ratio."""
+def parse_density(body: bytes) -> tuple[float, float] | None:
+    """Parse dots per inch from a pHYs chunk; None if it only gives a ratio."""
     if len(body) != 9:
         return None
     across, down, unit = struct.unpack(">IIB", body)
@@ -40,14 +40,14 @@ def density_of(body: bytes) -> tuple[float, float] | None:
 
 
 def is_usual_gamma(body: bytes) -> bool:
-    """Whether a gAMA chunk states what viewers take for granted: 1 / 2.2, within a tenth."""
+    """Check whether a gAMA chunk states what viewers assume: 1 / 2.2, within a tenth."""
     return abs(int.from_bytes(body[:4], "big") / 100_000 * 2.2 - 1) < 0.1
 
 
-def profile_of(body: bytes) -> bytes:
-    """The profile in an iCCP chunk, as far as it can be inflated; empty when it cannot.
+def decompress_profile(body: bytes) -> bytes:
+    """Decompress the profile of an iCCP chunk as far as possible; empty if it is damaged.
 
-    Decoders drop a faulty one in silence.
+    Decoders drop a damaged profile without a warning.
     """
     _, _, packed = body.partition(b"\0")
     try:
@@ -56,22 +56,23 @@ def profile_of(body: bytes) -> bytes:
         return b""
 
 
-def text_of(kind: bytes, body: bytes) -> tuple[str, str] | None:
-    """Keyword and text of a tEXt, zTXt or iTXt chunk, or None when it is damaged or too long."""
+def parse_text(kind: bytes, body: bytes) -> tuple[str, str] | None:
+    """Parse keyword and text of a tEXt, zTXt or iTXt chunk; None if damaged or too long."""
     keyword, _, rest = body.partition(b"\0")
     try:
         if kind == b"tEXt":
             return keyword.decode("latin-1"), rest.decode("latin-1")
         if kind == b"zTXt":
-            return keyword.decode("latin-1"), _inflated(rest[1:]).decode("latin-1")
-        packed, text = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[2]
-        return keyword.decode("latin-1"), (_inflated(text) if packed else text).decode("utf-8")
+            return keyword.decode("latin-1"), _decompress_text(rest[1:]).decode("latin-1")
+        is_compressed, text = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[2]
+        text = _decompress_text(text) if is_compressed else text
+        return keyword.decode("latin-1"), text.decode("utf-8")
     except (zlib.error, ValueError, IndexError):
         return None
 
 
-def raw_profile_of(text: str) -> bytes | None:
-    """What ImageMagick hides in a text chunk: a name, a length, and bytes in hexadecimal."""
+def parse_raw_profile(text: str) -> bytes | None:
+    """Parse ImageMagick's raw profile in a text: a name, a length, and hexadecimal bytes."""
     lines = text.strip().splitlines()
     try:
         return bytes.fromhex("".join(lines[2:]))[: int(lines[1])] or None
@@ -79,7 +80,7 @@ def raw_profile_of(text: str) -> bytes | None:
         return None
 
 
-def _inflated(packed: bytes) -> bytes:
+def _decompress_text(packed: bytes) -> bytes:
     stream = zlib.decompressobj()
     content = stream.decompress(packed, _LONGEST_TEXT)
     if not stream.eof:
@@ -87,11 +88,10 @@ def _inflated(packed: bytes) -> bytes:
     return content
 
 
-class Insertion:
-    """Takes a PNG in pieces and writes it with metadata of ours before its pixels.
+class MetadataInserter:
+    """Writes a PNG that comes in pieces, with our metadata before its pixels.
 
-    iCCP, pHYs, eXIf, XMP, IPTC and texts stand there instead of what the encoder wrote: that of
-    libvips states a resolution of 25.4 dpi where none is known.
+    Replaces all metadata of the encoder: libvips states a resolution of 25.4 dpi if none is known.
     """
 
     def __init__(self, target: BinaryIO, metadata: Metadata) -> None:
@@ -101,55 +101,57 @@ class Insertion:
         self._is_past = False
 
     def write(self, piece: bytes) -> int:
-        """Bytes that were taken: all."""
+        """Write a piece, or buffer it until the pixels begin; return its length."""
         if self._is_past:
             self._target.write(piece)
             return len(piece)
         self._before += bytes(piece)
-        at = _pixels_at(self._before)
+        at = _find_pixels(self._before)
         if at is not None:
-            head = self._before[:_HEADER_END] + _chunks_of(self._metadata)
+            head = self._before[:_HEADER_END] + _build_chunks(self._metadata)
             self._target.write(head + self._before[at:])
             self._is_past = True
         return len(piece)
 
 
-def _chunks_of(metadata: Metadata) -> bytes:
+def _build_chunks(metadata: Metadata) -> bytes:
     parts = []
     if metadata.icc:
-        parts.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc, 9)))
+        parts.append(_pack_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc, 9)))
     if metadata.dpi:
         across, down = (round(side / _INCH) for side in metadata.dpi)
-        parts.append(_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
+        parts.append(_pack_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
     if metadata.exif:
-        parts.append(_chunk(b"eXIf", metadata.exif))
+        parts.append(_pack_chunk(b"eXIf", metadata.exif))
     if metadata.xmp:
-        parts.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
+        parts.append(_pack_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
     if metadata.iptc:
-        parts.append(_chunk(b"zTXt", IPTC.encode() + b"\0\0" + _packed_iptc(metadata.iptc)))
-    parts.extend(_text_chunk(*comment) for comment in metadata.comments)
+        parts.append(
+            _pack_chunk(b"zTXt", IPTC_KEYWORD.encode() + b"\0\0" + _compress_iptc(metadata.iptc))
+        )
+    parts.extend(_build_text_chunk(*comment) for comment in metadata.comments)
     return b"".join(parts)
 
 
-def _packed_iptc(records: bytes) -> bytes:
-    content = photoshop_resource(records)
+def _compress_iptc(records: bytes) -> bytes:
+    content = pack_iptc_resource(records)
     digits = content.hex()
     lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
     return zlib.compress(f"\niptc\n{len(content):8d}\n{lines}\n".encode(), 9)
 
 
-def _text_chunk(keyword: str, text: str) -> bytes:
+def _build_text_chunk(keyword: str, text: str) -> bytes:
     key = (keyword or "Comment").encode("latin-1", "replace")[:_LONGEST_KEYWORD]
     text = text.replace("\0", "")
     try:
-        return _chunk(b"tEXt", key + b"\0" + text.encode("latin-1"))
+        return _pack_chunk(b"tEXt", key + b"\0" + text.encode("latin-1"))
     except UnicodeEncodeError:
-        said = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        return _chunk(b"iTXt", key + b"\0\0\0\0\0" + said.encode())
+        replaced = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return _pack_chunk(b"iTXt", key + b"\0\0\0\0\0" + replaced.encode())
 
 
-def _pixels_at(png: bytes) -> int | None:
-    """Where the first chunk of pixels begins, if that has come already."""
+def _find_pixels(png: bytes) -> int | None:
+    """Return the offset of the first IDAT chunk, or None if it has not been read yet."""
     at = _HEADER_END
     while at + 8 <= len(png):
         if png[at + 4 : at + 8] == b"IDAT":
@@ -158,6 +160,6 @@ def _pixels_at(png: bytes) -> int | None:
     return None
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def _pack_chunk(kind: bytes, body: bytes) -> bytes:
     check = zlib.crc32(body, zlib.crc32(kind))
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)

@@ -1,22 +1,21 @@
-"""The tags of a TIFF file: what is carried over, and its EXIF as a stream of its own."""
+"""Read and pack the tags of a TIFF file, and extract those to carry over as an EXIF stream."""
 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
-from archive_colorizer.image.codecs.tiff.packing import (
-    Tag,
-    Tree,
-    directory_size,
-    pack_directory,
-    pack_tree,
-)
 from archive_colorizer.image.metadata import exif as tiff
-from archive_colorizer.image.metadata.model import Found
-from archive_colorizer.image.raster import Request, check_size
-from archive_colorizer.storage.file_view import Stored
+from archive_colorizer.image.metadata.model import SourceMetadata
+from archive_colorizer.image.raster import DecodeOptions, check_size
+from archive_colorizer.storage.file_view import FileContent
+
+Tag = tuple[int, int, int, bytes]
+"""Tag number, type, number of values, and the values in the stream's byte order."""
+
+Tree: TypeAlias = "tuple[list[Tag], dict[int, Tree]]"
+"""The tags of a directory, and its subdirectories by pointer tag."""
 
 DESCRIPTIVE: Final = frozenset((269, 270, 271, 272, 285, 305, 306, 315, 316, 33432))
 """Document and page name, description, make, model, software, date, artist, host, copyright."""
@@ -25,186 +24,185 @@ CARRIED: Final = DESCRIPTIVE | {
     *(286, 287, 297, 18246, 18249, 32781, 33550, 33922, 34264, 34735, 34736, 34737),
     *(40091, 40092, 40093, 40094, 40095, 42112, 42113),
 }
-"""With them place on the page, page number, rating, image id, where on earth (GeoTIFF, GDAL), and
-Windows' title, comment, author, keywords and subject: nothing that tells of the pixels' layout."""
+"""Also position on the page, page number, rating, image id, location (GeoTIFF, GDAL), and
+Windows' title, comment, author, keywords and subject: nothing about the pixels' layout."""
 
-_ICC: Final = 34675
+XMP, IPTC, _ICC = 700, 33723, 34675
 _POINTERS: Final = (tiff.EXIF_POINTER, tiff.GPS_POINTER)
-_XMP: Final = 700
-_IPTC: Final = 33723
-_METADATA: Final = frozenset((_XMP, _IPTC, _ICC, 34377, 37724, 42112, 50341))
-_METADATA_HELD: Final = frozenset((_XMP, _IPTC, _ICC, 274, 282, 283, 296, *_POINTERS))
+_METADATA: Final = frozenset((XMP, IPTC, _ICC, 34377, 37724, 42112, 50341))
+_METADATA_HELD: Final = frozenset((XMP, IPTC, _ICC, 274, 282, 283, 296, *_POINTERS))
 _LAYOUT: Final = frozenset(
     (*range(254, 269), *range(273, 282), 284, 288, 289, 290, 291, 292, 293)
 ) | {
     *(301, *range(317, 328), 330, *range(332, 348), 347, *range(512, 522), 529, 530, 531, 532),
     *(32995, 32996, 32997, 32998, 37439, 34016),
 }
-"""Tags of the coding, of the old color space, and of thumbnails."""
+"""Tags of the encoding, of the source's color space, and of thumbnails."""
 
 _LARGEST_BLOB: Final = 20_000_000
-COMPRESSION: Final = 259
-OLD_JPEG: Final = 6
-_TILE_WIDTH, _TILE_LENGTH = 322, 323
+_SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS, _FORMAT = 254, 256, 257, 258, 339
+TILE_WIDTH, TILE_LENGTH = 322, 323
 _LARGEST_TILE: Final = 1 << 26
 _LONGEST_CHAIN: Final = 100_000
 _REDUCED, _MASK = 1, 4
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One picture of a TIFF file: its directory, its place in the chain, and how many there are."""
+class TiffPage:
+    """One picture of a TIFF file: its directory, its index among them, and the picture count."""
 
     stream: tiff.TiffStream
     directory: tiff.Directory
     at: int
     count: int
 
+    def read_number(self, tag: int, default: int = 0) -> int:
+        """Read the first value of a tag."""
+        return self.stream.read_number(self.directory, tag, default)
 
-def open_tiff(data: Stored, request: Request) -> Page:
-    """The directory of the page asked for, with its size held to the limit.
+    def read_numbers(self, tag: int) -> tuple[float, ...]:
+        """Read the values of a tag; () if it is missing."""
+        return self.stream.read_numbers(self.directory.entries.get(tag))
 
-    Raises PictureTooLarge, DamagedPicture, and UnsupportedPicture for a page that is not
-    there and for samples that are neither whole numbers of 1 to 16 bit nor floating point.
+
+def open_tiff(data: FileContent, request: DecodeOptions) -> TiffPage:
+    """Find the requested page and check its size.
+
+    Raises PictureTooLarge, DamagedPicture, and UnsupportedPicture for a missing page and for
+    samples that are neither integers of 1 to 16 bit nor floating point.
     """
     name = request.name
     try:
         stream = tiff.TiffStream.open(data)
-        stream.directory(stream.first)
+        stream.read_directory(stream.first)
     except tiff.BrokenDirectory as error:
         raise DamagedPicture(f"{name}: cut or corrupt ({error})") from None
-    pictures = [(at, one) for at, one in enumerate(chain(stream)) if not _is_extra(stream, one)]
+    pictures = list(_iterate_pictures(stream))
     if not pictures:
         raise UnsupportedPicture(f"{name}: it holds only a reduced copy of its picture")
-    wanted = request.page or 0
-    if not 0 <= wanted < len(pictures):
-        raise UnsupportedPicture(f"{name} has no page {wanted + 1}; its last is {len(pictures)}")
-    at, directory = pictures[wanted]
-    _check_page(stream, directory, request)
-    return Page(stream, directory, at, len(pictures))
+    number, count = request.page or 0, len(pictures)
+    if not 0 <= number < count:
+        raise UnsupportedPicture(f"{name} has no page {number + 1}; its last is {count}")
+    at, directory = pictures[number]
+    page = TiffPage(stream, directory, at, count)
+    _check_page(page, request)
+    return page
 
 
-def count_pages(data: Stored) -> int:
-    """How many pictures a TIFF file holds; reduced copies and masks do not count."""
+def count_tiff_pages(data: FileContent) -> int:
+    """Count the pictures of a TIFF file, without reduced copies and masks."""
     try:
         stream = tiff.TiffStream.open(data)
     except tiff.BrokenDirectory:
         return 1
-    return max(1, sum(not _is_extra(stream, one) for one in chain(stream)))
+    return max(1, sum(1 for _ in _iterate_pictures(stream)))
 
 
-def chain(stream: tiff.TiffStream) -> Iterator[tiff.Directory]:
-    """The directories in their order; ends where the chain is broken or bites its tail."""
-    seen: set[int] = set()
+def _iterate_pictures(stream: tiff.TiffStream) -> Iterator[tuple[int, tiff.Directory]]:
+    """Yield index and directory of each picture, until the chain is broken or loops."""
+    visited: set[int] = set()
     at = stream.first
-    while at and at not in seen and len(seen) < _LONGEST_CHAIN:
-        seen.add(at)
+    while at and at not in visited and len(visited) < _LONGEST_CHAIN:
+        index = len(visited)
+        visited.add(at)
         try:
-            directory = stream.directory(at)
+            directory = stream.read_directory(at)
         except tiff.BrokenDirectory:
             return
-        yield directory
+        if not stream.read_number(directory, _SUBFILE_TYPE, 0) & (_REDUCED | _MASK):
+            yield index, directory
         at = directory.next
 
 
-def _is_extra(stream: tiff.TiffStream, directory: tiff.Directory) -> bool:
-    return bool(stream.number(directory, 254, 0) & (_REDUCED | _MASK))
-
-
-def _check_page(stream: tiff.TiffStream, page: tiff.Directory, request: Request) -> None:
-    width, height = stream.number(page, 256, 0), stream.number(page, 257, 0)
-    check_size(request.name, width, height, request.max_pixels)
-    if _TILE_WIDTH in page.entries:
-        tile = stream.number(page, _TILE_WIDTH, 0), stream.number(page, _TILE_LENGTH, 0)
+def _check_page(page: TiffPage, request: DecodeOptions) -> None:
+    name, limit = request.name, request.max_pixels
+    check_size(name, page.read_number(_WIDTH), page.read_number(_HEIGHT), limit)
+    if TILE_WIDTH in page.directory.entries:
+        tile = page.read_number(TILE_WIDTH), page.read_number(TILE_LENGTH)
         # A tile may stick out of a picture that is smaller.
-        limit = max(request.max_pixels, _LARGEST_TILE)
-        check_size(f"{request.name}, one tile", *tile, limit)
-    _check_samples(stream, page, request.name)
+        check_size(f"{name}, one tile", *tile, max(limit, _LARGEST_TILE))
+    depths = set(page.read_numbers(_BITS)) or {1.0}
+    kinds = set(page.read_numbers(_FORMAT)) or {1.0}
+    deepest = 64 if kinds == {3.0} else 16
+    if not kinds <= {1.0, 3.0, 4.0} or not all(0 <= depth <= deepest for depth in depths):
+        raise UnsupportedPicture(
+            f"{name}: signed samples or whole numbers deeper than 16 bit are not restored; "
+            "convert it to 16 bit"
+        )
 
 
-def without_giants(page: Page) -> Stored:
-    """The file, with metadata too large for libtiff made one byte long: it would refuse all."""
-    giants = [
+def shrink_oversized_metadata(page: TiffPage) -> FileContent:
+    """Shorten metadata that is too large for libtiff to one byte; it would refuse the file."""
+    oversized = [
         entry
         for tag, entry in page.directory.entries.items()
         if tag in _METADATA and entry.size > _LARGEST_BLOB
     ]
-    if not giants:
+    if not oversized:
         return page.stream.data
     patched = bytearray(page.stream.data[:])
     layout = page.stream.order + ("HQ" if page.stream.big else "HI")
-    for entry in giants:
-        struct.pack_into(layout, patched, entry.place + 2, 1, 1)
+    for entry in oversized:
+        struct.pack_into(layout, patched, entry.entry_offset + 2, 1, 1)
     return bytes(patched)
 
 
-def has_alpha(stream: tiff.TiffStream, first: tiff.Directory) -> bool:
-    """Whether the first extra channel is said to be alpha, multiplied in (1) or not (2)."""
-    return stream.number(first, 338, 0) in (1, 2)
-
-
-def found_in(page: Page, request: Request) -> Found:
-    """The metadata of a page; its EXIF as a stream that holds nothing of the pixels."""
+def read_page_metadata(page: TiffPage, request: DecodeOptions) -> SourceMetadata:
+    """Read the metadata of a page; the EXIF stream says nothing about the pixels."""
     stream, first = page.stream, page.directory
     warnings: tuple[str, ...] = ()
     if page.count > 1 and request.page is None:
         warnings = (f"only the first page of {page.count} was restored",)
-    lost = sorted(set(first.entries) - CARRIED - _METADATA_HELD - _LAYOUT)
-    if lost:
-        numbers = ", ".join(map(str, lost[:8])) + (" and more" if len(lost) > 8 else "")
+    dropped = sorted(set(first.entries) - CARRIED - _METADATA_HELD - _LAYOUT)
+    if dropped:
+        numbers = ", ".join(map(str, dropped[:8])) + (" and more" if len(dropped) > 8 else "")
         warnings = (*warnings, f"not carried over: TIFF tags {numbers}")
 
-    def blob(tag: int) -> bytes | None:
-        entry = first.entries.get(tag)
-        return stream.raw(entry) if entry else None
-
-    return Found(
-        exif=exif_of(stream, first),
-        icc=blob(_ICC),
-        xmp=blob(_XMP),
-        iptc=blob(_IPTC),
-        dpi=tiff.resolution_of(stream, first),
-        orientation=tiff.orientation_of(stream, first),
+    entries = (first.entries.get(tag) for tag in (_ICC, XMP, IPTC))
+    icc, xmp, iptc = (stream.read_bytes(entry) if entry else None for entry in entries)
+    return SourceMetadata(
+        _extract_exif(stream, first),
+        icc,
+        xmp,
+        iptc,
+        tiff.read_resolution(stream, first),
+        orientation=tiff.read_orientation(stream, first),
         warnings=warnings,
     )
 
 
-def exif_of(stream: tiff.TiffStream, first: tiff.Directory) -> bytes | None:
-    """Descriptive tags and the EXIF, GPS and interoperability directories as one stream."""
-    texts = [tag for tag in tags_of(stream, first) if tag[0] in CARRIED]
-    below = sub_directories(stream, first)
+def _extract_exif(stream: tiff.TiffStream, first: tiff.Directory) -> bytes | None:
+    """Pack descriptive tags and the EXIF, GPS and interoperability directories as one stream."""
+    texts = [tag for tag in read_tags(stream, first) if tag[0] in CARRIED]
+    below = read_sub_directories(stream, first)
     if not texts and not below:
         return None
     magic = b"II*\0" if stream.order == "<" else b"MM\0*"
     head = magic + struct.pack(stream.order + "I", 8)
-    size = directory_size([*texts, *((tag, 4, 1, b"\0" * 4) for tag in below)])
-    body, pointers = b"", []
-    for tag, content in below.items():
-        at = 8 + size + len(body)
-        pointers.append((tag, 4, 1, struct.pack(stream.order + "I", at)))
-        body += pack_tree(content, at, stream.order)
-    return head + pack_directory([*texts, *pointers], 8, stream.order) + body
+    return head + pack_tree((texts, below), 8, stream.order)
 
 
-def sub_directories(stream: tiff.TiffStream, first: tiff.Directory) -> dict[int, Tree]:
-    """The EXIF and GPS directories; one that lies outside of the file is left out."""
-    found: dict[int, Tree] = {}
+def read_sub_directories(stream: tiff.TiffStream, first: tiff.Directory) -> dict[int, Tree]:
+    """Read the EXIF and GPS directories; one that lies outside the file is left out."""
+    trees: dict[int, Tree] = {}
     for pointer in _POINTERS:
         directory = _follow(stream, first, pointer)
         if directory is None:
             continue
         inner = _follow(stream, directory, tiff.INTEROP_POINTER)
-        below = {tiff.INTEROP_POINTER: tags_of(stream, inner)} if inner else {}
-        tags = [tag for tag in tags_of(stream, directory) if tag[0] != tiff.INTEROP_POINTER]
+        below: dict[int, Tree] = {}
+        if inner:
+            below[tiff.INTEROP_POINTER] = (read_tags(stream, inner), {})
+        tags = [tag for tag in read_tags(stream, directory) if tag[0] != tiff.INTEROP_POINTER]
         if tags:
-            found[pointer] = (tags, below)
-    return found
+            trees[pointer] = (tags, below)
+    return trees
 
 
-def tags_of(stream: tiff.TiffStream, directory: tiff.Directory) -> list[Tag]:
-    """All tags of classic types in a directory."""
+def read_tags(stream: tiff.TiffStream, directory: tiff.Directory) -> list[Tag]:
+    """Read all tags of classic types in a directory."""
     return [
-        (tag, entry.kind, entry.count, stream.raw(entry))
+        (tag, entry.kind, entry.count, stream.read_bytes(entry))
         for tag, entry in directory.entries.items()
         if entry.kind <= 12
     ]
@@ -213,19 +211,32 @@ def tags_of(stream: tiff.TiffStream, directory: tiff.Directory) -> list[Tag]:
 def _follow(
     stream: tiff.TiffStream, directory: tiff.Directory, pointer: int
 ) -> tiff.Directory | None:
-    at = stream.number(directory, pointer, 0)
+    at = stream.read_number(directory, pointer, 0)
     try:
-        return stream.directory(at) if at else None
+        return stream.read_directory(at) if at else None
     except tiff.BrokenDirectory:
         return None
 
 
-def _check_samples(stream: tiff.TiffStream, first: tiff.Directory, name: str) -> None:
-    depths = set(stream.numbers(first.entries.get(258))) or {1.0}
-    kinds = set(stream.numbers(first.entries.get(339))) or {1.0}
-    deepest = 64 if kinds == {3.0} else 16
-    if not kinds <= {1.0, 3.0, 4.0} or not all(0 <= depth <= deepest for depth in depths):
-        raise UnsupportedPicture(
-            f"{name}: signed samples or whole numbers deeper than 16 bit are not restored; "
-            "convert it to 16 bit"
-        )
+def pack_tree(tree: Tree, at: int, order: str) -> bytes:
+    """Pack a directory and its subdirectories for offset `at`."""
+    tags, below = tree
+    end = at + len(pack_directory([*tags, *((tag, 4, 1, b"\0" * 4) for tag in below)], at, order))
+    body, pointers = b"", []
+    for tag, inner in below.items():
+        pointers.append((tag, 4, 1, struct.pack(order + "I", end + len(body))))
+        body += pack_tree(inner, end + len(body), order)
+    return pack_directory([*tags, *pointers], at, order) + body
+
+
+def pack_directory(tags: list[Tag], at: int, order: str) -> bytes:
+    """Pack a classic directory in ascending order of tags, followed by its values."""
+    values = at + 6 + 12 * len(tags)
+    head, tail = struct.pack(order + "H", len(tags)), b""
+    for tag, kind, count, raw in sorted(tags):
+        value = raw.ljust(4, b"\0")
+        if len(raw) > 4:
+            value = struct.pack(order + "I", values + len(tail))
+            tail += raw + b"\0" * (len(raw) % 2)
+        head += struct.pack(order + "HHI", tag, kind, count) + value
+    return head + b"\0" * 4 + tail

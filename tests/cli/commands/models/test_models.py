@@ -3,7 +3,7 @@ import json
 import pytest
 
 from archive_colorizer.cli import run_program
-from archive_colorizer.model.registry import models_at_hand
+from archive_colorizer.model.registry import list_models
 from tests.adoption.foreign import foreign
 from tests.model.networks import digest
 
@@ -79,7 +79,7 @@ def test_the_table_names_what_is_wrong_with_a_model_and_goes_on(shelf, capsys):
     foreign(shelf / "bare.onnx", AB)
     assert run_program(["models", "list"]) == 0
     said = capsys.readouterr()
-    for name in (*models_at_hand(), str(shelf)):
+    for name in (*list_models(), str(shelf)):
         assert name in said.out
     assert "broken.onnx: not a sound ONNX file" in said.err
     assert "carries no contract" in said.err

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from lxml import etree
 from PIL import Image
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import DamagedPicture, OutputError, UnsupportedPicture
 from archive_colorizer.image.codecs.jpeg import segments as jpeg_segments
-from archive_colorizer.image.codecs.jpeg.codec import decode_jpeg, encode_jpeg, estimated_quality
-from archive_colorizer.image.metadata.icc import srgb
-from archive_colorizer.image.raster import Metadata, Raster, Request
+from archive_colorizer.image.codecs.jpeg.codec import decode_jpeg, encode_jpeg, estimate_quality
+from archive_colorizer.image.metadata.icc import get_srgb_profile
+from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster
 from tests.image.files import (
     IPTC,
     LIMIT,
@@ -32,7 +32,7 @@ WHOLE = Metadata(exif(thumbnail=False), srgb_profile(), XMP, IPTC, (300.0, 240.0
 
 
 def decode(data: bytes, name: str, max_pixels: int) -> Raster:
-    return decode_jpeg(data, Request(name, max_pixels))
+    return decode_jpeg(data, DecodeOptions(name, max_pixels))
 
 
 def chroma(luma):
@@ -59,7 +59,7 @@ def test_a_color_file_gives_the_luma_it_stores():
     image = Image.open(io.BytesIO(data))
     image.draft("YCbCr", None)
     assert np.abs(raster.luma.astype(int) - np.asarray(image)[..., 0]).max() == 0
-    assert np.abs(raster.luma.astype(int) - luma_of(small())).mean() < 2
+    assert np.abs(raster.luma.astype(int) - compute_luma(small())).mean() < 2
 
 
 def test_the_preview_is_small_and_in_color():
@@ -115,10 +115,10 @@ def test_the_quality_of_usual_tables_is_recognised(quality):
 def test_an_unusual_table_gets_a_quality_at_least_as_fine():
     table = [3, 2, 10, 8, 8, 8, 7, 7, 2, 6] + [9] * 54
     data = saved(small_grey(), "JPEG", qtables=[table])
-    ours = jpeg_segments.quantisation_table(
-        saved(small_grey(), "JPEG", quality=estimated_quality(data, 0)), 0
+    ours = jpeg_segments.read_quantization_table(
+        saved(small_grey(), "JPEG", quality=estimate_quality(data, 0)), 0
     )
-    theirs = jpeg_segments.quantisation_table(data, 0)
+    theirs = jpeg_segments.read_quantization_table(data, 0)
     assert all(a <= b for a, b in zip(ours, theirs, strict=True))
 
 
@@ -145,7 +145,9 @@ def test_long_xmp_goes_on_in_extended_segments():
     packet = XMP + b" " * 150_000
     data = encoded(small_grey(), Metadata(xmp=packet))
     main, *rest = [
-        body for marker, body in jpeg_segments.segments(data) if marker == jpeg_segments.APP1
+        body
+        for marker, body in jpeg_segments.iterate_segments(data)
+        if marker == jpeg_segments.APP1
     ]
     assert b"HasExtendedXMP" in main
     head = len(jpeg_segments.EXTENDED_XMP) + 40
@@ -189,7 +191,7 @@ def test_an_incomplete_profile_is_dropped_with_a_warning():
     damaged = data.replace(b"ICC_PROFILE\0\1\1", b"ICC_PROFILE\0\1\2")
     assert damaged != data
     raster = decode(damaged, "x", LIMIT)
-    assert raster.metadata.icc == srgb(), "taken for sRGB"
+    assert raster.metadata.icc == get_srgb_profile(), "taken for sRGB"
     assert "the ICC profile is incomplete and was dropped" in raster.warnings
 
 

@@ -175,7 +175,7 @@ def test_tables_of_any_number_stay_apart(table, codes):
     source = bytearray(saved(small_grey(), "JPEG", quality=85, optimize=True))
     luma = simplejpeg.decode_jpeg(bytes(source), "GRAY")
     at = 2
-    for marker, body in list(parts.segments(bytes(source))):
+    for marker, body in list(parts.iterate_segments(bytes(source))):
         if marker == parts.DQT:
             source[at + 4] |= table
         if marker == 0xC4:
@@ -196,9 +196,9 @@ def test_nothing_of_the_source_but_the_picture_is_in_it():
     assert b"Ada" not in result
     assert b"ICC_PROFILE" not in result
     assert result.endswith(b"\xff\xd9")
-    assert next(parts.segments(result))[0] == parts.APP0
+    assert next(parts.iterate_segments(result))[0] == parts.APP0
     metadata = Metadata(exif(thumbnail=False), srgb_profile(), XMP, IPTC, (300.0, 240.0))
-    opened = Image.open(io.BytesIO(parts.with_metadata(result, metadata)))
+    opened = Image.open(io.BytesIO(parts.insert_metadata(result, metadata)))
     assert opened.info["dpi"] == (300, 240)
     assert opened.info["icc_profile"] == srgb_profile()
 
@@ -220,9 +220,9 @@ def test_other_files_are_refused(source):
 
 
 def test_what_can_be_carried_is_told_by_the_frame():
-    assert can_carry(parts.frame_of(saved(small_grey(), "JPEG"), "a"))
-    assert not can_carry(parts.frame_of(saved(small_grey(), "JPEG", progressive=True), "a"))
-    assert not can_carry(parts.frame_of(saved(small(), "JPEG"), "a"))
+    assert can_carry(parts.read_frame(saved(small_grey(), "JPEG"), "a"))
+    assert not can_carry(parts.read_frame(saved(small_grey(), "JPEG", progressive=True), "a"))
+    assert not can_carry(parts.read_frame(saved(small(), "JPEG"), "a"))
 
 
 def test_planes_of_another_size_are_a_mistake_of_the_caller():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.color.space import luma_of
+from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import DamagedPicture, PictureTooLarge, UnsupportedPicture
 from archive_colorizer.image.codecs import registry as stills
 from tests.image.files import LIMIT, deep, saved, small, small_grey, tiff
@@ -75,7 +75,7 @@ def test_odd_depths_of_rgb(bits):
     source = levels(small(), bits)
     raster = stills.decode(packed(source, bits, 2), "x", LIMIT)
     depth = np.uint8 if bits < 8 else np.uint16
-    assert np.array_equal(raster.luma, luma_of(spread(source, bits).astype(depth)))
+    assert np.array_equal(raster.luma, compute_luma(spread(source, bits).astype(depth)))
 
 
 @pytest.mark.parametrize("depth", [np.float16, np.float32, np.float64])
@@ -84,7 +84,7 @@ def test_floating_point_from_0_to_1(depth, color):
     source = deep(small() if color else small_grey())
     data = tiff((source / 65535).astype(depth), photometric="rgb" if color else "minisblack")
     raster = stills.decode(data, "x", LIMIT)
-    expected = luma_of(source) if color else source
+    expected = compute_luma(source) if color else source
     least = 32 if depth is np.float16 else 0
     assert raster.luma.dtype == np.uint16
     assert np.abs(raster.luma.astype(int) - expected).max() <= least
@@ -107,7 +107,7 @@ def test_separate_planes_in_tiles(depth, compression):
     data = tiff(
         stored, photometric="rgb", planarconfig="separate", tile=(64, 64), compression=compression
     )
-    assert np.array_equal(stills.decode(data, "x", LIMIT).luma, luma_of(rgb))
+    assert np.array_equal(stills.decode(data, "x", LIMIT).luma, compute_luma(rgb))
 
 
 @pytest.mark.parametrize("kind", ["group3", "group4", "tiff_ccitt"])
@@ -124,7 +124,7 @@ def test_compressions_agree_with_pillow(compression, tile):
     options = {"compressionargs": {"level": 95}} if name == "jpeg" else {}
     data = tiff(small(), photometric="rgb", compression=name, tile=tile, **options)
     with Image.open(io.BytesIO(data)) as image:
-        expected = luma_of(np.asarray(image.convert("RGB")))
+        expected = compute_luma(np.asarray(image.convert("RGB")))
     off = np.abs(stills.decode(data, "x", LIMIT).luma.astype(int) - expected).max()
     assert off <= (2 if name == "jpeg" else 0)
 
@@ -150,10 +150,10 @@ def album(**first):
 
 def test_every_page_is_read_for_itself():
     data = album()
-    assert stills.pages(data) == 3
+    assert stills.count_pages(data) == 3
     lumas = [stills.decode(data, "x", LIMIT, page=page).luma for page in range(3)]
     assert np.array_equal(lumas[0], small_grey())
-    assert np.array_equal(lumas[1], luma_of(deep(small())))
+    assert np.array_equal(lumas[1], compute_luma(deep(small())))
     assert np.array_equal(lumas[2], deep(small_grey()))
 
 
@@ -168,8 +168,8 @@ def test_only_a_page_not_asked_for_is_missed():
 
 def test_reduced_copies_are_no_pages():
     data = album(subfiletype=1)
-    assert stills.pages(data) == 2
-    assert np.array_equal(stills.decode(data, "x", LIMIT).luma, luma_of(deep(small())))
+    assert stills.count_pages(data) == 2
+    assert np.array_equal(stills.decode(data, "x", LIMIT).luma, compute_luma(deep(small())))
     assert np.array_equal(stills.decode(data, "x", LIMIT, page=1).luma, deep(small_grey()))
 
 
@@ -180,13 +180,13 @@ def test_a_chain_that_bites_its_tail_ends():
     data[first + 2 + 12 * count :][:4] = b""
     end = first + 2 + 12 * count
     data[end : end + 4] = first.to_bytes(4, "little")
-    assert stills.pages(bytes(data)) == 1
+    assert stills.count_pages(bytes(data)) == 1
     assert np.array_equal(stills.decode(bytes(data), "x", LIMIT).luma, small_grey())
 
 
 @pytest.mark.parametrize("file", [saved(np.zeros((9, 9), np.uint8), "PNG"), b"", b"II*\0", b"x"])
 def test_everything_else_has_one_page(file):
-    assert stills.pages(file) == 1
+    assert stills.count_pages(file) == 1
 
 
 def rare_files():

@@ -2,11 +2,11 @@ import pytest
 
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import SourceChanged, SourceError, StoreUnreachable, UsageError
-from archive_colorizer.image.codecs.header import memory_of
-from archive_colorizer.location import Address
+from archive_colorizer.image.codecs.header import estimate_picture_memory
+from archive_colorizer.location import ObjectLocation
 from archive_colorizer.records.jobs import Source
 from archive_colorizer.storage import objects
-from archive_colorizer.storage.reading import check_unchanged, is_object, read_source
+from archive_colorizer.storage.reading import check_unchanged, get_storage, read_source
 from tests.photographs import photograph
 
 
@@ -39,17 +39,15 @@ def test_one_object_is_a_root_too(bucket):
     bucket.put("scans/a.jpg.colorize.toml", b"strength = 0.5")
     bucket.put("scans/a.mask.png", b"y")
     (source,) = walk(bucket.address / "scans/a.jpg")
-    assert (source.name, str(source.place)) == ("a.jpg", f"{bucket.address}/scans/a.jpg")
+    assert (source.name, str(source.location)) == ("a.jpg", f"{bucket.address}/scans/a.jpg")
     assert source.overrides == ("a.jpg.colorize.toml",)
     assert [one.name for one in source.beside] == ["a.mask.png"]
-    assert is_object(bucket.address / "scans/a.jpg")
-    assert not is_object(bucket.address / "scans")
-    assert not is_object(bucket.address)
+    assert not get_storage(bucket.address).is_file()
 
 
 def test_an_empty_bucket_has_nothing_and_a_missing_folder_is_an_error(bucket):
     assert list(walk(bucket.address)) == []
-    for place in (bucket.address / "nothing", Address("s3", "no-such-bucket")):
+    for place in (bucket.address / "nothing", ObjectLocation("s3", "no-such-bucket")):
         with pytest.raises(SourceError, match="nothing at this address"):
             list(walk(place))
 
@@ -60,27 +58,28 @@ def test_a_bag_is_not_taken_without_its_checksums(bucket):
         list(walk(bucket.address / "bag"))
 
 
-def test_an_object_that_changes_is_noticed(bucket):
+def test_an_object_that_grew_since_it_was_listed_is_not_read(bucket):
     bucket.put("a.jpg", b"before")
     (source,) = walk(bucket.address)
-    data, stamp = read_source(source.place, source.stamp)
-    assert (data, stamp) == (b"before", source.stamp) == read_source(source.place)
-    check_unchanged(source.place, stamp)
-    bucket.put("a.jpg", b"behind")
-    with pytest.raises(SourceChanged):
-        check_unchanged(source.place, stamp)
+    assert read_source(source.location, source.stamp) == (b"before", source.stamp)
     bucket.put("a.jpg", b"longer than before")
     with pytest.raises(SourceChanged):
-        read_source(source.place, source.stamp)
-    bucket.remove("a.jpg")
-    with pytest.raises(SourceChanged, match="went away"):
-        check_unchanged(source.place, stamp)
-    with pytest.raises(SourceError):
-        read_source(source.place)
+        read_source(source.location, source.stamp)
+
+
+def test_keys_that_no_path_can_have_come_as_failures(bucket):
+    for key in ("a.jpg", "a.jpg/b.jpg", "x//y.jpg", "in/", "in/../c.jpg", "d.jpg?versionId=1"):
+        bucket.put(f"scans/{key}", b"content")
+    entries = {entry.relative: entry for entry in walk(bucket.address / "scans")}
+    sources = [name for name, entry in entries.items() if isinstance(entry, Source)]
+    assert sources == ["a.jpg/b.jpg", "a.jpg"]
+    odd = {name for name, entry in entries.items() if entry.name not in sources}
+    assert odd == {"d.jpg?versionId=1", "in/", "in/../", "x//"}
+    assert {entries[name].reason for name in odd} == {"target-name"}
 
 
 def test_a_store_that_does_not_answer_is_told_from_one_that_refuses(monkeypatch):
-    place = Address("s3", "b", "a.jpg")
+    place = ObjectLocation("s3", "b", "a.jpg")
     for error, kind in (
         (ConnectionError(103, "Could not connect"), StoreUnreachable),
         (PermissionError(13, "Access Denied"), SourceError),
@@ -89,8 +88,12 @@ def test_a_store_that_does_not_answer_is_told_from_one_that_refuses(monkeypatch)
         def fail(*_, error=error):
             raise error
 
-        monkeypatch.setattr(objects, "look", fail)
-        for asked in (read_source, is_object, lambda one: check_unchanged(one, None)):
+        monkeypatch.setattr(objects, "read_info", fail)
+        for asked in (
+            read_source,
+            lambda one: get_storage(one).is_file(),
+            lambda one: check_unchanged(one, None),
+        ):
             with pytest.raises(kind, match=error.strerror) as told:
                 asked(place)
             assert type(told.value) is kind
@@ -104,5 +107,9 @@ def test_the_memory_of_a_picture_is_read_from_its_first_bytes(bucket, tmp_path):
         Image.fromarray(photograph("coffee")).save(tmp_path / name)
         bucket.put(name, (tmp_path / name).read_bytes())
         held = more * photograph("coffee")[..., 0].size
-        assert memory_of(bucket.address / name) == memory_of(tmp_path / name) + held > held
-    assert memory_of(bucket.address / "nothing") == 0
+        assert (
+            estimate_picture_memory(bucket.address / name)
+            == estimate_picture_memory(tmp_path / name) + held
+            > held
+        )
+    assert estimate_picture_memory(bucket.address / "nothing") == 0

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.color.strip_image import Picture
+from archive_colorizer.color.strip_image import StripImage
 from archive_colorizer.image.codecs import registry as stills
-from archive_colorizer.image.codecs.png.writer import write_png
+from archive_colorizer.image.codecs.png.codec import write_png
 from archive_colorizer.image.raster import Metadata, Raster
 from tests.image.files import deep, small
 
@@ -26,7 +26,7 @@ def failing(error):
         yield small()[:50]
         raise error
 
-    return Picture(small().shape, small().dtype, strips)
+    return StripImage(small().shape, small().dtype, strips)
 
 
 class Full(io.BytesIO):
@@ -42,7 +42,7 @@ def test_what_goes_wrong_with_painting_is_told(capfd):
 
 def test_what_goes_wrong_with_the_file_is_told(capfd):
     with pytest.raises(OSError, match="No space left"):
-        write_png(Picture.of(small()), RASTER, Metadata(), Full())
+        write_png(StripImage.from_samples(small()), RASTER, Metadata(), Full())
     assert capfd.readouterr().err == ""
 
 
@@ -78,7 +78,7 @@ def test_several_threads_read_the_picture_in_its_order():
     program = (
         "import numpy as np, io\n"
         "from PIL import Image\n"
-        "from archive_colorizer.media import stills\n"
+        "from archive_colorizer.image.codecs import registry as stills\n"
         "from archive_colorizer.image.raster import Metadata, Raster\n"
         "samples = np.random.default_rng(0).integers(0, 255, (1500, 1300, 3), np.uint8)\n"
         "data = stills.encode(samples, Raster(samples[..., 1], 'png'), Metadata())\n"

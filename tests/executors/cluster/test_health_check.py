@@ -11,10 +11,10 @@ import pytest
 
 from archive_colorizer import __version__
 from archive_colorizer.errors import ClusterError
-from archive_colorizer.executors.cluster import survey as dask_survey
-from archive_colorizer.executors.cluster.client import Link
+from archive_colorizer.executors.cluster import health_check
+from archive_colorizer.executors.cluster.client import SchedulerClient
 from archive_colorizer.executors.cluster.config import Cluster
-from archive_colorizer.executors.cluster.survey import survey
+from archive_colorizer.executors.cluster.health_check import inspect_workers
 from tests.executors.cluster.foreign_cluster import ForeignCluster, lay_other_package, wait_until
 from tests.executors.cluster.test_executor import also, credentials
 
@@ -61,14 +61,14 @@ def test_a_device_that_workers_lack(foreign: ForeignCluster) -> None:
 def test_a_worker_at_work_for_others_is_no_trouble(
     foreign: ForeignCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dask_survey, "_BUSY", 4.0)
+    monkeypatch.setattr(health_check, "_REPORT_TIMEOUT", 4.0)
     cluster = Cluster(scheduler=foreign.address)
-    link = Link(cluster)
-    busy, free = sorted(link.workers() or {})
+    link = SchedulerClient(cluster)
+    busy, free = sorted(link.list_workers() or {})
     link.send(partial(time.sleep, 15), busy, "others")
-    found = {one.address: one for one in survey(cluster)}
+    found = {one.address: one for one in inspect_workers(cluster)}
     link.close(5)
-    assert (found[busy].report, found[busy].trouble) == (None, None)
+    assert (found[busy].report, found[busy].error) == (None, None)
     assert found[free].report is not None
 
 
@@ -80,7 +80,7 @@ def test_tls_and_a_scheduler_without_workers(tmp_path: Path) -> None:
     try:
         cluster.start()
         with pytest.raises(ClusterError, match="has no worker; start some"):
-            list(survey(Cluster(scheduler=cluster.address, **files)))
+            list(inspect_workers(Cluster(scheduler=cluster.address, **files)))
         cluster.add_worker("dora", threads=2)
         cluster.wait_for_worker("dora")
         said = doctor("--scheduler", cluster.address, *given)

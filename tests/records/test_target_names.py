@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.manifest.target_names import choose_target
-from archive_colorizer.records.paths import LONGEST, fold, is_target
+from archive_colorizer.records.paths import MAX_NAME_BYTES, choose_target, fold, is_target
 
 PARTS = st.binary(min_size=1, max_size=255).map(lambda b: os.fsdecode(b.replace(b"/", b"_")))
 NAMES = st.lists(PARTS, min_size=1, max_size=3).map("/".join).filter(is_target)
@@ -61,14 +60,14 @@ def test_a_taken_name_gets_a_suffix_and_stays_short_enough(name: str) -> None:
     assert target != name
     assert is_target(target)
     assert target.rpartition("/")[0] == name.rpartition("/")[0]
-    assert len(os.fsencode(target.rpartition("/")[2])) <= max(LONGEST, 7)
+    assert len(os.fsencode(target.rpartition("/")[2])) <= max(MAX_NAME_BYTES, 7)
     assert target == choose_target(name, lambda path: path == name)
 
 
 def test_the_extension_is_kept() -> None:
     target = choose_target("box/" + "n" * 251 + ".jpg", lambda path: "~" not in path)
     assert target.endswith(".jpg")
-    assert len(target) == len("box/") + LONGEST
+    assert len(target) == len("box/") + MAX_NAME_BYTES
 
 
 def test_a_scan_called_like_our_own_files_goes_elsewhere() -> None:
