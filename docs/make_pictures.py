@@ -13,18 +13,18 @@ from skimage import data
 
 from archive_colorizer.color.blend import blend_rgb
 from archive_colorizer.color.resample import shrink
-from archive_colorizer.color.sharpen import sharpened
-from archive_colorizer.color.space import luma_of
-from archive_colorizer.model.color_spaces import pack, working_size
+from archive_colorizer.color.sharpen import sharpen
+from archive_colorizer.color.space import compute_luma
+from archive_colorizer.model.color_spaces import compute_working_size, pack
 from archive_colorizer.model.colorizer import open_colorizer
-from archive_colorizer.model.ensemble import Painter
-from archive_colorizer.model.ensemble import painter_with as painter_with_recipe
+from archive_colorizer.model.ensemble import Ensemble
+from archive_colorizer.model.ensemble import build_ensemble as painter_with_recipe
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.restore.colorize import recolor
-from archive_colorizer.restore.contact_sheet import Sheet, Tile
-from archive_colorizer.restore.guides import NO_AIDS, Aids
-from archive_colorizer.restore.render import sharpening_of
+from archive_colorizer.restore.colorize import colorize_photo
+from archive_colorizer.restore.contact_sheet import Tile, draw_contact_sheet
+from archive_colorizer.restore.guides import NO_GUIDES, Guides
+from archive_colorizer.restore.render import get_sharpening
 
 PICTURES = Path(__file__).parent / "pictures"
 NAMES = ("astronaut", "chelsea", "rocket", "coffee")
@@ -33,23 +33,23 @@ FACE = (slice(0, 256), slice(96, 352))
 HEIGHT = 280
 
 
-def painter_with(model: str) -> Painter:
+def painter_with(model: str) -> Ensemble:
     """A network of the shelf, open."""
-    return Painter((open_colorizer(find_model(model)),))
+    return Ensemble((open_colorizer(find_model(model)),))
 
 
 def colored(
-    luma: npt.NDArray[np.uint8], painter: Painter, recipe: Recipe, aids: Aids = NO_AIDS
+    luma: npt.NDArray[np.uint8], painter: Ensemble, recipe: Recipe, aids: Guides = NO_GUIDES
 ) -> npt.NDArray[np.uint8]:
     """What a run makes of a grey photograph."""
-    field, _measures = recolor(luma, painter, recipe, aids)
+    field, _measures = colorize_photo(luma, painter, recipe, aids)
     return blend_rgb(luma, field)
 
 
 def row(name: str, columns: str) -> npt.NDArray[np.uint8]:
     """grey, result and truth of one photograph, side by side."""
     truth = np.ascontiguousarray(getattr(data, name)())
-    luma = luma_of(truth)
+    luma = compute_luma(truth)
     painter = painter_with("default")
     shown = {
         "g": np.repeat(luma[..., None], 3, axis=2),
@@ -66,16 +66,16 @@ def row(name: str, columns: str) -> npt.NDArray[np.uint8]:
 def idea() -> npt.NDArray[np.uint8]:
     """The idea, step by step; see the-idea.md."""
     truth = np.ascontiguousarray(data.astronaut()[FACE])
-    luma = luma_of(truth)
+    luma = compute_luma(truth)
     baseline = open_colorizer(find_model("vgg-autoencoder"))
     given = baseline.contract.input
-    seen = shrink(luma, *working_size(given, *luma.shape))
+    seen = shrink(luma, *compute_working_size(given, *luma.shape))
     painted = np.clip(baseline.infer(pack(seen, given))[0].transpose(1, 2, 0), 0, 1)
     blurry = cv2.resize(painted, luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
     painter = painter_with("vgg-autoencoder")
     soft = cv2.GaussianBlur(luma, (0, 0), 2.0)
     sharpened = cv2.addWeighted(luma, 1.6, soft, -0.6, 0)
-    corrected, _measures = recolor(luma, painter, Recipe(saturation=1.3, hue=4.0))
+    corrected, _measures = colorize_photo(luma, painter, Recipe(saturation=1.3, hue=4.0))
     cells = [
         np.repeat(luma[..., None], 3, axis=2),
         np.rint(blurry * 255).astype(np.uint8),
@@ -89,12 +89,12 @@ def idea() -> npt.NDArray[np.uint8]:
 
 def steps(name: str, setting: str, values: tuple[float, ...]) -> npt.NDArray[np.uint8]:
     """One photograph with a setting of the recipe at each of the values; see settings.md."""
-    luma = luma_of(np.ascontiguousarray(getattr(data, name)()))
+    luma = compute_luma(np.ascontiguousarray(getattr(data, name)()))
     painter = painter_with("default")
     width = round(luma.shape[1] * HEIGHT / luma.shape[0])
     cells = []
     for value in values:
-        recipe = Recipe().changed({setting: value}, setting)
+        recipe = Recipe().apply({setting: value}, setting)
         shown = colored(luma, painter, recipe)
         cells.append(cv2.resize(shown, (width, HEIGHT), interpolation=cv2.INTER_AREA))
     return np.concatenate(cells, axis=1)
@@ -104,19 +104,19 @@ def looks(
     name: str, columns: int, *wanted: dict[str, object], part: tuple[slice, slice] | None = None
 ) -> npt.NDArray[np.uint8]:
     """One photograph with each of some settings, labelled; `part` of it, or all of it, small."""
-    luma = np.asarray(luma_of(np.ascontiguousarray(getattr(data, name)())), np.uint8)
+    luma = np.asarray(compute_luma(np.ascontiguousarray(getattr(data, name)())), np.uint8)
     painter = painter_with("default")
 
     def tile(given: dict[str, object]) -> Tile:
-        recipe = Recipe().changed(given, name)
+        recipe = Recipe().apply(given, name)
         sized = painter_with_recipe(painter.colorizers, recipe)
-        how = sharpening_of(recipe)
-        field, _measures = recolor(luma, sized, recipe)
-        shown = blend_rgb(luma if how is None else sharpened(luma, how), field)
+        how = get_sharpening(recipe)
+        field, _measures = colorize_photo(luma, sized, recipe)
+        shown = blend_rgb(luma if how is None else sharpen(luma, how), field)
         words = "\n".join(f"{key} {_said(value)}" for key, value in given.items())
         return Tile(np.asarray(shown[part] if part else shown, np.uint8), words or "as by default")
 
-    return Sheet(columns=columns, height=HEIGHT).of(map(tile, wanted))
+    return draw_contact_sheet(map(tile, wanted), columns, HEIGHT)[1]
 
 
 def _said(value: object) -> str:
@@ -196,12 +196,12 @@ def strokes_of(shape: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
 def hints() -> npt.NDArray[np.uint8]:
     """Grey with strokes, the network alone, and with known colors; see settings.md."""
-    luma = luma_of(np.ascontiguousarray(data.astronaut()))
+    luma = compute_luma(np.ascontiguousarray(data.astronaut()))
     layer = strokes_of(luma.shape)
     grey = np.repeat(luma[..., None], 3, axis=2)
     painted = np.where(layer[..., 3:] > 0, layer[..., :3], grey)
     stored = cv2.imencode(".png", cv2.cvtColor(layer, cv2.COLOR_RGBA2BGRA))[1].tobytes()
-    told = Aids(strokes=stored, max_pixels=luma.size)
+    told = Guides(strokes=stored, max_pixels=luma.size)
     painter = painter_with("default")
     return side_by_side(
         painted, colored(luma, painter, Recipe()), colored(luma, painter, Recipe(), told)
@@ -210,20 +210,20 @@ def hints() -> npt.NDArray[np.uint8]:
 
 def mask() -> npt.NDArray[np.uint8]:
     """A mask, and the photograph with and without it; see settings.md."""
-    luma = luma_of(np.ascontiguousarray(data.coffee()))
+    luma = compute_luma(np.ascontiguousarray(data.coffee()))
     light = np.zeros(luma.shape, np.uint8)
     cv2.ellipse(light, (300, 235), (238, 190), 0, 0, 360, 255, -1)
     painter = painter_with("default")
     return side_by_side(
         np.repeat(light[..., None], 3, axis=2),
         colored(luma, painter, Recipe()),
-        colored(luma, painter, Recipe(), Aids(mask=light)),
+        colored(luma, painter, Recipe(), Guides(mask=light)),
     )
 
 
 def reference() -> npt.NDArray[np.uint8]:
     """The network alone, a reference, and the network with its palette; see settings.md."""
-    luma = luma_of(np.ascontiguousarray(data.coffee()))
+    luma = compute_luma(np.ascontiguousarray(data.coffee()))
     painter = painter_with("default")
     palette = np.ascontiguousarray(data.chelsea())
     with TemporaryDirectory() as folder:
@@ -235,7 +235,7 @@ def reference() -> npt.NDArray[np.uint8]:
 
 def borders() -> npt.NDArray[np.uint8]:
     """A photograph on a tilted mount, colored without and with --borders auto; see settings.md."""
-    photo = luma_of(np.ascontiguousarray(data.chelsea()))
+    photo = compute_luma(np.ascontiguousarray(data.chelsea()))
     mount = np.full((photo.shape[0] + 110, photo.shape[1] + 130), 214, np.uint8)
     mount[50:-60, 65:-65] = photo
     cv2.putText(mount, "Chelsea, 1921", (230, mount.shape[0] - 22), 2, 0.7, 70, 1, cv2.LINE_AA)

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import onnx
 
-from archive_colorizer.color.space import rgb_of
+from archive_colorizer.color.space import compute_rgb
 from archive_colorizer.model.contract import (
     METADATA_KEY,
     InputContract,
@@ -27,7 +27,7 @@ from archive_colorizer.model.contract import (
     OutputContract,
 )
 from archive_colorizer.training.config import TrainingRecipe
-from archive_colorizer.training.data.crops import Crops, read_photos
+from archive_colorizer.training.data.crops import CropSampler, read_photos
 
 # The pipeline's tensors are N x C x H x W.
 keras.config.set_image_data_format("channels_first")
@@ -59,7 +59,7 @@ def convolve(x: Any, width: int) -> Any:
 class Pairs(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
     """Batches of (luma, RGB) as `archive-colorize train` draws them, aged alike."""
 
-    def __init__(self, crops: Crops, size: int, batch: int, steps: int) -> None:
+    def __init__(self, crops: CropSampler, size: int, batch: int, steps: int) -> None:
         super().__init__()
         self.crops, self.size, self.batch, self.steps = crops, size, batch, steps
 
@@ -67,12 +67,12 @@ class Pairs(keras.utils.PyDataset):  # type: ignore[misc, unused-ignore]
         return self.steps
 
     def __getitem__(self, number: int) -> tuple[Any, Any]:
-        drawn = self.crops.batch(number * self.batch, self.batch, self.size)
+        drawn = self.crops.make_batch(number * self.batch, self.batch, self.size)
         pictures = [
-            rgb_of(luma[0], np.ascontiguousarray(chroma.transpose(1, 2, 0)))
+            compute_rgb(luma[0], np.ascontiguousarray(chroma.transpose(1, 2, 0)))
             for luma, chroma in zip(drawn.luma, drawn.chroma, strict=True)
         ]
-        return drawn.seen, np.clip(np.stack(pictures), 0.0, 1.0).transpose(0, 3, 1, 2)
+        return drawn.aged, np.clip(np.stack(pictures), 0.0, 1.0).transpose(0, 3, 1, 2)
 
 
 def export(model: Any, size: int, target: Path) -> None:
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64, 128, 128])
     parser.add_argument("--repeats", type=int, nargs="+", default=[2, 2, 3, 3, 3])
     given = parser.parse_args()
-    crops = Crops(read_photos([given.photos]), TrainingRecipe())
+    crops = CropSampler(read_photos([given.photos]), TrainingRecipe())
     model = build_autoencoder(given.size, given.widths, given.repeats)
     model.compile(optimizer=keras.optimizers.AdamW(given.rate), loss="mean_squared_error")
     model.fit(Pairs(crops, given.size, given.batch, given.steps), epochs=given.epochs, verbose=2)
