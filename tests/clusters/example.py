@@ -13,7 +13,7 @@ WORKFLOWS = REPOSITORY_ROOT / "workflows"
 
 
 def example(name: str, place: Path, constants: dict[str, str]) -> Path:
-    """The script's copy in the folder `place`; each constant stands in it exactly once."""
+    """The script's copy in the folder `dataset`; each constant stands in it exactly once."""
     text = (WORKFLOWS / "clusters" / name).read_text()
     for theirs, ours in constants.items():
         assert text.count(theirs) == 1, theirs

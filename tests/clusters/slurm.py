@@ -75,7 +75,7 @@ class Slurm:
         return run.stdout.strip()
 
     def submit(self, place: Path, *words: str | Path) -> str:
-        """The number of a job that is submitted from the folder `place`."""
+        """The number of a job that is submitted from the folder `dataset`."""
         return self.said("sbatch", "--parsable", *words, place=place)
 
     def fact(self, job: str, name: str) -> str:

@@ -20,7 +20,10 @@ SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 ROOM = Path("/run/sshd")
 """Where an sshd of root locks up what it does not trust; the system's service would make it."""
 
-pytestmark = pytest.mark.skipif(SSHD is None, reason="needs sshd, of openssh-server")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(SSHD is None, reason="needs sshd, of openssh-server"),
+]
 
 
 @pytest.fixture(scope="module")
