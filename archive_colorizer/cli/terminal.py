@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import click
 
+from archive_colorizer.records.text import escape_unprintable
+
 
 def make_printable(text: str) -> str:
     """Escape the control characters in text from file names and files, except newlines."""
-    return "".join(
-        char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text
-    )
+    return "\n".join(map(escape_unprintable, text.split("\n")))
 
 
 def print_line(text: str, *, err: bool = False) -> None:

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final, TypeAlias
 
 from archive_colorizer.errors import SourceError
-from archive_colorizer.export.table import make_printable
 from archive_colorizer.manifest.reader import ManifestEntry, ManifestReader
 from archive_colorizer.records.outcomes import Outcome, State
+from archive_colorizer.records.text import escape_unprintable
 
 _PREMIS: Final = "http://www.loc.gov/premis/v3"
 _XSI_TYPE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"
@@ -199,7 +199,7 @@ def _build_element(name: str, content: Any) -> Any:
     element = etree.Element(f"{{{_PREMIS}}}{name}", nsmap={None: _PREMIS})
     if isinstance(content, str):
         # Escape characters that XML cannot hold or that change the direction of text.
-        element.text = make_printable(content)
+        element.text = escape_unprintable(content)
         return element
     if isinstance(content, tuple):
         parts = (f"{name}Type", f"{name}Value", f"{name.removesuffix('Identifier')}Role")

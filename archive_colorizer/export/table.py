@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Final, TypeAlias
 from archive_colorizer.errors import DependencyError
 from archive_colorizer.manifest.reader import ManifestEntry, ManifestReader
 from archive_colorizer.records.outcomes import Measures
+from archive_colorizer.records.text import escape_surrogates, escape_unprintable
 
 Cell: TypeAlias = str | int | float | None
 
@@ -77,19 +78,11 @@ def write_csv(manifest: ManifestReader, stream: BinaryIO) -> None:
         text.detach()
 
 
-def make_printable(text: str) -> str:
-    """Escape characters that do not print or that change the direction of text."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
-
-
 def _guard_cell(value: Cell) -> Cell:
     if not isinstance(value, str):
         return value
     guard = "'" if value[:1] in _FORMULA else ""
-    return guard + make_printable(value)
+    return guard + escape_unprintable(value)
 
 
 _ROWS_IN_GROUP: Final = 16384
@@ -111,15 +104,12 @@ def write_parquet(manifest: ManifestReader, stream: BinaryIO) -> None:
     types = {str: pa.string(), int: pa.int64(), float: pa.float64()}
     schema: Any = pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
     rows = (
-        {name: _make_storable(value) for name, value in build_row(entry).items()}
+        {
+            name: escape_surrogates(value) if isinstance(value, str) else value
+            for name, value in build_row(entry).items()
+        }
         for entry in manifest.iterate_newest()
     )
     with parquet.ParquetWriter(stream, schema) as writer:
         while group := list(islice(rows, _ROWS_IN_GROUP)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
-
-
-def _make_storable(value: Cell) -> Cell:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return value

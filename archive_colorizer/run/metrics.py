@@ -4,7 +4,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from archive_colorizer.run.result import RunResult, escape_surrogates
+from archive_colorizer.records.text import escape_surrogates
+from archive_colorizer.run.result import RunResult
 
 _PREFIX = "archive_colorizer"
 

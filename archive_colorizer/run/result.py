@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from archive_colorizer.errors import ArchiveColorizerError, ExitCode
+from archive_colorizer.records.text import escape_surrogates, escape_unprintable
 from archive_colorizer.run.summary import Summary
 
 
@@ -47,7 +48,7 @@ class RunResult:
                 counts.append(f"failures in all: {total_failures}")
             detail = ", ".join(counts)
         line = f"archive-colorize ended with {self.code}: {detail} ({self.output or '-'})"
-        return "".join(char if char.isprintable() else repr(char)[1:-1] for char in line)
+        return escape_unprintable(line)
 
     def to_dict(self) -> dict[str, object]:
         """Return the result for JSON; names that are not Unicode are escaped."""
@@ -66,8 +67,3 @@ class RunResult:
             ]
             record["summary"] = {**asdict(self.summary), "first_failures": first_failures}
         return record
-
-
-def escape_surrogates(text: str) -> str:
-    """Escape what UTF-8 cannot encode."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")

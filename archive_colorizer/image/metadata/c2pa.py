@@ -14,6 +14,7 @@ from archive_colorizer.errors import CredentialsError, DependencyError
 from archive_colorizer.image.metadata.xmp import SOURCE_TYPES, ProvenanceNote
 from archive_colorizer.image.raster import Format
 from archive_colorizer.image.signatures import sniff
+from archive_colorizer.records.text import escape_surrogates
 
 _MIME: Final[dict[str, str]] = {
     "jpeg": "image/jpeg",
@@ -94,20 +95,16 @@ def _build_manifest(note: ProvenanceNote, mime: str) -> dict[str, Any]:
     }
     return {
         "claim_generator_info": [agent],
-        "title": _encode_title(note),
+        "title": escape_surrogates(note.source_name),
         "format": mime,
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [edit]}}],
     }
 
 
-def _encode_title(note: ProvenanceNote) -> str:
-    return note.source_name.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def _add_parent(builder: Any, source: bytes, note: ProvenanceNote) -> None:
     """Add the source as the parent, with its own credentials where c2pa can read its format."""
     parent = {
-        "title": _encode_title(note),
+        "title": escape_surrogates(note.source_name),
         "relationship": "parentOf",
         "instance_id": f"urn:sha256:{note.source_sha256}",
     }
