@@ -9,11 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from archive_colorizer.color.space import convert_rgb_to_lab
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.evaluation.metrics import Picture
 from archive_colorizer.training.data.crops import TrainingPhoto, read_photos
 
 _MIN_SIDE = 7
+_FIFTHS = 5
 _EXPECTED = {"file", "category", "people"}
 _DEFAULT_COLUMNS = ("category", "people")
 
@@ -66,14 +68,25 @@ def load_subjects(
 
 
 def group_subjects(subjects: Sequence[Subject]) -> dict[str, list[int]]:
-    """Return positions in `subjects` by group: all, each set if several, each trait."""
+    """Return positions in `subjects` by group: all, least color, each set if several, each trait.
+
+    Least color is the fifth with the least mean CIE Lab chroma, if there are five or more.
+    """
     sets, traits = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
     for position, subject in enumerate(subjects):
         sets[f"set {subject.dataset}"].append(position)
         for column, value in subject.traits.items():
             traits[f"{column} {value}"].append(position)
     groups = {**(sets if len(sets) > 1 else {}), **dict(sorted(traits.items()))}
+    if len(subjects) >= _FIFTHS:
+        chroma = [_measure_chroma(subject.rgb) for subject in subjects]
+        groups = {"least color": np.argsort(chroma)[: len(chroma) // _FIFTHS].tolist(), **groups}
     return {"all": list(range(len(subjects))), **groups}
+
+
+def _measure_chroma(rgb: Picture) -> float:
+    lab = convert_rgb_to_lab(rgb[::2, ::2].astype(np.float32) / np.float32(255.0))
+    return float(np.hypot(lab[..., 1], lab[..., 2]).mean())
 
 
 def _name_datasets(paths: Sequence[Path]) -> list[str]:

@@ -1,6 +1,6 @@
 """Restore grey versions of photographs with real runs, and measure the results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,26 +24,57 @@ def restore_subjects(
 ) -> dict[str, list[Picture]]:
     """Return the results of each model in the order of the subjects; `grey` is no color.
 
-    Each photograph is a grey PNG in a run.  Raises SourceError when one has no result, and the
-    errors of a run.
+    Raises the errors of `restore_greys`.
     """
-    greys = [_make_grey(subject.rgb) for subject in subjects]
+    greys = [make_grey(subject.rgb) for subject in subjects]
     results = {GREY: greys}
+    for model in dict.fromkeys(models):
+        results[model] = restore_greys(model, greys, subjects, recipe)
+    return results
+
+
+def restore_strengths(
+    models: Iterable[str], percents: Sequence[int], subjects: Sequence[Subject], recipe: Recipe
+) -> dict[str, list[Picture]]:
+    """Return results at percentages of the model's color, named for instance `default at 50 %`.
+
+    Above 100 the setting `saturation` rises, because `strength` ends there.  Raises the errors of
+    `restore_greys`.
+    """
+    greys = [make_grey(subject.rgb) for subject in subjects]
+    results = {}
+    for model in dict.fromkeys(models):
+        for percent in percents:
+            share = percent / 100
+            changes = {
+                "strength": recipe.strength * min(share, 1.0),
+                "saturation": recipe.saturation * max(share, 1.0),
+            }
+            changed = recipe.apply(changes, "evaluate")
+            results[f"{model} at {percent} %"] = restore_greys(model, greys, subjects, changed)
+    return results
+
+
+def restore_greys(
+    model: str, greys: Iterable[Picture], subjects: Sequence[Subject], recipe: Recipe
+) -> list[Picture]:
+    """Return the results of grey pictures, one for each subject, which names it in errors.
+
+    Each is a grey PNG in a run.  Raises SourceError when one has no result, and the errors of a
+    run.
+    """
     # Numbered, because names of different sets may be equal.
-    names = [f"{number:06}.png" for number in range(len(greys))]
+    names = [f"{number:06}.png" for number in range(len(subjects))]
     with TemporaryDirectory(prefix="archive-colorize-") as folder:
-        scans = Path(folder, "grey")
+        scans, output = Path(folder, "grey"), Path(folder, "restored")
         scans.mkdir()
         for name, grey in zip(names, greys, strict=True):
             _write(scans / name, grey)
-        for model in dict.fromkeys(models):
-            output = Path(folder, f"restored-{len(results)}")
-            model_recipe = recipe.apply({"model": model, "force": True}, "evaluate")
-            restore_archive(validate_request([scans], output, model_recipe))
-            results[model] = [
-                _read(output / name, subject) for name, subject in zip(names, subjects, strict=True)
-            ]
-    return results
+        model_recipe = recipe.apply({"model": model, "force": True}, "evaluate")
+        restore_archive(validate_request([scans], output, model_recipe))
+        return [
+            _read(output / name, subject) for name, subject in zip(names, subjects, strict=True)
+        ]
 
 
 def measure(
@@ -58,7 +89,8 @@ def measure(
     }
 
 
-def _make_grey(rgb: Picture) -> Picture:
+def make_grey(rgb: Picture) -> Picture:
+    """Return a neutral picture with the luma of an sRGB picture, both H x W x 3 uint8."""
     return np.repeat(np.asarray(compute_luma(rgb), dtype=np.uint8)[..., None], 3, axis=2)
 
 

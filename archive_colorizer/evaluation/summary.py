@@ -15,9 +15,10 @@ from archive_colorizer.evaluation.runner import GREY
 Floats = npt.NDArray[np.float64]
 
 _COLUMNS = tuple(field.name for field in fields(PhotoFigures))
-MEASURES = (*_COLUMNS, "colorfulness_percent", "of_grey_percent")
-"""The figures of a photograph, averaged, and two ratios of means: colorfulness in percent of
-the truth's, and CIEDE2000 in percent of grey's on the same photographs."""
+MEASURES = (*_COLUMNS, "worse_percent", "colorfulness_percent", "of_grey_percent")
+"""The figures of a photograph, averaged; the percentage of photographs with a larger CIEDE2000
+than grey's; and two ratios of means: colorfulness in percent of the truth's, and CIEDE2000 in
+percent of grey's on the same photographs."""
 
 _RESAMPLES = 2000
 _SEED = 1
@@ -60,7 +61,8 @@ def summarize_groups(
     for group, positions in groups.items():
         chosen = np.asarray(positions)
         for model, table in tables.items():
-            both = np.concatenate([table, errors], axis=1)[chosen]
+            worse = 100.0 * (table[:, [_COLUMNS.index("ciede2000")]] > errors)
+            both = np.concatenate([table, worse, errors], axis=1)[chosen]
             luma_error = float(both[:, _COLUMNS.index("luma_error")].max())
             yield SummaryRow(model, group, len(chosen), _estimate_means(both), luma_error)
 
@@ -101,7 +103,7 @@ def _estimate_means(table: Floats) -> dict[str, Estimate]:
 def _compute_measures(means: Floats) -> Floats:
     """Return `MEASURES` x resamples from mean figures, resamples x columns."""
     *plain, grey = np.moveaxis(means, -1, 0)
-    column = dict(zip(_COLUMNS, plain, strict=True))
+    column = dict(zip(MEASURES, plain, strict=False))
     tiny = 1e-9
     colorful = 100 * column["colorfulness"] / np.maximum(column["truth"], tiny)
     of_grey = 100 * column["ciede2000"] / np.maximum(grey, tiny)

@@ -18,7 +18,7 @@ _CHOICES = {
 }
 _NOT_NEGATIVE = (
     "minutes saturation_weight average_weight weight_decay colorfulness_weight patience "
-    "memory_gb readers"
+    "memory_gb readers consistency_weight"
 ).split()
 
 
@@ -65,6 +65,10 @@ class Aging:
     stain: float = 0.5
     screen_share: float = 0.02
     screen: float = 0.15
+    crack_share: float = 0.0
+    crack: float = 0.9
+    fold_share: float = 0.0
+    fold: float = 0.9
     scratch_share: float = 0.06
     scratch: float = 0.8
     dust_share: float = 0.08
@@ -95,8 +99,11 @@ class TrainingRecipe:
     rate, encoder_factor, weight_decay, warmup: AdamW's peak rate, its factor for the encoder,
         its decay, and the share of the run over which the rate rises.
     ema: decay of the averaged weights per step.
-    objective: perceived or chroma; see `objective`.
-    colorfulness_weight: for perceived: cost of missing or excessive chroma.
+    objective: aligned, perceived or chroma; see `objective`.
+    colorfulness_weight: for perceived: cost of missing or excessive chroma; for aligned: reward
+        for chroma in the direction of the truth's.
+    consistency_weight: cost of the CIEDE2000 difference between two views of a crop (mirrored,
+        cut closer, aged otherwise); 0 draws one view of each.
     saturation_weight: for chroma: a pixel weighs 1 + this x its saturation (0 to 1).
     huber: for chroma: error in CbCr at which the loss turns from quadratic to linear.
     average_weight: for chroma: weight of the error of the mean color of blocks and pictures.
@@ -135,6 +142,7 @@ class TrainingRecipe:
     ema: float = 0.999
     objective: str = "perceived"
     colorfulness_weight: float = 0.5
+    consistency_weight: float = 0.0
     saturation_weight: float = 3.0
     huber: float = 0.05
     average_weight: float = 0.3
@@ -166,6 +174,10 @@ class TrainingRecipe:
         for name, choices in _CHOICES.items():
             if (value := getattr(self, name)) not in choices:
                 raise UsageError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+        if self.consistency_weight and any(phase.batch % 2 for phase in self.phases):
+            raise UsageError(
+                "consistency_weight needs phases with an even batch: half are second views"
+            )
         if self.working_size < 32 or self.working_size % 32:
             raise UsageError(f"working_size must be a multiple of 32, not {self.working_size}")
         for name in ("ema", "warmup", "validation_share", "encoder_factor"):

@@ -29,11 +29,17 @@ from archive_colorizer.training.networks.network import (
     get_output_format,
     load_encoder_weights,
 )
-from archive_colorizer.training.objective import OBJECTIVES
+from archive_colorizer.training.objective import (
+    OBJECTIVES,
+    compute_consistency_loss,
+    compute_doubt_loss,
+)
 from archive_colorizer.training.progress import Report, TensorBoardLog, TrainingLog
 from archive_colorizer.training.state import TrainingState, compute_rate, prepare_state
 from archive_colorizer.training.validation import ValidationSet, choose_validation_photos
 
+_DOUBT_WEIGHT = 0.3
+_NEW_HEADS = "confidence."  # weights that a model without this head may lack
 _NORM_CROPS = 48  # crops that initialize the norms of a model file
 
 
@@ -117,12 +123,22 @@ def _start_run(
 
 def _restore_network(content: dict[str, Any], recipe: TrainingRecipe, origin: str) -> nn.Module:
     expected = (recipe.network, dict(recipe.network_kwargs))
+    if expected[1].get("confidence") and not content["kwargs"].get("confidence"):
+        content = _add_confidence_head(content)
     if (content["network"], content["kwargs"]) != expected:
         raise UsageError(
             f"{origin}: holds a {content['network']} with {content['kwargs']}, the recipe asks for "
             f"a {expected[0]} with {expected[1]}; make the recipe's network the same"
         )
     return restore_network(content, origin)
+
+
+def _add_confidence_head(content: dict[str, Any]) -> dict[str, Any]:
+    """Add the untrained weights of the head, which change no color, to a network without it."""
+    kwargs = {**content["kwargs"], "confidence": True}
+    fresh = build_network(content["network"], kwargs).state_dict()
+    head = {name: weights for name, weights in fresh.items() if name.startswith(_NEW_HEADS)}
+    return {**content, "kwargs": kwargs, "state": {**content["state"], **head}}
 
 
 def _iterate_batches(
@@ -174,13 +190,21 @@ def _run_step(state: TrainingState, batch: Batch, recipe: TrainingRecipe) -> Ten
 
     Weights, losses and averages are float32 in any precision.
     """
-    aged, luma, chroma = (_to_device(torch.from_numpy(planes), state.device) for planes in batch)
+    aged, luma, chroma, transforms = (
+        _to_device(torch.from_numpy(planes), state.device) for planes in batch
+    )
     state.optimizer.zero_grad(set_to_none=True)
     with torch.autocast(state.device.type, state.dtype, enabled=state.dtype != torch.float32):
         output = state.forward(aged)
     output_format, output = get_output_format(recipe.network), output.float()
-    loss = OBJECTIVES[recipe.objective](output_format.to_chroma(output), luma, chroma, recipe)
+    predicted = output_format.to_chroma(output)
+    loss = OBJECTIVES[recipe.objective](predicted, luma, chroma, recipe)
     loss = loss + output_format.extra_loss(output, luma, chroma)
+    if recipe.network_kwargs.get("confidence"):
+        loss = loss + _DOUBT_WEIGHT * compute_doubt_loss(output[:, 2:], predicted, luma, chroma)
+    if len(transforms):
+        consistency = compute_consistency_loss(predicted, luma, transforms)
+        loss = loss + recipe.consistency_weight * consistency
     state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     state.scaler.unscale_(state.optimizer)
     nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)

@@ -30,7 +30,7 @@ _TINY = 1e-6
 _25_7 = 25.0**7
 
 
-def compute_perceived_loss(
+def _compute_perceived_loss(
     predicted: Tensor, luma: Tensor, chroma: Tensor, recipe: TrainingRecipe
 ) -> Tensor:
     """Compute mean CIEDE2000 plus `colorfulness_weight` x the gap in CIE Lab chroma, / 100.
@@ -46,7 +46,55 @@ def compute_perceived_loss(
     return _SCALE * (compute_ciede2000(lab, truth).mean() + recipe.colorfulness_weight * gap)
 
 
-def compute_chroma_loss(
+def _compute_aligned_loss(
+    predicted: Tensor, luma: Tensor, chroma: Tensor, recipe: TrainingRecipe
+) -> Tensor:
+    """Compute mean CIEDE2000 less `colorfulness_weight` x the chroma that is right, / 100.
+
+    The chroma that is right is the CIE Lab chroma in the direction of the truth's hue, up to the
+    truth's.  Where the hue is uncertain its expectation is near 0, so that only a color that can
+    be known is made strong; the penalty of `_compute_perceived_loss` makes any color strong.
+    It is computed at half resolution.
+    """
+    predicted, luma, chroma = (functional.avg_pool2d(x, 2) for x in (predicted, luma, chroma))
+    lab, truth = to_lab(to_srgb(luma, predicted)), to_lab(to_srgb(luma, chroma))
+    strength = measure_chroma(truth)
+    right = torch.minimum((lab[:, 1:] * truth[:, 1:]).sum(1) / strength, strength)
+    loss = compute_ciede2000(lab, truth).mean() - recipe.colorfulness_weight * right.mean()
+    return _SCALE * loss
+
+
+def compute_consistency_loss(predicted: Tensor, luma: Tensor, transforms: Tensor) -> Tensor:
+    """Compute the mean CIEDE2000 difference between two views of the same crops, / 100.
+
+    predicted: 2N x 2 x H x W, CbCr of N first views, then of N second views; luma: 2N x 1 x H x W
+    in [0, 1]; transforms: N x 2 x 3, from places of the second view to those of the first, as
+    `affine_grid` takes them.
+    """
+    predicted, luma = functional.avg_pool2d(predicted, 2), functional.avg_pool2d(luma, 2)
+    count = len(transforms)
+    first, second = predicted[:count], predicted[count:]
+    grid = functional.affine_grid(transforms, list(second.shape), align_corners=False)
+    first = functional.grid_sample(first, grid, padding_mode="border", align_corners=False)
+    views = (to_lab(to_srgb(luma[count:], chroma)) for chroma in (first, second))
+    return _SCALE * compute_ciede2000(*views).mean()
+
+
+def compute_doubt_loss(doubt: Tensor, predicted: Tensor, luma: Tensor, chroma: Tensor) -> Tensor:
+    """Compute the negative log likelihood of the network's own errors, / 100.
+
+    doubt: N x 1 x H x W, the logarithm of the CIEDE2000 difference that is expected.  Errors are
+    taken as exponentially distributed, so that the expectation is learned (Kendall and Gal,
+    arXiv:1703.04977, for a Gaussian); they get no gradient.
+    """
+    doubt, luma, chroma = (functional.avg_pool2d(x, 2) for x in (doubt, luma, chroma))
+    predicted = functional.avg_pool2d(predicted.detach(), 2)
+    labs = (to_lab(to_srgb(luma, planes)) for planes in (predicted, chroma))
+    log_expected = doubt[:, 0]
+    return _SCALE * (log_expected + compute_ciede2000(*labs) * torch.exp(-log_expected)).mean()
+
+
+def _compute_chroma_loss(
     predicted: Tensor, luma: Tensor, chroma: Tensor, recipe: TrainingRecipe
 ) -> Tensor:
     """Compute the smooth L1 error of CbCr, weighted towards saturated pixels.
@@ -70,8 +118,9 @@ def compute_chroma_loss(
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "perceived": compute_perceived_loss,
-    "chroma": compute_chroma_loss,
+    "aligned": _compute_aligned_loss,
+    "perceived": _compute_perceived_loss,
+    "chroma": _compute_chroma_loss,
 }
 
 

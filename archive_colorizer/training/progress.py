@@ -10,15 +10,15 @@ from typing import Any
 
 import cv2
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from archive_colorizer.color.space import FloatArray
 from archive_colorizer.errors import DependencyError, ModelError, UsageError
 from archive_colorizer.training.checkpoint import CHECKPOINT_NAME, save_checkpoint
 from archive_colorizer.training.config import TrainingRecipe
-from archive_colorizer.training.networks.network import OutputFormat, get_output_format
+from archive_colorizer.training.networks.network import get_output_format
 from archive_colorizer.training.state import TrainingState
-from archive_colorizer.training.validation import Predict, ValidationFigures, ValidationSet
+from archive_colorizer.training.validation import ValidationFigures, ValidationSet
 
 Report = Callable[[str], None]
 BEST_NAME = "best.pt"
@@ -85,8 +85,8 @@ class TrainingLog:
         measured = len(validation.luma) if validation else 0
         report(f"{facts['photos']} photos, {measured} for validation")
         if validation:
-            report(f"truth {describe_figures(validation.truth)}")
-            report(f"grey  {describe_figures(validation.grey)}")
+            report(f"truth {_describe_figures(validation.truth)}")
+            report(f"grey  {_describe_figures(validation.grey)}")
 
     def record_step(self, state: TrainingState, loss: Tensor, batch: int) -> None:
         """Record a step of `batch` crops; `loss` stays on its device until the next report."""
@@ -147,9 +147,15 @@ class TrainingLog:
         if self.validation is None:
             return
         output_format = get_output_format(self.recipe.network)
-        predict = make_predictor(state.averaged, state.device, output_format)
+
+        @torch.no_grad()
+        def predict(luma: FloatArray) -> FloatArray:
+            output = state.averaged(torch.from_numpy(luma).to(state.device)).float()
+            chroma: FloatArray = output_format.to_chroma(output).cpu().numpy()
+            return chroma
+
         figures = self.validation.measure(predict)
-        self.report(f"       {state.crops} crops: {describe_figures(figures)}")
+        self.report(f"       {state.crops} crops: {_describe_figures(figures)}")
         entry = {
             "crops": state.crops,
             "minutes": round(state.seconds / 60.0, 2),
@@ -189,22 +195,7 @@ class TrainingLog:
         }
 
 
-def make_predictor(
-    network: nn.Module, device: torch.device, output_format: OutputFormat
-) -> Predict:
-    """Wrap a network as a function on arrays."""
-
-    @torch.no_grad()
-    def predict(luma: FloatArray) -> FloatArray:
-        output = network(torch.from_numpy(luma).to(device)).float()
-        chroma: FloatArray = output_format.to_chroma(output).cpu().numpy()
-        return chroma
-
-    return predict
-
-
-def describe_figures(figures: ValidationFigures) -> str:
-    """Describe figures in one line."""
+def _describe_figures(figures: ValidationFigures) -> str:
     return (
         f"CIEDE2000 {figures.ciede2000:.3f}  PSNR {figures.psnr:.2f} dB  "
         f"colorfulness {figures.colorfulness:.0%}  chroma {figures.chroma:.2f}  b* {figures.b:+.2f}"

@@ -1,8 +1,14 @@
+import numpy as np
 import pytest
 from PIL import Image
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.evaluation.dataset import find_index, group_subjects, load_subjects
+from archive_colorizer.evaluation.dataset import (
+    Subject,
+    find_index,
+    group_subjects,
+    load_subjects,
+)
 from tests.photographs import photograph
 from tests.training.conftest import jpeg_of, write_tar
 
@@ -76,3 +82,13 @@ def test_an_index_that_does_not_fit_is_refused(described, tmp_path):
         load_subjects([described], index, ["sort"])
     with pytest.raises(UsageError, match="cannot be read"):
         load_subjects([described], tmp_path / "absent.csv", ["kind"])
+
+
+def test_the_fifth_with_the_least_color_is_a_group():
+    subjects = []
+    for saturation in (9, 3, 7, 0, 5, 8, 1, 6, 4, 2):
+        rgb = np.full((16, 16, 3), 120, np.uint8)
+        rgb[..., 0] += 10 * saturation
+        subjects.append(Subject("s", f"{saturation}.png", rgb))
+    assert group_subjects(subjects)["least color"] == [3, 6]
+    assert "least color" not in group_subjects(subjects[:4])

@@ -59,7 +59,7 @@ def test_the_command_writes_what_it_says(places, model, tmp_path):
     recipe = tmp_path / "r.toml"
     recipe.write_text('executor = "serial"\n')
     output = tmp_path / "out"
-    given = [model, "--recipe", recipe, "--output", output]
+    given = [model, "--recipe", recipe, "--output", output, "--curve", "--stability"]
     for place in places:
         given += ["--data", place]
     result = CliRunner().invoke(command, [str(one) for one in given], catch_exceptions=False)
@@ -70,8 +70,11 @@ def test_the_command_writes_what_it_says(places, model, tmp_path):
     assert max(len(line) for line in result.output.splitlines() if "±" in line) <= 100
     assert "ms a picture on one core" in result.output
     assert Image.open(output / "sheet.png").width > 3 * 192
+    # One color for every picture cannot change with the picture.
+    assert "crop of a tenth 0.0" in result.output
     lines = list(csv.DictReader((output / "figures.csv").open()))
-    assert [(x["model"], x["set"]) for x in lines] == [
-        (GREY, "a"), (GREY, "b"), (model, "a"), (model, "b"),
-    ]  # fmt: skip
-    assert len(list(csv.DictReader((output / "summary.csv").open()))) == 2 * 3
+    measured = [GREY, model, *(f"{model} at {percent} %" for percent in (50, 75, 125))]
+    assert [(x["model"], x["set"]) for x in lines] == [(m, s) for m in measured for s in "ab"]
+    colorful = [float(x["colorfulness"]) for x in lines if x["set"] == "a"]
+    assert colorful[0] < colorful[2] < colorful[3] < colorful[1] < colorful[4]
+    assert len(list(csv.DictReader((output / "summary.csv").open()))) == len(measured) * 3

@@ -41,7 +41,19 @@ def test_the_ratio_to_grey_is_paired(figures):
     assert (ratio.value, ratio.low, ratio.high) == pytest.approx((90, 90, 90))
     assert row.estimates["colorfulness_percent"].value == pytest.approx(50)
     assert row.estimates["gap"].value == pytest.approx(20)
+    assert row.estimates["worse_percent"].value == 0
     assert row.worst_luma_error == 0.5
+
+
+def test_photographs_worse_than_grey_are_counted(figures):
+    spoiled = [
+        replace(photo, ciede2000=photo.ciede2000 + (1 if n < 10 else -1))
+        for n, photo in enumerate(figures[GREY])
+    ]
+    found = table_of({**figures, "m": spoiled}, {"all": range(40), "first": range(10)})
+    assert found["all", "m"].estimates["worse_percent"].value == 25
+    assert found["first", "m"].estimates["worse_percent"].value == 100
+    assert found["all", GREY].estimates["worse_percent"].value == 0
 
 
 def test_the_interval_is_that_of_the_mean(figures):

@@ -56,3 +56,9 @@ def test_phases_follow_one_another_by_their_shares():
     )
     sizes = [recipe.get_phase(progress).size for progress in (0.0, 0.74, 0.76, 1.0)]
     assert sizes == [64, 64, 96, 96]
+
+
+def test_two_views_need_even_batches():
+    with pytest.raises(UsageError, match="even batch"):
+        TrainingRecipe(consistency_weight=0.3, phases=(Phase(share=1.0, size=64, batch=5),))
+    TrainingRecipe(phases=(Phase(share=1.0, size=64, batch=5),))

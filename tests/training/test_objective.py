@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -10,10 +11,16 @@ from skimage import data  # noqa: E402
 from skimage.color import deltaE_ciede2000, rgb2lab  # noqa: E402
 
 from archive_colorizer.training.config import TrainingRecipe  # noqa: E402
-from archive_colorizer.training.data.crops import to_planes  # noqa: E402
+from archive_colorizer.training.data.crops import (  # noqa: E402
+    CropSampler,
+    TrainingPhoto,
+    to_planes,
+)
 from archive_colorizer.training.objective import (  # noqa: E402
     OBJECTIVES,
     compute_ciede2000,
+    compute_consistency_loss,
+    compute_doubt_loss,
     measure_chroma,
     to_lab,
     to_srgb,
@@ -58,6 +65,62 @@ def test_dullness_costs_more_the_more_colorfulness_weighs(scene):
     ]
     assert dull[1] - dull[0] == pytest.approx(dull[2] - dull[1], rel=1e-3)
     assert dull[1] > dull[0]
+
+
+def test_chroma_is_rewarded_only_in_the_direction_of_the_truth(scene):
+    luma, chroma = scene
+
+    def compute_reward(predicted):
+        losses = [
+            OBJECTIVES["aligned"](
+                predicted, luma, chroma, replace(TrainingRecipe(), colorfulness_weight=weight)
+            )
+            for weight in (0.0, 1.0)
+        ]
+        return float(losses[0] - losses[1])
+
+    assert compute_reward(0.5 * chroma) > 0.0
+    assert compute_reward(-0.5 * chroma) < 0.0
+    # Turned by a right angle, a color is neither right nor wrong.
+    turned = torch.stack([-chroma[:, 1], chroma[:, 0]], 1)
+    assert abs(compute_reward(0.5 * turned)) < 0.3 * compute_reward(0.5 * chroma)
+    # More chroma than the truth has is no gain.
+    assert compute_reward(1.5 * chroma) == pytest.approx(compute_reward(chroma), rel=0.05)
+
+
+def test_views_of_the_truth_agree_and_others_do_not():
+    photos = [
+        TrainingPhoto("s", f"s/{name}.png", encode_png(getattr(data, name)()))
+        for name in ("astronaut", "coffee", "chelsea")
+    ]
+    recipe = replace(TrainingRecipe(), consistency_weight=1.0)
+    batch = CropSampler(photos, recipe).make_batch(0, 16, 96)
+    luma, chroma, transforms = map(torch.from_numpy, (batch.luma, batch.chroma, batch.transforms))
+    agreement = float(compute_consistency_loss(chroma, luma, transforms))
+    elsewhere = transforms * torch.tensor([[-1.0], [1.0]])  # mirrored the other way
+    assert agreement < 0.25 * float(compute_consistency_loss(chroma, luma, elsewhere))
+    assert agreement < 0.02
+
+
+def test_the_best_doubt_is_the_mean_error(scene):
+    luma, chroma = scene
+    predicted = 0.4 * chroma
+    pooled = [torch.nn.functional.avg_pool2d(x, 2) for x in (luma, predicted, chroma)]
+    labs = [to_lab(to_srgb(pooled[0], planes)) for planes in pooled[1:]]
+    mean = float(compute_ciede2000(*labs).mean())
+    losses = [
+        float(
+            compute_doubt_loss(
+                torch.full_like(luma, float(np.log(mean * factor))), predicted, luma, chroma
+            )
+        )
+        for factor in (0.7, 1.0, 1.4)
+    ]
+    assert min(losses) == losses[1]
+
+
+def encode_png(picture):
+    return cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1].tobytes()
 
 
 def test_saturated_pixels_weigh_more_in_the_chroma_objective():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from archive_colorizer.cli.options import make_option
+from archive_colorizer.cli.options import LOCAL_PATH, make_option
 from archive_colorizer.cli.terminal import print_line
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from archive_colorizer.evaluation.metrics import Picture
     from archive_colorizer.evaluation.summary import SummaryRow
 
-_PATH = click.Path(path_type=Path)
 _PLAIN_WIDTH = 100
+_PERCENTS = (50, 75, 125)
 
 Costs = Mapping[str, tuple[float, float]]
 
@@ -28,31 +28,41 @@ Costs = Mapping[str, tuple[float, float]]
     "Use this folder or tar of color photographs; repeat for more sets.",
     multiple=True,
     required=True,
-    type=_PATH,
+    type=LOCAL_PATH,
 )
 @make_option(
-    "--index", "Group by a CSV with a column `file`.", "index.csv next to a tar", type=_PATH
+    "--index", "Group by a CSV with a column `file`.", "index.csv next to a tar", type=LOCAL_PATH
 )
 @make_option("--by columns", "Group by this column of the index.", multiple=True)
-@make_option("--recipe recipe_file", "Read settings of the run from a TOML file.", type=_PATH)
-@make_option("--output", "Write figures.csv, summary.csv and sheet.png here.", type=_PATH)
+@make_option("--recipe recipe_file", "Read settings of the run from a TOML file.", type=LOCAL_PATH)
+@make_option("--curve", "Measure 50, 75 and 125 % of the color as well.", is_flag=True)
+@make_option(
+    "--stability",
+    "Measure how results change with a crop, a mirror, exposure and grain.",
+    is_flag=True,
+)
+@make_option("--output", "Write figures.csv, summary.csv and sheet.png here.", type=LOCAL_PATH)
 def command(
     models: tuple[str, ...],
     data: tuple[Path, ...],
     index: Path | None,
     columns: tuple[str, ...],
     recipe_file: Path | None,
+    curve: bool,
+    stability: bool,
     output: Path | None,
 ) -> None:
     """Measure MODELS (names or files) on color photographs made grey.
 
     Each photograph goes through a real run as a grey PNG.  Figures are means with 95 %
-    bootstrap intervals; the row `grey` is the neutral picture itself.
+    bootstrap intervals; the row `grey` is the neutral picture itself, and the group `least color`
+    the fifth with the least color.
     """
     from archive_colorizer.evaluation import dataset as subjects
     from archive_colorizer.evaluation import runner as trial
     from archive_colorizer.evaluation import summary
     from archive_colorizer.evaluation.metrics import require_metrics
+    from archive_colorizer.evaluation.stability import measure_stability
     from archive_colorizer.model.colorizer import measure_milliseconds
     from archive_colorizer.model.registry import find_model
     from archive_colorizer.recipe.files import load_recipe
@@ -70,9 +80,13 @@ def command(
             print_line(f"{dataset}: grouped by {index_file}")
     photos = subjects.load_subjects(data, index, columns)
     results = trial.restore_subjects(models, photos, recipe)
+    changes = measure_stability(results, photos, recipe) if stability else {}
+    if curve:
+        results |= trial.restore_strengths(paths, _PERCENTS, photos, recipe)
     figures = trial.measure(results, photos)
     rows = list(summary.summarize_groups(figures, subjects.group_subjects(photos)))
     _show(rows, costs)
+    _print_stability(changes)
     if output:
         output.mkdir(parents=True, exist_ok=True)
         summary.write_figures(output / "figures.csv", figures, photos)
@@ -115,6 +129,13 @@ def _show(rows: Sequence["SummaryRow"], costs: Costs) -> None:
         )
 
 
+def _print_stability(changes: Mapping[str, Mapping[str, float]]) -> None:
+    short = _shorten_names(list(changes))
+    for model, differences in changes.items():
+        listed = ", ".join(f"{name} {value:.2f}" for name, value in differences.items())
+        print_line(f"{short[model]}: CIEDE2000 between results, {listed}")
+
+
 def _format_estimate(row: "SummaryRow", name: str, digits: int) -> str:
     estimate = row.estimates[name]
     value = f"{estimate.value:.{digits}f}"
@@ -124,6 +145,7 @@ def _format_estimate(row: "SummaryRow", name: str, digits: int) -> str:
 _ERRORS: Final[dict[str, Callable[["SummaryRow"], str]]] = {
     "CIEDE2000": lambda row: _format_estimate(row, "ciede2000", 2),
     "% of grey's": lambda row: _format_estimate(row, "of_grey_percent", 1),
+    "% worse": lambda row: _format_estimate(row, "worse_percent", 0),
     "PSNR dB": lambda row: _format_estimate(row, "psnr", 2),
     "ab-PSNR dB": lambda row: _format_estimate(row, "ab_psnr", 2),
     "SSIM": lambda row: f"{row.estimates['ssim'].value:.3f}",

@@ -14,7 +14,9 @@ from archive_colorizer.color.space import B_FROM_CB, G_FROM_CB, G_FROM_CR, R_FRO
 from archive_colorizer.training.config import Aging
 from archive_colorizer.training.data.damage import (
     add_border,
+    add_cracks,
     add_dust,
+    add_fold,
     add_halftone,
     add_scratches,
     add_stain,
@@ -54,6 +56,8 @@ def age(
     if rng.random() < aging.border_share:
         aged, chroma = add_border(aged, chroma, aging.border, rng)
     marks: list[tuple[float, float, Augmentation]] = [
+        (aging.fold_share, aging.fold, add_fold),
+        (aging.crack_share, aging.crack, add_cracks),
         (aging.scratch_share, aging.scratch, add_scratches),
         (aging.dust_share, aging.dust, add_dust),
     ]

@@ -25,6 +25,7 @@ from archive_colorizer.training.data.store import TrainingPhoto as TrainingPhoto
 
 _TRIES = 20
 _GREY = 3 / 255
+_CLOSEST = 0.8  # side of the smallest second view
 
 
 def split_photos(
@@ -75,11 +76,15 @@ class Batch(NamedTuple):
     """Hold float32 training crops: the aged luma (the network's input), and the truth.
 
     aged, luma: N x 1 x H x W in [0, 1]; chroma: N x 2 x H x W, CbCr in [-0.5, 0.5].
+    transforms: empty if there is one view of each crop.  If there are two, all first views come
+    before all second ones, and it is N / 2 x 2 x 3: the affine maps from places of a second view
+    to those of the first, both in [-1, 1], x before y.
     """
 
     aged: FloatArray
     luma: FloatArray
     chroma: FloatArray
+    transforms: FloatArray
 
 
 class CropSampler:
@@ -96,16 +101,29 @@ class CropSampler:
         self._edges = np.cumsum(self.chances)
 
     def make_batch(self, first: int, count: int, size: int) -> Batch:
-        """Draw crops `first` to `first + count` (exclusive)."""
-        crops = [self.draw_crop(number, size) for number in range(first, first + count)]
+        """Draw crops `first` to `first + count` (exclusive), or half as many in two views each."""
+        views = 2 if self.recipe.consistency_weight else 1
+        drawn = [self._draw(number, size, views) for number in range(first, first + count, views)]
+        crops = [crops[view] for view in range(views) for crops, _ in drawn]
         aged, luma, chroma = (np.stack(planes) for planes in zip(*crops, strict=True))
-        return Batch(aged[:, None], luma[:, None], chroma)
+        transforms = np.stack([transform for _, transform in drawn])
+        return Batch(aged[:, None], luma[:, None], chroma, transforms[: len(crops) * (views - 1)])
 
     def draw_crop(self, number: int, size: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Draw aged luma, luma and chroma of one crop; damaged and grey photos are replaced.
 
-        Raises SourceError when a photo cannot be read: a replacement would make the crop
-        depend on the state of the disk.
+        Raises SourceError when a photo cannot be read.
+        """
+        return self._draw(number, size, 1)[0][0]
+
+    def _draw(
+        self, number: int, size: int, views: int
+    ) -> tuple[list[tuple[FloatArray, FloatArray, FloatArray]], FloatArray]:
+        """Draw aged luma, luma and chroma of each view of a crop, and the views' transform.
+
+        A photo without any color is a grey photograph, from which nothing can be learned; a crop
+        without color of another photo teaches what has none.  Raises SourceError when a photo
+        cannot be read: a replacement would make the crop depend on the state of the disk.
         """
         rng = np.random.default_rng((self.recipe.seed, number))
         for _ in range(_TRIES):
@@ -114,13 +132,19 @@ class CropSampler:
             photo = photos[int(rng.integers(len(photos)))]
             content = photo.content
             try:
-                luma, chroma = to_planes(_cut_square(content, size, rng))
+                squares, transform = _cut_views(content, size, views, rng)
             except SourceError:
                 continue
-            if np.abs(chroma).max() > _GREY:
-                aged, chroma = age(luma, chroma, self.recipe.aging, rng)
-                return aged, luma, chroma
+            if squares:
+                pairs = map(to_planes, squares)
+                return [self._age(luma, chroma, rng) for luma, chroma in pairs], transform
         raise SourceError(f"{_TRIES} photos in a row are damaged or grey; check --data")
+
+    def _age(
+        self, luma: FloatArray, chroma: FloatArray, rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        aged, chroma = age(luma, chroma, self.recipe.aging, rng)
+        return aged, luma, chroma
 
 
 def compute_source_chances(
@@ -148,14 +172,45 @@ def compute_source_chances(
     return list(sizes), np.asarray(chances) / total
 
 
-def _cut_square(content: bytes, size: int, rng: np.random.Generator) -> ByteArray:
-    """Cut a random square at a random scale, perhaps mirrored: size x size x 3."""
+def _cut_views(
+    content: bytes, size: int, views: int, rng: np.random.Generator
+) -> tuple[list[ByteArray], FloatArray]:
+    """Cut a random square at a random scale, perhaps mirrored, and perhaps a second from within.
+
+    Returns `size` x `size` x 3 pictures, none if the photo is grey, and the transform that takes
+    places of the second to those of the first; see `Batch`.
+    """
     share = float(rng.uniform(0.55, 1.0))
     picture = decode_photo(content, int(np.ceil(size / share)))
+    if not _has_color(picture):
+        return [], np.zeros((2, 3), np.float32)
     height, width = picture.shape[:2]
     side = max(8, round(min(height, width) * share))
     top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
     square = picture[top : top + side, left : left + side]
-    interpolation = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
-    resized = cv2.resize(square, (size, size), interpolation=interpolation)
-    return np.ascontiguousarray(resized[:, ::-1] if rng.random() < 0.5 else resized, np.uint8)
+    if rng.random() < 0.5:
+        square = square[:, ::-1]
+    squares, transform = [_resize(square, size)], np.eye(2, 3, dtype=np.float32)
+    if views > 1:
+        inner = max(8, round(side * rng.uniform(_CLOSEST, 1.0)))
+        down, right = (int(edge) for edge in rng.integers(side - inner + 1, size=2))
+        closer = square[down : down + inner, right : right + inner]
+        mirror = -1.0 if rng.random() < 0.5 else 1.0
+        squares.append(_resize(closer[:, ::-1] if mirror < 0 else closer, size))
+        scale = inner / side
+        middles = ((2.0 * edge + inner) / side - 1.0 for edge in (right, down))
+        transform[:] = [[mirror * scale, 0.0, next(middles)], [0.0, scale, next(middles)]]
+    return squares, transform
+
+
+def _has_color(picture: ByteArray) -> bool:
+    """Tell whether any of about 4,000 pixels has a chroma of more than 3 / 255."""
+    step = max(1, min(picture.shape[:2]) // 64)
+    _, chroma = to_planes(np.ascontiguousarray(picture[::step, ::step]))
+    return bool(np.abs(chroma).max() > _GREY)
+
+
+def _resize(square: ByteArray, size: int) -> ByteArray:
+    interpolation = cv2.INTER_AREA if len(square) > size else cv2.INTER_LINEAR
+    resized = cv2.resize(np.ascontiguousarray(square), (size, size), interpolation=interpolation)
+    return np.ascontiguousarray(resized, np.uint8)

@@ -65,6 +65,65 @@ def add_dust(luma: FloatArray, strength: float, rng: np.random.Generator) -> Flo
     return _cover(luma, mask.astype(np.float32) / np.float32(255.0), _draw_level(0.7, rng))
 
 
+def add_cracks(luma: FloatArray, strength: float, rng: np.random.Generator) -> FloatArray:
+    """Add one to four branching cracks of the emulsion, light with a dark rim or dark.
+
+    A crack runs on in nearly its direction and turns in small steps; branches are shorter and
+    leave it at a wide angle, as in drying gelatine.  strength: the largest opacity.
+    """
+    core, rim = np.zeros(luma.shape, np.uint8), np.zeros(luma.shape, np.uint8)
+    size = np.array(luma.shape[::-1], np.float64)
+    pending = [
+        (rng.random(2) * size, float(rng.uniform(0.0, 2.0 * np.pi)), float(rng.uniform(0.2, 1.0)))
+        for _ in range(int(rng.integers(1, 5)))
+    ]
+    width = int(rng.integers(1, 4))
+    opacity = float(rng.uniform(0.4, 1.0)) * strength
+    while pending:
+        begin, angle, length = pending.pop()
+        angles = angle + np.cumsum(rng.normal(0.0, 0.25, 24))
+        step = length * size.min() / 24
+        path = begin + step * np.cumsum(np.stack([np.cos(angles), np.sin(angles)], 1), 0)
+        _draw_line(rim, path, 0.6 * opacity, width + 2)
+        _draw_line(core, path, opacity, width)
+        if length > 0.15 and rng.random() < 0.7:
+            place = int(rng.integers(24))
+            turn = float(rng.choice((-1.0, 1.0)) * rng.uniform(0.6, 1.4))
+            pending.append((path[place], float(angles[place]) + turn, 0.5 * length))
+    level = _draw_level(0.75, rng)
+    if level > 0.5:
+        luma = _cover(luma, rim.astype(np.float32) / np.float32(255.0), np.float32(0.1))
+    return _cover(luma, core.astype(np.float32) / np.float32(255.0), level)
+
+
+def add_fold(luma: FloatArray, strength: float, rng: np.random.Generator) -> FloatArray:
+    """Add a fold across the picture, or a tear from its edge: a white line and a step in tone.
+
+    The emulsion breaks off along a fold, and the two sides reflect the scanner's light
+    differently.  strength: the largest opacity.
+    """
+    size = np.array(luma.shape[::-1], np.float64)
+    angle = float(rng.choice((0.0, np.pi / 2))) + float(rng.normal(0.0, 0.25))
+    along = np.array([np.cos(angle), np.sin(angle)])
+    middle = rng.uniform(0.15, 0.85, 2) * size
+    reach = np.linspace(-1.5, 1.5, 60)
+    if rng.random() < 0.4:  # a tear ends inside the picture
+        reach = reach[: int(rng.integers(20, 45))]
+    ragged = np.cumsum(rng.normal(0.0, float(rng.uniform(0.1, 0.8)), len(reach)))
+    normal = np.array([-along[1], along[0]])
+    path = middle + reach[:, None] * size.min() * along + ragged[:, None] * normal
+    mask = np.zeros(luma.shape, np.uint8)
+    _draw_line(mask, path, float(rng.uniform(0.4, 1.0)) * strength, int(rng.integers(1, 5)))
+    down, right = (np.arange(length, dtype=np.float32) for length in luma.shape)
+    offset = (right - middle[0])[None] * normal[0] + (down - middle[1])[:, None] * normal[1]
+    depth = rng.normal(0.0, 0.12)
+    shade = np.exp(-np.abs(offset) / float(rng.uniform(2.0, 12.0))) * np.sign(offset) * depth
+    shaded = np.clip(luma * (1.0 + shade), 0.0, 1.0).astype(np.float32)
+    worn = mask.astype(np.float32) / np.float32(255.0)
+    worn *= cv2.resize(rng.uniform(0.4, 1.0, (8, 8)).astype(np.float32), luma.shape[::-1])
+    return _cover(shaded, worn, _draw_level(0.85, rng))
+
+
 def add_stain(luma: FloatArray, strength: float, rng: np.random.Generator) -> FloatArray:
     """Add a water stain with its dark tide line, or the soft brown dots of foxing.
 
@@ -149,9 +208,9 @@ def _build_curve(begin: _Points, way: _Points, bow: float) -> _Points:
     return np.asarray(begin + part * way + 4.0 * part * (1.0 - part) * aside)
 
 
-def _draw_line(mask: ByteArray, points: _Points, opacity: float) -> None:
+def _draw_line(mask: ByteArray, points: _Points, opacity: float, width: int = 1) -> None:
     fixed = np.round(points * 2**_SHIFT).astype(np.int32)
-    cv2.polylines(mask, [fixed], False, 255.0 * opacity, 1, cv2.LINE_AA, _SHIFT)
+    cv2.polylines(mask, [fixed], False, 255.0 * opacity, width, cv2.LINE_AA, _SHIFT)
 
 
 def _draw_dot(mask: ByteArray, center: _Points, radius: float, opacity: float) -> None:

@@ -19,7 +19,8 @@ from archive_colorizer.model.onnx_metadata import add_contract, stage_file
 from archive_colorizer.training.checkpoint import load_checkpoint, restore_network
 from archive_colorizer.training.config import TrainingRecipe
 from archive_colorizer.training.data.crops import to_planes
-from archive_colorizer.training.export.initial_weights import AveragingPartner, average_with_model
+from archive_colorizer.training.export.doubt import split_doubt
+from archive_colorizer.training.export.initial_weights import AveragingPartner
 from archive_colorizer.training.export.weight_storage import STORAGES
 from archive_colorizer.training.networks.network import NETWORKS, get_output_format
 
@@ -27,6 +28,7 @@ MAX_MIB = 25
 """Default limit of a model file in MiB, because it is shipped with the program."""
 _OPSET = 18
 _STEP = 32
+_DOUBT = "doubt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,11 @@ def export_checkpoint(
     *,
     weights: str = "fp32",
     max_mib: int = MAX_MIB,
-    average: AveragingPartner | None = None,
+    partner: AveragingPartner | None = None,
 ) -> Parity:
     """Write the network of a checkpoint as an ONNX file and return the loss of precision.
 
-    average: see `average_with_model`.  settings: replace those of the checkpoint's recipe
+    partner: see `AveragingPartner.average`.  settings: replace those of the checkpoint's recipe
     (working_size, data_sheet, name).  weights: a key of `STORAGES`; sessions compute in fp32 in
     any case.  Nothing is written, and ModelError is raised, when the output differs from
     PyTorch's by more than the storage permits on any trial picture, or when the file would
@@ -61,8 +63,8 @@ def export_checkpoint(
     if weights not in STORAGES:
         raise UsageError(f"weights {weights!r} are unknown; known are {', '.join(STORAGES)}")
     content = load_checkpoint(checkpoint)
-    if average:
-        content = average_with_model(content, average, str(checkpoint))
+    if partner:
+        content = partner.average(content, str(checkpoint))
     network = restore_network(content, str(checkpoint))
     origin = f"checkpoint {checkpoint}"
     recipe = TrainingRecipe().replace_settings(content.get("recipe", {}), origin)
@@ -70,6 +72,8 @@ def export_checkpoint(
     recipe = recipe.replace_settings({**architecture, **(settings or {})}, "options")
     contract = _build_contract({**content, "storage": weights}, recipe, output.stem)
     model = _to_onnx(network, contract.output.name)
+    if contract.output.doubt:
+        split_doubt(model, contract.output.doubt)
     STORAGES[weights].store(model)
     data = add_contract(_serialize(model), contract)
     if len(data) > max_mib * 2**20:
@@ -114,7 +118,11 @@ def _build_contract(content: Mapping[str, Any], recipe: TrainingRecipe, name: st
             multiple_of=_STEP,
         ),
         output=OutputContract(
-            name=space, space=space, low=output_format.low, high=output_format.high
+            name=space,
+            space=space,
+            low=output_format.low,
+            high=output_format.high,
+            doubt=_DOUBT if recipe.network_kwargs.get("confidence") else "",
         ),
         training=_collect_training_facts(content, recipe),
     )
@@ -194,6 +202,7 @@ def _measure_parity(network: nn.Module, path: Path) -> Parity:
         with torch.no_grad():
             expected = network(torch.from_numpy(batch)).numpy()
         actual = colorizer.infer(batch)
+        expected = expected[:, : actual.shape[1]]  # without the logarithm of the doubt
         if actual.shape != expected.shape:
             return Parity(float("inf"), float("inf"))
         difference = np.abs(actual - expected)

@@ -1,6 +1,6 @@
 """Load the weights of a checkpoint or a model file to start a training from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,36 +68,36 @@ class AveragingPartner:
         if not 0.0 < self.share < 1.0:
             raise UsageError(f"share must be between 0 and 1, not {self.share:g}")
 
+    def average(self, content: dict[str, Any], origin: str) -> dict[str, Any]:
+        """Average a checkpoint with this one's weights, and record that in its facts.
 
-def average_with_model(
-    content: dict[str, Any], partner: AveragingPartner, origin: str
-) -> dict[str, Any]:
-    """Average a checkpoint with the partner's weights, and record that in its facts.
-
-    Runs that began with the same weights can be averaged: the mean is often better than either,
-    and a fine-tuned model keeps more of the abilities of its start (Wortsman et al., Model
-    soups, arXiv:2203.05482, and Robust fine-tuning, arXiv:2109.01903).  The validation history
-    is dropped, because it does not apply to the mean.  Raises ModelError when the networks
-    differ, and as `load_initial_weights` does.
-    """
-    second = load_initial_weights(partner.model)
-    for part in ("network", "kwargs"):
-        if second[part] != content[part]:
+        Runs that began with the same weights can be averaged: the mean is often better than either,
+        and a fine-tuned model keeps more of the abilities of its start (Wortsman et al., Model
+        soups, arXiv:2203.05482, and Robust fine-tuning, arXiv:2109.01903).  The validation history
+        is dropped, because it does not apply to the mean.  Raises ModelError when the networks
+        differ, and as `load_initial_weights` does.
+        """
+        second = load_initial_weights(self.model)
+        for part in ("network", "kwargs"):
+            if second[part] != content[part]:
+                raise ModelError(
+                    f"{self.model}: has a {second['network']} with {second['kwargs']}, {origin} a "
+                    f"{content['network']} with {content['kwargs']}; "
+                    "only equal ones can be averaged"
+                )
+        if second["folded"]:
             raise ModelError(
-                f"{partner.model}: has a {second['network']} with {second['kwargs']}, {origin} a "
-                f"{content['network']} with {content['kwargs']}; only equal ones can be averaged"
+                f"{self.model}: has its norms folded; give the checkpoint it came from"
             )
-    if second["folded"]:
-        raise ModelError(f"{partner.model}: has its norms folded; give the checkpoint it came from")
-    state = {
-        name: torch.lerp(weights, second["state"][name].to(weights.dtype), partner.share)
-        if weights.is_floating_point()
-        else weights
-        for name, weights in content["state"].items()
-    }
-    fact = {"model": partner.model.name, "share": partner.share}
-    facts = {**content.get("facts", {}), "averaged_with": fact}
-    return {**content, "state": state, "facts": facts, "history": []}
+        state = {
+            name: torch.lerp(weights, second["state"][name].to(weights.dtype), self.share)
+            if weights.is_floating_point()
+            else weights
+            for name, weights in content["state"].items()
+        }
+        fact = {"model": self.model.name, "share": self.share}
+        facts = {**content.get("facts", {}), "averaged_with": fact}
+        return {**content, "state": state, "facts": facts, "history": []}
 
 
 @torch.no_grad()
@@ -177,21 +177,14 @@ def _build_state(network: nn.Module, weights: Weights) -> dict[str, Tensor]:
 
 def _unfold(network: nn.Module, weights: Weights) -> dict[str, FloatArray]:
     """Add norms to weights whose norms are folded into the filters; they only add the bias."""
-    unfolded = dict(weights)
-    for filters, name, norm in _iterate_norms(network):
-        bias = weights.get(f"{filters}.weight{_FOLDED_BIAS}")
-        if bias is not None:
+    unfolded, previous = dict(weights), ""
+    for name, module in network.named_modules():
+        # A norm comes right after its convolution.
+        bias = weights.get(f"{previous}.weight{_FOLDED_BIAS}")
+        if isinstance(module, nn.BatchNorm2d) and bias is not None:
             unfolded[f"{name}.weight"] = np.ones_like(bias)
             unfolded[f"{name}.bias"] = bias
             unfolded[f"{name}.running_mean"] = np.zeros_like(bias)
-            unfolded[f"{name}.running_var"] = np.full_like(bias, 1.0 - norm.eps)
-    return unfolded
-
-
-def _iterate_norms(network: nn.Module) -> Iterator[tuple[str, str, nn.BatchNorm2d]]:
-    """Yield the name of a convolution, and the name and module of the norm after it."""
-    previous = ""
-    for name, module in network.named_modules():
-        if isinstance(module, nn.BatchNorm2d):
-            yield previous, name, module
+            unfolded[f"{name}.running_var"] = np.full_like(bias, 1.0 - module.eps)
         previous = name
+    return unfolded

@@ -20,7 +20,7 @@ _LARGE = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
-class WeightFormat:
+class _WeightFormat:
     """Describe a storage of weights and its permitted difference from PyTorch's output.
 
     store: changes an ONNX model in place.  mean, worst: the mean and the largest difference on
@@ -49,10 +49,10 @@ def _store_in_8_bits(model: Any) -> None:
         (_shrink if large else _halve)(model.graph, weight)
 
 
-STORAGES: dict[str, WeightFormat] = {
-    "fp32": WeightFormat(lambda model: None, mean=1e-3, worst=1e-3),
-    "fp16": WeightFormat(_store_in_16_bits, mean=0.5 / 255, worst=4 / 255),
-    "int8": WeightFormat(_store_in_8_bits, mean=2 / 255, worst=12 / 255),
+STORAGES: dict[str, _WeightFormat] = {
+    "fp32": _WeightFormat(lambda model: None, mean=1e-3, worst=1e-3),
+    "fp16": _WeightFormat(_store_in_16_bits, mean=0.5 / 255, worst=4 / 255),
+    "int8": _WeightFormat(_store_in_8_bits, mean=2 / 255, worst=12 / 255),
 }
 """Storages by the value of `export --weights`."""
 

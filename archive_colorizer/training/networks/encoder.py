@@ -39,7 +39,7 @@ STRIDES = (2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderPlan:
+class _EncoderPlan:
     """Describe the structure and the input normalization of an encoder.
 
     Its input is (code value of luma - mean) / std.  If `is_folded`, batch norm is part of the
@@ -51,7 +51,7 @@ class EncoderPlan:
     std: float = 128.0
     is_folded: bool = False
 
-    def scale(self, width: float, depth: float) -> "EncoderPlan":
+    def scale(self, width: float, depth: float) -> "_EncoderPlan":
         """Apply EfficientNet's compound scaling; Lite keeps the depth of the end stages."""
         ends = (0, len(self.stages) - 1)
         stages = tuple(
@@ -68,10 +68,10 @@ def _round_channels(channels: float) -> int:
 
 
 PLANS = {
-    "efficientnet-lite0": EncoderPlan(_LITE0),
-    "efficientnet-lite1": EncoderPlan(_LITE0).scale(1.0, 1.1),
-    "efficientnet-lite2": EncoderPlan(_LITE0).scale(1.1, 1.2),
-    "mobilenet-v2": EncoderPlan(_MOBILENET_V2, mean=127.5, std=127.5, is_folded=True),
+    "efficientnet-lite0": _EncoderPlan(_LITE0),
+    "efficientnet-lite1": _EncoderPlan(_LITE0).scale(1.0, 1.1),
+    "efficientnet-lite2": _EncoderPlan(_LITE0).scale(1.1, 1.2),
+    "mobilenet-v2": _EncoderPlan(_MOBILENET_V2, mean=127.5, std=127.5, is_folded=True),
 }
 
 
@@ -92,7 +92,7 @@ class Encoder(nn.Module):
         """
 
 
-class ConvNorm(nn.Module):
+class _ConvNorm(nn.Module):
     """Apply a convolution with TensorFlow's padding and a norm, without an activation."""
 
     def __init__(
@@ -124,7 +124,7 @@ class ConvNorm(nn.Module):
         return result
 
 
-class Block(nn.Module):
+class _Block(nn.Module):
     """Expand, filter each channel, project, and add the input if the shapes match."""
 
     def __init__(
@@ -133,9 +133,9 @@ class Block(nn.Module):
         super().__init__()
         into, out = channels
         wide = into * expansion
-        self.expand = ConvNorm((into, wide), 1, folded=folded) if expansion > 1 else None
-        self.depthwise = ConvNorm((wide, wide), kernel, stride=stride, groups=wide, folded=folded)
-        self.project = ConvNorm((wide, out), 1, folded=folded)
+        self.expand = _ConvNorm((into, wide), 1, folded=folded) if expansion > 1 else None
+        self.depthwise = _ConvNorm((wide, wide), kernel, stride=stride, groups=wide, folded=folded)
+        self.project = _ConvNorm((wide, out), 1, folded=folded)
         self.residual = stride == 1 and into == out
 
     def forward(self, x: Tensor) -> Tensor:
@@ -152,14 +152,14 @@ class InvertedEncoder(Encoder):
         super().__init__()
         self.name, self.plan = name, PLANS[name]
         folded = self.plan.is_folded
-        self.stem = ConvNorm((1, 32), 3, stride=2, folded=folded)
+        self.stem = _ConvNorm((1, 32), 3, stride=2, folded=folded)
         self.blocks = nn.ModuleList()
         self.taps: list[int] = []
         width = 32
         for index, (expansion, out, repeats, stride, kernel) in enumerate(self.plan.stages):
             for n in range(repeats):
                 step = stride if n == 0 else 1
-                self.blocks.append(Block((width, out), expansion, kernel, step, folded))
+                self.blocks.append(_Block((width, out), expansion, kernel, step, folded))
                 width = out
             if index in _TAPPED_STAGES:
                 self.taps.append(len(self.blocks) - 1)

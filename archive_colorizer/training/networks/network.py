@@ -21,6 +21,7 @@ from archive_colorizer.training.networks.timm_encoder import TimmEncoder
 from archive_colorizer.training.networks.vgg import VggAutoencoder
 
 _ENCODER = "efficientnet-lite0"
+_LOG_ERROR = 2.3  # the logarithm of 10, about the mean CIEDE2000 difference of a network
 _HUBER = 0.05  # error in RGB at which the loss turns from quadratic to linear
 
 
@@ -34,7 +35,7 @@ def build_encoder(name: str) -> Encoder:
     return InvertedEncoder(name)
 
 
-class Unet(nn.Module):
+class _Unet(nn.Module):
     """A plain U-Net with skip connections, trained from scratch."""
 
     def __init__(self, widths: Sequence[int] = (24, 48, 80, 128, 160)) -> None:
@@ -62,7 +63,7 @@ class Unet(nn.Module):
         return to_range(self.last(x))
 
 
-class DecoderBlock(nn.Module):
+class _DecoderBlock(nn.Module):
     """Double the size and combine it with the skip connection and the global context."""
 
     def __init__(self, deep: int, skip: int, out: int, context: int) -> None:
@@ -78,15 +79,41 @@ class DecoderBlock(nn.Module):
         return joined
 
 
-class MobileUnet(nn.Module):
+class _ConfidenceHead(nn.Module):
+    """Compute a factor on chroma and the logarithm of the expected error, both N x 1 x H x W.
+
+    The factor is in (0, 2), and 1 without training; the error is a CIEDE2000 difference.
+    """
+
+    def __init__(self, into: int, context: int, width: int = 32) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(into, width, 1)
+        self.tell = nn.Conv2d(context, width, 1)
+        self.last = nn.Conv2d(width, 2, 3, padding=1)
+        with torch.no_grad():
+            self.last.weight.zero_()
+            self.last.bias.copy_(torch.tensor([0.0, _LOG_ERROR]))  # type: ignore[union-attr]
+
+    def forward(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.last(functional.relu(self.reduce(x) + self.tell(context)))
+        return 2.0 * torch.sigmoid(x[:, :1]), x[:, 1:]
+
+
+class _MobileUnet(nn.Module):
     """A pretrained encoder and a light decoder to half the size, then bilinear upsampling.
 
     A vector that is pooled over the whole picture enters every step of the decoder, because
-    color depends on the subject.  encoder: see `build_encoder`.
+    color depends on the subject.  encoder: see `build_encoder`.  confidence: shrink chroma where
+    it cannot be known, and give the logarithm of the expected CIEDE2000 difference as a third
+    channel; see `_ConfidenceHead`.
     """
 
     def __init__(
-        self, widths: Sequence[int] = (128, 80, 40, 16), context: int = 128, encoder: str = _ENCODER
+        self,
+        widths: Sequence[int] = (128, 80, 40, 16),
+        context: int = 128,
+        encoder: str = _ENCODER,
+        confidence: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = build_encoder(encoder)
@@ -94,17 +121,25 @@ class MobileUnet(nn.Module):
         self.context = nn.Sequential(nn.Conv2d(deep, context, 1), nn.ReLU(inplace=True))
         self.rises = nn.ModuleList()
         for skip, out in zip(skips[::-1], widths, strict=True):
-            self.rises.append(DecoderBlock(deep, skip, out, context))
+            self.rises.append(_DecoderBlock(deep, skip, out, context))
             deep = out
         self.last = make_last_conv(deep, 2, 3)
+        self.confidence = _ConfidenceHead(widths[-2], context) if confidence else None
 
     def forward(self, luma: Tensor) -> Tensor:
         *skips, x = self.encoder(luma)
         context = self.context(x.mean((2, 3), keepdim=True))
+        quarter = x
         for rise, skip in zip(self.rises, skips[::-1], strict=True):
-            x = rise(x, skip, context)
-        x = self.last(x)
-        return to_range(functional.interpolate(x, scale_factor=2.0, mode="bilinear"))
+            quarter, x = x, rise(x, skip, context)
+        x = functional.interpolate(self.last(x), scale_factor=2.0, mode="bilinear")
+        if self.confidence is None:
+            return to_range(x)
+        factor, doubt = (
+            functional.interpolate(plane, scale_factor=4.0, mode="bilinear")
+            for plane in self.confidence(quarter, context)
+        )
+        return torch.cat([to_range(x * factor), doubt], 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +176,9 @@ def _compute_rgb_loss(rgb: Tensor, luma: Tensor, chroma: Tensor) -> Tensor:
 
 
 OUTPUT_FORMATS: dict[OutputSpace, OutputFormat] = {
-    "cbcr": OutputFormat(-0.5, 0.5, lambda cbcr: cbcr, lambda _, luma, __: luma.new_zeros(())),
+    "cbcr": OutputFormat(
+        -0.5, 0.5, lambda cbcr: cbcr[:, :2], lambda _, luma, __: luma.new_zeros(())
+    ),
     "rgb": OutputFormat(0.0, 1.0, compute_chroma, _compute_rgb_loss),
 }
 
@@ -156,8 +193,8 @@ class NetworkEntry:
 
 
 NETWORKS: dict[str, NetworkEntry] = {
-    "mobile-unet": NetworkEntry(MobileUnet, has_encoder=True),
-    "unet": NetworkEntry(Unet),
+    "mobile-unet": NetworkEntry(_MobileUnet, has_encoder=True),
+    "unet": NetworkEntry(_Unet),
     "vgg-autoencoder": NetworkEntry(VggAutoencoder, space="rgb"),
 }
 

@@ -96,14 +96,16 @@ def test_a_crop_depends_on_its_number_and_the_seed_alone(photos):
     first, again = CropSampler(photos, TrainingRecipe()), CropSampler(photos, TrainingRecipe())
     together = first.make_batch(0, 6, 32)
     for number in (5, 0, 3):
-        for whole, single in zip(together, again.draw_crop(number, 32), strict=True):
+        for whole, single in zip(together[:3], again.draw_crop(number, 32), strict=True):
             np.testing.assert_array_equal(whole[number].squeeze(), single.squeeze())
     other = CropSampler(photos, TrainingRecipe(seed=2)).make_batch(0, 6, 32)
     assert np.abs(other[1] - together[1]).max() > 0.05
 
 
 def test_a_batch_has_the_promised_shapes_and_ranges(photos):
-    seen, luma, chroma = CropSampler(photos, TrainingRecipe()).make_batch(10, 5, 64)
+    batch = CropSampler(photos, TrainingRecipe()).make_batch(10, 5, 64)
+    seen, luma, chroma, transforms = batch
+    assert transforms.shape == (0, 2, 3)
     assert seen.shape == luma.shape == (5, 1, 64, 64)
     assert chroma.shape == (5, 2, 64, 64)
     assert seen.dtype == luma.dtype == chroma.dtype == np.float32
@@ -111,6 +113,35 @@ def test_a_batch_has_the_promised_shapes_and_ranges(photos):
     assert max(seen.max(), luma.max()) <= 1.0
     assert np.abs(seen - luma).max() > 0.01  # some crops were aged
     assert np.abs(chroma).max() <= 0.5
+
+
+def test_two_views_of_a_crop_show_one_place_aged_differently(photos):
+    recipe = TrainingRecipe(consistency_weight=0.5, aging=Aging(share=1.0))
+    aged, luma, _, transforms = CropSampler(photos, recipe).make_batch(4, 20, 64)
+    assert len(luma) == 20
+    assert transforms.shape == (10, 2, 3)
+    scales = transforms[:, [0, 1], [0, 1]]
+    assert {*np.sign(scales[:, 0])} == {-1.0, 1.0}
+    assert (np.abs(scales[:, 0]) == scales[:, 1]).all()
+    assert ((scales[:, 1] > 0.75) & (scales[:, 1] <= 1.0)).all()
+    # No place of the second view lies outside the first.
+    assert (np.abs(transforms[..., 2]) + scales[:, 1:] <= 1.0 + 1e-6).all()
+    for first, second, transform in zip(luma[:10, 0], luma[10:, 0], transforms, strict=True):
+        middle = (transform[:, 2] + 1.0) * 32.0 - 0.5
+        inner = cv2.getRectSubPix(first, (9, 9), tuple(map(float, middle)))
+        assert abs(inner.mean() - second[28:37, 28:37].mean()) < 0.08
+    differences = np.abs(aged - luma).mean((1, 2, 3))
+    assert (np.abs(differences[:10] - differences[10:]) > 1e-3).any()
+
+
+def test_a_crop_without_color_of_a_color_photo_is_drawn():
+    picture = np.full((512, 512, 3), 120, np.uint8)
+    picture[:96, :96] = (200, 60, 60)
+    only = TrainingPhoto("free", "free/wall.png", cv2.imencode(".png", picture)[1].tobytes())
+    chroma = CropSampler([only], PLAIN).make_batch(0, 24, 32).chroma
+    colored = np.abs(chroma).max((1, 2, 3)) > 3 / 255
+    assert colored.any()
+    assert not colored.all()
 
 
 def test_damaged_and_colorless_photos_give_way(photos):

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from archive_colorizer.training.data.crops import to_planes
 from archive_colorizer.training.data.damage import (
     add_border,
+    add_cracks,
     add_dust,
+    add_fold,
     add_halftone,
     add_scratches,
     add_stain,
@@ -20,14 +22,16 @@ GREY = np.full((128, 128), 0.5, np.float32)
 
 def test_at_strength_0_nothing_happens():
     luma = to_planes(photograph("chelsea")[40:136, 150:246])[0]
-    for change in (add_scratches, add_dust, add_stain, add_halftone):
+    for change in (add_scratches, add_dust, add_stain, add_halftone, add_cracks):
         for seed in range(10):
             np.testing.assert_allclose(
                 change(luma, 0.0, np.random.default_rng(seed)), luma, atol=1e-6
             )
 
 
-@pytest.mark.parametrize(("change", "limit"), [(add_scratches, 0.12), (add_dust, 0.03)])
+@pytest.mark.parametrize(
+    ("change", "limit"), [(add_scratches, 0.12), (add_dust, 0.03), (add_cracks, 0.3)]
+)
 def test_marks_cover_little_and_show(change, limit):
     for seed in range(60):
         off = np.abs(change(GREY, 1.0, np.random.default_rng(seed)) - GREY)
@@ -50,6 +54,18 @@ def test_scratches_are_long_and_mostly_upright():
         wide += int(changed.any(axis=0).sum())
     assert tall > 80 * 50
     assert tall > 2 * wide
+
+
+def test_a_fold_reaches_from_side_to_side_and_a_tear_ends_inside():
+    lengths = []
+    for seed in range(60):
+        folded = add_fold(GREY, 1.0, np.random.default_rng(seed))
+        assert folded.min() >= 0.0
+        assert folded.max() <= 1.0
+        changed = np.abs(folded - GREY) > 0.15
+        lengths.append(max(changed.any(axis=0).sum(), changed.any(axis=1).sum()))
+    assert (np.array(lengths) > 110).mean() > 0.3
+    assert (np.array(lengths) < 100).any()
 
 
 @pytest.mark.parametrize("change", [add_scratches, add_dust])

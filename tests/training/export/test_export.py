@@ -1,7 +1,9 @@
 """What an export refuses and what settings do; the conformance suite holds the files."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the train extra")
@@ -12,8 +14,14 @@ pytest.importorskip("skimage", reason="photographs come with scikit-image")
 from archive_colorizer.errors import ModelError, OutputError, UsageError  # noqa: E402
 from archive_colorizer.model.colorizer import open_colorizer  # noqa: E402
 from archive_colorizer.model.onnx_metadata import check_seal  # noqa: E402
-from archive_colorizer.training.checkpoint import save_checkpoint  # noqa: E402
+from archive_colorizer.training.checkpoint import (  # noqa: E402
+    load_checkpoint,
+    restore_network,
+    save_checkpoint,
+)
+from archive_colorizer.training.config import Phase  # noqa: E402
 from archive_colorizer.training.export import export  # noqa: E402
+from archive_colorizer.training.loop import train  # noqa: E402
 from archive_colorizer.training.networks import network  # noqa: E402
 
 
@@ -89,3 +97,31 @@ def test_bad_settings_and_places_are_named(small, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot write"):
         export.export_checkpoint(small, tmp_path / "file" / "m.onnx")
+
+
+def test_doubt_becomes_an_output_of_its_own(photos, tiny, tmp_path):
+    """From a shipped model without the head: trained in two views, exported, and opened."""
+    recipe = replace(
+        tiny, network="mobile-unet", network_kwargs={"confidence": True}, objective="aligned",
+        consistency_weight=0.5, phases=(Phase(share=1.0, size=64, batch=4),), rate=1e-3,
+    )  # fmt: skip
+    checkpoint = train(photos, recipe, tmp_path / "run", start=Path("default"))
+    export.export_checkpoint(checkpoint, tmp_path / "model.onnx")
+    opened = open_colorizer(tmp_path / "model.onnx", device="cpu")
+    assert opened.contract.output.doubt == "doubt"
+    luma = np.random.default_rng(1).random((2, 1, 64, 96), dtype=np.float32)
+    assert opened.infer(luma).shape == (2, 2, 64, 96)
+    color, doubt = opened.session.run(["cbcr", "doubt"], {"luma": luma})
+    np.testing.assert_allclose(color, opened.infer(luma), atol=1e-6)
+    assert doubt.shape == (2, 1, 64, 96)
+    trained = restore_network(load_checkpoint(checkpoint), "test")
+    with torch.no_grad():
+        expected = trained(torch.from_numpy(luma))[:, 2:].exp().numpy()
+    np.testing.assert_allclose(doubt, expected, rtol=0.02)
+
+
+def test_a_contract_without_doubt_has_no_key_for_it(small, tmp_path):
+    export.export_checkpoint(small, tmp_path / "model.onnx")
+    contract = open_colorizer(tmp_path / "model.onnx", device="cpu").contract
+    assert contract.output.doubt == ""
+    assert "doubt" not in contract.to_json()

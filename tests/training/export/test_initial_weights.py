@@ -20,7 +20,6 @@ from archive_colorizer.training.data.crops import to_planes  # noqa: E402
 from archive_colorizer.training.export import export  # noqa: E402
 from archive_colorizer.training.export.initial_weights import (  # noqa: E402
     AveragingPartner,
-    average_with_model,
     load_initial_weights,
     settle_norms,
 )
@@ -184,7 +183,7 @@ def test_the_mean_lies_where_its_share_says_and_forgets_what_was_measured(tmp_pa
     mine = save_uniform(tmp_path / "a.pt", value=1.0)
     save_uniform(tmp_path / "b.pt", value=3.0)
     content = {**mine, "history": [{"ciede2000": 1.0}], "facts": {"photos": 7}}
-    mean = average_with_model(content, AveragingPartner(tmp_path / "b.pt", 0.25), "a.pt")
+    mean = AveragingPartner(tmp_path / "b.pt", 0.25).average(content, "a.pt")
     assert torch.all(mean["state"]["last.weight"] == 1.5)
     counted = [name for name in mean["state"] if name.endswith("num_batches_tracked")]
     assert counted and all(mean["state"][name] == 0 for name in counted)
@@ -206,7 +205,7 @@ def test_a_run_is_averaged_with_the_model_it_began_with(tmp_path):
         tmp_path / "run.pt",
         made,
         weights="fp16",
-        average=AveragingPartner(find_model("default"), 0.4),
+        partner=AveragingPartner(find_model("default"), 0.4),
     )
     found = load_initial_weights(made)["state"]["last.bias"]
     assert torch.allclose(found, theirs["state"]["last.bias"] + 0.3, atol=1e-3)
@@ -218,6 +217,6 @@ def test_other_networks_and_senseless_shares_are_refused(tmp_path):
     mine = save_uniform(tmp_path / "a.pt")
     save_uniform(tmp_path / "b.pt", kwargs={"widths": [4, 8, 8]})
     with pytest.raises(ModelError, match="only equal ones"):
-        average_with_model(mine, AveragingPartner(tmp_path / "b.pt"), "a.pt")
+        AveragingPartner(tmp_path / "b.pt").average(mine, "a.pt")
     with pytest.raises(UsageError, match="share must be between 0 and 1"):
         AveragingPartner(tmp_path / "b.pt", 1.0)

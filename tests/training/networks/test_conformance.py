@@ -70,7 +70,8 @@ def test_the_loss_falls_on_one_batch(kind, objective, photos, tiny):
     for key, weight in made.named_parameters():
         groups[3e-4 if key.startswith("encoder.") else 3e-3].append(weight)
     optimizer = torch.optim.AdamW([{"params": all_, "lr": lr} for lr, all_ in groups.items()])
-    seen, luma, chroma = map(torch.from_numpy, CropSampler(photos, tiny).make_batch(0, 4, 64))
+    batch = CropSampler(photos, tiny).make_batch(0, 4, 64)
+    seen, luma, chroma = (torch.from_numpy(planes) for planes in batch[:3])
     losses = []
     for _ in range(8):
         answer = made(seen)

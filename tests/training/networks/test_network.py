@@ -97,3 +97,17 @@ def test_the_baseline_has_no_way_around_its_narrowest_map():
     assert sum(p.numel() for p in made.parameters()) < 2_500_000
     wide = network.build_network("vgg-autoencoder", {"widths": [8, 16], "repeats": [1, 2]})
     assert wide(torch.rand(2, 1, 8, 12)).shape == (2, 3, 8, 12)
+
+
+def test_an_untrained_confidence_head_changes_no_color():
+    torch.manual_seed(3)
+    plain = network.build_network("mobile-unet", {}).eval()
+    guarded = network.build_network("mobile-unet", {"confidence": True}).eval()
+    guarded.load_state_dict(plain.state_dict(), strict=False)
+    luma = torch.rand(1, 1, 64, 96)
+    with torch.no_grad():
+        color, answer = plain(luma), guarded(luma)
+    assert answer.shape == (1, 3, 64, 96)
+    torch.testing.assert_close(answer[:, :2], color)
+    # Without training, every pixel is expected to be off by about 10.
+    torch.testing.assert_close(answer[:, 2].exp(), torch.full((1, 64, 96), 10.0), rtol=0.01, atol=0)
