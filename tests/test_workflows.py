@@ -25,9 +25,11 @@ from archive_colorizer.recipe.files import load_recipes
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 from archive_colorizer.recipe.schema import build_schema
 from archive_colorizer.sample import write_sample
+from archive_colorizer.training.data.crops import decode_photo, read_photos
 from tests.cli.commands.test_watch import awaited
 from tests.locations import REPOSITORY_ROOT
 from tests.photographs import photograph
+from tests.training.conftest import jpeg_of, write_tar
 
 WORKFLOWS = REPOSITORY_ROOT / "workflows"
 TRAINING = sorted(WORKFLOWS.glob("train-*.toml"))
@@ -302,6 +304,52 @@ def test_the_container_is_built_from_files_that_are_there():
     assert dict(said)["USER"] == "10001"
 
 
+def read_lock(name):
+    """The names that a lock file pins, and how many hashes it has for each."""
+    text = (WORKFLOWS / "locks" / f"{name}.lock").read_text()
+    blocks = re.split(r"\n(?=[a-z0-9])", re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE))
+    pinned = [re.match(r"([a-z0-9][\w.-]*)==", block) for block in blocks]
+    assert all(pinned), name
+    return {
+        match[1]: block.count("--hash=sha256:") for match, block in zip(pinned, blocks, strict=True)
+    }
+
+
+@pytest.mark.parametrize("name", ["image", "image-cuda", "build", "ci"])
+def test_every_package_is_pinned_by_hashes(name):
+    assert all(read_lock(name).values())
+
+
+def test_the_locks_cover_the_dependencies_of_the_project():
+    project = tomllib.loads((REPOSITORY_ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = {
+        "image": [*project["dependencies"], *extras["lossless"], *extras["film"]],
+        "ci": [*project["dependencies"], *extras["test"], *extras["train"], *extras["docs"]],
+    }
+    for name, requirements in needed.items():
+        names = {re.match(r"[\w-]+", requirement)[0] for requirement in requirements}
+        missing = names - read_lock(name).keys() - {"archive-colorizer", "torch"}
+        assert not missing, f"{name}: run workflows/locks/update.sh"
+
+
+def test_base_images_are_pinned_and_nothing_comes_without_a_hash():
+    text = (WORKFLOWS / "Dockerfile").read_text()
+    assert re.search(r"^ARG PYTHON=\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
+    assert re.findall(r"^FROM (\S+)", text, re.MULTILINE) == ["${PYTHON}"] * 2
+    for command in re.findall(r"pip install [^&]*", text.replace("\\\n", " ")):
+        assert "--require-hashes" in command or "--no-deps --no-index" in command
+
+
+def test_the_licence_of_every_package_of_the_image_is_listed():
+    listed = (REPOSITORY_ROOT / "docs" / "licences.md").read_text()
+    names = {row.split("|")[1].strip().lower().replace("_", "-") for row in listed.splitlines()
+             if row.startswith("|")}  # fmt: skip
+    # Others come on Windows, or with another version of Python.
+    elsewhere = {"colorama", "onnxruntime", "wheel", "setuptools"}
+    assert read_lock("image").keys() - names <= elsewhere
+
+
 # ---- clusters
 
 
@@ -454,3 +502,32 @@ def test_workers_and_run_see_the_same_folders():
     shared = [one for one in mounts[0] if one["name"] != "tmp"]
     assert values["worker"]["mounts"]["volumeMounts"] == shared
     assert values["worker"]["mounts"]["volumes"] == worker["volumes"][:-1]
+
+
+# ---- training elsewhere
+
+
+def test_photographs_are_shrunk_into_parts_that_can_be_sent(tmp_path):
+    pytest.importorskip("skimage", reason="photographs come with scikit-image")
+    script = WORKFLOWS / "training" / "shrink_photographs.py"
+    for name in ("first", "second", "third"):
+        members = {
+            f"{name}/{n}.jpg": jpeg_of(photograph("coffee")[n:, :]) for n in range(0, 160, 20)
+        }
+        write_tar(tmp_path / f"{name}.tar", {**members, f"{name}/torn.jpg": b"\xff\xd8 nothing"})
+    tars = sorted(tmp_path.glob("*.tar"))
+    command = [sys.executable, script, *tars, "--output", tmp_path / "pack"]
+    limits = ["--short-side", "400", "--part-mib", "1"]
+    made = subprocess.run([*command, *limits], capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    parts = sorted((tmp_path / "pack").iterdir())
+    assert made.stdout.startswith(f"{len(parts)} parts")
+    assert len(parts) > 1
+    assert all(sum(tar.stat().st_size for tar in part.iterdir()) <= 2**20 for part in parts)
+    photos = read_photos(parts)
+    assert sorted({photo.source for photo in photos}) == ["first", "second", "third"]
+    assert len(photos) == 24
+    assert min(min(decode_photo(photo.content).shape[:2]) for photo in photos) > 200
+    again = subprocess.run([*command, *limits], capture_output=True, text=True)
+    assert again.returncode != 0
+    assert "exists" in again.stderr
