@@ -22,7 +22,7 @@ from archive_colorizer.image.formats import EXTENSIONS, FormatChoice
 from archive_colorizer.image.raster import Format
 from archive_colorizer.location import parse_location
 from archive_colorizer.model.colorizer import Colorizer, hash_model, open_colorizer
-from archive_colorizer.model.ensemble import build_ensemble
+from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.pipeline import photos as pipeline
 from archive_colorizer.pipeline.request import validate_request
@@ -34,7 +34,7 @@ from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.restore.colorize import colorize_photo
 from archive_colorizer.restore.guides import NO_GUIDES, Guides, read_guides
 from archive_colorizer.restore.outcome_boundary import draft_outcome
-from archive_colorizer.restore.photo import decode_photo, deliver_photo, finish_photo
+from archive_colorizer.restore.photo import decode_photo, finish_photo
 from archive_colorizer.restore.reference import pin_reference
 from archive_colorizer.restore.render import sharpen_luma
 from archive_colorizer.restore.source_file import find_source
@@ -207,7 +207,7 @@ def _colorize(
     luma: Plane, model: Model | Name | None, recipe: Recipe, guides: Guides = NO_GUIDES
 ) -> Plane:
     models = _open_models(model, recipe)
-    ensemble = build_ensemble([model.colorizer for model in models], recipe)
+    ensemble = Ensemble.build([model.colorizer for model in models], recipe)
     field, _ = colorize_photo(luma, ensemble, recipe, guides)
     return blend_rgb(sharpen_luma(luma, recipe), field)
 
@@ -222,7 +222,7 @@ def _restore_to_file(path: Path, target: Path, models: list[Model], recipe: Reci
         context = replace(context, merge=str(second.path), merge_sha256=second.sha256)
     key = compute_job_key(source.name, "", context.models_sha256, context.settings)
     job = Job(key, source, target.name)
-    ensemble = build_ensemble([model.colorizer for model in models], recipe)
+    ensemble = Ensemble.build([model.colorizer for model in models], recipe)
     try:
         with tempfile.TemporaryDirectory(prefix=".archive-colorizer-", dir=target.parent) as work:
             finished = finish_photo(source, ensemble, recipe, draft_outcome(job, context), work)
@@ -232,7 +232,7 @@ def _restore_to_file(path: Path, target: Path, models: list[Model], recipe: Reci
                 warnings = "; ".join(finished.outcome.warnings)
                 reason = warnings or f"only a BMP becomes one, not {path.name}"
                 raise ResultUnwritable(f"{target}: {reason}; choose another format")
-            return deliver_photo(finished, job, replace(context, work=work))
+            return finished.deliver(job, replace(context, work=work))
     except OSError as error:
         why = error.strerror or str(error)
         raise OutputError(f"cannot write in {target.parent}: {why}") from None

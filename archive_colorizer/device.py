@@ -15,7 +15,7 @@ DeviceKind: TypeAlias = Literal["auto", "cpu", "cuda", "tensorrt"]
 DEVICE_KINDS: Final[tuple[DeviceKind, ...]] = get_args(DeviceKind)
 
 DEVICE_PATTERN: Final = r"^(auto|cpu|(cuda|tensorrt)(:[0-9]{1,3})?)$"
-"""Regular expression of the devices that `parse_device` accepts."""
+"""Regular expression of the devices that `Device.parse` accepts."""
 
 VISIBLE_DEVICES: Final = "CUDA_VISIBLE_DEVICES"
 """Environment variable: the GPUs that a process sees, by number or UUID."""
@@ -40,14 +40,14 @@ class Device:
     def __str__(self) -> str:
         return self.kind if self.index is None else f"{self.kind}:{self.index}"
 
-
-def parse_device(text: str) -> Device:
-    """Parse a device such as `auto`, `cpu`, `cuda:1` or `tensorrt`; raises UsageError."""
-    if not re.fullmatch(DEVICE_PATTERN, text):
-        names = ", ".join(DEVICE_KINDS)
-        raise UsageError(f"device must be one of {names}, or cuda:1, not {text!r}")
-    word, _, index = text.partition(":")
-    return Device(cast(DeviceKind, word), int(index) if index else None)
+    @classmethod
+    def parse(cls, text: str) -> "Device":
+        """Parse a device such as `auto`, `cpu`, `cuda:1` or `tensorrt`; raises UsageError."""
+        if not re.fullmatch(DEVICE_PATTERN, text):
+            names = ", ".join(DEVICE_KINDS)
+            raise UsageError(f"device must be one of {names}, or cuda:1, not {text!r}")
+        word, _, index = text.partition(":")
+        return cls(cast(DeviceKind, word), int(index) if index else None)
 
 
 def has_driver() -> bool:

@@ -5,11 +5,10 @@ pictures are converted to grey like scans of old prints.
 """
 
 import io
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,29 +21,22 @@ _DESCRIPTION, _ORIENTATION, _DATE, _DATE_TAKEN = 270, 274, 306, 36867
 _EXIF_IFD, _GPS_IFD = 34665, 34853
 
 
-@dataclass(frozen=True, slots=True)
-class SampleFile:
-    """A file of the sample: its path below the archive, and a remark for the user."""
-
-    path: str
-    remark: str
-
-
-SAMPLE_FILES = (
-    SampleFile("README.txt", "no picture: skipped"),
-    SampleFile("album-1961/astronaut_portrait.jpg", "grey JPEG, EXIF with date and place"),
-    SampleFile("album-1961/launch pad, 1961.jpg", "sepia-toned print"),
-    SampleFile("album-1961/upright/kitten.jpg", "stored lying, EXIF orientation 6"),
-    SampleFile("glass-plates/plate_0001.tif", "16-bit grey TIFF"),
-    SampleFile("glass-plates/plate_0002.png", "grey PNG"),
-    SampleFile("glass-plates/plate_0003_damaged.jpg", "cut short: fails"),
-    SampleFile("loose/coffee_house.jpg", "already in color: skipped"),
-    SampleFile("loose/münzen.png", "16-bit grey PNG, name beyond ASCII"),
-)
+_FILES: Final = {
+    "README.txt": "no picture: skipped",
+    "album-1961/astronaut_portrait.jpg": "grey JPEG, EXIF with date and place",
+    "album-1961/launch pad, 1961.jpg": "sepia-toned print",
+    "album-1961/upright/kitten.jpg": "stored lying, EXIF orientation 6",
+    "glass-plates/plate_0001.tif": "16-bit grey TIFF",
+    "glass-plates/plate_0002.png": "grey PNG",
+    "glass-plates/plate_0003_damaged.jpg": "cut short: fails",
+    "loose/coffee_house.jpg": "already in color: skipped",
+    "loose/münzen.png": "16-bit grey PNG, name beyond ASCII",
+}
+"""Remarks for the user by the path below the archive."""
 
 
-def write_sample(folder: Path) -> tuple[SampleFile, ...]:
-    """Write the sample archive into a new or empty folder.
+def write_sample(folder: Path) -> dict[str, str]:
+    """Write the sample archive into a new or empty folder; return the remarks by path.
 
     Raises UsageError if it is not empty, DependencyError without scikit-image, OutputError.
     """
@@ -55,17 +47,17 @@ def write_sample(folder: Path) -> tuple[SampleFile, ...]:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} is not empty; name a new folder")
-        contents = _build_contents()
-        for sheet in SAMPLE_FILES:
-            target = folder / sheet.path
+        for path, content in zip(_FILES, _build_contents(), strict=True):
+            target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(contents[sheet.path])
+            target.write_bytes(content)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}") from None
-    return SAMPLE_FILES
+    return _FILES
 
 
-def _build_contents() -> dict[str, bytes]:
+def _build_contents() -> tuple[bytes, ...]:
+    """Build the files in the order of `_FILES`."""
     # skimage.data loads lazily and is untyped.
     data: Any = import_module("skimage.data")
     portrait, camera, coins = compute_luma(data.astronaut()), data.camera(), data.coins()
@@ -73,7 +65,7 @@ def _build_contents() -> dict[str, bytes]:
     studio = {_DESCRIPTION: "Portrait in the studio", _DATE: "1961:05:05 09:34:00"}
     cape = {1: "N", 2: (28.0, 31.0, 26.0), 3: "W", 4: (80.0, 39.0, 3.0)}
     moon = _encode_jpeg(data.moon(), {})
-    files = (
+    return (
         b"Photographs from scikit-image (public domain or CC0), made grey for trials.\n",
         _encode_jpeg(portrait, studio, cape),
         _encode_jpeg(_tone(rocket), {_DATE: "1961:05:25 12:00:00"}),
@@ -84,7 +76,6 @@ def _build_contents() -> dict[str, bytes]:
         _encode_jpeg(data.coffee(), {_DATE: "2012:03:01 15:20:00"}),
         _encode_png(_deepen(coins[::-1])),
     )
-    return dict(zip((sheet.path for sheet in SAMPLE_FILES), files, strict=True))
 
 
 def _tone(grey: Plane) -> Plane:

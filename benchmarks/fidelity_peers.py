@@ -17,7 +17,7 @@ from archive_colorizer.color.space import (
     compute_rgb,
     convert_rgb_to_lab,
 )
-from archive_colorizer.model.color_spaces import compute_working_size, pack, unpack
+from archive_colorizer.model.color_spaces import pack, unpack
 from archive_colorizer.model.colorizer import Colorizer
 from archive_colorizer.model.contract import (
     METADATA_KEY,
@@ -100,7 +100,7 @@ def in_lab(rgb: Picture, colorizer: Colorizer, enlarging: int) -> Picture:
 def predicted_ab(luma: Plane, colorizer: Colorizer) -> FloatArray:
     """a and b of CIE Lab at the network's size, h x w x 2, for H x W luma."""
     given, made = colorizer.contract.input, colorizer.contract.output
-    seen = shrink(luma, *compute_working_size(given, *luma.shape))
+    seen = shrink(luma, *given.compute_working_size(*luma.shape))
     mask = unpack(colorizer.infer(pack(seen, given)), seen, made)
     small = seen if seen.shape == mask.shape[:2] else enlarge(seen, *mask.shape[:2])
     return convert_rgb_to_lab(np.clip(compute_rgb(small, mask), 0, 1))[..., 1:]

@@ -24,12 +24,12 @@ import numpy as np
 
 from archive_colorizer.adoption.adopt import adopt
 from archive_colorizer.adoption.fp16 import halve
-from archive_colorizer.device import parse_device, query_gpus
+from archive_colorizer.device import Device, query_gpus
 from archive_colorizer.errors import ModelError
 from archive_colorizer.executors.threads import count_cores
 from archive_colorizer.model.batching import BATCH_SIZES, FixedBatchSizes, RequestBatcher
-from archive_colorizer.model.color_spaces import compute_working_size, pack
-from archive_colorizer.model.colorizer import Colorizer, add_batching, open_colorizer
+from archive_colorizer.model.color_spaces import pack
+from archive_colorizer.model.colorizer import Colorizer, open_colorizer
 from archive_colorizer.model.io_binding import BoundSession
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.model.runtime import PROVIDERS
@@ -89,17 +89,15 @@ class Running:
 
 def inference(colorizer: Colorizer, bits: int, bound: bool, device: str, rounds: int) -> Inference:
     """Time a network on noise of its own working size, batch by batch."""
-    place = parse_device(device)
+    place = Device.parse(device)
     kind = next(one for one, name in PROVIDERS.items() if name == colorizer.provider)
     most = min(BATCH_SIZES[-1], colorizer.contract.max_batch or BATCH_SIZES[-1])
     plain = replace(colorizer, network=None)
     ask = BoundSession(plain.session, plain.contract, replace(place, kind=kind), plain.run)
     way = RequestBatcher(FixedBatchSizes(ask, most), most)
-    network = replace(plain, network=way) if bound else add_batching(plain, most)
+    network = replace(plain, network=way) if bound else plain.add_batching(most)
     given = colorizer.contract.input
-    luma = np.random.default_rng(0).random(
-        compute_working_size(given, 3000, 4000), dtype=np.float32
-    )
+    luma = np.random.default_rng(0).random(given.compute_working_size(3000, 4000), dtype=np.float32)
     times: dict[int, float] = {}
     for size in (one for one in BATCH_SIZES if one <= most):
         batch = np.repeat(pack(luma, given), size, axis=0)

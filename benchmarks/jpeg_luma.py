@@ -25,8 +25,9 @@ from skimage import data
 from archive_colorizer.color.blend import ChromaField, blend_planes
 from archive_colorizer.image.codecs.jpeg.codec import encode_jpeg
 from archive_colorizer.image.codecs.jpeg.lossless import encode_lossless, read_luma
-from archive_colorizer.image.codecs.jpeg.scan_transfer import can_carry, carry_scan
-from archive_colorizer.image.codecs.jpeg.segments import insert_metadata, read_frame
+from archive_colorizer.image.codecs.jpeg.metadata import insert_metadata
+from archive_colorizer.image.codecs.jpeg.scan_transfer import carry_scan
+from archive_colorizer.image.codecs.jpeg.segments import JpegFrame
 from archive_colorizer.image.raster import Metadata
 
 HEAD = (
@@ -70,7 +71,7 @@ def row(name: str, source: bytes) -> tuple[str, ...]:
         return simplejpeg.decode_jpeg(source, "GRAY")[..., 0]
 
     one, encoded = cpu(lambda: encode_jpeg(read(), cb, cr, Metadata(), 100))
-    is_carried = can_carry(read_frame(source, name))
+    is_carried = JpegFrame.read(source, name).is_grey_baseline
     other, kept = cpu(lambda: (read(), keep(source, cb, cr, name, is_carried))[1])
     same = np.array_equal(read_luma(source, name).blocks, read_luma(kept, name).blocks)
     shown = [cpu(lambda one=one: simplejpeg.decode_jpeg(one, "RGB"))[0] for one in (kept, encoded)]

@@ -28,7 +28,6 @@ from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs.jpeg import codec as jpeg
 from archive_colorizer.image.codecs.jpeg.scan_transfer import carry_scan
 from archive_colorizer.image.raster import Metadata, Raster
-from archive_colorizer.model.color_spaces import compute_working_size
 from archive_colorizer.model.colorizer import Colorizer, open_colorizer
 from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.recipe.recipe import Recipe
@@ -49,7 +48,7 @@ def floor_of(path: Path, colorizer: Colorizer) -> Times:
     data = path.read_bytes()
     raster = stills.decode(data, path.name, 10**9)
     painter = Ensemble((colorizer,))
-    seen = shrink(raster.luma, *compute_working_size(painter.inputs[0], *raster.luma.shape))
+    seen = shrink(raster.luma, *painter.inputs[0].compute_working_size(*raster.luma.shape))
     inference, (mask,) = _least(lambda: list(painter.infer_masks([(seen,)])))
     field = correct_mask(mask, seen, Recipe())
     carrying = 0.0

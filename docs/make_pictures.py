@@ -15,10 +15,9 @@ from archive_colorizer.color.blend import blend_rgb
 from archive_colorizer.color.resample import shrink
 from archive_colorizer.color.sharpen import sharpen
 from archive_colorizer.color.space import compute_luma
-from archive_colorizer.model.color_spaces import compute_working_size, pack
+from archive_colorizer.model.color_spaces import pack
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.ensemble import Ensemble
-from archive_colorizer.model.ensemble import build_ensemble as painter_with_recipe
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.restore.colorize import colorize_photo
@@ -69,7 +68,7 @@ def idea() -> npt.NDArray[np.uint8]:
     luma = compute_luma(truth)
     baseline = open_colorizer(find_model("vgg-autoencoder"))
     given = baseline.contract.input
-    seen = shrink(luma, *compute_working_size(given, *luma.shape))
+    seen = shrink(luma, *given.compute_working_size(*luma.shape))
     painted = np.clip(baseline.infer(pack(seen, given))[0].transpose(1, 2, 0), 0, 1)
     blurry = cv2.resize(painted, luma.shape[::-1], interpolation=cv2.INTER_LINEAR)
     painter = painter_with("vgg-autoencoder")
@@ -109,7 +108,7 @@ def looks(
 
     def tile(given: dict[str, object]) -> Tile:
         recipe = Recipe().apply(given, name)
-        sized = painter_with_recipe(painter.colorizers, recipe)
+        sized = Ensemble.build(painter.colorizers, recipe)
         how = get_sharpening(recipe)
         field, _measures = colorize_photo(luma, sized, recipe)
         shown = blend_rgb(luma if how is None else sharpen(luma, how), field)

@@ -14,7 +14,7 @@ from archive_colorizer.device import Device
 from archive_colorizer.executors.allocation import WorkerAllocation
 from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.model.batching import BATCH_SIZES
-from archive_colorizer.model.colorizer import add_batching, open_colorizer
+from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.pipeline import run_session as opening
@@ -96,7 +96,7 @@ def restored_by_threads(studio, names, monkeypatch, ensemble):
 
 def test_pictures_of_joined_batches_are_those_of_single_ones(tmp_path, monkeypatch, alone):
     results = {}
-    network = add_batching(alone, BATCH_SIZES[-1], Device("cpu"))
+    network = alone.add_batching(BATCH_SIZES[-1], Device("cpu"))
     for way, ensemble in (("alone", Ensemble((alone,))), ("joined", Ensemble((network,)))):
         folder = tmp_path / way
         folder.mkdir()
@@ -138,8 +138,8 @@ def test_what_is_too_large_for_the_card_fails_alone_and_never_in_grey(tmp_path, 
         studio.put(f"{number}.png", luma[:200, : 240 + number])
     studio.put("wide.png", luma[:100, :400])
     names = sorted(one.name for one in studio.scans.iterdir())
-    network = add_batching(
-        replace(alone, session=Tight(alone.session, 256 * 400 * 2)), BATCH_SIZES[-1]
+    network = replace(alone, session=Tight(alone.session, 256 * 400 * 2)).add_batching(
+        BATCH_SIZES[-1]
     )
     outcomes = restored_by_threads(studio, names, monkeypatch, Ensemble((network,)))
     assert outcomes["wide.png"].reason == "memory"
@@ -152,7 +152,7 @@ def test_what_is_too_large_for_the_card_fails_alone_and_never_in_grey(tmp_path, 
 
 @pytest.mark.parametrize("room", [16, 1])
 def test_a_film_has_the_colors_that_it_has_without(alone, room):
-    network = add_batching(replace(alone, session=Short(alone.session, room)), BATCH_SIZES[-1])
+    network = replace(alone, session=Short(alone.session, room)).add_batching(BATCH_SIZES[-1])
     film, shot = MemoryFilm(pan("coffee", 11)), Shot(0, 11)
     made = [
         list(

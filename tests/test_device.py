@@ -3,7 +3,7 @@ import subprocess
 import pytest
 
 from archive_colorizer import device
-from archive_colorizer.device import VISIBLE_DEVICES, Device, list_visible_gpus, parse_device
+from archive_colorizer.device import VISIBLE_DEVICES, Device, list_visible_gpus
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe.recipe import Recipe
 
@@ -19,7 +19,7 @@ from archive_colorizer.recipe.recipe import Recipe
     ],
 )
 def test_a_device_is_a_word_and_perhaps_a_card(text, meant):
-    assert parse_device(text) == meant
+    assert Device.parse(text) == meant
     assert str(meant) == text
     assert Recipe(device=text).device == text
 

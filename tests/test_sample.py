@@ -25,9 +25,9 @@ def raster(archive, path):
 
 
 def test_every_sheet_is_a_file_and_nothing_else_is_there(archive):
-    folder, sheets = archive
+    folder, remarks = archive
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert files == {sheet.path for sheet in sheets} and len(files) == 9
+    assert files == set(remarks) and len(files) == 9
 
 
 def test_pictures_are_found_below_nested_folders(archive):

@@ -1,26 +1,25 @@
-"""Show the restoration of films: progress, shots, a preview sheet and a summary."""
+"""Show the restoration of films: progress, parts and a summary."""
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from operator import itemgetter
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import click
 
 from archive_colorizer.cli.progress import ProgressUnit, show_progress
 from archive_colorizer.cli.terminal import print_line
-from archive_colorizer.errors import ExitCode
-from archive_colorizer.film.assembly import count_frames
 from archive_colorizer.film.pipeline import restore_films
 from archive_colorizer.film.plan import SHOTS
-from archive_colorizer.film.request import format_clock
 from archive_colorizer.records.outcomes import Outcome, State
 
 if TYPE_CHECKING:
     from archive_colorizer.film.request import FilmRequest
     from archive_colorizer.run.summary import Summary
+
+_PART: Final = re.compile(r".*#\d+-\d+", re.DOTALL)
 
 _Outcomes: TypeAlias = dict[str, tuple[Outcome, bool]]
 """The outcome of each film and part by its name, and whether it is unchanged."""
@@ -29,7 +28,7 @@ _Outcomes: TypeAlias = dict[str, tuple[Outcome, bool]]
 def restore_with_progress(request: "FilmRequest", as_json: bool, quiet: bool) -> "Summary":
     """Restore the films and show progress and a summary."""
     outcomes: _Outcomes = {}
-    unit = ProgressUnit("frames", count_frames)
+    unit = ProgressUnit("frames", _count_frames)
     with show_progress(quiet or as_json, 0, unit) as view:
 
         def record_outcome(outcome: Outcome, is_unchanged: bool) -> None:
@@ -46,38 +45,9 @@ def restore_with_progress(request: "FilmRequest", as_json: bool, quiet: bool) ->
     return summary
 
 
-def show_shots(request: "FilmRequest", as_json: bool) -> int:
-    """Print the shots of the films with their frames and times, and an estimate."""
-    from archive_colorizer.film.preview import preview_film
-
-    previews = [preview_film(path, request) for path in request.roots]
-    if as_json:
-        click.echo(
-            json.dumps({"dry_run": True, "films": [preview.as_dict() for preview in previews]})
-        )
-        return ExitCode.OK
-    for film in previews:
-        print_line(f"{film.name}: {film.description}")
-        for number, (first, last, begin, end) in enumerate(film.shots, 1):
-            times = f"{format_clock(begin)} to {format_clock(end)}"
-            click.echo(f"  shot {number:4}  frames {first} to {last - 1}  {times}")
-        for warning in film.warnings:
-            print_line(f"  {warning}")
-        click.echo(
-            f"  {film.frames} frames, about {film.rate:.1f} a second with {film.workers} workers: "
-            f"{format_clock(film.seconds)[:-4]} for this film"
-        )
-    return ExitCode.OK
-
-
-def show_preview(request: "FilmRequest", sheet: Path, quiet: bool) -> int:
-    """Write a contact sheet with one restored frame of each shot."""
-    from archive_colorizer.film.preview import write_sheet
-
-    shots = write_sheet(request, sheet)
-    if not quiet:
-        print_line(f"{shots} shots: {sheet}")
-    return ExitCode.OK
+def _count_frames(outcome: Outcome) -> int:
+    """Count the frames that an outcome adds to a run's progress: only parts count."""
+    return (outcome.frames or 0) if _PART.fullmatch(outcome.name) else 0
 
 
 def _show_films(request: "FilmRequest", summary: "Summary", outcomes: _Outcomes) -> None:

@@ -11,7 +11,7 @@ from archive_colorizer.errors import UsageError
 from archive_colorizer.location import Location, has_scheme, parse_location
 from archive_colorizer.recipe.files import load_recipe
 from archive_colorizer.recipe.hue_ranges import HueRange
-from archive_colorizer.recipe.overrides import load_override_rules
+from archive_colorizer.recipe.overrides import OverrideRules
 
 if TYPE_CHECKING:
     from archive_colorizer.pipeline.request import RestoreRequest
@@ -39,6 +39,8 @@ class _LocationType(click.Path):
 
 PATH: Final = _LocationType(allows_stores=False)
 LOCATION: Final = _LocationType(allows_stores=True)
+LOCAL_PATH: Final = click.Path(path_type=Path)
+"""A path, also one that looks like the address of a store."""
 
 
 def make_option(
@@ -185,7 +187,7 @@ def build_request(
         output,
         load_recipe(recipe_file, options),
         command=tuple(sys.argv[1:]),
-        overriding=load_override_rules(recipe_file, options),
+        overriding=OverrideRules.load(recipe_file, options),
         **more,
     )
 

@@ -50,7 +50,7 @@ class ChromaField:
 
     def sample_masks(self, top: int, count: int, height: int, width: int) -> FloatArray | None:
         """Return the product of the spatial masks, 0..1, in these rows; None without masks."""
-        masks = [read_mask_rows(mask, top, count, height, width) for mask in self.spatial_masks]
+        masks = [_read_mask_rows(mask, top, count, height, width) for mask in self.spatial_masks]
         return reduce(np.multiply, masks) if masks else None
 
 
@@ -72,7 +72,7 @@ def build_spatial_mask(plane: Plane, height: int, width: int) -> Plane:
     return np.asarray(cv2.min(softened, mask, dst=softened), dtype=np.uint8)
 
 
-def read_mask_rows(mask: Plane, top: int, count: int, height: int, width: int) -> FloatArray:
+def _read_mask_rows(mask: Plane, top: int, count: int, height: int, width: int) -> FloatArray:
     """Return the mask, 0..1, for `count` rows from `top` of a height x width picture."""
     mask_height = mask.shape[0]
     if mask.shape == (height, width):
@@ -170,7 +170,7 @@ def _reduce_mask(color_share: FloatArray, steps: tuple[int, int], kernel: Plane)
 def _build_upsampler(
     field: ChromaField, coding: Coding, height: int, width: int
 ) -> ChromaUpsampler:
-    return ChromaUpsampler(_convert_matrix(field, coding.weights).lines, coding, height, width)
+    return ChromaUpsampler(_convert_lines(field.lines, coding.weights), coding, height, width)
 
 
 def _encode_chroma(color: FloatArray, factor: float, coding: Coding) -> Plane:
@@ -183,14 +183,13 @@ def _encode_chroma(color: FloatArray, factor: float, coding: Coding) -> Plane:
     return np.asarray(np.minimum(deep, (1 << coding.depth) - 1), dtype=np.uint16)
 
 
-def _convert_matrix(field: ChromaField, weights: tuple[float, float]) -> ChromaField:
-    """Convert a field to other luma weights; differences of R', G' and B' stay."""
+def _convert_lines(lines: FloatArray, weights: tuple[float, float]) -> FloatArray:
+    """Convert the lines of a field to other luma weights; differences of R', G' and B' stay."""
     if weights == (KR, KB):
-        return field
+        return lines
     conversion = build_chroma_matrix(*weights) @ CHROMA_TO_RGB
-    pairs = field.lines.reshape(len(field.lines), -1, 2)
-    lines = cv2.transform(pairs, conversion).reshape(field.lines.shape)
-    return ChromaField(np.asarray(lines, dtype=np.float32), field.spatial_masks)
+    converted = cv2.transform(lines.reshape(len(lines), -1, 2), conversion)
+    return np.asarray(converted.reshape(lines.shape), dtype=np.float32)
 
 
 def _compute_extremes(padded: Plane, steps: tuple[int, int]) -> tuple[Plane, Plane]:
@@ -199,13 +198,12 @@ def _compute_extremes(padded: Plane, steps: tuple[int, int]) -> tuple[Plane, Pla
     blocks: Any = np.ascontiguousarray(padded).reshape(len(padded), -1, columns)
     # Splitting columns by their position in a block is vectorized; slicing them is not.
     columns_apart = split_planes(blocks)
-    results = []
-    for extreme in (cv2.min, cv2.max):
+
+    def reduce_blocks(extreme: Any) -> Plane:
         narrow = reduce(extreme, columns_apart)
-        results.append(
-            _cast_plane(padded, reduce(extreme, [narrow[at::rows] for at in range(rows)]))
-        )
-    return results[0], results[1]
+        return _cast_plane(padded, reduce(extreme, [narrow[at::rows] for at in range(rows)]))
+
+    return reduce_blocks(cv2.min), reduce_blocks(cv2.max)
 
 
 def _pad_to_blocks(luma: Plane, steps: tuple[int, int]) -> Plane:

@@ -13,10 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.space import (
-    B_FROM_CB,
-    G_FROM_CB,
-    G_FROM_CR,
-    R_FROM_CR,
+    CHROMA_TO_RGB,
     FloatArray,
     compute_chroma,
     compute_rgb,
@@ -147,8 +144,9 @@ def compute_gamut_share(luma: FloatArray, chroma: FloatArray) -> FloatArray:
     Scaling chroma (H x W x 2) towards neutral preserves hue and luma.
     """
     cb, cr = split_planes(chroma)
-    red, blue = np.float32(R_FROM_CR) * cr, np.float32(B_FROM_CB) * cb
-    green = np.float32(G_FROM_CB) * cb + np.float32(G_FROM_CR) * cr
+    (_, cr_to_red), (cb_to_green, cr_to_green), (cb_to_blue, _) = CHROMA_TO_RGB
+    red, blue = cr_to_red * cr, cb_to_blue * cb
+    green = cb_to_green * cb + cr_to_green * cr
     up = np.maximum(np.maximum(red, blue), np.maximum(green, np.float32(1e-6)))
     down = np.minimum(np.minimum(red, blue), np.minimum(green, np.float32(-1e-6)))
     share = np.minimum((1.0 - luma) / up, luma / -down)

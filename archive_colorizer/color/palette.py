@@ -48,6 +48,29 @@ class Palette:
     sha256: str
     tones: Tones
 
+    @classmethod
+    def measure(cls, rgb: ByteArray, name: str, sha256: str) -> "Palette":
+        """Measure the palette of an h x w x 3 sRGB photograph."""
+        lab = convert_rgb_to_lab(rgb.astype(np.float32) / np.float32(255))
+        return cls(name, sha256, measure_tones(lab))
+
+    def apply(self, mask: FloatArray, luma: FloatArray, amount: float) -> FloatArray:
+        """Move a mask (h x w x 2 chroma on h x w luma, 0..1) towards a palette; amount: 0 to 1."""
+        if amount == 0:
+            return mask
+        lab = convert_rgb_to_lab(np.clip(compute_rgb(luma, compress_to_gamut(mask, luma)), 0, 1))
+        ab = lab[..., 1:]
+        tones = measure_tones(lab)
+        result = np.zeros_like(ab)
+        for index, share in enumerate(_compute_memberships(compute_lightness(luma))):
+            is_rare = min(tones[index][0], self.tones[index][0]) < _RARE
+            tone = -1 if is_rare else index
+            matrix, before, after = _compute_transfer(tones[tone], self.tones[tone])
+            shifted = cv2.transform(ab - before.astype(np.float32), matrix.astype(np.float32))
+            result += share[..., None] * (shifted + after.astype(np.float32))
+        moved = ab + np.float32(amount) * (result - ab)
+        return convert_ab_to_chroma(luma, moved.astype(np.float32))
+
 
 def measure_tones(lab: FloatArray) -> Tones:
     """Measure shadows, midtones, lights and the whole of h x w x 3 L*a*b*."""
@@ -55,33 +78,6 @@ def measure_tones(lab: FloatArray) -> Tones:
     shares = [share.reshape(-1) for share in _compute_memberships(lab[..., 0])]
     shadows, middle, lights = (_measure_tone(ab, share) for share in shares)
     return shadows, middle, lights, _measure_tone(ab, np.ones(len(ab)))
-
-
-def measure_palette(rgb: ByteArray, name: str, sha256: str) -> Palette:
-    """Measure the palette of an h x w x 3 sRGB photograph."""
-    return Palette(
-        name, sha256, measure_tones(convert_rgb_to_lab(rgb.astype(np.float32) / np.float32(255)))
-    )
-
-
-def apply_palette(
-    mask: FloatArray, luma: FloatArray, palette: Palette, amount: float
-) -> FloatArray:
-    """Move a mask (h x w x 2 chroma on h x w luma, 0..1) towards a palette; amount: 0 to 1."""
-    if amount == 0:
-        return mask
-    lab = convert_rgb_to_lab(np.clip(compute_rgb(luma, compress_to_gamut(mask, luma)), 0, 1))
-    ab = lab[..., 1:]
-    tones = measure_tones(lab)
-    result = np.zeros_like(ab)
-    for index, share in enumerate(_compute_memberships(compute_lightness(luma))):
-        is_rare = min(tones[index][0], palette.tones[index][0]) < _RARE
-        matrix, before, after = _compute_transfer(
-            tones[-1 if is_rare else index], palette.tones[-1 if is_rare else index]
-        )
-        shifted = cv2.transform(ab - before.astype(np.float32), matrix.astype(np.float32))
-        result += share[..., None] * (shifted + after.astype(np.float32))
-    return convert_ab_to_chroma(luma, (ab + np.float32(amount) * (result - ab)).astype(np.float32))
 
 
 def _compute_memberships(lightness: FloatArray) -> list[FloatArray]:
@@ -117,9 +113,8 @@ def _compute_transfer(
     after = before + shift * min(1.0, _SHIFT / max(length, 1e-9))
     root = _raise_to_power(_build_covariance(source), 0.5)
     inverse_root = _raise_to_power(_build_covariance(source), -0.5)
-    matrix = (
-        inverse_root @ _raise_to_power(root @ _build_covariance(target) @ root, 0.5) @ inverse_root
-    )
+    middle = _raise_to_power(root @ _build_covariance(target) @ root, 0.5)
+    matrix = inverse_root @ middle @ inverse_root
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.clip(values, *_GAIN)) @ vectors.T, before, after
 

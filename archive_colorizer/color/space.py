@@ -64,13 +64,11 @@ def compute_luma(rgb: Plane) -> Plane:
     It works in strips, so that no float copy of the whole picture is made.  Equal channels
     give exactly their value.
     """
-    weights = np.array([[KR, KG, KB]], dtype=np.float32)
     luma: npt.NDArray[Any] = np.empty(rgb.shape[:2], dtype=rgb.dtype)
     rows = max(1, _STRIP_PIXELS // max(1, rgb.shape[1]))
     for top in range(0, rgb.shape[0], rows):
         strip = rgb[top : top + rows].astype(np.float32)
-        exact = cv2.transform(strip, weights).reshape(strip.shape[:2])
-        luma[top : top + rows] = np.rint(exact)
+        luma[top : top + rows] = np.rint(_compute_luma_plane(strip))
     return luma
 
 
@@ -135,20 +133,17 @@ def convert_ab_to_chroma(luma: FloatArray, ab: FloatArray) -> FloatArray:
     target_luma, target_ab = luma.reshape(-1, 1), ab.reshape(-1, 1, 2)
     lightness = compute_lightness(target_luma)
     rgb, slope = _compute_rgb_and_slope(lightness, target_ab)
-    unsolved = np.flatnonzero(np.abs(_compute_luma_plane(rgb) - target_luma) > _TOLERANCE)
+    error = target_luma - _compute_luma_plane(rgb)
     for _ in range(_MAX_STEPS):
+        unsolved = np.flatnonzero(np.abs(error) > _TOLERANCE)
         if not unsolved.size:
             break
         # Newton's method, on the colors that have not converged.
-        lightness[unsolved] += (target_luma[unsolved] - _compute_luma_plane(rgb[unsolved])) / slope[
-            unsolved
-        ]
+        lightness[unsolved] += error[unsolved] / slope[unsolved]
         rgb[unsolved], slope[unsolved] = _compute_rgb_and_slope(
             lightness[unsolved], target_ab[unsolved]
         )
-        unsolved = unsolved[
-            np.abs(_compute_luma_plane(rgb[unsolved]) - target_luma[unsolved])[:, 0] > _TOLERANCE
-        ]
+        error[unsolved] = target_luma[unsolved] - _compute_luma_plane(rgb[unsolved])
     return compute_chroma(rgb.reshape(*luma.shape, 3))
 
 

@@ -65,3 +65,19 @@ class StripImage:
                     filled = 0
         if filled:
             yield buffer[:filled]
+
+    def attach_alpha(self, alpha: Plane | None) -> "StripImage":
+        """Add alpha as a fourth channel, if there is alpha."""
+        if alpha is None:
+            return self
+        height, width, _ = self.shape
+
+        def attach_strips() -> Iterator[Plane]:
+            top = 0
+            for strip in self.strips():
+                part = alpha[top : top + len(strip), :, None].astype(strip.dtype)
+                joined: Plane = np.concatenate([strip, part], axis=2)
+                yield joined
+                top += len(strip)
+
+        return StripImage((height, width, 4), self.dtype, attach_strips)

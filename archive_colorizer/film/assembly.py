@@ -1,52 +1,54 @@
 """Assemble each film of a request: its cut list, its parts, the name of its result."""
 
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable
+from pathlib import Path
 
-from archive_colorizer.errors import DamagedPicture, SourceError
-from archive_colorizer.film.plan import (
-    SHOTS,
-    Assembly,
-    build_part_job,
-    find_user_list,
-    name_cut_list,
-    plan_list,
-)
+from archive_colorizer.errors import SourceError
+from archive_colorizer.film.plan import SHOTS, Assembly, name_cut_list
 from archive_colorizer.film.request import FilmRequest
 from archive_colorizer.film.segments import choose_endings
-from archive_colorizer.film.shots import split_at_damage, split_shot
-from archive_colorizer.film.tasks import CutListSource, load_facts, load_shots, open_film_again
+from archive_colorizer.film.shots import split_shot
+from archive_colorizer.film.tasks import load_facts, load_shots
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.model.colorizer import hash_model
 from archive_colorizer.model.registry import find_model
-from archive_colorizer.records.jobs import JobContext, ShotModel, ShotPart, Source
-from archive_colorizer.records.outcomes import Outcome
+from archive_colorizer.records.jobs import Job, JobContext, Source
 from archive_colorizer.records.paths import choose_target, fold
-from archive_colorizer.run.plan import Step
+from archive_colorizer.run.plan import Step, compute_job_key, decide_step
 from archive_colorizer.storage.fixity import read_fixity
-
-_LOST: Final = frozenset((DamagedPicture.reason, SourceError.reason))
-_PART: Final = re.compile(r".*#\d+-\d+", re.DOTALL)
 
 
 def plan_cut_list(
     source: Source, request: FilmRequest, manifest: Manifest, context: JobContext
-) -> tuple[Step, CutListSource]:
-    """Plan a film's cut list; a list that the user gives, or edited in the output, is kept."""
-    path = request.shots
-    if path is None:
-        previous = manifest.find_newest(f"{source.name}#{SHOTS}")
-        path = find_user_list(request.output, source, previous)
-    sha256 = None
-    if path is not None:
-        fixity = read_fixity(path)
-        if fixity is None:
-            raise SourceError(f"{path}: the list of shots cannot be read; check --shots")
-        sha256 = fixity[1]
-    step = plan_list(source, request.span.words, sha256, manifest, context, request.retry_failed)
-    return step, CutListSource(path, request.span)
+) -> tuple[Step, Path | None]:
+    """Plan a film's cut list; a list that the user gives, or edited in the output, is kept.
+
+    Also returns the user's list, or None if cuts are to be found.
+    """
+    name, target = f"{source.name}#{SHOTS}", name_cut_list(source.name)
+    previous = manifest.find_newest(name)
+    path = request.shots or request.output / target
+    fixity = read_fixity(path)
+    shortest = context.film.shortest if context.film else 0
+    key = _compute_key(source, request.span.words, f"shortest {shortest}")
+    is_given = request.shots is not None
+    if fixity is not None:
+        key_of_given = _compute_key(source, "", f"given {fixity[1]}")
+        is_given |= (
+            previous is None or fixity[1] != previous.target_sha256 or previous.key == key_of_given
+        )
+        key = key_of_given if is_given else key
+    elif is_given:
+        raise SourceError(f"{path}: the list of shots cannot be read; check --shots")
+    # Only the user can have put an unknown list there, and that one is kept as it is.
+    replaces = is_given or manifest.find_newest_done(name) is not None
+    job = Job(key, source, target, replaces=replaces, piece=SHOTS)
+    step = decide_step(job, previous, context, request.retry_failed)
+    return step, path if is_given else None
+
+
+def _compute_key(source: Source, span: str, how: str) -> str:
+    return compute_job_key(source.name, f"{SHOTS} {span}", "", how)
 
 
 def build_assembly(
@@ -78,24 +80,6 @@ def build_assembly(
     )
 
 
-def find_shot_models(assemblies: Iterable[Assembly]) -> tuple[ShotModel, ...]:
-    """Find the model files of the films' shots on this machine; raises ModelError."""
-    digests = {name: sha256 for assembly in assemblies for name, sha256 in assembly.models.items()}
-    return tuple(ShotModel(name, str(find_model(name)), digests[name]) for name in sorted(digests))
-
-
-def split_damaged_parts(assembly: Assembly, manifest: Manifest, context: JobContext) -> Assembly:
-    """Split the parts that failed for a damaged frame into sound and damaged pieces."""
-    parts: list[ShotPart] = []
-    with open_film_again(assembly.source, context) as film:
-        for part in assembly.parts:
-            job = build_part_job(part, assembly, manifest, context)
-            outcome = manifest.find_newest(job.name)
-            is_lost = outcome is not None and outcome.key == job.key and outcome.reason in _LOST
-            parts.extend(split_at_damage(film, part) if is_lost and part.frames > 1 else (part,))
-    return replace(assembly, parts=tuple(parts))
-
-
 def _choose_target(
     source: Source, ending: str, manifest: Manifest, is_taken: Callable[[str], bool]
 ) -> str:
@@ -105,8 +89,3 @@ def _choose_target(
         return previous.target
     stem = source.path.name if source.path.is_dir() else source.path.stem
     return choose_target(stem + ending, is_taken)
-
-
-def count_frames(outcome: Outcome) -> int:
-    """Count the frames that an outcome adds to a run's progress: only parts count."""
-    return (outcome.frames or 0) if _PART.fullmatch(outcome.name) else 0

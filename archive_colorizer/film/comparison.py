@@ -13,14 +13,13 @@ import numpy as np
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.film.request import Span
-from archive_colorizer.film.tasks import select_frames
 from archive_colorizer.recipe.recipe import FilmRecipe
 from archive_colorizer.restore.contact_sheet import COMPARISONS, Rgb, rotate_upright
 from archive_colorizer.video.decoder import decode_color_frames
 from archive_colorizer.video.film import Codes, ColorFrame, ColorTags, FilmFacts, Layout
 from archive_colorizer.video.layouts import Container
 from archive_colorizer.video.muxer import join_segments
-from archive_colorizer.video.open import FilmOptions, open_film
+from archive_colorizer.video.reader import FilmOptions, open_film
 from archive_colorizer.video.sequence.numbering import is_pattern
 from archive_colorizer.video.writer import write_segment
 
@@ -40,7 +39,7 @@ def compare_films(
     if output.suffix.lower() not in (".mp4", ".mkv"):
         raise UsageError(f"{output} must end with .mp4 or .mkv")
     before, after = (_read_facts(path, settings) for path in (source, result))
-    frames = select_frames(before, span)
+    frames = span.select_frames(before)
     theirs = frames if after.frames == before.frames else range(len(frames))
     if after.frames not in (before.frames, len(frames)):
         raise UsageError(

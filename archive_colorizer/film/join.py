@@ -12,10 +12,9 @@ import numpy as np
 from archive_colorizer.errors import DamagedPicture
 from archive_colorizer.film.plan import Assembly
 from archive_colorizer.film.request import Span, format_clock
-from archive_colorizer.film.segments import SegmentJob, choose_codec, deliver_frames
-from archive_colorizer.film.tasks import open_film_again, select_frames
-from archive_colorizer.image.metadata.sidecar import build_sidecar
-from archive_colorizer.image.metadata.xmp import ProvenanceNote, add_provenance
+from archive_colorizer.film.segments import SegmentJob, choose_codec
+from archive_colorizer.film.tasks import open_film_again
+from archive_colorizer.image.metadata.xmp import ProvenanceNote, add_provenance, build_sidecar
 from archive_colorizer.output.deliver import deliver_file
 from archive_colorizer.recipe.recipe import FilmRecipe
 from archive_colorizer.records.jobs import Job, JobContext, ShotPart
@@ -54,7 +53,7 @@ def join_films(
 def _join(job: Job, context: JobContext, draft: Outcome, splice: Splice) -> Outcome:
     with open_film_again(job.source, context) as film:
         facts = film.facts
-        frames = select_frames(facts, splice.span)
+        frames = splice.span.select_frames(facts)
         outcome = replace(
             draft,
             state=State.DONE,
@@ -71,9 +70,8 @@ def _join(job: Job, context: JobContext, draft: Outcome, splice: Splice) -> Outc
         if facts.kind == "video":
             return _join_video(parts, film, frames, segment_job)
         temporary = Path(context.work, secrets.token_hex(8))
-        return deliver_frames(
-            temporary, gather_frames(parts, temporary), segment_job, _build_sidecar(note)
-        )
+        digests = gather_frames(parts, temporary)
+        return segment_job.deliver_frames(temporary, digests, _build_sidecar(note))
 
 
 def _join_video(parts: list[Path], film: Film, frames: range, segment_job: SegmentJob) -> Outcome:
@@ -86,7 +84,7 @@ def _join_video(parts: list[Path], film: Film, frames: range, segment_job: Segme
         parts,
         temporary,
         container,
-        {"comment": describe_color(segment_job.note)},
+        {"comment": _describe_color(segment_job.note)},
         frames,
     )
     check_frames_unchanged(job.source, frames.start, frames.stop)
@@ -94,8 +92,7 @@ def _join_video(parts: list[Path], film: Film, frames: range, segment_job: Segme
     return deliver_file(temporary.name, job, context, outcome, _build_sidecar(segment_job.note))
 
 
-def describe_color(note: ProvenanceNote) -> str:
-    """Describe the color of a video for its metadata."""
+def _describe_color(note: ProvenanceNote) -> str:
     return (
         f"The color of this film was made by an algorithm and is no evidence: {note.software}, "
         f"model {note.model} (sha256 {note.model_sha256}), settings {note.settings}, "

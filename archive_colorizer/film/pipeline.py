@@ -4,35 +4,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
-from archive_colorizer.errors import ArchiveColorizerError
+from archive_colorizer.errors import ArchiveColorizerError, DamagedPicture, SourceError
 from archive_colorizer.executors.executor import Executor, SerialExecutor
-from archive_colorizer.film.assembly import (
-    build_assembly,
-    find_shot_models,
-    plan_cut_list,
-    split_damaged_parts,
-)
+from archive_colorizer.film.assembly import build_assembly, plan_cut_list
 from archive_colorizer.film.join import Splice, join_films
-from archive_colorizer.film.plan import (
-    SHOTS,
-    Assembly,
-    find_missing_parts,
-    plan_film,
-    plan_parts,
-    remove_segments,
-)
+from archive_colorizer.film.plan import SHOTS, Assembly, FilmPlan
 from archive_colorizer.film.request import FilmRequest
-from archive_colorizer.film.tasks import CutListSource, CutProgress, make_lists, restore_parts
+from archive_colorizer.film.shots import split_at_damage
+from archive_colorizer.film.tasks import CutProgress, make_lists, open_film_again, restore_parts
 from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.model.registry import find_model
 from archive_colorizer.output.journal import WorkFolder
 from archive_colorizer.pipeline.run_session import Notify, RunSession, ignore_message, open_session
-from archive_colorizer.records.jobs import Job, JobContext, Source
+from archive_colorizer.records.jobs import Job, JobContext, ShotModel, ShotPart, Source
 from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.driver import OutcomeCallback, ignore_outcome
 from archive_colorizer.run.plan import Step
 from archive_colorizer.run.summary import Summary, combine, remove_failures
 from archive_colorizer.video.sequence.source import find_film
+
+_LOST: Final = frozenset((DamagedPicture.reason, SourceError.reason))
 
 
 def restore_films(
@@ -83,7 +76,7 @@ class _FilmRun:
 
     def list_shots(self, on_progress: CutProgress) -> Summary:
         """Make a cut list for each film."""
-        cut_lists: dict[str, CutListSource] = {}
+        user_lists: dict[str, Path | None] = {}
 
         def plan_steps() -> Iterator[Step]:
             for path in self.request.roots:
@@ -93,13 +86,15 @@ class _FilmRun:
                     yield _build_failure(f"{path.name}#{SHOTS}", error)
                     continue
                 self.sources.append(source)
-                step, cut_list = plan_cut_list(source, self.request, self.manifest, self.context)
+                step, user_list = plan_cut_list(source, self.request, self.manifest, self.context)
                 if isinstance(step, Job):
-                    cut_lists[step.key] = cut_list
+                    user_lists[step.key] = user_list
                     self.session.notify(f"looking at {source.name} and for its cuts")
                 yield step
 
-        task = partial(make_lists, cut_lists=cut_lists, on_progress=on_progress)
+        task = partial(
+            make_lists, user_lists=user_lists, span=self.request.span, on_progress=on_progress
+        )
         return self._run(plan_steps(), task, "shots")
 
     def build_assemblies(self) -> list[Assembly]:
@@ -124,8 +119,11 @@ class _FilmRun:
 
     def restore(self, assemblies: Sequence[Assembly]) -> Summary:
         """Restore every part."""
-        shot_models = find_shot_models(assemblies)
-        self.session.context = replace(self.context, shot_models=shot_models)
+        models = {name: sha256 for film in assemblies for name, sha256 in film.models.items()}
+        shot_models = [
+            ShotModel(name, str(find_model(name)), models[name]) for name in sorted(models)
+        ]
+        self.session.context = replace(self.context, shot_models=tuple(shot_models))
         # A pattern is not a path, but its folder is.
         films = [(source.path, Path(source.root)) for source in self.sources]
         roots = [path if path.exists() else folder for path, folder in films]
@@ -133,9 +131,7 @@ class _FilmRun:
         def plan_steps() -> Iterator[Step]:
             yield from self.failures
             for assembly in assemblies:
-                yield from plan_parts(
-                    assembly, self.manifest, self.context, self.request.retry_failed
-                )
+                yield from self._plan(assembly).plan_parts(self.request.retry_failed)
 
         executor = self.session.create_executor(roots)
         return self._run(plan_steps(), restore_parts, "parts", executor)
@@ -149,15 +145,16 @@ class _FilmRun:
         in which each failure counts once.
         """
         finer = [self._split_damaged(assembly) for assembly in assemblies]
+        pairs = list(zip(assemblies, finer, strict=True))
         pieces = [
             replace(new, parts=tuple(part for part in new.parts if part not in old.parts))
-            for old, new in zip(assemblies, finer, strict=True)
+            for old, new in pairs
         ]
         if not any(assembly.parts for assembly in pieces):
             return finer, [summary]
         names = [
             f"{old.source.name}#{part.name}"
-            for old, new in zip(assemblies, finer, strict=True)
+            for old, new in pairs
             for part in old.parts
             if part not in new.parts
         ]
@@ -166,9 +163,16 @@ class _FilmRun:
         return finer, [remove_failures(summary, failures), self.restore(pieces)]
 
     def _split_damaged(self, assembly: Assembly) -> Assembly:
+        """Split the parts that failed for a damaged frame into sound and damaged pieces."""
         if not self.request.film.allow_missing:
             return assembly
-        return split_damaged_parts(assembly, self.manifest, self.context)
+        plan, parts = self._plan(assembly), list[ShotPart]()
+        with open_film_again(assembly.source, self.context) as film:
+            for part in assembly.parts:
+                outcome = plan.find_outcome(part)
+                is_lost = outcome is not None and outcome.reason in _LOST and part.frames > 1
+                parts.extend(split_at_damage(film, part) if is_lost else (part,))
+        return replace(assembly, parts=tuple(parts))
 
     def join(self, assemblies: Sequence[Assembly]) -> Summary:
         """Join every film that has all its parts, and remove the parts."""
@@ -176,9 +180,10 @@ class _FilmRun:
 
         def plan_steps() -> Iterator[Step]:
             for assembly in assemblies:
-                step = plan_film(assembly, self.manifest, self.context, self.request.retry_failed)
+                plan = self._plan(assembly)
+                step = plan.plan_film(self.request.retry_failed)
                 if isinstance(step, Job):
-                    missing = find_missing_parts(assembly, self.manifest, self.context)
+                    missing = plan.find_missing_parts()
                     model = self.session.provenance.model
                     splices[step.key] = Splice(assembly, missing, self.request.span, model)
                     self.session.notify(f"putting {assembly.source.name} together")
@@ -191,11 +196,13 @@ class _FilmRun:
         return summary
 
     def _remove_segments(self, assembly: Assembly) -> None:
-        outcome = self.manifest.find_newest(assembly.source.name)
-        missing = find_missing_parts(assembly, self.manifest, self.context)
-        if outcome is not None and outcome.state is State.DONE and not missing:
-            removed = remove_segments(assembly, self.manifest, self.request.output)
-            self.manifest.append(list(removed))
+        outcome, plan = self.manifest.find_newest(assembly.source.name), self._plan(assembly)
+        is_done = outcome is not None and outcome.state is State.DONE
+        if is_done and not plan.find_missing_parts():
+            self.manifest.append(list(plan.remove_segments()))
+
+    def _plan(self, assembly: Assembly) -> FilmPlan:
+        return FilmPlan(assembly, self.manifest, self.context)
 
     def _run(
         self,

@@ -16,12 +16,7 @@ from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.film.plan import name_cut_list
 from archive_colorizer.film.request import FilmRequest, format_clock
 from archive_colorizer.film.shots import apply_shot_settings, build_shot_recipe, find_shots
-from archive_colorizer.film.tasks import (
-    apply_shot_model,
-    open_film_again,
-    parse_shots,
-    select_frames,
-)
+from archive_colorizer.film.tasks import apply_shot_model, load_shots, open_film_again
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.pipeline.run_session import build_context
 from archive_colorizer.records.jobs import JobContext, Shot, ShotPart, Source
@@ -100,15 +95,12 @@ def _find_shots(
     source: Source, film: Film, request: FilmRequest, context: JobContext
 ) -> tuple[Shot, ...]:
     """Read the cut list that a run would take, or find cuts."""
-    step, how = plan_cut_list(source, request, Manifest.peek(request.output), context)
-    listed = (
-        request.output / name_cut_list(source.name) if isinstance(step, Unchanged) else how.path
-    )
-    frames = select_frames(film.facts, request.span)
-    if listed is None:
-        shots = find_shots(film, request.film.shortest, frames)
-    else:
-        shots = parse_shots(listed.read_bytes(), listed.name, film.facts, frames)
+    step, path = plan_cut_list(source, request, Manifest.peek(request.output), context)
+    if isinstance(step, Unchanged):
+        path = request.output / name_cut_list(source.name)
+    if path is not None:
+        return load_shots(path, film.facts, request.span, request.shot_settings)
+    shots = find_shots(film, request.film.shortest, request.span.select_frames(film.facts))
     return apply_shot_settings(shots, request.shot_settings, film.facts)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.location import require_path
@@ -20,6 +20,7 @@ from archive_colorizer.pipeline.request import (
 from archive_colorizer.recipe.film_shots import ShotSettings
 from archive_colorizer.recipe.recipe import DEFAULTS, FilmRecipe
 from archive_colorizer.storage.overlap import check_no_overlap
+from archive_colorizer.video.film import FilmFacts
 from archive_colorizer.video.sequence.numbering import is_pattern
 
 _TIME: Final = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)", re.ASCII)
@@ -32,6 +33,15 @@ class Span:
     begin: Fraction = Fraction(0)
     end: Fraction | None = None
 
+    @classmethod
+    def parse(cls, begin: str | None, end: str | None) -> Self:
+        """Parse a span from two times, each as `parse_seconds` takes it; raises UsageError."""
+        first = parse_seconds(begin, "--from") if begin else Fraction(0)
+        last = parse_seconds(end, "--to") if end else None
+        if last is not None and last <= first:
+            raise UsageError(f"--to ({end}) must be later than --from ({begin or 0})")
+        return cls(first, last)
+
     @property
     def is_all(self) -> bool:
         return not self.begin and self.end is None
@@ -41,36 +51,22 @@ class Span:
         """The span as part of a job's key; empty for the whole film."""
         return "" if self.is_all else f"{self.begin} to {self.end or 'end'}"
 
-    def select_frames(
-        self, times: Sequence[int], time_base: Fraction, name: str
-    ) -> tuple[int, int]:
-        """Return the first frame in the span and the one after its last.
-
-        times: when each frame is shown, in units of time_base.  Raises UsageError, which
-        names the film, if no frame is in it.
-        """
+    def select_frames(self, facts: FilmFacts) -> range:
+        """Select the frames of a film in the span; raises UsageError if there is none."""
+        times, time_base = facts.times, facts.time_base
         first = bisect_left(times, times[0] + self.begin / time_base)
         last = len(times)
         if self.end is not None:
             last = bisect_left(times, times[0] + self.end / time_base)
         if first >= last:
             raise UsageError(
-                f"{name}: no frame lies between --from and --to; its last one begins at "
+                f"{facts.name}: no frame lies between --from and --to; its last one begins at "
                 f"{format_clock((times[-1] - times[0]) * time_base)}"
             )
-        return first, last
+        return range(first, last)
 
 
 ALL: Final = Span()
-
-
-def parse_span(begin: str | None, end: str | None) -> Span:
-    """Parse a span from two times, each as `parse_seconds` takes it; raises UsageError."""
-    first = parse_seconds(begin, "--from") if begin else Fraction(0)
-    last = parse_seconds(end, "--to") if end else None
-    if last is not None and last <= first:
-        raise UsageError(f"--to ({end}) must be later than --from ({begin or 0})")
-    return Span(first, last)
 
 
 def parse_seconds(text: str, option: str) -> Fraction:
@@ -110,35 +106,34 @@ class FilmRequest(RunRequest):
     span: Span = ALL
     keep_segments: bool = False
 
+    def validate(self, output: Path | None) -> Self:
+        """Validate the request; returns it with resolved paths.
 
-def validate_film_request(request: FilmRequest, output: Path | None) -> FilmRequest:
-    """Validate a request for films and resolve its paths.
-
-    output: a folder or, for a single video, the file of the result; by default the folder next
-    to the single input, with `-colorized` after its name.  Raises UsageError for paths that
-    overlap, names that clash and settings of photographs, and SourceError for a missing film.
-    """
-    if request.recipe.sharpen:
-        raise UsageError("films keep their luma and are not sharpened; leave sharpen out")
-    for name in ("borders", "reference", "hint"):
-        if getattr(request.recipe, name) != DEFAULTS[name]:
-            raise UsageError(f"{name} is for photographs and not for films; leave it out")
-    films = tuple(Path(os.path.realpath(film)) for film in request.roots)
-    check_distinct_names(films, "films")
-    if len(films) > 1 and (output is None or request.shots is not None or request.shot_settings):
-        need = "an --output folder" if output is None else "no --shots, which are of one film"
-        need = "no [[film.shot]], which is of one film" if request.shot_settings else need
-        raise UsageError(f"several films need {need}")
-    for film in films:
-        if not is_pattern(film):
-            check_readable(film)
-    folder = Path(os.path.realpath(output or require_path(choose_default_output(films[0]))))
-    name = ""
-    if folder.suffix[1:].lower() in _VIDEOS and not folder.is_dir():
-        folder, name = _split_output(folder, films)
-    else:
-        check_no_overlap(films, folder)
-    return replace(request, roots=films, output=folder, name=name)
+        output: a folder or, for a single video, the file of the result; by default the folder next
+        to the single input, with `-colorized` after its name.  Raises UsageError for paths that
+        overlap, names that clash and settings of photographs, and SourceError for a missing film.
+        """
+        if self.recipe.sharpen:
+            raise UsageError("films keep their luma and are not sharpened; leave sharpen out")
+        for name in ("borders", "reference", "hint"):
+            if getattr(self.recipe, name) != DEFAULTS[name]:
+                raise UsageError(f"{name} is for photographs and not for films; leave it out")
+        films = tuple(Path(os.path.realpath(film)) for film in self.roots)
+        check_distinct_names(films, "films")
+        if len(films) > 1 and (output is None or self.shots is not None or self.shot_settings):
+            need = "an --output folder" if output is None else "no --shots, which are of one film"
+            need = "no [[film.shot]], which is of one film" if self.shot_settings else need
+            raise UsageError(f"several films need {need}")
+        for film in films:
+            if not is_pattern(film):
+                check_readable(film)
+        folder = Path(os.path.realpath(output or require_path(choose_default_output(films[0]))))
+        name = ""
+        if folder.suffix[1:].lower() in _VIDEOS and not folder.is_dir():
+            folder, name = _split_output(folder, films)
+        else:
+            check_no_overlap(films, folder)
+        return replace(self, roots=films, output=folder, name=name)
 
 
 def _split_output(output: Path, films: Sequence[Path]) -> tuple[Path, str]:

@@ -1,13 +1,14 @@
 """Write the parts of a film: segments of a video, or folders of frames."""
 
+import contextlib
 import secrets
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.film.plan import remove_segment
 from archive_colorizer.image.metadata.xmp import ProvenanceNote
 from archive_colorizer.output.deliver import deliver, deliver_file
 from archive_colorizer.recipe.recipe import FilmRecipe
@@ -38,7 +39,7 @@ def choose_codec(facts: FilmFacts, film: FilmRecipe) -> Codec | None:
     return _SAME.get(facts.codec, "ffv1") if film.codec == "same" else film.codec
 
 
-def choose_result_container(facts: FilmFacts, codec: Codec, name: str) -> Container:
+def _choose_container(facts: FilmFacts, codec: Codec, name: str) -> Container:
     """Choose the container that `name` asks for, if any; raises UsageError if it cannot hold it."""
     if not name:
         return choose_container(facts, codec)
@@ -59,7 +60,7 @@ def choose_endings(facts: FilmFacts, film: FilmRecipe, name: str) -> tuple[str, 
     codec = choose_codec(facts, film)
     if codec is None:
         return CHECKSUM_LIST, CHECKSUM_LIST
-    return f".{choose_result_container(facts, codec, name)}", _SEGMENT
+    return f".{_choose_container(facts, codec, name)}", _SEGMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,36 +72,43 @@ class SegmentJob:
     outcome: Outcome
     note: ProvenanceNote
 
-
-def write_part(
-    frames: Iterable[ColorFrame], facts: FilmFacts, layout: Layout, segment_job: SegmentJob
-) -> Outcome:
-    """Write and deliver a part: one file, or a folder of frames and then its list."""
-    job, context = segment_job.job, segment_job.context
-    span = range(job.part.first, job.part.last) if job.part else range(facts.frames)
-    codec = choose_codec(facts, context.film or FilmRecipe())
-    temporary = Path(context.work, secrets.token_hex(8))
-    if codec is not None:
-        write_segment(frames, facts, layout, codec, temporary)
+    def write_part(self, frames: Iterable[ColorFrame], facts: FilmFacts, layout: Layout) -> Outcome:
+        """Write and deliver a part: one file, or a folder of frames and then its list."""
+        job, context = self.job, self.context
+        span = range(job.part.first, job.part.last) if job.part else range(facts.frames)
+        codec = choose_codec(facts, context.film or FilmRecipe())
+        temporary = Path(context.work, secrets.token_hex(8))
+        if codec is not None:
+            write_segment(frames, facts, layout, codec, temporary)
+            check_frames_unchanged(job.source, span.start, span.stop)
+            return deliver_file(temporary.name, job, context, self.outcome)
+        sources = list_frame_paths(job.source.path)
+        named = (
+            NamedFrame(frame, sources[frame.index], sources[frame.index].name) for frame in frames
+        )
+        digests = write_frames(named, layout.codes, temporary, self.note)
         check_frames_unchanged(job.source, span.start, span.stop)
-        return deliver_file(temporary.name, job, context, segment_job.outcome)
-    sources = list_frame_paths(job.source.path)
-    named = (NamedFrame(frame, sources[frame.index], sources[frame.index].name) for frame in frames)
-    digests = write_frames(named, layout.codes, temporary, segment_job.note)
-    check_frames_unchanged(job.source, span.start, span.stop)
-    if not job.replaces:
-        # A killed run may have left frames without their list.
-        remove_segment(Path(context.output, job.target))
-    return deliver_frames(temporary, digests, segment_job)
+        if not job.replaces:
+            # A killed run may have left frames without their list.
+            remove_segment(Path(context.output, job.target))
+        return self.deliver_frames(temporary, digests)
+
+    def deliver_frames(
+        self, temporary: Path, digests: dict[str, str], sidecar: bytes | None = None
+    ) -> Outcome:
+        """Deliver a folder of frames, and then its list, which is the job's target."""
+        job, context = self.job, self.context
+        folder = job.target.removesuffix(CHECKSUM_LIST)
+        replaced_list = Path(context.output, job.target) if job.replaces else None
+        deliver_folder(temporary, folder, context, replaced_list, digests)
+        listed = format_checksum_list(folder.rpartition("/")[2], digests)
+        return deliver(listed, job, context, self.outcome, sidecar)
 
 
-def deliver_frames(
-    temporary: Path, digests: dict[str, str], segment_job: SegmentJob, sidecar: bytes | None = None
-) -> Outcome:
-    """Deliver a folder of frames, and then its list, which is the job's target."""
-    job, context = segment_job.job, segment_job.context
-    folder = job.target.removesuffix(CHECKSUM_LIST)
-    replaced_list = Path(context.output, job.target) if job.replaces else None
-    deliver_folder(temporary, folder, context, replaced_list, digests)
-    listed = format_checksum_list(folder.rpartition("/")[2], digests)
-    return deliver(listed, job, context, segment_job.outcome, sidecar)
+def remove_segment(path: Path) -> None:
+    """Remove a finished part: a file, or a list with the frames that it names."""
+    if path.suffix == CHECKSUM_LIST:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path.with_suffix(""))
+    with contextlib.suppress(OSError):
+        path.unlink()

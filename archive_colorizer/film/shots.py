@@ -176,13 +176,11 @@ def _check_columns(columns: Sequence[str], where: str) -> None:
 
 def _parse_shot(row: Mapping[str, str], where: str) -> Shot:
     first, last = (_parse_frame(row.get(column, ""), column, where) for column in ("first", "last"))
-    settings: dict[str, Any] = {}
-    for setting in SHOT_KEYS:
-        cell = row.get(setting, "")
-        if cell:
-            settings[setting] = (
-                cell.removeprefix("'") if setting == "model" else _parse_number(cell, where)
-            )
+    cells = {key: row[key] for key in SHOT_KEYS if row.get(key)}
+    settings: dict[str, Any] = {
+        key: cell.removeprefix("'") if key == "model" else _parse_number(cell, where)
+        for key, cell in cells.items()
+    }
     Recipe().apply(settings, where)
     return Shot(first, last, **settings)
 

@@ -1,7 +1,7 @@
 """Run the jobs of a film: make its cut list, and restore its parts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TypeAlias
@@ -9,7 +9,7 @@ from typing import TypeAlias
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.film.request import Span
-from archive_colorizer.film.segments import SegmentJob, choose_codec, write_part
+from archive_colorizer.film.segments import SegmentJob, choose_codec
 from archive_colorizer.film.shots import (
     apply_shot_settings,
     build_shot_recipe,
@@ -29,19 +29,11 @@ from archive_colorizer.restore.outcome_boundary import run_guarded
 from archive_colorizer.restore.photo import build_note
 from archive_colorizer.video.film import Film, FilmFacts
 from archive_colorizer.video.layouts import choose_layout
-from archive_colorizer.video.open import FilmOptions, open_film
+from archive_colorizer.video.reader import FilmOptions, open_film
 from archive_colorizer.video.sequence.source import check_frames_unchanged, hash_film
 
 CutProgress: TypeAlias = Callable[[str, int, int], None]
 """Called with a film's name, the number of frames to search for cuts, and those searched."""
-
-
-@dataclass(frozen=True, slots=True)
-class CutListSource:
-    """State how a cut list is made: from the user's file, or by a search for cuts in `span`."""
-
-    path: Path | None
-    span: Span
 
 
 def load_facts(source: Source, film: FilmRecipe) -> FilmFacts:
@@ -52,7 +44,7 @@ def load_facts(source: Source, film: FilmRecipe) -> FilmFacts:
 
 @lru_cache(maxsize=4)
 def _read_facts(source: Source, film: FilmRecipe) -> FilmFacts:
-    with open_film(source.path, choose_viewing(film)) as opened:
+    with open_film(source.path, FilmOptions(film.parse_rate(), film.allow_missing)) as opened:
         return opened.facts
 
 
@@ -60,30 +52,19 @@ def open_film_again(source: Source, context: JobContext) -> Film:
     """Open a film without reading its facts a second time."""
     settings = context.film or FilmRecipe()
     facts = load_facts(source, settings)
-    return open_film(source.path, choose_viewing(settings, context.threads), facts)
-
-
-def choose_viewing(film: FilmRecipe, threads: int = 1) -> FilmOptions:
-    """Choose how a film is opened."""
-    return FilmOptions(film.parse_rate(), film.allow_missing, threads)
-
-
-def select_frames(facts: FilmFacts, span: Span) -> range:
-    """Select the frames of a film in the span; raises UsageError if there is none."""
-    return range(*span.select_frames(facts.times, facts.time_base, facts.name))
+    options = FilmOptions(settings.parse_rate(), settings.allow_missing, context.threads)
+    return open_film(source.path, options, facts)
 
 
 def make_lists(
     jobs: tuple[Job, ...],
     context: JobContext,
-    cut_lists: Mapping[str, CutListSource],
+    user_lists: Mapping[str, Path | None],
+    span: Span,
     on_progress: CutProgress,
 ) -> list[Outcome]:
-    """Make each film's cut list; `cut_lists` are by the jobs' keys."""
-
-    def make(job: Job, context: JobContext, draft: Outcome) -> Outcome:
-        return _make_list(job, context, draft, cut_lists[job.key], on_progress)
-
+    """Make each film's cut list, from the user's by the job's key, or by a search in `span`."""
+    make = partial(_make_list, user_lists=user_lists, span=span, on_progress=on_progress)
     return [run_guarded(job, context, make) for job in jobs]
 
 
@@ -91,7 +72,8 @@ def _make_list(
     job: Job,
     context: JobContext,
     draft: Outcome,
-    cut_list: CutListSource,
+    user_lists: Mapping[str, Path | None],
+    span: Span,
     on_progress: CutProgress,
 ) -> Outcome:
     with open_film_again(job.source, context) as film:
@@ -107,14 +89,14 @@ def _make_list(
         if facts.has_color and not context.recipe.force:
             message = f"{job.source.name}: already in color; --force restores it all the same"
             return replace(outcome, state=State.SKIPPED, reason=ALREADY_COLOR, message=message)
-        frames = select_frames(facts, cut_list.span)
-        if cut_list.path is None:
+        frames, path = span.select_frames(facts), user_lists[job.key]
+        if path is None:
             shortest = (context.film or FilmRecipe()).shortest
             progress = partial(on_progress, job.source.name, len(frames))
             data = format_cut_list(find_shots(film, shortest, frames, progress))
         else:
-            data = _read(cut_list.path)
-            parse_shots(data, cut_list.path.name, facts, frames)
+            data = _read(path)
+            _parse_shots(data, path.name, facts, frames)
     check_frames_unchanged(job.source, 0, facts.frames)
     return deliver(data, job, context, replace(outcome, state=State.DONE))
 
@@ -126,7 +108,7 @@ def _read(path: Path) -> bytes:
         raise SourceError(f"{path} cannot be read: {error.strerror}; check --shots") from None
 
 
-def parse_shots(data: bytes, name: str, facts: FilmFacts, frames: range) -> tuple[Shot, ...]:
+def _parse_shots(data: bytes, name: str, facts: FilmFacts, frames: range) -> tuple[Shot, ...]:
     """Parse a cut list of `frames` or of the whole film, and cut it to `frames`.
 
     Raises UsageError.
@@ -148,7 +130,7 @@ def load_shots(
     path: Path, facts: FilmFacts, span: Span, settings: Sequence[ShotSettings]
 ) -> tuple[Shot, ...]:
     """Load a cut list, and apply a recipe's settings; raises UsageError and SourceError."""
-    shots = parse_shots(_read(path), path.name, facts, select_frames(facts, span))
+    shots = _parse_shots(_read(path), path.name, facts, span.select_frames(facts))
     return apply_shot_settings(shots, settings, facts)
 
 
@@ -192,4 +174,4 @@ def _restore_part(job: Job, context: JobContext, draft: Outcome) -> Outcome:
         layout = choose_layout(film.facts, choose_codec(film.facts, settings))
         frames = restore_part(film, part, ensemble, recipe, settings.smoothing, layout)
         note = build_note(outcome, ensemble.name, job.source.name, context.recipe)
-        return write_part(frames, film.facts, layout, SegmentJob(job, context, outcome, note))
+        return SegmentJob(job, context, outcome, note).write_part(frames, film.facts, layout)

@@ -59,10 +59,10 @@ def choose_format(raster: Raster, choice: FormatChoice = "same") -> tuple[Format
         notes.append("JPEG has no alpha: it was left out")
     if chosen == "jpeg" and raster.format != "jpeg":
         notes.append("JPEG is lossy: luma is within 1 code value of the source's 8 bit")
-    return chosen, (*notes, *list_metadata_losses(raster.metadata, chosen))
+    return chosen, (*notes, *_list_metadata_losses(raster.metadata, chosen))
 
 
-def list_metadata_losses(metadata: Metadata, chosen: Format) -> tuple[str, ...]:
+def _list_metadata_losses(metadata: Metadata, chosen: Format) -> tuple[str, ...]:
     """Describe the metadata that a result in `chosen` cannot carry, one sentence each."""
     name = chosen.upper()
     supported = _SUPPORTED_METADATA[chosen]

@@ -24,33 +24,34 @@ class LumaDifference:
     summary: str
     masked: bool = False
 
+    @classmethod
+    def from_parts(cls, parts: Iterable[tuple[Plane, Plane]]) -> "LumaDifference":
+        """Compare planes part by part; the parts of a pair have the same size and depth."""
+        return _summarize((cv2.absdiff(before, after) for before, after in parts), False)
+
+    @classmethod
+    def from_shapes(
+        cls,
+        shape: tuple[int, ...],
+        depth: np.dtype[Any],
+        other: tuple[int, ...],
+        other_depth: np.dtype[Any],
+    ) -> "LumaDifference":
+        """Report planes of different size or depth as differing by the whole range of the first."""
+        first = f"{shape[1]} x {shape[0]} {depth}"
+        second = f"{other[1]} x {other[0]} {other_depth}"
+        return cls(int(np.iinfo(depth).max), f"luma was {first} and is {second}")
+
 
 def compare_luma(before: Plane, after: Plane, excluded: Box | None = None) -> LumaDifference:
     """Compare luma planes at their own depth, outside the box `excluded`."""
     if before.shape != after.shape or before.dtype != after.dtype:
-        return report_shape_mismatch(before.shape, before.dtype, after.shape, after.dtype)
+        return LumaDifference.from_shapes(before.shape, before.dtype, after.shape, after.dtype)
     difference = cv2.absdiff(before, after)
     if excluded is not None:
         top, left, bottom, right = excluded
         difference[top:bottom, left:right] = 0
     return _summarize((difference,), excluded is not None)
-
-
-def compare_luma_parts(parts: Iterable[tuple[Plane, Plane]]) -> LumaDifference:
-    """Compare planes part by part; the parts of a pair have the same size and depth."""
-    return _summarize((cv2.absdiff(before, after) for before, after in parts), False)
-
-
-def report_shape_mismatch(
-    shape: tuple[int, ...],
-    depth: np.dtype[Any],
-    other: tuple[int, ...],
-    other_depth: np.dtype[Any],
-) -> LumaDifference:
-    """Report planes of different size or depth as differing by the whole range of the first."""
-    first = f"{shape[1]} x {shape[0]} {depth}"
-    second = f"{other[1]} x {other[0]} {other_depth}"
-    return LumaDifference(int(np.iinfo(depth).max), f"luma was {first} and is {second}")
 
 
 def _summarize(differences: Iterable[Any], masked: bool) -> LumaDifference:

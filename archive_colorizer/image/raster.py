@@ -9,18 +9,6 @@ import numpy.typing as npt
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, PictureTooLarge
 
-
-def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
-    """Raise PictureTooLarge above `max_pixels`, and DamagedPicture for a zero size."""
-    if width <= 0 or height <= 0:
-        raise DamagedPicture(f"{name}: its header says {width} x {height} pixels; it is corrupt")
-    if width * height > max_pixels:
-        raise PictureTooLarge(
-            f"{name}: {width} x {height} pixels are more than the limit of "
-            f"{max_pixels / 1e6:g} megapixels; raise it with --max-megapixels"
-        )
-
-
 Format: TypeAlias = Literal["jpeg", "png", "tiff", "webp", "bmp", "jp2", "avif", "heif", "raw"]
 """The last three are read and not written."""
 
@@ -43,6 +31,18 @@ class DecodeOptions:
     max_pixels: int
     profile: ProfileRule = "srgb"
     page: int | None = None
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raise PictureTooLarge above `max_pixels`, and DamagedPicture for a zero size."""
+        if width <= 0 or height <= 0:
+            raise DamagedPicture(
+                f"{self.name}: its header says {width} x {height} pixels; it is corrupt"
+            )
+        if width * height > self.max_pixels:
+            raise PictureTooLarge(
+                f"{self.name}: {width} x {height} pixels are more than the limit of "
+                f"{self.max_pixels / 1e6:g} megapixels; raise it with --max-megapixels"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,3 @@ def is_foreign_raw(data: bytes) -> bool:
 def can_read_raw() -> bool:
     """Whether rawpy, which develops camera raw, is installed."""
     return find_spec("rawpy") is not None
-
-
-def is_appledouble(data: bytes) -> bool:
-    """Whether `data` begins an AppleDouble file, which macOS writes next to others."""
-    return data.startswith(b"\x00\x05\x16\x07")

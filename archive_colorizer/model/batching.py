@@ -118,7 +118,7 @@ class FixedBatchSizes:
         at = 0
         while at < len(batch):
             part = batch[at : at + self._choose_size(len(batch) - at, batch[0].size)]
-            size = self._round_up(len(part))
+            size = min(size for size in self._sizes if size >= len(part))
             try:
                 answers.append(self._run(part, size))
                 at += len(part)
@@ -136,9 +136,6 @@ class FixedBatchSizes:
         if above and (above[0] - pictures) * _MIN_FILLED <= above[0]:
             return pictures
         return full
-
-    def _round_up(self, pictures: int) -> int:
-        return min(size for size in self._sizes if size >= pictures)
 
     def _run(self, part: Tensor, size: int) -> Tensor:
         if len(part) == size:

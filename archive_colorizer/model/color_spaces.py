@@ -27,9 +27,6 @@ from archive_colorizer.model.contract import (
 Pack = Callable[[FloatArray], FloatArray]
 Unpack = Callable[[FloatArray, FloatArray], FloatArray]
 
-_MAX_ASPECT = 4
-"""A working size is at most this many times longer than wide; longer pictures are squeezed."""
-
 PACK: Final[Mapping[InputSpace, Pack]] = {
     "luma": lambda luma: luma[..., None],
     "lab-l": lambda luma: compute_lightness(luma)[..., None] / np.float32(100),
@@ -52,30 +49,6 @@ RANGES: Final[Mapping[OutputSpace, tuple[float, float]]] = {
 """The values that UNPACK takes, by color space."""
 
 
-def compute_working_size(contract: InputContract, height: int, width: int) -> tuple[int, int]:
-    """Return height and width of the network's input for a picture of height x width pixels."""
-    if contract.resize == "square":
-        return contract.size, contract.size
-    side = min(height, width) if contract.resize == "short-side" else max(height, width)
-    longest = contract.size * (_MAX_ASPECT if contract.resize == "short-side" else 1)
-
-    def round_side(pixels: int) -> int:
-        step = contract.multiple_of
-        side_length = min(pixels * contract.size / side, longest)
-        return max(step, round(side_length / step) * step)
-
-    return round_side(height), round_side(width)
-
-
-def compute_side_bounds(contract: InputContract) -> tuple[int, int]:
-    """Return the shortest and the longest side of all working sizes."""
-    if contract.resize == "square":
-        return contract.size, contract.size
-    sides = [compute_working_size(contract, 1, 1000), compute_working_size(contract, 1000, 1)]
-    both = [side for size in (*sides, compute_working_size(contract, 1, 1)) for side in size]
-    return min(both), max(both)
-
-
 def pack(luma: FloatArray, contract: InputContract) -> FloatArray:
     """Return the 1 x C x H x W float32 tensor for luma that already has the working size."""
     shown = PACK[contract.space](luma)
@@ -91,9 +64,7 @@ def unpack(tensor: FloatArray, luma: FloatArray, contract: OutputContract) -> Fl
     unit = np.clip((planes - contract.low) / (contract.high - contract.low), 0.0, 1.0)
     answer = np.asarray(unit * (top - bottom) + bottom, dtype=np.float32)
     height, width = answer.shape[:2]
-    if luma.shape != (height, width):
-        luma = enlarge(luma, height, width)
-    return UNPACK[contract.space](answer, luma)
+    return UNPACK[contract.space](answer, enlarge(luma, height, width))
 
 
 def _to_array(scale: Channels) -> FloatArray:

@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.device import Device, has_driver, parse_device
+from archive_colorizer.device import Device, has_driver
 from archive_colorizer.errors import DeviceError, ModelError, ModelOutputError, UsageError
 from archive_colorizer.model import runtime
 from archive_colorizer.model.batching import BATCH_SIZES, FixedBatchSizes, RequestBatcher
 from archive_colorizer.model.color_spaces import pack
-from archive_colorizer.model.contract import CHANNELS, METADATA_KEY, ModelContract, resize_contract
+from archive_colorizer.model.contract import CHANNELS, METADATA_KEY, ModelContract
 from archive_colorizer.model.io_binding import BoundSession
 from archive_colorizer.model.onnx_metadata import check_seal
 from archive_colorizer.model.runtime import CPU, CUDA, PROVIDERS, Network, Tensor
@@ -76,6 +76,33 @@ class Colorizer:
             (answer,) = self.session.run([model_output.name], {model_input.name: batch})
         return answer  # type: ignore[no-any-return]
 
+    def add_batching(self, max_batch: int, device: Device | None = None) -> "Colorizer":
+        """Return the network with simultaneous requests of several threads joined into batches.
+
+        max_batch: in pictures; the contract may allow fewer.  device: the session's, whose memory
+        is then bound; None leaves copying to the session.  A CPU gains nothing from batches.
+        """
+        max_batch = min(max_batch, self.contract.max_batch or max_batch)
+        network: Network = self.run
+        if device is not None:
+            network = BoundSession(self.session, self.contract, device, self.run)
+        network = RequestBatcher(FixedBatchSizes(network, max_batch), max_batch)
+        return replace(self, network=network)
+
+    def resize_input(self, size: int) -> "Colorizer":
+        """Return the network at about `size` pixels, 0 for its own; raises UsageError if fixed."""
+        if size == 0:
+            return self
+        shape = self.session.get_inputs()[0].shape
+        fixed = [side for side in shape[2:] if isinstance(side, int)]
+        if fixed and fixed != [size] * len(fixed):
+            raise UsageError(
+                f"the working size cannot be {size}: model {self.contract.name} takes pictures of "
+                f"{' x '.join(map(str, fixed))} only; leave --working-size out, or choose a model "
+                "whose size is free"
+            )
+        return replace(self, contract=self.contract.resize(size))
+
 
 def open_colorizer(
     path: Path,
@@ -97,7 +124,7 @@ def open_colorizer(
         raise ModelError(f"model {path}: was changed since the run began; start the run again")
     origin = f"model {path}"
     check_seal(data, origin)
-    session_device, session = _open_session(data, origin, parse_device(device), threads, size)
+    session_device, session = _open_session(data, origin, Device.parse(device), threads, size)
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     if text is None:
         raise ModelError(
@@ -111,36 +138,7 @@ def open_colorizer(
         return opened
     has_engine = session_device.kind == "tensorrt"
     max_batch = compute_max_batch(contract) if has_engine else BATCH_SIZES[-1]
-    return add_batching(opened, max_batch, session_device)
-
-
-def add_batching(colorizer: Colorizer, max_batch: int, device: Device | None = None) -> Colorizer:
-    """Return the network with simultaneous requests of several threads joined into batches.
-
-    max_batch: in pictures; the contract may allow fewer.  device: the session's, whose memory
-    is then bound; None leaves copying to the session.  A CPU gains nothing from batches.
-    """
-    max_batch = min(max_batch, colorizer.contract.max_batch or max_batch)
-    network: Network = colorizer.run
-    if device is not None:
-        network = BoundSession(colorizer.session, colorizer.contract, device, colorizer.run)
-    network = RequestBatcher(FixedBatchSizes(network, max_batch), max_batch)
-    return replace(colorizer, network=network)
-
-
-def resize_input(colorizer: Colorizer, size: int) -> Colorizer:
-    """Return the network at about `size` pixels, 0 for its own; raises UsageError if fixed."""
-    if size == 0:
-        return colorizer
-    contract = colorizer.contract
-    fixed = [side for side in colorizer.session.get_inputs()[0].shape[2:] if isinstance(side, int)]
-    if fixed and fixed != [size] * len(fixed):
-        raise UsageError(
-            f"the working size cannot be {size}: model {contract.name} takes pictures of "
-            f"{' x '.join(map(str, fixed))} only; leave --working-size out, or choose a model "
-            "whose size is free"
-        )
-    return replace(colorizer, contract=resize_contract(contract, size))
+    return opened.add_batching(max_batch, session_device)
 
 
 def try_model(data: bytes, contract: ModelContract, origin: str) -> Colorizer:
@@ -163,11 +161,6 @@ def read_model(path: Path) -> bytes:
     if data.startswith(b"version https://git-lfs"):
         raise ModelError(f"model {path}: a git-lfs pointer, not the model; run git lfs pull")
     return data
-
-
-def probe_providers(path: Path) -> dict[str, bool]:
-    """Return, for each provider that onnxruntime lists, whether it runs this model."""
-    return runtime.probe_providers(read_model(path))
 
 
 def measure_milliseconds(path: Path) -> float:

@@ -25,6 +25,9 @@ Channels: TypeAlias = Number | tuple[Number, ...]
 CHANNELS = {"luma": 1, "lab-l": 1, "grey-rgb": 3, "cbcr": 2, "lab-ab": 2, "rgb": 3}
 """Number of planes of a space."""
 
+_MAX_ASPECT = 4
+"""A working size is at most this many times longer than wide; longer pictures are squeezed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputContract:
@@ -45,6 +48,27 @@ class InputContract:
     mean: Channels = 0.0
     std: Channels = 1.0
 
+    def compute_working_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the input for a picture of height x width pixels."""
+        if self.resize == "square":
+            return self.size, self.size
+        is_short = self.resize == "short-side"
+        side = min(height, width) if is_short else max(height, width)
+        longest = self.size * (_MAX_ASPECT if is_short else 1)
+
+        def round_side(pixels: int) -> int:
+            step = self.multiple_of
+            side_length = min(pixels * self.size / side, longest)
+            return max(step, round(side_length / step) * step)
+
+        return round_side(height), round_side(width)
+
+    def compute_side_bounds(self) -> tuple[int, int]:
+        """Return the shortest and the longest side of all working sizes."""
+        shapes = ((1, 1), (1, 1000), (1000, 1))
+        sides = [side for shape in shapes for side in self.compute_working_size(*shape)]
+        return min(sides), max(sides)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputContract:
@@ -52,6 +76,8 @@ class OutputContract:
 
     Its values v mean `v * std + mean`, whose range is `low`..`high`: -0.5..0.5 for Cb and Cr of
     full-range BT.601, -128..127 for a and b of CIE Lab, 0..1 for rgb, or as it was trained.
+    `doubt` names a second output, if there is one: N x 1 x h x w, the CIEDE2000 difference from
+    the true color that the network expects of itself.
     """
 
     name: str
@@ -60,6 +86,7 @@ class OutputContract:
     high: Number
     mean: Channels = 0.0
     std: Channels = 1.0
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +103,10 @@ class ModelContract:
     version: int = VERSION
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        values = asdict(self)
+        if not self.output.doubt:  # programs that know of no doubt can read it
+            del values["output"]["doubt"]
+        return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str, origin: str) -> "ModelContract":
@@ -108,14 +138,13 @@ class ModelContract:
         _check(contract, origin)
         return contract
 
-
-def resize_contract(contract: ModelContract, size: int) -> ModelContract:
-    """Return the contract with a working size of about `size` pixels, or as it is for 0."""
-    if size == 0:
-        return contract
-    step = contract.input.multiple_of
-    whole = max(step, round(size / step) * step)
-    return replace(contract, input=replace(contract.input, size=whole))
+    def resize(self, size: int) -> "ModelContract":
+        """Return the contract with a working size of about `size` pixels, or as it is for 0."""
+        if size == 0:
+            return self
+        step = self.input.multiple_of
+        whole = max(step, round(size / step) * step)
+        return replace(self, input=replace(self.input, size=whole))
 
 
 def _name_choices(fault: str) -> str:

@@ -10,7 +10,7 @@ from archive_colorizer.color.merge import MergeMode, merge
 from archive_colorizer.color.resample import enlarge
 from archive_colorizer.color.space import FloatArray
 from archive_colorizer.model.color_spaces import pack, unpack
-from archive_colorizer.model.colorizer import Colorizer, resize_input
+from archive_colorizer.model.colorizer import Colorizer
 from archive_colorizer.model.contract import InputContract
 from archive_colorizer.recipe.recipe import Recipe
 
@@ -25,6 +25,12 @@ class Ensemble:
     colorizers: tuple[Colorizer, ...]
     mode: MergeMode = "mean"
     weight: float = 0.5
+
+    @classmethod
+    def build(cls, networks: Iterable[Colorizer], recipe: Recipe) -> "Ensemble":
+        """Set the recipe's working size and merge mode; raises UsageError for a fixed size."""
+        sized = tuple(network.resize_input(recipe.working_size) for network in networks)
+        return cls(sized, recipe.merge_mode, recipe.merge_weight)
 
     @property
     def name(self) -> str:
@@ -59,14 +65,9 @@ class Ensemble:
         for luma, first, *other_masks in zip(lumas[0], *masks, strict=True):
             mask = first
             for second in other_masks:
-                mask = merge(mask, second, fit_luma(mask, luma), self.mode, self.weight)
+                small = enlarge(luma, *mask.shape[:2])
+                mask = merge(mask, second, small, self.mode, self.weight)
             yield mask
-
-
-def build_ensemble(networks: Iterable[Colorizer], recipe: Recipe) -> Ensemble:
-    """Set the recipe's working size and merge mode; raises UsageError for a fixed size."""
-    sized = tuple(resize_input(network, recipe.working_size) for network in networks)
-    return Ensemble(sized, recipe.merge_mode, recipe.merge_weight)
 
 
 def _infer_masks(colorizer: Colorizer, lumas: Sequence[FloatArray]) -> Iterator[FloatArray]:
@@ -74,8 +75,3 @@ def _infer_masks(colorizer: Colorizer, lumas: Sequence[FloatArray]) -> Iterator[
     answers = colorizer.infer(np.concatenate([pack(luma, model_input) for luma in lumas]))
     for at, luma in enumerate(lumas):
         yield unpack(answers[at : at + 1], luma, model_output)
-
-
-def fit_luma(mask: FloatArray, luma: FloatArray) -> FloatArray:
-    """Return the luma at the size of the mask."""
-    return luma if luma.shape == mask.shape[:2] else enlarge(luma, *mask.shape[:2])

@@ -48,7 +48,7 @@ _DEVICE_ERROR: Final = re.compile(
 """Texts of device failures, which would hit the next picture, too."""
 
 
-def get_provider_options(device: Device, engines: Mapping[str, str] | None = None) -> list[Any]:
+def _get_provider_options(device: Device, engines: Mapping[str, str] | None = None) -> list[Any]:
     """Return the providers of a session on `device`; `engines` are options of TensorRT."""
     # The default search tries all algorithms for each new shape, which takes seconds, and the
     # shapes of pictures change all the time.
@@ -72,10 +72,11 @@ def open_session(data: bytes, origin: str, device: Device, threads: int, **engin
     if provider not in list_providers():
         raise DeviceError(f"--device {device}: {explain_missing(device)}")
     try:
-        session = _create_session(data, get_provider_options(device, engines), threads)
+        session = _create_session(data, _get_provider_options(device, engines), threads)
     except _SessionError as refused:
         if provider != CPU:
-            _check_sound(data, origin)
+            # An invalid model fails on a CPU, too; then the device is not the cause.
+            open_session(data, origin, Device("cpu"), 1)
             raise DeviceError(
                 f"--device {device}: {explain_missing(device, str(refused))}"
             ) from None
@@ -89,17 +90,9 @@ class _SessionError(Exception):
     """Carry the reason of onnxruntime for which a session cannot be opened."""
 
 
-def _check_sound(data: bytes, origin: str) -> None:
-    """Raise ModelError if the model does not open on a CPU either: the device is not the cause."""
-    try:
-        _create_session(data, [CPU], 1)
-    except _SessionError as refused:
-        raise ModelError(f"{origin}: not a sound ONNX file ({refused})") from None
-
-
 def list_providers() -> list[str]:
     """Return the providers of the installed onnxruntime; they may fail to load."""
-    providers: list[str] = load_onnxruntime().get_available_providers()
+    providers: list[str] = _load_onnxruntime().get_available_providers()
     return providers
 
 
@@ -109,7 +102,7 @@ def probe_providers(data: bytes) -> dict[str, bool]:
     for kind, name in PROVIDERS.items():
         if name in list_providers():
             with suppress(_SessionError):
-                session = _create_session(data, get_provider_options(Device(kind)), 1)
+                session = _create_session(data, _get_provider_options(Device(kind)), 1)
                 results[name] = session.get_providers()[0] == name
             results.setdefault(name, False)
     return results
@@ -117,7 +110,7 @@ def probe_providers(data: bytes) -> dict[str, bool]:
 
 def explain_missing(device: Device, ort_message: str = "") -> str:
     """Say what is missing for a device on this machine, and what to do."""
-    reason = explain_missing_cuda(device)
+    reason = _explain_missing_cuda(device)
     if device.kind == "tensorrt" and CUDA in list_providers() and has_driver():
         reason = _explain_card_count(device) or (
             "onnxruntime could not load TensorRT 10; install 'archive-colorizer[tensorrt]', or "
@@ -128,8 +121,7 @@ def explain_missing(device: Device, ort_message: str = "") -> str:
     return f"{reason} (onnxruntime: {ort_message})" if ort_message and has_driver() else reason
 
 
-def explain_missing_cuda(device: Device | None = None) -> str:
-    """Say what is missing for CUDA on this machine, and what to do."""
+def _explain_missing_cuda(device: Device) -> str:
     if CUDA not in list_providers():
         if platform.machine().lower() not in ("x86_64", "amd64"):
             return "there is no CUDA build of onnxruntime for this machine; use --device cpu"
@@ -139,7 +131,7 @@ def explain_missing_cuda(device: Device | None = None) -> str:
         )
     if not has_driver():
         return "no NVIDIA driver is loaded on this machine (no /dev/nvidiactl); use --device cpu"
-    return _explain_card_count(device or Device("cuda")) or (
+    return _explain_card_count(device) or (
         "onnxruntime could not load its CUDA libraries; install 'archive-colorizer[cuda]' for the "
         "CUDA and cuDNN libraries that it needs, and look at driver and free memory with nvidia-smi"
     )
@@ -160,7 +152,7 @@ def translate_errors(model: str) -> Iterator[None]:
     """Translate errors of a session to MemoryError, DeviceError or ModelError."""
     try:
         yield
-    except list_session_errors() as error:
+    except _list_session_errors() as error:
         if _MEMORY_ERROR.search(str(error)):
             raise MemoryError(str(error)) from None
         if _DEVICE_ERROR.search(str(error)):
@@ -169,7 +161,7 @@ def translate_errors(model: str) -> Iterator[None]:
 
 
 @cache
-def list_session_errors() -> tuple[type[Exception], ...]:
+def _list_session_errors() -> tuple[type[Exception], ...]:
     """Return the types that a session raises: those of onnxruntime share no base but Exception."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -184,11 +176,11 @@ def list_session_errors() -> tuple[type[Exception], ...]:
 def allocate_memory(device: Device, shape: tuple[int, ...], kind: npt.DTypeLike) -> Any:
     """Allocate an uninitialized OrtValue in the memory of a device."""
     where = "cpu" if device.kind == "cpu" else "cuda"
-    make = load_onnxruntime().OrtValue.ortvalue_from_shape_and_type
+    make = _load_onnxruntime().OrtValue.ortvalue_from_shape_and_type
     return make(list(shape), np.dtype(kind).type, where, device.number)
 
 
-def load_onnxruntime() -> Any:
+def _load_onnxruntime() -> Any:
     """Import the library; raises DependencyError."""
     # Newer builds send telemetry over the network unless this is set (Privacy.md of onnxruntime).
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -204,7 +196,7 @@ def load_onnxruntime() -> Any:
 
 
 def _create_session(data: bytes, providers: Sequence[Any], threads: int) -> Any:
-    ort = load_onnxruntime()
+    ort = _load_onnxruntime()
     if providers != [CPU]:
         _preload_libraries(ort)
     options = ort.SessionOptions()
@@ -217,7 +209,7 @@ def _create_session(data: bytes, providers: Sequence[Any], threads: int) -> Any:
         # A model from bytes cannot name an external file.  With fallback, a device that fails
         # would silently be replaced by the CPU.
         return ort.InferenceSession(data, options, providers=list(providers), enable_fallback=0)
-    except list_session_errors() as error:
+    except _list_session_errors() as error:
         raise _SessionError(str(error).splitlines()[0][:300]) from None
 
 

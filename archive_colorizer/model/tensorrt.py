@@ -13,8 +13,7 @@ from platformdirs import user_cache_path
 from archive_colorizer.device import Device
 from archive_colorizer.errors import DeviceError
 from archive_colorizer.model.batching import BATCH_SIZES
-from archive_colorizer.model.color_spaces import compute_side_bounds, compute_working_size
-from archive_colorizer.model.contract import CHANNELS, ModelContract, resize_contract
+from archive_colorizer.model.contract import CHANNELS, ModelContract
 from archive_colorizer.model.onnx_metadata import parse_contract
 from archive_colorizer.model.runtime import open_session
 
@@ -37,8 +36,8 @@ def open_engine(data: bytes, origin: str, device: Device, threads: int, size: in
     processes wait for it.  Raises the errors of `open_session`.
     """
     contract = parse_contract(data, origin)
-    options = {} if contract is None else build_profile(resize_contract(contract, size))
-    folder = get_engine_folder(data)
+    options = {} if contract is None else build_profile(contract.resize(size))
+    folder = _get_engine_folder(data)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(folder.with_name(f"{folder.name}.lock")):
@@ -72,7 +71,7 @@ def _open_in_folder(
     return open_session(data, origin, device, threads, **options, **cache_options)
 
 
-def get_engine_folder(data: bytes) -> Path:
+def _get_engine_folder(data: bytes) -> Path:
     """Return the cache folder for a model with these bytes and the installed libraries."""
     versions = []
     for name in _VERSIONED:
@@ -85,11 +84,11 @@ def get_engine_folder(data: bytes) -> Path:
 def build_profile(contract: ModelContract) -> dict[str, str]:
     """Return TensorRT's options for all shapes of a run; full batches of 3:2 are fastest."""
     model_input = contract.input
-    least, largest = compute_side_bounds(model_input)
+    least, largest = model_input.compute_side_bounds()
     max_batch = compute_max_batch(contract)
     shapes = {
         "min": (1, least, least),
-        "opt": (max_batch, *compute_working_size(model_input, 1000, 1500)),
+        "opt": (max_batch, *model_input.compute_working_size(1000, 1500)),
         "max": (max_batch, largest, largest),
     }
     channels = CHANNELS[model_input.space]
@@ -101,7 +100,7 @@ def build_profile(contract: ModelContract) -> dict[str, str]:
 
 def compute_max_batch(contract: ModelContract) -> int:
     """Return the largest batch of an engine, smaller where shapes may differ much."""
-    _, largest = compute_side_bounds(contract.input)
+    _, largest = contract.input.compute_side_bounds()
     fitting = _MAX_SQUARES * contract.input.size**2 // largest**2
     fitting = min(fitting, contract.max_batch or fitting)
     return max(size for size in BATCH_SIZES if size == 1 or size <= fitting)

@@ -26,7 +26,7 @@ from archive_colorizer.recipe.overrides import (
     parse_tables,
 )
 from archive_colorizer.recipe.presets import LOOK, PRESETS
-from archive_colorizer.recipe.recipe import FilmRecipe, Recipe, check_combination
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 
 DEFAULT: Final = "default"
 _COMMENT_COLUMN: Final = 44
@@ -54,6 +54,22 @@ class TracedSettings:
         yield "", self.recipe, self.origins
         yield FILM, self.film, self.film_origins
 
+    def render_toml(self, only_changed: bool = False) -> str:
+        """Write a recipe file with these settings and their origins as comments.
+
+        `only_changed` leaves out defaults, which does not change the meaning of the file.
+        """
+        lines: list[str] = []
+        for table, settings, origins in self.iterate_tables():
+            chosen = [name for name in origins if not (only_changed and origins[name] == DEFAULT)]
+            if table and chosen:
+                lines += ["", f"[{table}]"]
+            lines += _render_table(settings.as_dict(), chosen, origins)
+        for shot in self.shots:
+            shot_lines = tomli_w.dumps({"frame": shot.frame, **shot.chosen}).splitlines()
+            lines += ["", SHOT, *shot_lines]
+        return "\n".join([*lines, ""])
+
 
 def trace(
     file: Path | None,
@@ -68,17 +84,16 @@ def trace(
     tables = read_tables(file)
     origin = f"recipe {file}"
     layers = order_layers((origin, tables.photo), options, photo_layers)
-    film_layers: list[Layer] = [(f"{origin}, [{FILM}]", tables.film), (OPTION, film_options)]
     return TracedSettings(
         build_recipe(layers),
-        FilmRecipe().apply(tables.film, film_layers[0][0]).apply(film_options, OPTION),
-        find_origins(Recipe, layers),
-        find_origins(FilmRecipe, [(origin, tables.film), film_layers[1]]),
+        FilmRecipe().apply(tables.film, f"{origin}, [{FILM}]").apply(film_options, OPTION),
+        _find_origins(Recipe, layers),
+        _find_origins(FilmRecipe, [(origin, tables.film), (OPTION, film_options)]),
         parse_shots(tables.shots, f"{origin}, "),
     )
 
 
-def find_origins(kind: type[Settings], layers: Sequence[Layer]) -> dict[str, str]:
+def _find_origins(kind: type[Settings], layers: Sequence[Layer]) -> dict[str, str]:
     """Return the origin of each setting: DEFAULT, a file, OPTION, or `preset NAME`."""
     origins = {get_key(setting): DEFAULT for setting in fields(kind)}
     for origin, values in layers:
@@ -88,23 +103,6 @@ def find_origins(kind: type[Settings], layers: Sequence[Layer]) -> dict[str, str
             origins |= {key: preset_origin if key in preset else DEFAULT for key in LOOK}
         origins |= dict.fromkeys(values, origin.removeprefix("recipe "))
     return origins
-
-
-def render_toml(traced: TracedSettings, only_changed: bool = False) -> str:
-    """Write a recipe file with these settings and their origins as comments.
-
-    `only_changed` leaves out defaults, which does not change the meaning of the file.
-    """
-    lines: list[str] = []
-    for table, settings, origins in traced.iterate_tables():
-        chosen = [name for name in origins if not (only_changed and origins[name] == DEFAULT)]
-        if table and chosen:
-            lines += ["", f"[{table}]"]
-        lines += _render_table(settings.as_dict(), chosen, origins)
-    for shot in traced.shots:
-        shot_lines = tomli_w.dumps({"frame": shot.frame, **shot.chosen}).splitlines()
-        lines += ["", SHOT, *shot_lines]
-    return "\n".join([*lines, ""])
 
 
 def _render_table(
@@ -152,7 +150,7 @@ def find_faults(file: Path) -> list[str]:
     for name, value in tables.film.items():
         faults += _collect_faults(partial(FilmRecipe().apply, {name: value}, f"[{FILM}] {name}"))
     if not faults:
-        faults += _collect_faults(lambda: check_combination(Recipe().apply(tables.photo, "")))
+        faults += _collect_faults(lambda: Recipe().apply(tables.photo, "").check_combination())
     for shot in tables.shots:
         faults += _collect_faults(partial(parse_shots, [shot], ""))
     for override in tables.overrides:

@@ -16,10 +16,10 @@ Bound: TypeAlias = float | None
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER: Final = r"[0-9]+(?:\.[0-9]+)?"
 DURATION_PATTERN: Final = rf"^\s*(?:{_NUMBER}|(?:{_NUMBER}[smhdSMHD])+)\s*$"
-"""Regular expression of what `parse_duration` accepts."""
+"""Regular expression of a time with or without units."""
 
 
-def parse_duration(text: str) -> float:
+def _parse_duration(text: str) -> float:
     """Return seconds; a number without a unit is seconds.  Raises UsageError."""
     if not re.search(DURATION_PATTERN, text):
         raise UsageError(f"a time is written 90m, 2h, 1h30m or 7200 (seconds), not {text!r}")
@@ -103,7 +103,7 @@ class Settings:
                 for row in value
             )
         if setting.name == "time_budget" and isinstance(value, str):
-            return parse_duration(value)
+            return _parse_duration(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return value
         if setting.name == "rate":

@@ -64,11 +64,6 @@ def load_recipes(
     return recipe, FilmRecipe().apply(tables.film, f"{origin}, [film]")
 
 
-def read_photo_layer(path: Path | None) -> Layer:
-    """Return the unchecked settings of a recipe file, if any, for photographs."""
-    return f"recipe {path}", read_tables(path).photo
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class RecipeTables:
     """Hold the unchecked content of a recipe file.

@@ -10,13 +10,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe.fields import reject_unknown, require_table, to_plain
 from archive_colorizer.recipe.files import Layer, exclude_keys, read_tables
-from archive_colorizer.recipe.presets import expand_preset
-from archive_colorizer.recipe.recipe import DEFAULTS, Recipe, check_combination
+from archive_colorizer.recipe.recipe import DEFAULTS, Recipe, expand_preset
 
 TABLE: Final = "[[override]]"
 
@@ -67,8 +66,8 @@ class GlobOverride:
         return f"{TABLE} {self.glob}"
 
     def is_match(self, relative: str) -> bool:
-        """Return whether this path below the scans matches; see `compile_glob`."""
-        return compile_glob(self.glob).fullmatch(relative) is not None
+        """Return whether this path below the scans matches; see `_compile_glob`."""
+        return _compile_glob(self.glob).fullmatch(relative) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,14 +77,38 @@ class OverrideRules:
     globs: tuple[GlobOverride, ...] = ()
     fixed: frozenset[str] = frozenset()
 
+    @classmethod
+    def load(cls, path: Path | None, options: Mapping[str, object]) -> Self:
+        """Return the rules of a recipe file, if any, and options; raises UsageError."""
+        globs = parse_glob_overrides(read_tables(path).overrides, f"recipe {path}, ")
+        return cls(globs=globs, fixed=frozenset(options))
+
+    def resolve(self, recipe: Recipe, layers: Sequence[Layer]) -> PhotoOverrides | None:
+        """Resolve the overrides of one photograph, weakest first; None if there are none.
+
+        recipe: of the run, with its options.  Raises UsageError for settings that contradict each
+        other.
+        """
+        if not layers:
+            return None
+        effective = recipe
+        for origin, settings in layers:
+            # A preset option replaces this preset, so remove it before expanding.
+            chosen = exclude_keys(settings, self.fixed & {"preset"})
+            free = exclude_keys(expand_preset(chosen), self.fixed)
+            effective = effective.replace_values(free, origin)
+        effective.check_combination()
+        differing = {
+            setting.name: to_plain(getattr(effective, setting.name))
+            for setting in fields(Recipe)
+            if getattr(effective, setting.name) != getattr(recipe, setting.name)
+        }
+        return PhotoOverrides(
+            tuple(origin for origin, _ in layers), differing, recipe.compute_digest()
+        )
+
 
 NO_OVERRIDE_RULES: Final = OverrideRules()
-
-
-def load_override_rules(path: Path | None, options: Mapping[str, object]) -> OverrideRules:
-    """Return the rules of a recipe file, if any, and options; raises UsageError that names it."""
-    globs = parse_glob_overrides(read_tables(path).overrides, f"recipe {path}, ")
-    return OverrideRules(globs=globs, fixed=frozenset(options))
 
 
 def parse_glob_overrides(tables: Sequence[object], origin: str) -> tuple[GlobOverride, ...]:
@@ -133,32 +156,7 @@ def check_override(settings: Mapping[str, object], origin: str) -> None:
     Recipe().apply(settings, origin)
 
 
-def resolve_overrides(
-    recipe: Recipe, rules: OverrideRules, layers: Sequence[Layer]
-) -> PhotoOverrides | None:
-    """Resolve the overrides of one photograph, weakest first; None if there are none.
-
-    recipe: of the run, with its options.  Raises UsageError for settings that contradict each
-    other.
-    """
-    if not layers:
-        return None
-    effective = recipe
-    for origin, settings in layers:
-        # A preset option replaces this preset, so remove it before expanding.
-        chosen = exclude_keys(settings, rules.fixed & {"preset"})
-        free = exclude_keys(expand_preset(chosen, DEFAULTS), rules.fixed)
-        effective = effective.replace_values(free, origin)
-    check_combination(effective)
-    differing = {
-        setting.name: to_plain(getattr(effective, setting.name))
-        for setting in fields(Recipe)
-        if getattr(effective, setting.name) != getattr(recipe, setting.name)
-    }
-    return PhotoOverrides(tuple(origin for origin, _ in layers), differing, recipe.compute_digest())
-
-
-def compile_glob(glob: str) -> re.Pattern[str]:
+def _compile_glob(glob: str) -> re.Pattern[str]:
     """Compile a glob over whole relative paths with `/`.
 
     `*` and `?` match within one folder, `**` matches any number of folders, and `[ab]` or

@@ -19,16 +19,3 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 LOOK: Final = frozenset(key for settings in PRESETS.values() for key in settings)
 """Settings of any preset: each preset decides all of them."""
-
-
-def expand_preset(
-    settings: Mapping[str, object], defaults: Mapping[str, object]
-) -> dict[str, object]:
-    """Return the look of the preset, overruled by the other settings of the table.
-
-    An unknown preset is left for the check of settings to refuse.
-    """
-    name = settings.get("preset")
-    if not isinstance(name, str) or name not in PRESETS:
-        return dict(settings)
-    return {**{key: defaults[key] for key in LOOK}, **PRESETS[name], **settings}

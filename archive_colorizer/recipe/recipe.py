@@ -8,12 +8,12 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Final, Literal, Self
 
-from archive_colorizer.device import parse_device
+from archive_colorizer.device import Device
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe.color_hints import HintPoint
 from archive_colorizer.recipe.fields import Settings, pixel_setting, run_setting
 from archive_colorizer.recipe.hue_ranges import HueRange
-from archive_colorizer.recipe.presets import PRESETS, expand_preset
+from archive_colorizer.recipe.presets import LOOK, PRESETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class Recipe(Settings):
 
     def __post_init__(self) -> None:
         Settings.__post_init__(self)
-        parse_device(self.device)
+        Device.parse(self.device)
         if self.scheduler and self.executor != "dask":
             raise UsageError(f"a scheduler is Dask's, and executor is {self.executor!r}")
 
@@ -142,19 +142,29 @@ class Recipe(Settings):
 
     def apply(self, values: Mapping[str, object], origin: str) -> Self:
         """Apply settings as `Settings.apply`; a preset decides the whole look before the rest."""
-        return self.replace_values(expand_preset(values, DEFAULTS), origin)
+        return self.replace_values(expand_preset(values), origin)
+
+    def check_combination(self) -> None:
+        """Raise UsageError for valid settings that contradict each other."""
+        if self.sharpen and self.luma == "lossless":
+            raise UsageError(
+                "sharpen changes luma, and luma = lossless carries it over bit for bit; "
+                "choose one of them"
+            )
 
 
 DEFAULTS: Final = {setting.name: setting.default for setting in fields(Recipe)}
 
 
-def check_combination(recipe: Recipe) -> None:
-    """Raise UsageError for valid settings that contradict each other."""
-    if recipe.sharpen and recipe.luma == "lossless":
-        raise UsageError(
-            "sharpen changes luma, and luma = lossless carries it over bit for bit; "
-            "choose one of them"
-        )
+def expand_preset(settings: Mapping[str, object]) -> dict[str, object]:
+    """Return the look of the preset, overruled by the other settings of the table.
+
+    An unknown preset is left for the check of settings to refuse.
+    """
+    name = settings.get("preset")
+    if not isinstance(name, str) or name not in PRESETS:
+        return dict(settings)
+    return {**{key: DEFAULTS[key] for key in LOOK}, **PRESETS[name], **settings}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,9 @@ from archive_colorizer.color.analysis.quality import (
 )
 from archive_colorizer.color.blend import ChromaField, fit_chroma
 from archive_colorizer.color.correct import Correction, HueBand, correct
-from archive_colorizer.color.palette import apply_palette
-from archive_colorizer.color.resample import shrink
+from archive_colorizer.color.resample import enlarge, shrink
 from archive_colorizer.color.space import FloatArray, Plane
-from archive_colorizer.model.color_spaces import compute_working_size
-from archive_colorizer.model.ensemble import Ensemble, fit_luma
+from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.outcomes import Measures
 from archive_colorizer.restore.guides import NO_GUIDES, Guides
@@ -48,7 +46,7 @@ def apply_user_color(
     """
     palette = load_palette(recipe)
     if palette is not None:
-        mask = apply_palette(mask, small, palette, recipe.reference_strength)
+        mask = palette.apply(mask, small, recipe.reference_strength)
     corrected = correct(mask, small, _build_correction(recipe))
     corrected = guides.apply_hints(corrected, small, (luma.shape[0], luma.shape[1]), recipe)
     spatial_masks = guides.build_spatial_masks(luma, recipe.borders)
@@ -61,16 +59,16 @@ def infer_mask(luma: Plane, ensemble: Ensemble) -> tuple[FloatArray, FloatArray]
     luma: H x W uint8 or uint16.  Raises ModelOutputError when a network gives NaN.
     """
     sight = tuple(
-        shrink(luma, *compute_working_size(network_input, *luma.shape))
+        shrink(luma, *network_input.compute_working_size(*luma.shape))
         for network_input in ensemble.inputs
     )
     (mask,) = ensemble.infer_masks([sight])
-    return mask, fit_luma(mask, sight[0])
+    return mask, enlarge(sight[0], *mask.shape[:2])
 
 
 def correct_mask(mask: FloatArray, small: FloatArray, recipe: Recipe) -> ChromaField:
     """Correct a mask by the recipe and fit it to the small luma that the network saw."""
-    luma = fit_luma(mask, small)
+    luma = enlarge(small, *mask.shape[:2])
     return fit_chroma(correct(mask, luma, _build_correction(recipe)), luma)
 
 

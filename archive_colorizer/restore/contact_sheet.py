@@ -83,12 +83,12 @@ def _draw_tile(tile: Tile, height: int) -> Rgb:
     return np.asarray(framed, dtype=np.uint8)
 
 
-def place_side_by_side(source: Rgb, result: Rgb, _seconds: float) -> Rgb:
+def _place_side_by_side(source: Rgb, result: Rgb, _seconds: float) -> Rgb:
     """Place the source on the left, its result on the right."""
     return np.concatenate((source, result), axis=1)
 
 
-def draw_wipe(source: Rgb, result: Rgb, seconds: float) -> Rgb:
+def _draw_wipe(source: Rgb, result: Rgb, seconds: float) -> Rgb:
     """Draw the source left of a line that moves back and forth, its result right of it."""
     phase = abs((seconds / _PERIOD) % 1 * 2 - 1)
     edge = round((1 - phase) * source.shape[1])
@@ -98,7 +98,7 @@ def draw_wipe(source: Rgb, result: Rgb, seconds: float) -> Rgb:
 
 
 COMPARISONS: Final[dict[str, Callable[[Rgb, Rgb, float], Rgb]]] = {
-    "side by side": place_side_by_side,
-    "wipe": draw_wipe,
+    "side by side": _place_side_by_side,
+    "wipe": _draw_wipe,
 }
 """Functions that draw two frames of one size as one picture, at a time in seconds."""

@@ -99,11 +99,9 @@ def _deliver_batch(results: Sequence[PendingResult], context: JobContext) -> lis
     if not results:
         return []
     start = time.monotonic()
-
-    def fail_all(error: Exception) -> list[Outcome | Exception]:
-        return [error] * len(results)
-
-    answers = call_guarded(lambda: deliver_all(results, context), fail_all)
+    answers = call_guarded(
+        lambda: deliver_all(results, context), lambda error: [error] * len(results)
+    )
     seconds = (time.monotonic() - start) / len(results)
     outcomes = [
         answer

@@ -15,11 +15,10 @@ from archive_colorizer.color.space import (
     convert_ab_to_chroma,
     convert_rgb_to_lab,
 )
-from archive_colorizer.location import Location
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Companion, Role, Source
 from archive_colorizer.restore.guide_files import draw_points, read_mask, read_strokes
-from archive_colorizer.storage.reading import check_unchanged, read_source
+from archive_colorizer.storage.reading import read_source
 
 _LOPSIDED: Final = 1.02
 """Ratio of proportions above which stretching the mask is visible."""
@@ -95,10 +94,3 @@ def read_guides(source: Source, max_pixels: int) -> Guides:
     if "mask" not in content:
         return guides
     return replace(guides, mask=read_mask(content["mask"], guides.get_name("mask"), max_pixels))
-
-
-def check_guides(source: Location, beside: tuple[Companion, ...]) -> None:
-    """Raise SourceChanged when a companion of the source has changed since it was read."""
-    for companion in beside:
-        if companion.stamp is not None:
-            check_unchanged(source.parent / companion.name, companion.stamp)

@@ -8,7 +8,7 @@ import cv2
 
 from archive_colorizer.errors import ModelError
 from archive_colorizer.model.colorizer import Colorizer, hash_model, open_colorizer
-from archive_colorizer.model.ensemble import Ensemble, build_ensemble
+from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.model.registry import find_local_copy
 from archive_colorizer.records.jobs import JobContext
 
@@ -16,7 +16,7 @@ _opening = threading.Lock()
 
 
 def load_ensemble(context: JobContext) -> Ensemble:
-    """Open the networks of a context; raises as `open_colorizer` and `resize_input` do."""
+    """Open the networks of a context; raises as `open_colorizer` and `Ensemble.build` do."""
     recipe = context.recipe
     # TensorRT builds an engine for one size; other sessions take all.
     size = recipe.working_size if recipe.device.startswith("tensorrt") else 0
@@ -26,7 +26,7 @@ def load_ensemble(context: JobContext) -> Ensemble:
             _open_once(model, sha256, recipe.device, context.threads, size)
             for model, sha256 in _list_models(context)
         )
-    return build_ensemble(opened, recipe)
+    return Ensemble.build(opened, recipe)
 
 
 def try_models(context: JobContext) -> str:

@@ -13,8 +13,12 @@ from archive_colorizer.errors import SourceError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.formats import choose_format
 from archive_colorizer.image.metadata.c2pa import add_credentials, can_hold_credentials
-from archive_colorizer.image.metadata.sidecar import build_sidecar, can_hold_xmp
-from archive_colorizer.image.metadata.xmp import ProvenanceNote, add_provenance
+from archive_colorizer.image.metadata.xmp import (
+    ProvenanceNote,
+    add_provenance,
+    build_sidecar,
+    can_hold_xmp,
+)
 from archive_colorizer.image.raster import Format, Raster
 from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.output.deliver import deliver
@@ -25,7 +29,7 @@ from archive_colorizer.records.jobs import Companion, Job, JobContext, Source, S
 from archive_colorizer.records.outcomes import ALREADY_COLOR, Outcome, State
 from archive_colorizer.restore.colorize import colorize_photo, find_weaknesses
 from archive_colorizer.restore.delivery_queue import DeliveryQueue
-from archive_colorizer.restore.guides import check_guides, read_guides
+from archive_colorizer.restore.guides import read_guides
 from archive_colorizer.restore.model_cache import load_ensemble
 from archive_colorizer.restore.outcome_boundary import run_guarded
 from archive_colorizer.restore.readback import check_result
@@ -68,6 +72,35 @@ class FinishedPhoto:
     kind: Format
     sidecar: bytes | None
     outcome: Outcome
+
+    def deliver(self, job: Job, context: JobContext) -> Outcome:
+        """Deliver the file as the job's target; raises SourceChanged."""
+        result = self.prepare_result(job, context.recipe)
+        return deliver(result.content, job, context, result.outcome, result.sidecar, result.check)
+
+    def prepare_result(self, job: Job, recipe: Recipe) -> PendingResult:
+        """Prepare delivery; raises SourceChanged if the source or a companion has changed."""
+        source, outcome = job.source.location, self.outcome
+        if outcome.source_stamp is not None:
+            with discard_on_error(self.content):
+                check_unchanged(source, outcome.source_stamp)
+                for companion in outcome.beside:
+                    if companion.stamp is not None:
+                        check_unchanged(source.parent / companion.name, companion.stamp)
+        check = self._build_check(job, recipe) if recipe.paranoid else None
+        check_memory = self.luma.nbytes if check else 0
+        outcome = replace(outcome, target=job.target)
+        return PendingResult(self.content, job, outcome, self.sidecar, check, check_memory)
+
+    def _build_check(self, job: Job, recipe: Recipe) -> Check:
+        is_jpeg = self.original == self.kind == "jpeg"
+        return partial(
+            check_result,
+            kind=self.kind,
+            luma=self.luma,
+            name=job.source.name,
+            quality=recipe.jpeg_quality if is_jpeg else 0,
+        )
 
 
 def decode_photo(data: FileContent, name: str, recipe: Recipe) -> Raster:
@@ -147,25 +180,6 @@ def _read(source: Source, recipe: Recipe) -> tuple[Original, Stamp, str]:
         return Original(content, raster), stamp, compute_digest(data)
 
 
-def deliver_photo(finished: FinishedPhoto, job: Job, context: JobContext) -> Outcome:
-    """Deliver a finished file as the job's target; raises SourceChanged."""
-    result = _prepare_result(finished, job, context.recipe)
-    return deliver(result.content, job, context, result.outcome, result.sidecar, result.check)
-
-
-def _prepare_result(finished: FinishedPhoto, job: Job, recipe: Recipe) -> PendingResult:
-    """Check that the source is unchanged, and prepare delivery."""
-    stamp = finished.outcome.source_stamp
-    if stamp is not None:
-        with discard_on_error(finished.content):
-            check_unchanged(job.source.location, stamp)
-            check_guides(job.source.location, finished.outcome.beside)
-    check = _build_check(finished, job, recipe) if recipe.paranoid else None
-    outcome = replace(finished.outcome, target=job.target)
-    check_memory = finished.luma.nbytes if check else 0
-    return PendingResult(finished.content, job, outcome, finished.sidecar, check, check_memory)
-
-
 def _restore(job: Job, context: JobContext, draft: Outcome) -> PendingResult | Outcome:
     start = time.monotonic()
     ensemble = load_ensemble(context)
@@ -173,20 +187,9 @@ def _restore(job: Job, context: JobContext, draft: Outcome) -> PendingResult | O
     if isinstance(finished, Outcome):
         return finished
     renamed_job = rename_target(job, finished.original, finished.kind)
-    result = _prepare_result(finished, renamed_job, context.recipe)
+    result = finished.prepare_result(renamed_job, context.recipe)
     seconds = time.monotonic() - start
     return replace(result, outcome=replace(result.outcome, seconds=seconds))
-
-
-def _build_check(finished: FinishedPhoto, job: Job, recipe: Recipe) -> Check:
-    is_jpeg = finished.original == finished.kind == "jpeg"
-    return partial(
-        check_result,
-        kind=finished.kind,
-        luma=finished.luma,
-        name=job.source.name,
-        quality=recipe.jpeg_quality if is_jpeg else 0,
-    )
 
 
 def build_note(outcome: Outcome, model: str, source_name: str, recipe: Recipe) -> ProvenanceNote:

@@ -24,13 +24,8 @@ from archive_colorizer.image.codecs.png.rows import (
     UnsupportedPngError,
     decode_png_strips,
 )
-from archive_colorizer.image.codecs.strips import Strips, decode_pillow_strips, decode_vips_strips
-from archive_colorizer.image.luma_difference import (
-    LumaDifference,
-    compare_luma,
-    compare_luma_parts,
-    report_shape_mismatch,
-)
+from archive_colorizer.image.codecs.strips import Strips
+from archive_colorizer.image.luma_difference import LumaDifference, compare_luma
 from archive_colorizer.image.raster import Format
 from archive_colorizer.storage.file_view import FileContent, open_content
 
@@ -73,15 +68,13 @@ def check_result(
 def _compare(content: FileContent, kind: Format, luma: Plane, name: str) -> LumaDifference:
     """Compare the whole file; TIFF and plain PNG strip by strip."""
     if kind == "tiff":
-        return _compare_strips(
-            decode_vips_strips(vips.open_picture(content, kind, name), name), luma
-        )
+        return _compare_strips(Strips.from_vips(vips.open_picture(content, kind, name), name), luma)
     if kind == "png":
         with suppress(UnsupportedPngError):
             return _compare_strips(decode_png_strips(content), luma)
     if kind == "bmp" or (kind == "png" and content[_BIT_DEPTH : _BIT_DEPTH + 1] == b"\x08"):
         with open_content(content) as file, _open_with_pillow(file, kind) as image:
-            return _compare_strips(decode_pillow_strips(image), luma)
+            return _compare_strips(Strips.from_pillow(image), luma)
     # OpenCV returns the stored luma of a JPEG, turned as its EXIF says.
     how = cv2.IMREAD_GRAYSCALE if kind == "jpeg" else cv2.IMREAD_UNCHANGED
     picture = _decode_with_opencv(content, how)
@@ -93,7 +86,7 @@ def _compare_strips(shown: Strips, luma: Plane) -> LumaDifference:
     is_reduced = shown.dtype == np.uint8 and luma.dtype == np.uint16
     depth = shown.dtype if is_reduced else luma.dtype
     if (shown.shape, shown.dtype) != (luma.shape, depth):
-        return report_shape_mismatch(luma.shape, depth, shown.shape, shown.dtype)
+        return LumaDifference.from_shapes(luma.shape, depth, shown.shape, shown.dtype)
 
     def iterate_pairs() -> Iterator[tuple[Plane, Plane]]:
         top = 0
@@ -102,7 +95,7 @@ def _compare_strips(shown: Strips, luma: Plane) -> LumaDifference:
             yield round_to_8_bit(expected) if is_reduced else expected, _extract_luma(strip)
             top += len(strip)
 
-    return compare_luma_parts(iterate_pairs())
+    return LumaDifference.from_parts(iterate_pairs())
 
 
 def _extract_luma(samples: Any) -> Plane:
@@ -135,7 +128,7 @@ def _decode_with_opencv(content: FileContent, flags: int) -> Any:
 
 def _compare_blocks(shown: Plane, luma: Plane) -> LumaDifference:
     if shown.shape != luma.shape or shown.dtype != luma.dtype:
-        return report_shape_mismatch(luma.shape, luma.dtype, shown.shape, shown.dtype)
+        return LumaDifference.from_shapes(luma.shape, luma.dtype, shown.shape, shown.dtype)
     return compare_luma(_average_blocks(luma), _average_blocks(shown))
 
 

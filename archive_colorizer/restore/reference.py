@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from archive_colorizer.color.analysis.tone import Tone, detect_tone
-from archive_colorizer.color.palette import Palette, measure_palette
+from archive_colorizer.color.palette import Palette
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.recipe.recipe import Recipe
@@ -25,23 +25,22 @@ def pin_reference(recipe: Recipe) -> Recipe:
     if not recipe.reference:
         return recipe
     path = os.path.abspath(recipe.reference)  # noqa: PTH100 (names that are no UTF-8)
-    palette = _load_palette_at(path, recipe)
-    return replace(recipe, reference=path, reference_sha256=palette.sha256)
+    pinned = replace(recipe, reference=path)
+    palette = load_palette(pinned)
+    return pinned if palette is None else replace(pinned, reference_sha256=palette.sha256)
 
 
 def load_palette(recipe: Recipe) -> Palette | None:
-    """Load the palette of the recipe's reference; raises as `pin_reference` does."""
+    """Load the palette of the recipe's reference; raises as `pin_reference` does.
+
+    The file is read again only after it has changed.
+    """
     if not recipe.reference:
         return None
-    return _load_palette_at(recipe.reference, recipe)
-
-
-def _load_palette_at(path: str, recipe: Recipe) -> Palette:
-    """Load a palette; the file is read again only after it has changed."""
     stamp = None
     with suppress(OSError):
-        stamp = Stamp.from_stat(os.stat(path))  # noqa: PTH116 (names that are no UTF-8)
-    return _read_palette(path, stamp, recipe.reference_sha256, recipe.max_pixels)
+        stamp = Stamp.from_stat(os.stat(recipe.reference))  # noqa: PTH116 (names that are no UTF-8)
+    return _read_palette(recipe.reference, stamp, recipe.reference_sha256, recipe.max_pixels)
 
 
 @lru_cache(maxsize=4)
@@ -61,4 +60,4 @@ def _read_palette(path: str, _stamp: Stamp | None, sha256: str, max_pixels: int)
     if preview is None or tone is not Tone.COLORED:
         color = "grey" if tone is Tone.NEUTRAL else "toned, as sepia is"
         raise UsageError(f"reference {path} is {color}; give a photograph in color")
-    return measure_palette(preview, Path(path).name, digest)
+    return Palette.measure(preview, Path(path).name, digest)

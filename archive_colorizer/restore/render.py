@@ -14,10 +14,10 @@ from archive_colorizer.errors import SourceError, UnsupportedPicture
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs.jpeg import codec as jpeg
 from archive_colorizer.image.codecs.jpeg.lossless import encode_lossless
-from archive_colorizer.image.codecs.jpeg.orientation import read_orientation, turn_as_stored
+from archive_colorizer.image.codecs.jpeg.metadata import insert_metadata, read_orientation
 from archive_colorizer.image.codecs.jpeg.scan_transfer import carry_scan
-from archive_colorizer.image.codecs.jpeg.segments import insert_metadata
 from archive_colorizer.image.formats import name_result
+from archive_colorizer.image.metadata.model import turn_as_stored
 from archive_colorizer.image.raster import Format, Metadata, Raster
 from archive_colorizer.image.watermark import TOO_SMALL_NOTE, draw_mark, locate_mark
 from archive_colorizer.output.staging import Content, stage_content

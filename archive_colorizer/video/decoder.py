@@ -56,7 +56,8 @@ def decode_span(
     if not span:
         return
     expected = span.start
-    for at, frame in _seek_and_decode(path, index, expected, threads):
+    frames = _seek_and_decode(path, index, expected, threads)
+    for at, frame in chain(frames, [(span.stop, None)]):
         if at < expected:
             continue
         for missing in range(expected, min(at, span.stop)):
@@ -66,8 +67,6 @@ def decode_span(
         expected = at + 1
         if expected >= span.stop:
             return
-    for missing in range(expected, span.stop):
-        yield missing, None
 
 
 def _seek_and_decode(

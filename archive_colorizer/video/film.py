@@ -1,16 +1,18 @@
 """Define what a film is: facts, frames in order of time, and the planes of its result.
 
-A film is a video file or a folder of numbered pictures; `open_film` in video/open.py opens both.
+A film is a video file or a folder of numbered pictures; `open_film` in video/reader.py opens both.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, Literal, Protocol, Self, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 import numpy as np
 
 from archive_colorizer.color.space import FloatArray, Plane
+from archive_colorizer.errors import SourceError
 
 Matrix: TypeAlias = Literal["bt601", "bt709", "bt2020"]
 """The matrix between R'G'B' and Y'CbCr; bt2020 with non-constant luminance."""
@@ -168,6 +170,12 @@ class Layout:
         """Rows and columns of luma per chroma sample."""
         return STEPS[self.chroma]
 
+    @property
+    def pixel_format(self) -> str:
+        """FFmpeg's name of the planes."""
+        name = f"yuv{self.chroma.replace(':', '')}p"
+        return name if self.codes.depth == 8 else f"{name}{self.codes.depth}le"
+
     def get_chroma_shape(self, height: int, width: int) -> tuple[int, int]:
         """Get rows and columns of Cb, and of Cr, for luma of this size."""
         rows, columns = self.steps
@@ -203,7 +211,7 @@ class ColorFrame:
     cr: Plane
 
 
-class Film(Protocol):
+class Film(ABC):
     """An open film; files are open only while frames are read, so that closing does nothing."""
 
     facts: FilmFacts
@@ -211,13 +219,21 @@ class Film(Protocol):
     def read_frames(self, first: int = 0, last: int | None = None) -> Iterator[LumaFrame]:
         """Yield frames `first` (from 0) to before `last` in order, holding a few in memory.
 
-        Raises DamagedPicture for a frame that cannot be decoded.
+        Raises SourceError for a frame that cannot be decoded.
         """
-        ...
+        for frame in self._decode_frames(first, last):
+            if isinstance(frame, SourceError):
+                raise frame
+            yield frame
 
     def rescue_frames(self, first: int = 0, last: int | None = None) -> Iterator[LumaFrame | None]:
         """Yield frames in the same way, with None for each one that cannot be decoded."""
-        ...
+        for frame in self._decode_frames(first, last):
+            yield None if isinstance(frame, SourceError) else frame
+
+    @abstractmethod
+    def _decode_frames(self, first: int, last: int | None) -> Iterator[LumaFrame | SourceError]:
+        """Yield an error instead of each frame that cannot be decoded."""
 
     def __enter__(self) -> Self:
         return self

@@ -51,22 +51,16 @@ def choose_container(facts: FilmFacts, codec: Codec) -> Container:
     return "mov" if facts.name.lower().endswith(".mov") else "mp4"
 
 
-def compute_ticks(facts: FilmFacts, container: Container) -> int:
+def compute_ticks(facts: FilmFacts, container: Container) -> tuple[int, bool]:
     """Compute the ticks per millisecond of a result's times; 1 except in some MKV.
 
-    MKV counts whole nanoseconds at best, which cannot express a third of a second.  Its fine
-    times are close enough to recover each in units of the source.
+    MKV counts whole nanoseconds at best, which cannot express a third of a second.  Also returns
+    whether each time can be recovered from a result in units of the source.
     """
     step = facts.time_base * _MILLISECONDS
     if container != "mkv" or all((time * step).denominator == 1 for time in facts.times):
-        return 1
-    return FINE_TICKS
-
-
-def has_exact_times(facts: FilmFacts, container: Container) -> bool:
-    """Whether a film's times, in its own units, can be recovered from those in a container."""
-    ticks = compute_ticks(facts, container)
-    return ticks == 1 or facts.time_base > Fraction(1, ticks * _MILLISECONDS)
+        return 1, True
+    return FINE_TICKS, facts.time_base > Fraction(1, FINE_TICKS * _MILLISECONDS)
 
 
 def _choose_chroma(facts: FilmFacts, codec: Codec) -> Chroma:

@@ -7,12 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from archive_colorizer.video.film import FilmFacts
-from archive_colorizer.video.layouts import (
-    Container,
-    compute_ticks,
-    has_exact_times,
-    has_full_range,
-)
+from archive_colorizer.video.layouts import Container, compute_ticks, has_full_range
 from archive_colorizer.video.matroska import NAME_PADDING, scale_times, write_aspect
 from archive_colorizer.video.packet_index import read_packets
 from archive_colorizer.video.pyav import (
@@ -21,7 +16,7 @@ from archive_colorizer.video.pyav import (
     load_pyav,
     open_container,
 )
-from archive_colorizer.video.segments import read_film_packets, scan_segments
+from archive_colorizer.video.segments import ScannedSegments
 from archive_colorizer.video.writer import tag_colors
 
 _FORMATS: Final[dict[Container, str]] = {"mkv": "matroska", "mov": "mov", "mp4": "mp4"}
@@ -54,15 +49,16 @@ def join_segments(
     """
     whole = range(facts.frames)
     span = whole if span is None else span
-    scanned, ticks = scan_segments(segments, span), compute_ticks(facts, container)
+    scanned = ScannedSegments.scan(segments, span)
+    ticks, has_exact_times = compute_ticks(facts, container)
     with (
         open_container(source) as original,
-        open_container(scanned.segments[0].path) as first,
+        open_container(segments[0]) as first,
         create_container(target, _FORMATS[container], _build_options(container, facts)) as result,
     ):
         pictures = _add_picture_track(result, first, original, facts)
         copied, warnings = _add_other_tracks(result, original, container)
-        if not has_exact_times(facts, container):
+        if not has_exact_times:
             warnings.append("time stamps were rounded to 1/100,000 second; MP4 keeps them exactly")
         part = None
         if span != whole:
@@ -72,7 +68,7 @@ def join_segments(
         has_aspect = container == "mkv" and facts.pixel_aspect != 1
         if has_aspect:
             pictures.metadata["title"] = pictures.metadata.get("title", "") + NAME_PADDING
-        picture_packets = read_film_packets(scanned, facts, span, pictures)
+        picture_packets = scanned.read_packets(facts, span, pictures)
         _write_packets(result, picture_packets, _iter_other_packets(original, copied, part), ticks)
     if ticks > 1:
         scale_times(target, ticks)

@@ -48,15 +48,6 @@ class FrameIndex:
         return at if at < len(self.times) and self.times[at] == pts else None
 
 
-@dataclass(frozen=True, slots=True)
-class PacketScan:
-    """The index of a video file, and the time at which its last frame ends."""
-
-    index: FrameIndex
-    end: int
-    warnings: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class _PacketTally:
     """A tally of packets; `shown` holds (pts, dts, duration, is key)."""
@@ -68,15 +59,18 @@ class _PacketTally:
     failure: str = ""
 
 
-def scan_packets(path: Path) -> PacketScan:
-    """Read every packet and decode none.  Raises DamagedPicture for a film without frames."""
+def scan_packets(path: Path) -> tuple[FrameIndex, int, tuple[str, ...]]:
+    """Read every packet and decode none.  Raises DamagedPicture for a film without frames.
+
+    Returns the index, the time at which the last frame ends, and warnings.
+    """
     with open_container(path) as container:
         stream = find_picture_stream(container)
         tally = _tally_packets(container, stream)
         if not tally.shown:
             raise DamagedPicture(f"{path.name} has no frames; look for a better copy")
         index, end = _build_index(tally, stream)
-        return PacketScan(index, end, tuple(_find_faults(container, stream, tally, end)))
+        return index, end, tuple(_find_faults(container, stream, tally, end))
 
 
 def _tally_packets(container: Any, stream: Any) -> _PacketTally:

@@ -1,7 +1,6 @@
-"""Convert planes from and to PyAV's frames."""
+"""Extract planes from PyAV's frames."""
 
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -9,8 +8,7 @@ import numpy.typing as npt
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import UnsupportedPicture
-from archive_colorizer.video.film import STEPS, Chroma, Codes, ColorFrame, Layout, Matrix
-from archive_colorizer.video.pyav import load_pyav
+from archive_colorizer.video.film import STEPS, Chroma, Codes, Matrix
 
 _CHROMAS: Final = {steps: chroma for chroma, steps in STEPS.items()}
 _MIN_SPREAD: Final = 14
@@ -67,30 +65,6 @@ def is_colored(rgb: npt.NDArray[np.uint8]) -> bool:
     """Whether more than a small part of a picture (H x W x 3) is beyond the noise of a codec."""
     spread = np.ptp(rgb.astype(np.int16), axis=2)
     return bool(np.mean(spread > _MIN_SPREAD) > _MIN_SHARE)
-
-
-def name_pixel_format(layout: Layout) -> str:
-    """Name the planes of a layout as FFmpeg does."""
-    name = "yuv" + layout.chroma.replace(":", "") + "p"
-    return name if layout.codes.depth == 8 else f"{name}{layout.codes.depth}le"
-
-
-def build_video_frame(frame: ColorFrame, layout: Layout, time_base: Fraction) -> Any:
-    """Build an av.VideoFrame from planes.  Raises ValueError for planes of the wrong size."""
-    height, width = frame.luma.shape
-    video = load_pyav().VideoFrame(width, height, name_pixel_format(layout))
-    small = layout.get_chroma_shape(height, width)
-    dtype = np.uint8 if layout.codes.depth == 8 else np.dtype("<u2")
-    for at, (plane, shape) in enumerate(
-        ((frame.luma, (height, width)), (frame.cb, small), (frame.cr, small))
-    ):
-        if plane.shape != shape or plane.itemsize != np.dtype(dtype).itemsize:
-            raise ValueError(f"plane {at} is {plane.dtype} {plane.shape}, not {dtype} {shape}")
-        target = video.planes[at]
-        rows = np.frombuffer(target, dtype).reshape(-1, target.line_size // plane.itemsize)
-        rows[: shape[0], : shape[1]] = plane
-    video.pts, video.time_base = frame.pts, time_base
-    return video
 
 
 def _is_planar(pixels: Any) -> bool:

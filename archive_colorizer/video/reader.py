@@ -1,26 +1,21 @@
-"""Open a video file as a film."""
+"""Open a film of any kind, and read video files."""
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from archive_colorizer.errors import DamagedPicture
+from archive_colorizer.errors import DamagedPicture, SourceError, UsageError
 from archive_colorizer.video.decoder import decode_span
-from archive_colorizer.video.film import (
-    Codes,
-    ColorTags,
-    Film,
-    FilmFacts,
-    LumaFrame,
-    Matrix,
-)
-from archive_colorizer.video.packet_index import FrameIndex, PacketScan, scan_packets
+from archive_colorizer.video.film import Codes, ColorTags, Film, FilmFacts, LumaFrame, Matrix
+from archive_colorizer.video.packet_index import FrameIndex, scan_packets
 from archive_colorizer.video.planes import extract_luma, get_luma_depth, has_color, identify_chroma
 from archive_colorizer.video.pyav import find_picture_stream, open_container
+from archive_colorizer.video.sequence.numbering import is_pattern
+from archive_colorizer.video.sequence.reader import open_sequence
 
 _MATRICES: Final[dict[int, Matrix]] = {
     1: "bt709",
@@ -39,60 +34,67 @@ _BROADCAST: Final = frozenset(("h264", "hevc", "mpeg1video", "mpeg2video", "mpeg
 _FULL: Final = 2
 
 
-class VideoFilm(Film):
-    """A video file; see Film."""
+@dataclass(frozen=True, slots=True)
+class FilmOptions:
+    """How to open a film.
 
-    def __init__(self, path: Path, facts: FilmFacts, threads: int = 1) -> None:
+    rate: frames a second of a sequence; 24 when None.  with_gaps: numbers may be missing.
+    threads: for decoding.
+    """
+
+    rate: Fraction | None = None
+    with_gaps: bool = False
+    threads: int = 1
+
+
+def open_film(
+    path: Path, options: FilmOptions = FilmOptions(), known_facts: FilmFacts | None = None
+) -> Film:
+    """Open a video file, a folder of numbered pictures, or a pattern such as shot.####.dpx.
+
+    known_facts: from an earlier call; they spare another scan.
+    Raises SourceError, UsageError for the rate of a video, DependencyError without PyAV.
+    """
+    if path.is_dir() or is_pattern(path):
+        return open_sequence(path, options.rate, known_facts, options.with_gaps)
+    if not path.exists():
+        raise SourceError(f"{path} does not exist; check the path")
+    if options.rate is not None:
+        raise UsageError(f"{path.name} is a video with a rate of its own; leave the rate out")
+    return _VideoFilm(path, known_facts or _collect_facts(path), options.threads)
+
+
+class _VideoFilm(Film):
+    """A video file."""
+
+    def __init__(self, path: Path, facts: FilmFacts, threads: int) -> None:
         self.facts = facts
         self._path = path
         self._threads = threads
         self._index = FrameIndex(facts.times, facts.keys)
 
-    def read_frames(self, first: int = 0, last: int | None = None) -> Iterator[LumaFrame]:
-        """See Film."""
-        for at, frame in self._decode_frames(first, last):
-            if frame is None:
-                raise DamagedPicture(
-                    f"{self.facts.name}: frame {at} cannot be decoded; look for a better copy"
-                )
-            yield frame
-
-    def rescue_frames(self, first: int = 0, last: int | None = None) -> Iterator[LumaFrame | None]:
-        """See Film."""
-        for _, frame in self._decode_frames(first, last):
-            yield frame
-
-    def _decode_frames(
-        self, first: int, last: int | None
-    ) -> Iterator[tuple[int, LumaFrame | None]]:
+    def _decode_frames(self, first: int, last: int | None) -> Iterator[LumaFrame | DamagedPicture]:
         facts = self.facts
         span = range(facts.frames)[first:last]
         for at, video in decode_span(self._path, self._index, span, self._threads):
             if video is None or (video.height, video.width) != (facts.height, facts.width):
-                yield at, None
+                yield DamagedPicture(
+                    f"{facts.name}: frame {at} cannot be decoded; look for a better copy"
+                )
             else:
                 luma = extract_luma(video, facts.codes.matrix, facts.name)
-                yield at, LumaFrame(at, facts.times[at], luma)
-
-
-def open_video(path: Path, known_facts: FilmFacts | None = None, threads: int = 1) -> VideoFilm:
-    """Open a video file; with `known` facts from an earlier call nothing is scanned.
-
-    Raises SourceError: DamagedPicture when no frame can be decoded, UnsupportedPicture when
-    there are no pictures.
-    """
-    return VideoFilm(path, known_facts or _collect_facts(path), threads)
+                yield LumaFrame(at, facts.times[at], luma)
 
 
 def _collect_facts(path: Path) -> FilmFacts:
-    packet_scan = scan_packets(path)
-    samples = _sample_frames(path, packet_scan.index)
+    index, end, warnings = scan_packets(path)
+    samples = _sample_frames(path, index)
     intact = [frame for frame in samples.values() if frame is not None]
     if not intact:
         raise DamagedPicture(f"{path.name}: no frame can be decoded; look for a better copy")
     with open_container(path) as container:
         stream = find_picture_stream(container)
-        facts = _describe_stream(container, stream, intact[0], packet_scan)
+        facts = _describe_stream(container, stream, intact[0], index, end)
     lost = [f"frame {at} cannot be decoded" for at, frame in samples.items() if frame is None]
     interlaced = facts.interlaced or any(frame.interlaced_frame for frame in intact)
     notes = ("the film is interlaced: deinterlace it first for clean motion",) * interlaced
@@ -100,7 +102,7 @@ def _collect_facts(path: Path) -> FilmFacts:
         facts,
         has_color=facts.chroma != "4:0:0" and any(map(has_color, intact)),
         interlaced=interlaced,
-        warnings=(*packet_scan.warnings, *facts.warnings, *lost, *notes),
+        warnings=(*warnings, *facts.warnings, *lost, *notes),
     )
 
 
@@ -115,10 +117,12 @@ def _sample_frames(path: Path, index: FrameIndex) -> dict[int, Any]:
     return samples
 
 
-def _describe_stream(container: Any, stream: Any, frame: Any, packet_scan: PacketScan) -> FilmFacts:
+def _describe_stream(
+    container: Any, stream: Any, frame: Any, index: FrameIndex, end: int
+) -> FilmFacts:
     """Collect the facts that a single frame shows."""
-    index, warnings = packet_scan.index, []
-    rate, variable = _measure_rate(index.times, packet_scan.end, stream)
+    warnings = []
+    rate, variable = _measure_rate(index.times, end, stream)
     chroma = identify_chroma(frame.format)
     # Players assume these where the film states no matrix.
     matrix: Matrix = "bt601" if frame.height <= _STANDARD_LINES else "bt709"
@@ -147,7 +151,7 @@ def _describe_stream(container: Any, stream: Any, frame: Any, packet_scan: Packe
         has_color=False,
         times=index.times,
         time_base=stream.time_base,
-        end=packet_scan.end,
+        end=end,
         file_format=container.format.name,
         codec=stream.codec_context.name,
         pixel_aspect=stream.sample_aspect_ratio or Fraction(1),

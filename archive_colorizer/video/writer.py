@@ -5,10 +5,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from archive_colorizer.errors import OutputError
 from archive_colorizer.video.film import Codec, ColorFrame, FilmFacts, Layout, Matrix
-from archive_colorizer.video.planes import build_video_frame, name_pixel_format
-from archive_colorizer.video.pyav import create_container
+from archive_colorizer.video.pyav import create_container, load_pyav
 
 FIRST_FRAME_KEY: Final = "archive_colorizer_first"
 """The metadata key of a segment's first frame, as the film counts it."""
@@ -60,7 +61,7 @@ def write_segment(
                 target.metadata[FIRST_FRAME_KEY] = str(first)
             if frame.index != first + count or frame.pts != facts.times[frame.index]:
                 raise ValueError(f"frame {frame.index} does not follow frame {first + count - 1}")
-            video = build_video_frame(frame, layout, facts.time_base)
+            video = _build_video_frame(frame, layout, facts.time_base)
             video.pts -= facts.times[first]
             target.mux(stream.encode(video))
             count += 1
@@ -89,9 +90,27 @@ def _add_stream(target: Any, facts: FilmFacts, layout: Layout, codec: Codec) -> 
     stream = target.add_stream(_ENCODERS[codec], rate=rate, options=options)
     context = stream.codec_context
     context.width, context.height = facts.width, facts.height
-    context.pix_fmt = name_pixel_format(layout)
+    context.pix_fmt = layout.pixel_format
     context.time_base = facts.time_base
     context.thread_count = 1
     context.sample_aspect_ratio = facts.pixel_aspect or Fraction(1)
     tag_colors(context, facts, layout.codes.full_range)
     return stream
+
+
+def _build_video_frame(frame: ColorFrame, layout: Layout, time_base: Fraction) -> Any:
+    """Build an av.VideoFrame.  Raises ValueError for planes of the wrong size."""
+    height, width = frame.luma.shape
+    video = load_pyav().VideoFrame(width, height, layout.pixel_format)
+    small = layout.get_chroma_shape(height, width)
+    dtype = np.uint8 if layout.codes.depth == 8 else np.dtype("<u2")
+    for at, (plane, shape) in enumerate(
+        ((frame.luma, (height, width)), (frame.cb, small), (frame.cr, small))
+    ):
+        if plane.shape != shape or plane.itemsize != np.dtype(dtype).itemsize:
+            raise ValueError(f"plane {at} is {plane.dtype} {plane.shape}, not {dtype} {shape}")
+        target = video.planes[at]
+        rows = np.frombuffer(target, dtype).reshape(-1, target.line_size // plane.itemsize)
+        rows[: shape[0], : shape[1]] = plane
+    video.pts, video.time_base = frame.pts, time_base
+    return video

@@ -14,8 +14,8 @@ from tests.locations import REPOSITORY_ROOT
 pytest.importorskip("skimage.data", reason="photographs come with scikit-image")
 
 from archive_colorizer.image.codecs import registry as stills
-from archive_colorizer.image.codecs.header import read_size
-from archive_colorizer.image.codecs.jpeg.segments import read_frame
+from archive_colorizer.image.codecs.header import PictureSize
+from archive_colorizer.image.codecs.jpeg.segments import JpegFrame
 from benchmarks import speed_pictures
 from benchmarks.__main__ import _options, counts_of, main
 from benchmarks.speed_pictures import KINDS, make_pictures, picture
@@ -59,14 +59,14 @@ def test_pictures_are_the_same_each_time_and_of_their_kind(name, small, tmp_path
     raster = stills.decode(again, "one", 10**9)
     assert raster.luma.shape == (small[name].height, small[name].width)
     assert raster.luma.itemsize * 8 == small[name].bits
-    found = read_size(paths[0])
+    found = PictureSize.read(paths[0])
     assert found is not None
     assert (found.width, found.height) == (small[name].width, small[name].height)
 
 
 def test_jpegs_are_stored_grey_and_as_color_without_color(small):
     kinds = ("jpeg", "color-jpeg")
-    assert [read_frame(picture(kind, 0), "").components for kind in kinds] == [1, 3]
+    assert [JpegFrame.read(picture(kind, 0), "").components for kind in kinds] == [1, 3]
 
 
 def test_the_grain_is_that_of_a_fast_film_and_soft(small):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archive_colorizer.color.correct import compute_gamut_share
-from archive_colorizer.color.palette import apply_palette, measure_palette, measure_tones
+from archive_colorizer.color.palette import Palette, measure_tones
 from archive_colorizer.color.resample import shrink
 from archive_colorizer.color.space import compute_chroma, compute_rgb, convert_rgb_to_lab
 from tests.photographs import NAMES, photograph
@@ -35,7 +35,7 @@ def seen(luma, mask):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_photograph_that_is_its_own_reference_stays_nearly_as_it_is(name):
     luma, mask, rgb = small(name)
-    found = apply_palette(mask, luma, measure_palette(eight_bit(rgb), name, ""), 1.0)
+    found = Palette.measure(eight_bit(rgb), name, "").apply(mask, luma, 1.0)
     away = np.linalg.norm(seen(luma, found) - seen(luma, mask), axis=2)
     assert away.mean() < 1.0
     assert np.percentile(away, 99) < 4.0
@@ -46,11 +46,9 @@ def test_the_palette_comes_nearer_to_that_of_the_reference(name, reference):
     luma, mask, _ = small(name)
     _, _, wanted = small(reference)
     goal = convert_rgb_to_lab(wanted)[..., 1:].reshape(-1, 2).mean(axis=0)
-    palette = measure_palette(eight_bit(wanted), reference, "")
+    palette = Palette.measure(eight_bit(wanted), reference, "")
     far = [
-        np.linalg.norm(
-            seen(luma, apply_palette(mask, luma, palette, amount))[..., 1:].mean((0, 1)) - goal
-        )
+        np.linalg.norm(seen(luma, palette.apply(mask, luma, amount))[..., 1:].mean((0, 1)) - goal)
         for amount in (0.0, 0.5, 1.0)
     ]
     assert far[2] < far[1] < far[0]
@@ -65,10 +63,10 @@ def test_the_palette_comes_nearer_to_that_of_the_reference(name, reference):
 )
 def test_however_odd_the_reference_the_change_is_bounded(mean, one, both, other):
     luma, mask, rgb = small("chelsea")
-    palette = measure_palette(eight_bit(rgb), "odd", "")
+    palette = Palette.measure(eight_bit(rgb), "odd", "")
     tone = (0.33, *mean, one, both, other)
     odd = type(palette)("odd", "", (tone, tone, tone, tone))
-    found = apply_palette(mask, luma, odd, 1.0)
+    found = odd.apply(mask, luma, 1.0)
     assert np.isfinite(found).all()
     before, after = (seen(luma, one)[..., 1:].reshape(-1, 2) for one in (mask, found))
     assert np.linalg.norm(after.mean(axis=0) - before.mean(axis=0)) < 18
@@ -77,15 +75,15 @@ def test_however_odd_the_reference_the_change_is_bounded(mean, one, both, other)
 
 def test_amount_0_is_the_same_mask():
     luma, mask, rgb = small("chelsea")
-    assert apply_palette(mask, luma, measure_palette(eight_bit(rgb), "", ""), 0.0) is mask
+    assert Palette.measure(eight_bit(rgb), "", "").apply(mask, luma, 0.0) is mask
 
 
 def test_a_mask_without_color_and_a_black_picture_do_no_harm():
     _, _, rgb = small("coffee")
-    palette = measure_palette(eight_bit(rgb), "", "")
+    palette = Palette.measure(eight_bit(rgb), "", "")
     none = np.zeros((*SIZE, 2), np.float32)
     for luma in (np.zeros(SIZE, np.float32), np.full(SIZE, 0.5, np.float32)):
-        assert np.isfinite(apply_palette(none, luma, palette, 1.0)).all()
+        assert np.isfinite(palette.apply(none, luma, 1.0)).all()
 
 
 def test_tones_part_shadows_from_lights():

@@ -15,7 +15,6 @@ from archive_colorizer.color.blend import (
     blend_planes,
     blend_rgb,
     build_spatial_mask,
-    read_mask_rows,
 )
 from archive_colorizer.color.space import compute_luma
 from archive_colorizer.image.codecs.jpeg.codec import encode_jpeg
@@ -37,13 +36,17 @@ def vivid(share, shape=(16, 24)):
     return ChromaField(lines, (share,))
 
 
+def read_rows(share, top, count, height, width):
+    return vivid(share).sample_masks(top, count, height, width)
+
+
 @given(PLANES, st.integers(1, 60), st.integers(1, 60))
 def test_a_share_never_adds_color_and_black_stays_black(mask, height, width):
     share = build_spatial_mask(mask, height, width)
     assert share.shape == (min(mask.shape[0], height), min(mask.shape[1], width))
     if share.shape == mask.shape:
         assert (share <= mask).all()
-    rows = read_mask_rows(share, 0, height, height, width)
+    rows = read_rows(share, 0, height, height, width)
     assert rows.shape == (height, width)
     assert rows.min() >= 0
     assert rows.max() <= mask.max() / 255 + 1e-6
@@ -53,16 +56,16 @@ def test_a_share_never_adds_color_and_black_stays_black(mask, height, width):
 @given(st.integers(0, 255), st.integers(1, 50), st.integers(1, 50))
 def test_an_even_mask_is_the_same_share_everywhere(value, height, width):
     share = build_spatial_mask(np.full((20, 30), value, np.uint8), height, width)
-    assert np.allclose(read_mask_rows(share, 0, height, height, width), value / 255)
+    assert np.allclose(read_rows(share, 0, height, height, width), value / 255)
 
 
 @given(PLANES, st.integers(30, 60), st.integers(1, 29))
 def test_strips_fit_together(mask, height, cut):
     share = build_spatial_mask(mask, height, 40)
-    whole = read_mask_rows(share, 0, height, height, 40)
+    whole = read_rows(share, 0, height, height, 40)
     parts = [
-        read_mask_rows(share, 0, cut, height, 40),
-        read_mask_rows(share, cut, height - cut, height, 40),
+        read_rows(share, 0, cut, height, 40),
+        read_rows(share, cut, height - cut, height, 40),
     ]
     assert np.allclose(np.concatenate(parts), whole, atol=1e-6)
 

@@ -15,7 +15,7 @@ from archive_colorizer.film import pipeline as film_pipeline
 from archive_colorizer.film import scene_cuts as cuts
 from archive_colorizer.film import segments as film_writer
 from archive_colorizer.film import tasks as film_task
-from archive_colorizer.film.request import FilmRequest, validate_film_request
+from archive_colorizer.film.request import FilmRequest
 from archive_colorizer.output import deliver
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 from archive_colorizer.video import muxer as join
@@ -84,7 +84,8 @@ def arm(when: str) -> None:
     elif when == "in the search for cuts":
         cuts.cv2 = Deadly(after(cv2.cvtColor, 9))  # type: ignore[assignment]
     elif when == "within the join":
-        join.read_film_packets = stopped(join.read_film_packets, 10)
+        segments = join.ScannedSegments
+        segments.read_packets = stopped(segments.read_packets, 10)  # type: ignore[method-assign]
         frame_folder._link = after(frame_folder._link, 10)
     elif when == "before the final list":
         film_writer.deliver_folder = after(frame_folder.deliver_folder, 3)
@@ -92,7 +93,7 @@ def arm(when: str) -> None:
         film_join.deliver_file = after(deliver.deliver_file)
         film_writer.deliver = after(deliver.deliver, 3)
     elif when == "before the parts are removed":
-        film_pipeline.remove_segments = die  # type: ignore[assignment]
+        film_pipeline.FilmPlan.remove_segments = die  # type: ignore[assignment]
 
 
 def order_of(film: Path, output: Path, model: Path, **settings: Any) -> FilmRequest:
@@ -102,7 +103,7 @@ def order_of(film: Path, output: Path, model: Path, **settings: Any) -> FilmRequ
         recipe=Recipe(model=str(model), executor="serial", device="cpu"),
         film=FilmRecipe(**{"shortest": 4, "smoothing": 0.5, **settings}),
     )
-    return validate_film_request(order, output)
+    return order.validate(output)
 
 
 def run_and_die(when: str, film: Path, out: Path, model: Path) -> None:

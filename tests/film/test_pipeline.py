@@ -11,7 +11,7 @@ from PIL import Image
 
 from archive_colorizer.errors import OutputError, UsageError
 from archive_colorizer.film.pipeline import restore_films
-from archive_colorizer.film.request import FilmRequest, parse_span, validate_film_request
+from archive_colorizer.film.request import FilmRequest, Span
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.recipe.film_shots import ShotSettings
 from archive_colorizer.run.signals import Stop
@@ -370,7 +370,7 @@ def test_a_list_that_does_not_fit_is_refused_with_its_line(tmp_path, model):
 
 def test_a_stretch_of_time(tmp_path, model):
     film, out = video(tmp_path / "a.mkv", sound=True), tmp_path / "out"
-    restore_films(replace(order_of(film, out, model), span=parse_span("0.5", "1.5")))
+    restore_films(replace(order_of(film, out, model), span=Span.parse("0.5", "1.5")))
     assert len(decoded(out / "a.mkv")) == 12
     assert "0:00:00.500 to 0:00:01.500" in " ".join(newest(out, "a.mkv").warnings)
 
@@ -479,13 +479,13 @@ def test_the_manifest_names_the_film_s_settings(tmp_path, model):
 def test_films_are_not_sharpened(tmp_path):
     order = order_of(sequence(tmp_path / "one", 2), tmp_path / "out", tmp_path)
     with pytest.raises(UsageError, match="films keep their luma"):
-        validate_film_request(replace(order, recipe=replace(order.recipe, sharpen=0.5)), None)
+        replace(order, recipe=replace(order.recipe, sharpen=0.5)).validate(None)
 
 
 def test_several_films_need_a_folder(tmp_path):
     one, two = sequence(tmp_path / "one", 2), sequence(tmp_path / "two", 2)
     order = replace(order_of(one, tmp_path / "out", tmp_path), roots=(one, two))
     with pytest.raises(UsageError, match="need an --output"):
-        validate_film_request(order, None)
+        order.validate(None)
     with pytest.raises(UsageError, match="do not fit"):
-        validate_film_request(order, tmp_path / "x.mkv")
+        order.validate(tmp_path / "x.mkv")

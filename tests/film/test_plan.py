@@ -10,24 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.film.plan import (
-    Assembly,
-    build_film_job,
-    build_part_job,
-    find_user_list,
-    plan_film,
-    plan_list,
-    plan_parts,
-    remove_segments,
-)
-from archive_colorizer.film.request import Span, format_clock, parse_seconds, parse_span
+from archive_colorizer.film.assembly import plan_cut_list
+from archive_colorizer.film.plan import Assembly, FilmPlan
+from archive_colorizer.film.request import FilmRequest, Span, format_clock, parse_seconds
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 from archive_colorizer.records.jobs import Job, JobContext, Shot, ShotPart, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.plan import Unchanged
 from archive_colorizer.run.summary import Summary, combine
-from archive_colorizer.storage.fixity import read_fixity
+from tests.film.restored_films import MemoryFilm, pan
 
 SHOT = Shot(0, 100)
 PARTS = (ShotPart(SHOT, 0, 50), ShotPart(SHOT, 50, 100), ShotPart(Shot(100, 120), 100, 120))
@@ -48,8 +40,9 @@ def place(tmp_path: Path) -> JobContext:
     return JobContext(str(out), "", Recipe(), "m.onnx", "0" * 64, film=FilmRecipe())
 
 
-def assembly(film: Source) -> Assembly:
-    return Assembly(film, PARTS, "a.mkv", ".nut", {"other": "1" * 64})
+def plan(film: Source, manifest: Manifest, place: JobContext) -> FilmPlan:
+    assembly = Assembly(film, PARTS, "a.mkv", ".nut", {"other": "1" * 64})
+    return FilmPlan(assembly, manifest, place)
 
 
 def opened(place: JobContext) -> Manifest:
@@ -74,12 +67,12 @@ def done(job: Job, place: JobContext, content: bytes = b"made") -> Outcome:
 
 
 def jobs(film: Source, manifest: Manifest, place: JobContext) -> list[object]:
-    return list(plan_parts(assembly(film), manifest, place, retry_failed=False))
+    return list(plan(film, manifest, place).plan_parts(retry_failed=False))
 
 
 def test_a_part_is_named_by_its_frames(film: Source, place: JobContext) -> None:
     with opened(place) as manifest:
-        job = build_part_job(PARTS[1], assembly(film), manifest, place)
+        job = plan(film, manifest, place).build_part_job(PARTS[1])
     assert job.name == "a.mkv#50-100"
     assert job.target == "segments/a.mkv/50-100.nut"
     assert not job.replaces
@@ -98,12 +91,12 @@ def test_whatever_decides_about_a_part_is_in_its_key(
     film: Source, place: JobContext, other: ShotPart
 ) -> None:
     with opened(place) as manifest:
-        first = build_part_job(PARTS[0], assembly(film), manifest, place)
-        assert build_part_job(other, assembly(film), manifest, place).key != first.key
+        first = plan(film, manifest, place).build_part_job(PARTS[0])
+        assert plan(film, manifest, place).build_part_job(other).key != first.key
         wished = replace(place, film=FilmRecipe(smoothing=0.1))
-        assert build_part_job(PARTS[0], assembly(film), manifest, wished).key != first.key
+        assert plan(film, manifest, wished).build_part_job(PARTS[0]).key != first.key
         running = replace(place, film=FilmRecipe(longest=500, allow_missing=True))
-        assert build_part_job(PARTS[0], assembly(film), manifest, running).key == first.key
+        assert plan(film, manifest, running).build_part_job(PARTS[0]).key == first.key
 
 
 def test_finished_parts_are_settled_and_the_film_waits_for_all(
@@ -116,7 +109,7 @@ def test_finished_parts_are_settled_and_the_film_waits_for_all(
         again = jobs(film, manifest, place)
         assert isinstance(again[0], Unchanged)
         assert again[1:] == rest
-        step = plan_film(assembly(film), manifest, place, retry_failed=False)
+        step = plan(film, manifest, place).plan_film(retry_failed=False)
         assert isinstance(step, Outcome)
         assert (step.state, step.reason) == (State.FAILED, "missing-shots")
         assert "2 of 3 parts are missing (50-100, 100-120)" in str(step.message)
@@ -126,7 +119,7 @@ def finish(film: Source, manifest: Manifest, place: JobContext) -> None:
     for step in jobs(film, manifest, place):
         assert isinstance(step, Job)
         manifest.append([done(step, place)])
-    whole = plan_film(assembly(film), manifest, place, retry_failed=False)
+    whole = plan(film, manifest, place).plan_film(retry_failed=False)
     assert isinstance(whole, Job)
     manifest.append([done(whole, place)])
 
@@ -136,10 +129,10 @@ def test_a_finished_film_settles_its_parts_though_they_are_gone(
 ) -> None:
     with opened(place) as manifest:
         finish(film, manifest, place)
-        manifest.append(list(remove_segments(assembly(film), manifest, Path(place.output))))
+        manifest.append(list(plan(film, manifest, place).remove_segments()))
         assert not Path(place.output, "segments").exists()
         assert all(isinstance(step, Unchanged) for step in jobs(film, manifest, place))
-        whole = plan_film(assembly(film), manifest, place, retry_failed=False)
+        whole = plan(film, manifest, place).plan_film(retry_failed=False)
         assert isinstance(whole, Unchanged)
         Path(place.output, "a.mkv").unlink()
         assert all(isinstance(step, Job) for step in jobs(film, manifest, place))
@@ -150,14 +143,14 @@ def test_parts_of_an_earlier_list_go_with_the_others_and_strangers_stay(
 ) -> None:
     output = Path(place.output)
     with opened(place) as manifest:
-        old = build_part_job(ShotPart(Shot(0, 7), 0, 7), assembly(film), manifest, place)
-        bad = build_part_job(ShotPart(Shot(7, 9), 7, 9), assembly(film), manifest, place)
+        old = plan(film, manifest, place).build_part_job(ShotPart(Shot(0, 7), 0, 7))
+        bad = plan(film, manifest, place).build_part_job(ShotPart(Shot(7, 9), 7, 9))
         manifest.append([done(old, place)])
         manifest.append([replace(done(bad, place), state=State.FAILED, target=None)])
         finish(film, manifest, place)
         own = output / "segments" / "a.mkv" / "notes.txt"
         own.write_text("mine")
-        manifest.append(list(remove_segments(assembly(film), manifest, output)))
+        manifest.append(list(plan(film, manifest, place).remove_segments()))
         assert not (output / old.target).exists()
         assert own.read_text() == "mine"
         newest = manifest.find_newest(bad.name)
@@ -167,32 +160,34 @@ def test_parts_of_an_earlier_list_go_with_the_others_and_strangers_stay(
 
 def test_a_film_without_some_parts_is_another_film(film: Source, place: JobContext) -> None:
     with opened(place) as manifest:
-        whole = build_film_job(assembly(film), (), manifest, place)
-        assert build_film_job(assembly(film), PARTS[:1], manifest, place).key != whole.key
+        whole = plan(film, manifest, place).build_film_job(())
+        assert plan(film, manifest, place).build_film_job(PARTS[:1]).key != whole.key
 
 
 def test_a_list_that_was_edited_is_a_person_s(film: Source, place: JobContext) -> None:
     output = Path(place.output)
+    request = FilmRequest(roots=(film.path,), output=output, recipe=place.recipe, film=FilmRecipe())
     with opened(place) as manifest:
-        assert find_user_list(output, film, None) is None
-        step = plan_list(film, "", None, manifest, place, retry_failed=False)
+        step, path = plan_cut_list(film, request, manifest, place)
         assert isinstance(step, Job)
+        assert path is None
         detected = done(step, place)
         manifest.append([detected])
-        assert find_user_list(output, film, detected) is None
-        settled = plan_list(film, "", None, manifest, place, retry_failed=False)
+        settled, path = plan_cut_list(film, request, manifest, place)
         assert isinstance(settled, Unchanged)
+        assert path is None
         listed = output / "a.mkv.shots.csv"
         listed.write_bytes(b"edited")
-        assert find_user_list(output, film, detected) == listed
-        found = read_fixity(listed)
-        assert found is not None
-        own = plan_list(film, "", found[1], manifest, place, retry_failed=False)
+        own, path = plan_cut_list(film, request, manifest, place)
         assert isinstance(own, Job)
+        assert path == listed
         assert own.key != step.key
+        assert own.replaces
         taken = done(own, place, b"edited")
         manifest.append([taken])
-        assert find_user_list(output, film, taken) == listed
+        settled, path = plan_cut_list(film, request, manifest, place)
+        assert isinstance(settled, Unchanged)
+        assert path == listed
 
 
 @pytest.mark.parametrize(
@@ -217,13 +212,14 @@ def test_clock_and_back(thousandths: int) -> None:
 
 def test_a_span_takes_the_frames_that_begin_in_it() -> None:
     times, base = tuple(range(1000, 1250, 25)), Fraction(1, 1000)
-    assert parse_span("0.05", "0.1").select_frames(times, base, "a") == (2, 4)
-    assert parse_span("0.051", None).select_frames(times, base, "a") == (3, 10)
-    assert Span().select_frames(times, base, "a") == (0, 10)
+    facts = MemoryFilm(pan("astronaut", 10), name="a", times=times, time_base=base).facts
+    assert Span.parse("0.05", "0.1").select_frames(facts) == range(2, 4)
+    assert Span.parse("0.051", None).select_frames(facts) == range(3, 10)
+    assert Span().select_frames(facts) == range(10)
     with pytest.raises(UsageError, match="a: no frame"):
-        parse_span("9", None).select_frames(times, base, "a")
+        Span.parse("9", None).select_frames(facts)
     with pytest.raises(UsageError, match="later than"):
-        parse_span("2", "1")
+        Span.parse("2", "1")
 
 
 def test_several_drives_have_one_summary() -> None:
@@ -253,7 +249,7 @@ def test_a_merged_model_changes_every_part_also_where_a_shot_has_its_own(film, p
     again = replace(place, merge="n.onnx", merge_sha256="3" * 64)
     with Manifest.open(Path(place.output)) as manifest:
         keys = {
-            build_part_job(ShotPart(shot, 0, 50), assembly(film), manifest, one).key
+            plan(film, manifest, one).build_part_job(ShotPart(shot, 0, 50)).key
             for shot in shots
             for one in (place, merged, again)
         }

@@ -74,7 +74,7 @@ def test_deep_frames_are_understood():
 @pytest.mark.skipif(not CLIP.exists(), reason="the 1950s clip lies beside the project")
 def test_the_cuts_of_a_film_of_the_1950s():
     pytest.importorskip("av", reason="reading video needs PyAV")
-    from archive_colorizer.video.open import open_film
+    from archive_colorizer.video.reader import open_film
 
     with open_film(CLIP) as film:
         assert [cut.frame for cut in find_cuts(film)] == [44, 134, 299]

@@ -15,17 +15,13 @@ from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import ModelError, ResultUnwritable, SourceError, UsageError
 from archive_colorizer.image import signatures as magic
 from archive_colorizer.image.codecs import registry as stills
-from archive_colorizer.image.codecs.planes import plan_conversion
 from archive_colorizer.image.formats import choose_format
 from archive_colorizer.image.luma_difference import compare_luma
-from archive_colorizer.image.metadata.model import (
-    SourceMetadata,
-    prepare_metadata,
-)
-from archive_colorizer.image.metadata.sidecar import build_sidecar
+from archive_colorizer.image.metadata.model import SourceMetadata
 from archive_colorizer.image.metadata.xmp import (
     ProvenanceNote,
     add_provenance,
+    build_sidecar,
     is_sound,
     join_extended,
 )
@@ -55,7 +51,6 @@ _NOTE = ProvenanceNote(
 def still(data: bytes, _folder: Path) -> None:
     """Sniff, decode, carry the metadata over, encode, and read the result."""
     magic.identify_foreign_format(data)
-    stills.count_pages(data)
     with contextlib.suppress(SourceError, ResultUnwritable):
         raster = stills.decode(data, "source", PIXELS)
         kind, _ = choose_format(raster)
@@ -92,7 +87,7 @@ def metadata(data: bytes, _folder: Path) -> None:
         SourceMetadata(iptc=data),
     ):
         for color in (True, False):
-            prepare_metadata(found, plan_conversion(found, color, "srgb"))
+            found.prepare(found.plan_conversion(color, "srgb"))
     join_extended(data, data)
     if is_sound(data):
         packet = add_provenance(data, _NOTE)

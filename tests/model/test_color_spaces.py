@@ -8,7 +8,6 @@ from archive_colorizer.model.color_spaces import (
     PACK,
     RANGES,
     UNPACK,
-    compute_working_size,
     pack,
     unpack,
 )
@@ -88,7 +87,7 @@ sides = st.integers(1, 20_000)
 @given(sides, sides, st.sampled_from(["square", "short-side", "long-side"]))
 def test_working_sizes_fit_the_network_and_the_memory(height, width, resize):
     contract = InputContract(name="x", space="luma", size=256, resize=resize, multiple_of=32)
-    tall, wide = compute_working_size(contract, height, width)
+    tall, wide = contract.compute_working_size(height, width)
     assert tall % 32 == wide % 32 == 0
     assert min(tall, wide) >= 32
     assert max(tall, wide) <= 1024
@@ -97,5 +96,5 @@ def test_working_sizes_fit_the_network_and_the_memory(height, width, resize):
 
 
 def test_the_working_size_keeps_the_shape_of_a_photograph():
-    assert compute_working_size(CONTRACT.input, 3000, 4500) == (64, 96)
-    assert compute_working_size(CONTRACT.input, 4500, 3000) == (96, 64)
+    assert CONTRACT.input.compute_working_size(3000, 4500) == (64, 96)
+    assert CONTRACT.input.compute_working_size(4500, 3000) == (96, 64)

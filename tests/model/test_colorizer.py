@@ -10,7 +10,7 @@ import pytest
 
 from archive_colorizer.errors import DeviceError, ModelError, ModelOutputError, UsageError
 from archive_colorizer.model import colorizer, runtime
-from archive_colorizer.model.colorizer import CPU, hash_model, open_colorizer, resize_input
+from archive_colorizer.model.colorizer import CPU, hash_model, open_colorizer, read_model
 from archive_colorizer.model.contract import METADATA_KEY
 from tests.model.networks import CONTRACT, constant_model, digest
 
@@ -123,7 +123,7 @@ def test_a_session_tells_nobody_and_leaves_nothing_in_the_home(tmp_path):
 
 def test_cuda_or_nothing(tmp_path):
     path = constant_model(tmp_path / "m.onnx")
-    if colorizer.probe_providers(path).get(colorizer.CUDA):
+    if runtime.probe_providers(read_model(path)).get(colorizer.CUDA):
         pytest.skip("this machine has CUDA")
     with pytest.raises(DeviceError, match=r"--device cuda: .*(driver|CUDA)"):
         open_colorizer(path, device="cuda")
@@ -132,8 +132,8 @@ def test_cuda_or_nothing(tmp_path):
 
 def test_a_working_size_is_rounded_to_what_the_network_takes(tmp_path):
     opened = open_colorizer(constant_model(tmp_path / "m.onnx"), device="cpu")
-    assert resize_input(opened, 0) is opened
-    assert [resize_input(opened, size).contract.input.size for size in (1, 100, 512)] == [
+    assert opened.resize_input(0) is opened
+    assert [opened.resize_input(size).contract.input.size for size in (1, 100, 512)] == [
         32,
         96,
         512,
@@ -148,9 +148,9 @@ def test_a_working_size_that_the_file_fixes_is_refused(tmp_path):
         model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = size
     onnx.save(model, tmp_path / "fixed.onnx")
     opened = open_colorizer(tmp_path / "fixed.onnx", device="cpu")
-    assert resize_input(opened, 64).contract.input.size == 64
+    assert opened.resize_input(64).contract.input.size == 64
     with pytest.raises(UsageError, match="model constant takes pictures of 64 x 64 only"):
-        resize_input(opened, 128)
+        opened.resize_input(128)
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:7", "tensorrt", "auto"])
@@ -158,7 +158,7 @@ def test_what_is_missing_beside_a_driver_is_told_by_the_error_alone(
     tmp_path, monkeypatch, capfd, device
 ):
     path = constant_model(tmp_path / "m.onnx")
-    if colorizer.probe_providers(path).get(colorizer.CUDA):
+    if runtime.probe_providers(read_model(path)).get(colorizer.CUDA):
         pytest.skip("this machine has CUDA")
     monkeypatch.setattr(runtime, "has_driver", lambda: True)
     monkeypatch.setattr(colorizer, "has_driver", lambda: True)

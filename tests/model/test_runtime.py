@@ -11,8 +11,8 @@ from archive_colorizer.device import DEVICE_KINDS, Device
 from archive_colorizer.errors import DeviceError, ModelError, ModelOutputError
 from archive_colorizer.model import runtime
 from archive_colorizer.model.batching import BATCH_SIZES
-from archive_colorizer.model.color_spaces import compute_working_size, pack
-from archive_colorizer.model.colorizer import add_batching, open_colorizer
+from archive_colorizer.model.color_spaces import pack
+from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.registry import find_model
 from tests.model.networks import CONTRACT, constant_model
 from tests.photographs import photograph
@@ -20,9 +20,9 @@ from tests.photographs import photograph
 CPU = Device("cpu")
 WAYS = {
     **{kind: lambda path, kind=kind: open_colorizer(path, device=kind) for kind in DEVICE_KINDS},
-    "cpu, joined": lambda path: add_batching(open_colorizer(path, device="cpu"), BATCH_SIZES[-1]),
-    "cpu, bound": lambda path: add_batching(
-        open_colorizer(path, device="cpu"), BATCH_SIZES[-1], CPU
+    "cpu, joined": lambda path: open_colorizer(path, device="cpu").add_batching(BATCH_SIZES[-1]),
+    "cpu, bound": lambda path: open_colorizer(path, device="cpu").add_batching(
+        BATCH_SIZES[-1], CPU
     ),
 }
 """The last two take the way of a graphics card, with a session on the CPU."""
@@ -53,7 +53,7 @@ def shown(names, shape=None):
     packed = []
     for name in names:
         luma = photograph(name).mean(axis=2).astype(np.float32) / 255
-        height, width = shape or compute_working_size(given, *luma.shape)
+        height, width = shape or given.compute_working_size(*luma.shape)
         packed.append(pack(shrink(np.round(luma * 255).astype(np.uint8), height, width), given))
     return packed
 
@@ -142,7 +142,7 @@ class Short:
 @pytest.mark.parametrize("room", [3, 1])
 def test_short_memory_means_smaller_batches_and_the_same_colors(alone, room):
     short = Short(alone.session, room)
-    colorizer = add_batching(replace(alone, session=short), BATCH_SIZES[-1])
+    colorizer = replace(alone, session=short).add_batching(BATCH_SIZES[-1])
     batch = np.concatenate(shown(["chelsea", "coffee"], (64, 96)) * 4)
     for _ in range(2):
         assert np.abs(colorizer.infer(batch) - alone.infer(batch)).max() < CLOSE
@@ -151,7 +151,7 @@ def test_short_memory_means_smaller_batches_and_the_same_colors(alone, room):
 
 
 def test_no_memory_for_one_is_a_memory_error(alone):
-    colorizer = add_batching(replace(alone, session=Short(alone.session, 0)), BATCH_SIZES[-1])
+    colorizer = replace(alone, session=Short(alone.session, 0)).add_batching(BATCH_SIZES[-1])
     with pytest.raises(MemoryError, match="939524096"):
         colorizer.infer(shown(["chelsea"], (64, 96))[0])
 
@@ -163,7 +163,7 @@ class Lost(Short):
     )
 
 
-@pytest.mark.parametrize("ways", [lambda one: one, lambda one: add_batching(one, BATCH_SIZES[-1])])
+@pytest.mark.parametrize("ways", [lambda one: one, lambda one: one.add_batching(BATCH_SIZES[-1])])
 def test_a_card_that_is_lost_is_no_fault_of_the_model(alone, ways):
     colorizer = ways(replace(alone, session=Lost(alone.session, 0)))
     with pytest.raises(DeviceError, match=r"the device failed .*illegal memory access"):

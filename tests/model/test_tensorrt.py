@@ -2,6 +2,7 @@
 
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,11 +12,9 @@ from archive_colorizer.device import Device
 from archive_colorizer.errors import DeviceError
 from archive_colorizer.model import tensorrt as engines
 from archive_colorizer.model.batching import BATCH_SIZES
-from archive_colorizer.model.color_spaces import compute_working_size
 from archive_colorizer.model.tensorrt import (
     build_profile,
     compute_max_batch,
-    get_engine_folder,
     open_engine,
 )
 from tests.model.networks import CONTRACT, constant_model
@@ -45,7 +44,7 @@ def shape(options, which):
 def test_every_picture_fits_into_the_engine(height, width, resize, size, step):
     chosen = contract(resize, size, multiple_of=step)
     options = build_profile(chosen)
-    seen = compute_working_size(chosen.input, height, width)
+    seen = chosen.input.compute_working_size(height, width)
     least, opt, most = (shape(options, which) for which in ("min", "opt", "max"))
     assert all(a <= b <= c for a, b, c in zip(least, opt, most, strict=True))
     assert all(a <= b <= c for a, b, c in zip(least[2:], seen, most[2:], strict=True))
@@ -60,16 +59,6 @@ def test_shapes_that_differ_little_come_in_larger_batches():
     assert len(set(fixed.values())) == 1
 
 
-def test_another_model_or_version_has_another_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    one = get_engine_folder(b"one")
-    assert one.is_relative_to(tmp_path)
-    assert one != get_engine_folder(b"two")
-    monkeypatch.setattr(engines.metadata, "version", lambda _: "99.9")
-    assert get_engine_folder(b"one") != one
-    assert get_engine_folder(b"one").name.endswith("99.9")
-
-
 class Sessions:
     """Stands for onnxruntime: refuses engines that are in the folder already, where `stale`."""
 
@@ -78,8 +67,6 @@ class Sessions:
         self.given = []
 
     def __call__(self, _data, _origin, device, _threads, **options):
-        from pathlib import Path
-
         self.given.append(options)
         folder = Path(options["trt_engine_cache_path"])
         if self.broken or (self.stale and any(folder.iterdir())):
@@ -94,12 +81,30 @@ def model(tmp_path, monkeypatch):
     return constant_model(tmp_path / "m.onnx").read_bytes()
 
 
+def engine_folder(data, monkeypatch):
+    sessions = Sessions()
+    monkeypatch.setattr(engines, "open_session", sessions)
+    open_engine(data, "model m", Device("tensorrt"), 1, 0)
+    return Path(sessions.given[-1]["trt_engine_cache_path"])
+
+
+def test_another_model_or_version_has_another_folder(model, monkeypatch, tmp_path):
+    one = engine_folder(model, monkeypatch)
+    assert one.is_relative_to(tmp_path / "cache")
+    other = constant_model(tmp_path / "other.onnx", (0.1, 0.2)).read_bytes()
+    assert one != engine_folder(other, monkeypatch)
+    assert one == engine_folder(model, monkeypatch)
+    monkeypatch.setattr(engines.metadata, "version", lambda _: "99.9")
+    assert engine_folder(model, monkeypatch) != one
+    assert engine_folder(model, monkeypatch).name.endswith("99.9")
+
+
 def test_an_engine_is_kept_where_only_its_owner_can_write(model, monkeypatch):
     sessions = Sessions()
     monkeypatch.setattr(engines, "open_session", sessions)
     assert open_engine(model, "model m", Device("tensorrt"), 1, 0) == "session"
-    folder = get_engine_folder(model)
-    assert sessions.given[0]["trt_engine_cache_path"] == str(folder)
+    folder = Path(sessions.given[0]["trt_engine_cache_path"])
+    assert folder == engine_folder(model, monkeypatch)
     assert shape(sessions.given[0], "max") == (4, 1, 256, 256)
     assert not stat.S_IMODE(folder.stat().st_mode) & 0o022
 

@@ -5,7 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.fields import parse_duration
+from archive_colorizer.recipe.recipe import Recipe
+
+
+def parse_duration(text: str) -> float:
+    return Recipe().apply({"time_budget": text}, "a recipe").time_budget
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.explain import TracedSettings, find_faults, render_toml, trace
+from archive_colorizer.recipe.explain import TracedSettings, find_faults, trace
 from archive_colorizer.recipe.files import load_recipes
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 from archive_colorizer.recipe.schema import build_schema, parse_descriptions
@@ -41,20 +41,20 @@ def test_what_is_shown_can_be_read_back(tmp_path_factory, model, strength, timeo
     options = {"model": model, "strength": strength, "timeout": timeout}
     traced = trace(None, options, {"smoothing": film})
     for only_changed in (False, True):
-        file = written(tmp_path_factory.mktemp("r"), render_toml(traced, only_changed))
+        file = written(tmp_path_factory.mktemp("r"), traced.render_toml(only_changed))
         assert load_recipes(file) == (recipe, FilmRecipe(smoothing=film))
 
 
 def test_a_hostile_file_name_stays_in_its_comment():
     origins = {one.name: "a\nstrength = 0.1\x00" for one in fields(Recipe)}
-    text = render_toml(TracedSettings(Recipe(), FilmRecipe(), origins, {}))
+    text = TracedSettings(Recipe(), FilmRecipe(), origins, {}).render_toml()
     assert tomllib.loads(text)["strength"] == 1.0
 
 
 def test_only_what_was_changed(tmp_path):
     traced = trace(written(tmp_path, "hue = 5\n"), {}, {})
-    assert tomllib.loads(render_toml(traced, only_changed=True)) == {"hue": 5.0}
-    assert render_toml(trace(None, {}, {}), only_changed=True).strip() == ""
+    assert tomllib.loads(traced.render_toml(only_changed=True)) == {"hue": 5.0}
+    assert trace(None, {}, {}).render_toml(only_changed=True).strip() == ""
 
 
 def test_all_faults_are_told_not_the_first_only(tmp_path):

@@ -11,12 +11,10 @@ from archive_colorizer.recipe.explain import find_faults
 from archive_colorizer.recipe.files import load_recipe
 from archive_colorizer.recipe.overrides import (
     MAX_FILE_BYTES,
+    GlobOverride,
     OverrideRules,
-    compile_glob,
-    load_override_rules,
     parse_glob_overrides,
     parse_override,
-    resolve_overrides,
 )
 from archive_colorizer.recipe.presets import PRESETS
 from archive_colorizer.recipe.recipe import Recipe
@@ -26,9 +24,7 @@ FREE = OverrideRules()
 
 
 def effective(recipe, *layers, fixed=()):
-    own = resolve_overrides(
-        recipe, OverrideRules(fixed=frozenset(fixed)), [("x", one) for one in layers]
-    )
+    own = OverrideRules(fixed=frozenset(fixed)).resolve(recipe, [("x", one) for one in layers])
     return recipe if own is None else own.apply_to(recipe)
 
 
@@ -65,15 +61,13 @@ def test_a_preset_of_an_override_leaves_other_options_alone():
 
 
 def test_own_settings_hold_what_differs_and_who_said_so():
-    own = resolve_overrides(
-        Recipe(hue=1.0), FREE, [("a", {"hue": 1.0}), ("b", {"hue_range": [SKIN]})]
-    )
+    own = FREE.resolve(Recipe(hue=1.0), [("a", {"hue": 1.0}), ("b", {"hue_range": [SKIN]})])
     assert own is not None
     assert own.names == ("a", "b")
     assert set(own.settings) == {"hue_range"}
     assert own.run == Recipe(hue=1.0).compute_digest()
     assert own.apply_to(Recipe(hue=1.0)) == Recipe(hue=1.0).apply({"hue_range": [SKIN]}, "")
-    assert resolve_overrides(Recipe(), FREE, []) is None
+    assert FREE.resolve(Recipe(), []) is None
 
 
 SKIN = {"name": "skin", "saturation": 0.8}
@@ -81,7 +75,7 @@ SKIN = {"name": "skin", "saturation": 0.8}
 
 def test_settings_that_cannot_stand_together_are_refused():
     with pytest.raises(UsageError, match="choose one of them"):
-        resolve_overrides(Recipe(luma="lossless"), FREE, [("a.toml", {"sharpen": 0.5})])
+        FREE.resolve(Recipe(luma="lossless"), [("a.toml", {"sharpen": 0.5})])
     assert effective(Recipe(luma="lossless"), {"sharpen": 0.5, "luma": "encoded"}).sharpen == 0.5
 
 
@@ -133,12 +127,12 @@ def test_any_bytes_are_settings_or_refused(data):
     ],
 )
 def test_globs(glob, meant, others):
-    assert [one for one in (*meant, *others) if compile_glob(glob).fullmatch(one)] == meant
+    assert [one for one in (*meant, *others) if GlobOverride(glob, {}).is_match(one)] == meant
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_any_glob_is_one(glob, path):
-    compile_glob(glob).fullmatch(path)
+    GlobOverride(glob, {}).is_match(path)
 
 
 def test_tables_of_a_recipe(tmp_path):
@@ -147,7 +141,7 @@ def test_tables_of_a_recipe(tmp_path):
         "hue = 2\n[[override]]\nmatch = 'p/**'\npreset = 'portrait'\n"
         "[[override]]\nmatch = '**/*.tif'\nforce = true\n"
     )
-    overriding = load_override_rules(path, {"strength": 0.5})
+    overriding = OverrideRules.load(path, {"strength": 0.5})
     assert [one.glob for one in overriding.globs if one.is_match("p/a.tif")] == ["p/**", "**/*.tif"]
     assert overriding.fixed == {"strength"}
     assert load_recipe(path) == Recipe(hue=2.0)
@@ -170,7 +164,7 @@ def test_wrong_tables_are_refused_and_found_by_the_check(tmp_path, text, said):
     path = tmp_path / "r.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=said) as caught:
-        load_override_rules(path, {})
+        OverrideRules.load(path, {})
     assert "r.toml" in str(caught.value)
     try:
         assert re.search(said, " ".join(find_faults(path)))

@@ -9,7 +9,7 @@ import pytest
 from archive_colorizer.film import join as film_join
 from archive_colorizer.film import tasks as film_task
 from archive_colorizer.film.pipeline import restore_films
-from archive_colorizer.film.request import parse_span
+from archive_colorizer.film.request import Span
 from archive_colorizer.verification.verify import verify_output
 from tests.film.killed_film import order_of
 from tests.film.samples import FRAMES, sequence, video
@@ -101,7 +101,7 @@ def test_a_lossy_codec_is_compared_roughly(tmp_path, model, monkeypatch, is_wron
 def test_a_stretch_is_compared_with_its_own_frames(tmp_path, model, name):
     out = tmp_path / "out"
     order = order_of(MAKE[name](tmp_path / name), out, model)
-    restore_films(replace(order, span=parse_span("0.5", "1")))
+    restore_films(replace(order, span=Span.parse("0.5", "1")))
     verdict, found = verified(out)
     assert found == []
     assert verdict.frames == (6 if name == "a.mkv" else 12)

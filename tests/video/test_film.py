@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.video.film import Codes, Layout
-from archive_colorizer.video.open import FilmOptions, open_film
+from archive_colorizer.video.reader import FilmOptions, open_film
 from tests.video import clips
 
 UNEVEN = [sum((33, 40, 77)[index % 3] for index in range(at)) for at in range(24)]

@@ -10,7 +10,7 @@ from archive_colorizer.errors import OutputError
 from archive_colorizer.video.film import ColorFrame
 from archive_colorizer.video.layouts import choose_container, choose_layout
 from archive_colorizer.video.muxer import join_segments
-from archive_colorizer.video.open import open_film
+from archive_colorizer.video.reader import open_film
 from archive_colorizer.video.writer import write_segment
 from tests.video import clips
 

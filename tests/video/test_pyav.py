@@ -13,8 +13,8 @@ from archive_colorizer.errors import (
     UnsupportedPicture,
 )
 from archive_colorizer.video import pyav as video
-from archive_colorizer.video.open import open_film
 from archive_colorizer.video.packet_index import FrameIndex
+from archive_colorizer.video.reader import open_film
 from tests.video import clips
 
 
@@ -116,7 +116,7 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
 
 
 def test_film_is_read_without_starting_the_library_early():
-    script = "import archive_colorizer.video.open, sys; print('av' in sys.modules)"
+    script = "import archive_colorizer.video.reader, sys; print('av' in sys.modules)"
     process = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

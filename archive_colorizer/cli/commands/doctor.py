@@ -33,9 +33,9 @@ def command(device: str, scheduler: str | None, **tls: str | None) -> int:
     The exit code is 0 when a run works, 3 when something that it needs is missing, and 4
     when a worker has another model.
     """
-    from archive_colorizer.device import parse_device
+    from archive_colorizer.device import Device
 
-    parse_device(device)
+    Device.parse(device)
     _show("archive-colorizer", __version__)
     if scheduler is None:
         return _check_machine(device)
@@ -149,20 +149,21 @@ def _show_cards() -> None:
 
 def _check_providers(device: str) -> Iterator[str]:
     from archive_colorizer.device import Device
-    from archive_colorizer.model import colorizer, runtime
+    from archive_colorizer.model import runtime
+    from archive_colorizer.model.colorizer import open_colorizer, read_model
     from archive_colorizer.model.registry import find_model
 
     try:
         _show_cards()
         model = find_model("default")
-        loads_by_provider = colorizer.probe_providers(model)
+        loads_by_provider = runtime.probe_providers(read_model(model))
         for name, loads in loads_by_provider.items():
             _show(name, "loads" if loads else "listed, but no session can use it")
         if not loads_by_provider.get(runtime.CUDA):
-            _show("why no CUDA", runtime.explain_missing_cuda())
+            _show("why no CUDA", runtime.explain_missing(Device("cuda")))
         elif not loads_by_provider.get(runtime.TENSORRT):
             _show("why no TensorRT", runtime.explain_missing(Device("tensorrt")))
-        session = colorizer.open_colorizer(model, device=device)
+        session = open_colorizer(model, device=device)
         _show("a run uses", session.provider)
     except (DependencyError, DeviceError) as error:
         yield str(error)

@@ -5,14 +5,12 @@ from pathlib import Path
 import click
 
 from archive_colorizer.cli.commands.train import require_torch
-from archive_colorizer.cli.options import collect_chosen, make_option
-
-_PATH = click.Path(path_type=Path)
+from archive_colorizer.cli.options import LOCAL_PATH, collect_chosen, make_option
 
 
 @click.command(epilog="Example: archive-colorize export runs/mine --output models/mine.onnx")
-@click.argument("checkpoint", type=_PATH)
-@make_option("--output", "Write this .onnx file.", required=True, type=_PATH)
+@click.argument("checkpoint", type=LOCAL_PATH)
+@make_option("--output", "Write this .onnx file.", required=True, type=LOCAL_PATH)
 @make_option("--size", "Set the working size in pixels.", "the recipe's", type=int)
 @make_option("--data-sheet", "Name the data in the contract.", "the recipe's")
 @make_option(
@@ -23,7 +21,7 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
 )
 @make_option(
-    "--average", "Average with a checkpoint, model file, or name.", type=_PATH, metavar="MODEL"
+    "--average", "Average with a checkpoint, model file, or name.", type=LOCAL_PATH, metavar="MODEL"
 )
 @make_option("--share", "Weigh --average in the mean.", type=float, default=0.5, show_default=True)
 @make_option(
@@ -62,7 +60,7 @@ def command(
         settings,
         weights=weights,
         max_mib=largest,
-        average=AveragingPartner(average, share) if average else None,
+        partner=AveragingPartner(average, share) if average else None,
     )
     click.echo(
         f"{output} is written, {output.stat().st_size / 1e6:.1f} MB; onnxruntime and PyTorch "

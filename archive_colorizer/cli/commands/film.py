@@ -1,8 +1,9 @@
 """`archive-colorize film`: restore films, or compare one with its source."""
 
+import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,10 +11,14 @@ from archive_colorizer.cli import options
 from archive_colorizer.cli.help_groups import GroupedCommand
 from archive_colorizer.cli.hooks import FinishHooks, finish_options
 from archive_colorizer.cli.options import PATH, make_option
+from archive_colorizer.cli.terminal import print_line
 from archive_colorizer.errors import ExitCode, UsageError
 from archive_colorizer.recipe.files import OPTION, load_recipes
 from archive_colorizer.recipe.film_shots import load_shots
-from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
+from archive_colorizer.recipe.recipe import FilmRecipe
+
+if TYPE_CHECKING:
+    from archive_colorizer.film.request import FilmRequest
 
 _RATE = ("Set the frames a second of numbered frames.", 24)
 _FILM_SETTINGS = ("smoothing", "codec", "rate", "allow_missing")
@@ -30,7 +35,7 @@ _FILM_SETTINGS = ("smoothing", "codec", "rate", "allow_missing")
 @make_option("--rate", *_RATE, default="")
 @make_option("--from begin", "Begin at this time.", metavar="TIME")
 @make_option("--to end", "End before this time.", metavar="TIME")
-def compare(
+def _compare(
     source: Path,
     result: Path,
     output: Path,
@@ -41,11 +46,11 @@ def compare(
 ) -> int:
     """Show SOURCE at the left and RESULT at the right of one video."""
     from archive_colorizer.film.comparison import compare_films
-    from archive_colorizer.film.request import parse_span
+    from archive_colorizer.film.request import Span
 
     settings = FilmRecipe().apply({"rate": rate}, OPTION)
     frames = compare_films(
-        source, result, output, "wipe" if wipe else "side by side", settings, parse_span(begin, end)
+        source, result, output, "wipe" if wipe else "side by side", settings, Span.parse(begin, end)
     )
     click.echo(f"{frames} frames: {output}")
     return ExitCode.OK
@@ -58,7 +63,7 @@ class _FilmCommand(GroupedCommand):
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> click.Context:
         if args[:1] == ["compare"]:
-            return compare.make_context("compare", args[1:], parent, **extra)
+            return _compare.make_context("compare", args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 
@@ -113,41 +118,68 @@ def command(
     film INPUT --preview sheet.png                        one frame of each shot
     film compare SOURCE RESULT --output FILE.mp4          see both in one video
     """
-    from archive_colorizer.cli import film_output
+    from archive_colorizer.cli.film_output import restore_with_progress
     from archive_colorizer.cli.progress import report_end
-    from archive_colorizer.film.request import FilmRequest, parse_span, validate_film_request
+    from archive_colorizer.film.request import FilmRequest, Span
 
     if dry_run and preview is not None:
         raise UsageError("--dry-run and --preview exclude each other; give one of them")
     is_preview = dry_run or preview is not None
     with FinishHooks(None, None) if is_preview else FinishHooks(on_finish, metrics) as hooks:
-        recipe, film = _load_recipes(recipe_file, options.collect_chosen(settings))
+        chosen = options.collect_chosen(settings)
+        film_options = {name: chosen.pop(name) for name in _FILM_SETTINGS if name in chosen}
+        recipe, film = load_recipes(recipe_file, chosen)
         request = FilmRequest(
             roots=films,
             output=Path(),
             recipe=recipe,
-            film=film,
+            film=film.apply(film_options, OPTION),
             shots=shots,
             shot_settings=load_shots(recipe_file) if recipe_file else (),
-            span=parse_span(begin, end),
+            span=Span.parse(begin, end),
             keep_segments=keep_segments,
             retry_failed=retry_failed,
             command=tuple(sys.argv[1:]),
-        )
-        request = validate_film_request(request, output)
+        ).validate(output)
         if dry_run:
-            return film_output.show_shots(request, as_json)
+            return _show_shots(request, as_json)
         if preview is not None:
-            return film_output.show_preview(request, preview, quiet or as_json)
+            return _write_preview(request, preview, quiet or as_json)
         hooks.output = str(request.output)
-        summary = film_output.restore_with_progress(request, as_json, quiet)
+        summary = restore_with_progress(request, as_json, quiet)
         hooks.run(summary)
     return report_end(summary)
 
 
-def _load_recipes(
-    recipe_file: Path | None, options: dict[str, object]
-) -> tuple[Recipe, FilmRecipe]:
-    film_options = {key: options.pop(key) for key in _FILM_SETTINGS if key in options}
-    recipe, film = load_recipes(recipe_file, options)
-    return recipe, film.apply(film_options, OPTION)
+def _show_shots(request: "FilmRequest", as_json: bool) -> int:
+    """Print the shots of the films with their frames and times, and an estimate."""
+    from archive_colorizer.film.preview import preview_film
+    from archive_colorizer.film.request import format_clock
+
+    previews = [preview_film(path, request) for path in request.roots]
+    if as_json:
+        films = [preview.as_dict() for preview in previews]
+        click.echo(json.dumps({"dry_run": True, "films": films}))
+        return ExitCode.OK
+    for film in previews:
+        print_line(f"{film.name}: {film.description}")
+        for number, (first, last, begin, end) in enumerate(film.shots, 1):
+            times = f"{format_clock(begin)} to {format_clock(end)}"
+            click.echo(f"  shot {number:4}  frames {first} to {last - 1}  {times}")
+        for warning in film.warnings:
+            print_line(f"  {warning}")
+        click.echo(
+            f"  {film.frames} frames, about {film.rate:.1f} a second with {film.workers} workers: "
+            f"{format_clock(film.seconds)[:-4]} for this film"
+        )
+    return ExitCode.OK
+
+
+def _write_preview(request: "FilmRequest", sheet: Path, quiet: bool) -> int:
+    """Write a contact sheet with one restored frame of each shot."""
+    from archive_colorizer.film.preview import write_sheet
+
+    shots = write_sheet(request, sheet)
+    if not quiet:
+        print_line(f"{shots} shots: {sheet}")
+    return ExitCode.OK

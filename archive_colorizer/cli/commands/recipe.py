@@ -12,7 +12,7 @@ from archive_colorizer.cli.options import PATH, collect_chosen, make_option
 from archive_colorizer.cli.terminal import print_line
 from archive_colorizer.errors import ExitCode, ModelError, UsageError
 from archive_colorizer.recipe.files import Layer, load_recipe
-from archive_colorizer.recipe.recipe import FilmRecipe, Recipe, check_combination
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 
 _FILM_SETTINGS: Final = frozenset(field.name for field in fields(FilmRecipe))
 
@@ -41,7 +41,7 @@ def _collect_setting_options() -> list[click.Parameter]:
 @make_option("--scans", "Name the run's folder for --for.", "its own", type=PATH)
 @make_option("--changed", "Show only what differs from the default.", is_flag=True)
 @make_option("--json as_json", "Print JSON with a digest.", is_flag=True)
-def show(
+def _show(
     recipe_file: Path | None,
     photo: Path | None,
     scans: Path | None,
@@ -53,15 +53,15 @@ def show(
 
     The origin is the default, a recipe file or an option.
     """
-    from archive_colorizer.recipe.explain import render_toml, trace
+    from archive_colorizer.recipe.explain import trace
 
     options = collect_chosen(settings)
     film_options = {name: options.pop(name) for name in _FILM_SETTINGS & set(options)}
     companion_layers = _load_companion_layers(photo, scans, recipe_file, options)
     explained = trace(recipe_file, options, film_options, companion_layers)
-    check_combination(explained.recipe)
+    explained.recipe.check_combination()
     if not as_json:
-        click.echo(render_toml(explained, changed), nl=False)
+        click.echo(explained.render_toml(changed), nl=False)
         return ExitCode.OK
     entries = {
         f"{table}.{name}" if table else name: {"value": value, "from": origins[name]}
@@ -84,16 +84,16 @@ def _load_companion_layers(
             raise UsageError("--scans needs --for PHOTO, whose settings it shows")
         return []
     from archive_colorizer.discovery.photo_settings import find_layers
-    from archive_colorizer.recipe.overrides import load_override_rules
+    from archive_colorizer.recipe.overrides import OverrideRules
 
-    return find_layers(photo, load_override_rules(recipe_file, options), scans)
+    return find_layers(photo, OverrideRules.load(recipe_file, options), scans)
 
 
 @click.command(
     "check", epilog="Example: archive-colorize recipe check workflows/family-shoebox.toml"
 )
 @click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE...")
-def check(files: tuple[Path, ...]) -> int:
+def _check(files: tuple[Path, ...]) -> int:
     """Check recipe files and name every fault; the exit code is 2 when there is one."""
     from archive_colorizer.recipe.explain import find_faults
 
@@ -125,7 +125,7 @@ def _describe_missing_model(file: Path) -> str:
 @click.command(
     "schema", epilog="Example: archive-colorize recipe schema > archive-colorizer.schema.json"
 )
-def show_schema() -> int:
+def _show_schema() -> int:
     """Print the JSON schema of recipe files, for editors of TOML.
 
     With Taplo or Even Better TOML, begin a recipe with: #:schema archive-colorizer.schema.json
@@ -136,5 +136,5 @@ def show_schema() -> int:
     return ExitCode.OK
 
 
-for subcommand in (show, check, show_schema):
+for subcommand in (_show, _check, _show_schema):
     command.add_command(subcommand)

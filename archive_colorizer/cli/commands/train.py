@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive_colorizer.cli.options import collect_chosen, make_option
+from archive_colorizer.cli.options import LOCAL_PATH, collect_chosen, make_option
 from archive_colorizer.errors import DependencyError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from archive_colorizer.training.config import TrainingRecipe
     from archive_colorizer.training.progress import TensorBoardLog
 
-_PATH = click.Path(path_type=Path)
 _GRACE = 300.0  # seconds; a step takes less than one, a validation up to minutes
 
 
@@ -26,7 +25,7 @@ _GRACE = 300.0  # seconds; a step takes less than one, a validation up to minute
     "Read color photographs from a folder or tar; repeat for more.",
     multiple=True,
     required=True,
-    type=_PATH,
+    type=LOCAL_PATH,
 )
 @make_option(
     "--output folder",
@@ -34,7 +33,7 @@ _GRACE = 300.0  # seconds; a step takes less than one, a validation up to minute
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
 )
-@make_option("--recipe recipe_file", "Read settings from a TOML file.", type=_PATH)
+@make_option("--recipe recipe_file", "Read settings from a TOML file.", type=LOCAL_PATH)
 @make_option("--resume", "Resume the run in the output folder.", is_flag=True)
 @make_option("--network", "Train this network: mobile-unet, unet or vgg-autoencoder.")
 @make_option(
@@ -45,7 +44,7 @@ _GRACE = 300.0  # seconds; a step takes less than one, a validation up to minute
 @make_option("--minutes", "Train for so many minutes.", type=float)
 @make_option("--crops", "Train on so many crops, without --minutes.", type=int)
 @make_option("--seed", "Seed weights, drawing and aging.", type=int)
-@make_option("--init", "Start from this checkpoint or model (a file, or a name).", type=_PATH)
+@make_option("--init", "Start from this checkpoint or model (a file, or a name).", type=LOCAL_PATH)
 @make_option(
     "--memory memory_gb", "Keep photographs in memory up to this.", 4, metavar="GB", type=float
 )

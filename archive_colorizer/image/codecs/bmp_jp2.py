@@ -11,20 +11,13 @@ from archive_colorizer.errors import DamagedPicture, ResultUnwritable, Unsupport
 from archive_colorizer.image.codecs import jp2_boxes
 from archive_colorizer.image.codecs.planes import (
     STRIP_ROWS,
-    add_warning,
-    attach_alpha,
     divide_by_alpha,
     extract_channel,
     widen_samples,
 )
-from archive_colorizer.image.codecs.strips import (
-    PILLOW_ERRORS,
-    build_raster,
-    build_raster_from_strips,
-    decode_pillow_strips,
-)
+from archive_colorizer.image.codecs.strips import PILLOW_ERRORS, Strips, build_raster
 from archive_colorizer.image.metadata.model import SourceMetadata
-from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster, check_size
+from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster
 from archive_colorizer.storage.file_view import FileContent, open_content
 
 _INCHES_PER_METER: Final = 1 / 0.0254
@@ -35,7 +28,7 @@ _ENUMERATED_RGB: Final = frozenset((16, 17, 18))
 def read_bmp(data: FileContent, request: DecodeOptions) -> Raster:
     """Read a BMP of 1 to 32 bit, with or without palette or run lengths."""
     name = request.name
-    check_size(name, *_read_bmp_size(data, name), request.max_pixels)
+    request.check_size(*_read_bmp_size(data, name))
     from PIL import BmpImagePlugin
 
     try:
@@ -50,20 +43,20 @@ def read_bmp(data: FileContent, request: DecodeOptions) -> Raster:
     metadata = SourceMetadata(dpi=dpi if dpi and all(side > 0 for side in dpi) else None)
     has_alpha = image.mode == "RGBA"
     alpha = np.empty((image.height, image.width), np.uint8) if has_alpha else None
-    strips = decode_pillow_strips(image).split_alpha(3, alpha)
-    return build_raster_from_strips(strips, alpha, metadata, "bmp", request.profile)
+    strips = Strips.from_pillow(image).split_alpha(3, alpha)
+    return strips.build_raster(alpha, metadata, "bmp", request.profile)
 
 
 def read_jp2(data: bytes, request: DecodeOptions) -> Raster:
     """Read JPEG 2000, as a JP2 file or a bare codestream, up to 16 bit, grey or RGB."""
     name = request.name
-    stream = jp2_boxes.read_codestream(data, name)
-    check_size(name, stream.width, stream.height, request.max_pixels)
-    header = jp2_boxes.read_header_boxes(data)
-    _check_is_supported(stream, header, name)
+    stream = jp2_boxes.Codestream.read(data, name)
+    request.check_size(stream.width, stream.height)
+    boxes = jp2_boxes.Jp2Boxes.read(data)
+    _check_is_supported(stream, boxes, name)
     import imagecodecs
 
-    has_profile = header.get(b"colr", b"")[:1] == b"\x02"
+    has_profile = boxes.color[:1] == b"\x02"
     unmanaged = jp2_boxes.replace_profile(data, len(stream.depths)) if has_profile else data
     try:
         samples = imagecodecs.jpeg2k_decode(unmanaged, numthreads=1)
@@ -73,12 +66,12 @@ def read_jp2(data: bytes, request: DecodeOptions) -> Raster:
         raise DamagedPicture(f"{name}: cut or corrupt ({error})") from None
     if samples.shape[:2] != (stream.height, stream.width) or samples.dtype not in ("u1", "u2"):
         raise UnsupportedPicture(f"{name}: its components differ in size; convert it to TIFF")
-    metadata, depth = _read_jp2_metadata(data, header), max(stream.depths)
+    metadata, depth = _read_jp2_metadata(data, boxes), max(stream.depths)
     if depth not in (8, 16):
         whole = 8 if depth < 8 else 16
-        metadata = add_warning(metadata, f"samples of {depth} bit were widened to {whole}")
+        metadata = metadata.add_warning(f"samples of {depth} bit were widened to {whole}")
         samples = widen_samples(samples, depth)
-    color, alpha = _split_jp2_alpha(samples, header, name)
+    color, alpha = _split_jp2_alpha(samples, boxes, name)
     return build_raster(color, alpha, metadata, "jp2", request.profile)
 
 
@@ -90,11 +83,9 @@ def _read_bmp_size(data: FileContent, name: str) -> tuple[int, int]:
     return width, abs(height)
 
 
-def _check_is_supported(
-    stream: jp2_boxes.Codestream, header: dict[bytes, bytes], name: str
-) -> None:
-    color = header.get(b"colr", b"")
-    number = int.from_bytes(color[3:7], "big") if color[:1] == b"\x01" else 16
+def _check_is_supported(stream: jp2_boxes.Codestream, boxes: jp2_boxes.Jp2Boxes, name: str) -> None:
+    is_enumerated = boxes.color[:1] == b"\x01"
+    number = int.from_bytes(boxes.color[3:7], "big") if is_enumerated else 16
     if stream.signed or max(stream.depths) > 16 or number not in _ENUMERATED_RGB:
         raise UnsupportedPicture(
             f"{name}: JPEG 2000 with signed, deeper than 16 bit, CMYK or Lab samples is not "
@@ -102,28 +93,27 @@ def _check_is_supported(
         )
 
 
-def _read_jp2_metadata(data: bytes, header: dict[bytes, bytes]) -> SourceMetadata:
-    color, uuids = header.get(b"colr", b""), jp2_boxes.read_uuid_boxes(data)
+def _read_jp2_metadata(data: bytes, boxes: jp2_boxes.Jp2Boxes) -> SourceMetadata:
     note = "a bare codestream cannot hold metadata: the result is a JP2 file"
     return SourceMetadata(
-        exif=uuids.get(jp2_boxes.UUID_EXIF),
-        icc=color[3:] if color[:1] == b"\x02" else None,
-        xmp=uuids.get(jp2_boxes.UUID_XMP),
-        iptc=uuids.get(jp2_boxes.UUID_IPTC),
-        dpi=jp2_boxes.read_resolution(header),
+        exif=boxes.uuids.get(jp2_boxes.UUID_EXIF),
+        icc=boxes.color[3:] if boxes.color[:1] == b"\x02" else None,
+        xmp=boxes.uuids.get(jp2_boxes.UUID_XMP),
+        iptc=boxes.uuids.get(jp2_boxes.UUID_IPTC),
+        dpi=boxes.read_resolution(),
         warnings=() if data.startswith(jp2_boxes.SIGNATURE) else (note,),
     )
 
 
 def _split_jp2_alpha(
-    samples: Plane, header: dict[bytes, bytes], name: str
+    samples: Plane, boxes: jp2_boxes.Jp2Boxes, name: str
 ) -> tuple[Plane, Plane | None]:
     channels = 1 if samples.ndim == 2 else samples.shape[2]
     if channels > 4:
         raise UnsupportedPicture(f"{name}: {channels} channels; convert it to RGB")
     cube = samples.reshape(*samples.shape[:2], channels)
     color = cube[..., :3] if channels >= 3 else cube[..., 0]
-    role = jp2_boxes.read_alpha_role(header, channels) if channels in (2, 4) else 0
+    role = boxes.read_alpha_role(channels) if channels in (2, 4) else 0
     if not role:
         return color, None
     alpha = extract_channel(cube, -1)
@@ -150,7 +140,7 @@ def write_bmp(picture: StripImage, raster: Raster, metadata: Metadata, target: B
     layout = start - 14, width, height, 1, 8 * bands, 3 if extra else 0, size, *dots, 0, 0
     target.write(struct.pack("<IiiHHIIiiII", *layout) + extra)
     # The lowest row is the first one in the file.
-    for strip in attach_alpha(picture, raster.alpha).iterate_rows(STRIP_ROWS):
+    for strip in picture.attach_alpha(raster.alpha).iterate_rows(STRIP_ROWS):
         rows = np.zeros((len(strip), stride), np.uint8)
         body = rows[:, : width * bands].reshape(len(strip), width, bands)
         body[..., 2::-1] = strip[::-1, :, :3]
@@ -164,7 +154,7 @@ def write_jp2(picture: StripImage, raster: Raster, metadata: Metadata, target: B
     """Write reversible JPEG 2000 of 8 or 16 bit in a JP2 file."""
     import imagecodecs
 
-    samples = attach_alpha(picture, raster.alpha).assemble()
+    samples = picture.attach_alpha(raster.alpha).assemble()
     try:
         jp2 = imagecodecs.jpeg2k_encode(
             samples, level=0, codecformat="jp2", reversible=True, numthreads=1

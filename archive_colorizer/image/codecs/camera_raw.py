@@ -13,7 +13,7 @@ from archive_colorizer.image.codecs.strips import build_raster
 from archive_colorizer.image.codecs.tiff import tags as tiff_tags
 from archive_colorizer.image.metadata import exif as tiff
 from archive_colorizer.image.metadata.model import SourceMetadata
-from archive_colorizer.image.raster import DecodeOptions, Raster, check_size
+from archive_colorizer.image.raster import DecodeOptions, Raster
 from archive_colorizer.image.signatures import can_read_raw
 from archive_colorizer.storage.file_view import FileContent
 
@@ -62,7 +62,7 @@ def _develop(data: bytes, request: DecodeOptions) -> Plane:
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
             sizes = raw.sizes
-            check_size(request.name, sizes.width, sizes.height, request.max_pixels)
+            request.check_size(sizes.width, sizes.height)
             samples: Any = raw.postprocess(
                 output_bps=16,
                 output_color=rawpy.ColorSpace.sRGB,
@@ -89,7 +89,7 @@ def _read_metadata(data: bytes, request: DecodeOptions) -> SourceMetadata:
     except tiff.BrokenDirectory:
         losses = "the metadata of this kind of raw file is not carried over"
         return SourceMetadata(converted=True, warnings=(note, losses))
-    metadata = tiff_tags.read_page_metadata(page, request)
+    metadata = page.read_metadata(request)
     return replace(metadata, icc=None, orientation=1, converted=True, warnings=(note,))
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from archive_colorizer.errors import DamagedPicture
-from archive_colorizer.image.codecs.jp2_boxes import read_codestream
-from archive_colorizer.image.codecs.jpeg.segments import read_frame
+from archive_colorizer.image.codecs.jp2_boxes import Codestream
+from archive_colorizer.image.codecs.jpeg.segments import JpegFrame
 from archive_colorizer.image.metadata.exif import BrokenDirectory, TiffStream
 from archive_colorizer.image.raster import Format
 from archive_colorizer.image.signatures import sniff
@@ -46,6 +46,18 @@ class PictureSize:
     codec_bytes: int = 0
     in_planes: bool = False
 
+    @classmethod
+    def read(cls, path: Path) -> "PictureSize | None":
+        """Read the size of a JPEG, PNG, TIFF (its first picture), BMP or JPEG 2000 file."""
+        try:
+            file = os.open(path, _OPEN_READ)
+        except OSError:
+            return None
+        try:
+            return _parse_header(partial(os.pread, file))
+        finally:
+            os.close(file)
+
 
 def estimate_picture_memory(path: Location) -> int:
     """Estimate the most bytes that a worker takes to restore this picture; 0 if unknown.
@@ -55,7 +67,7 @@ def estimate_picture_memory(path: Location) -> int:
     if isinstance(path, ObjectLocation):
         size = _parse_header(partial(read_part, path))
     else:
-        size = read_size(path)
+        size = PictureSize.read(path)
     if size is None:
         return 0
     # Slightly more than was measured, also with --paranoid; docs/scaling.md has both figures.
@@ -66,18 +78,6 @@ def estimate_picture_memory(path: Location) -> int:
         # An object stays in memory while it is decoded; a file is read from the disk.
         bytes_per_pixel += size.samples * size.depth * isinstance(path, ObjectLocation)
     return _BASE_BYTES + bytes_per_pixel * size.width * size.height
-
-
-def read_size(path: Path) -> PictureSize | None:
-    """Read the size of a JPEG, PNG, TIFF (its first picture), BMP or JPEG 2000 file."""
-    try:
-        file = os.open(path, _OPEN_READ)
-    except OSError:
-        return None
-    try:
-        return _parse_header(partial(os.pread, file))
-    finally:
-        os.close(file)
 
 
 def _parse_header(read: _ReadPart) -> PictureSize | None:
@@ -93,7 +93,7 @@ def _parse_header(read: _ReadPart) -> PictureSize | None:
 
 
 def _read_jpeg_size(data: bytes) -> PictureSize:
-    frame = read_frame(data, "")
+    frame = JpegFrame.read(data, "")
     return PictureSize(frame.width, frame.height, frame.components, 1, in_planes=True)
 
 
@@ -110,7 +110,7 @@ def _read_bmp_size(data: bytes) -> PictureSize:
 
 
 def _read_jp2_size(data: bytes) -> PictureSize | None:
-    stream = read_codestream(data, "")
+    stream = Codestream.read(data, "")
     if stream.width <= 0 or stream.height <= 0:
         return None
     samples, depth = len(stream.depths), 2 if stream.depths[0] > 8 else 1

@@ -14,11 +14,10 @@ from archive_colorizer.image.codecs.planes import extract_channel, widen_samples
 from archive_colorizer.image.codecs.strips import (
     PILLOW_ERRORS,
     build_raster,
-    extract_metadata,
     open_image,
 )
 from archive_colorizer.image.metadata.model import SourceMetadata
-from archive_colorizer.image.raster import DecodeOptions, Format, Raster, check_size
+from archive_colorizer.image.raster import DecodeOptions, Format, Raster
 
 _NCLX_BOX: Final = b"colrnclx"
 _SRGB_PRIMARIES: Final = frozenset((0, 1, 2))
@@ -30,7 +29,7 @@ def read_heif(data: bytes, request: DecodeOptions, kind: Format = "heif") -> Ras
     warnings = _check_range(data, request.name)
     try:
         image = open_image(data, kind, request)
-        samples, metadata = _decode_pixels(image, request.name), extract_metadata(image)
+        samples, metadata = _decode_pixels(image, request.name), vips.extract_metadata(image)
         metadata = replace(metadata, exif=_strip_exif_prefix(metadata.exif))
         if vips.get_number(image, "n-pages", 1) > 1:
             warnings += ("only the primary picture of the file was restored",)
@@ -94,7 +93,7 @@ def _decode_with_pillow(
         # Pixels are decoded only after the size is checked; 10 and 12 bit become 16.
         file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
         width, height = file.size
-        check_size(request.name, width, height, request.max_pixels)
+        request.check_size(width, height)
         samples = np.asarray(file)
         info = file.info
     except (*PILLOW_ERRORS, RuntimeError) as error:

@@ -1,62 +1,24 @@
 """Split, join, convert and turn planes of samples."""
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.color.strip_image import StripImage
-from archive_colorizer.image.metadata.color_space import ColorPlan, plan_color
-from archive_colorizer.image.metadata.icc import get_srgb_profile
-from archive_colorizer.image.metadata.model import (
-    PreparedMetadata,
-    SourceMetadata,
-    prepare_metadata,
-    turn_upright,
-)
-from archive_colorizer.image.raster import ProfileRule, Raster
+from archive_colorizer.image.metadata.color_space import ColorPlan
+from archive_colorizer.image.metadata.model import SourceMetadata
 
 STRIP_ROWS: Final = 256
 """Rows that are processed at a time."""
 
 
-def plan_conversion(metadata: SourceMetadata, color: bool, rule: ProfileRule) -> ColorPlan:
-    """Plan the color conversion; pixels that were already converted are tagged as sRGB."""
-    if metadata.converted:
-        return ColorPlan(None, get_srgb_profile())
-    return plan_color(metadata.icc, color, rule)
-
-
-def add_warning(metadata: SourceMetadata, warning: str) -> SourceMetadata:
-    """Append a warning."""
-    return replace(metadata, warnings=(*metadata.warnings, warning))
-
-
-def apply_orientation(raster: Raster, reading: PreparedMetadata) -> Raster:
-    """Turn the raster upright and add its metadata and their warnings."""
-
-    def turn(plane: Plane | None) -> Any:
-        return None if plane is None else turn_upright(plane, reading.orientation)
-
-    return replace(
-        raster,
-        luma=turn(raster.luma),
-        preview=turn(raster.preview),
-        alpha=turn(raster.alpha),
-        metadata=reading.metadata,
-        warnings=raster.warnings + reading.warnings,
-    )
-
-
 def allocate_plane(shape: tuple[int, int], depth: np.dtype[Any], metadata: SourceMetadata) -> Plane:
     """Allocate a plane to fill with samples as stored, which is upright in memory.
 
-    `apply_orientation` then need not copy it.
+    Turning it upright then copies nothing.
     """
-    turn = prepare_metadata(metadata, ColorPlan(None, None)).orientation
+    turn = metadata.prepare(ColorPlan(None, None)).orientation
     plane: Any = np.empty(shape[::-1] if turn >= 5 else shape, depth)
     if turn in (2, 3, 6, 7):
         plane = plane[:, ::-1]
@@ -70,23 +32,6 @@ def extract_channel(samples: Plane, index: int) -> Plane:
     """Copy one channel of H x W x C samples."""
     plane: Plane = np.ascontiguousarray(samples[..., index])  # type: ignore[assignment]
     return plane
-
-
-def attach_alpha(picture: StripImage, alpha: Plane | None) -> StripImage:
-    """Add alpha as a fourth channel, if there is alpha."""
-    if alpha is None:
-        return picture
-    height, width, _ = picture.shape
-
-    def attach_strips() -> Iterator[Plane]:
-        top = 0
-        for strip in picture.strips():
-            part = alpha[top : top + len(strip), :, None].astype(strip.dtype)
-            joined: Plane = np.concatenate([strip, part], axis=2)
-            yield joined
-            top += len(strip)
-
-    return StripImage((height, width, 4), picture.dtype, attach_strips)
 
 
 def divide_by_alpha(samples: Plane, alpha: Plane) -> Plane:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from archive_colorizer.color.resample import fit_within
 from archive_colorizer.color.space import Plane
 
 PREVIEW_SIDE: Final = 512
@@ -19,10 +20,11 @@ _NUDGE: Final = 1 - 1e-12
 
 def make_preview(rgb: Plane) -> npt.NDArray[np.uint8]:
     """Return H x W x 3 uint8 with a long side of at most 512 pixels, from 8 or 16 bit."""
-    size = _compute_size(*rgb.shape[:2])
+    height, width = fit_within(rgb.shape[0], rgb.shape[1], PREVIEW_SIDE)
+    if (height, width) == rgb.shape[:2]:
+        return _convert_to_8_bit(rgb)
     # Averaging over areas reveals a tint that grain hides.
-    small: Any = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA) if size else rgb
-    return _convert_to_8_bit(small)
+    return _convert_to_8_bit(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA))
 
 
 class PreviewBuilder:
@@ -33,11 +35,10 @@ class PreviewBuilder:
 
     def __init__(self, height: int, width: int, depth: np.dtype[Any]) -> None:
         self._depth = depth
-        self._size = _compute_size(height, width)
-        across, down = self._size or (width, height)
-        self._is_even = not (width % across or height % down)
-        self._block = height // down
-        shape = (down, across, 3) if self._is_even else (height, across, 3)
+        self._height, across = fit_within(height, width, PREVIEW_SIDE)
+        self._is_even = not (width % across or height % self._height)
+        self._block = height // self._height
+        shape = (self._height if self._is_even else height, across, 3)
         self._rows: Any = np.empty(shape, depth if self._is_even else np.float32)
         self._filled = 0
         self._left: Any = np.empty((0, width, 3), depth)
@@ -55,8 +56,8 @@ class PreviewBuilder:
     def finish(self) -> npt.NDArray[np.uint8]:
         """Return the preview after all rows were added."""
         rows = self._rows
-        if self._size is not None and not self._is_even:
-            rows = np.rint(_average(rows, *self._size))
+        if not self._is_even:
+            rows = np.rint(_average(rows, rows.shape[1], self._height))
         return _convert_to_8_bit(rows.astype(self._depth, copy=False))
 
     def _add_blocks(self, strip: Plane) -> None:
@@ -72,14 +73,6 @@ class PreviewBuilder:
     def _append_rows(self, rows: Any) -> None:
         self._rows[self._filled : self._filled + len(rows)] = rows
         self._filled += len(rows)
-
-
-def _compute_size(height: int, width: int) -> tuple[int, int] | None:
-    """Return width and height of the preview, or None if the picture is small enough."""
-    scale = PREVIEW_SIDE / max(height, width)
-    if scale >= 1:
-        return None
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _average(rows: Any, width: int, height: int) -> Any:

@@ -18,7 +18,6 @@ from archive_colorizer.image.codecs.jpeg.codec import decode_jpeg, write_jpeg
 from archive_colorizer.image.codecs.planes import round_to_8_bit
 from archive_colorizer.image.codecs.png.codec import read_png, write_png
 from archive_colorizer.image.codecs.tiff.reader import read_tiff
-from archive_colorizer.image.codecs.tiff.tags import count_tiff_pages
 from archive_colorizer.image.codecs.tiff.writer import write_tiff
 from archive_colorizer.image.codecs.webp import read_webp, write_webp
 from archive_colorizer.image.formats import EIGHT_BIT
@@ -100,11 +99,6 @@ def detect_format(data: FileContent) -> Format | None:
     kind = sniff(beginning)
     is_camera_raw = is_raw(data) if kind == "tiff" else is_foreign_raw(beginning)
     return "raw" if is_camera_raw else kind
-
-
-def count_pages(data: FileContent) -> int:
-    """Count the pictures of a TIFF by its directories; every other file has 1."""
-    return count_tiff_pages(data) if detect_format(data) == "tiff" else 1
 
 
 def encode(

@@ -11,17 +11,11 @@ import numpy as np
 from archive_colorizer.color.space import Plane, compute_luma
 from archive_colorizer.errors import UnsupportedPicture
 from archive_colorizer.image.codecs import vips
-from archive_colorizer.image.codecs.planes import (
-    add_warning,
-    allocate_plane,
-    apply_orientation,
-    is_grey,
-    plan_conversion,
-)
+from archive_colorizer.image.codecs.planes import allocate_plane, is_grey
 from archive_colorizer.image.codecs.preview import PreviewBuilder
-from archive_colorizer.image.metadata.color_space import ColorPlan, apply_color_plan
-from archive_colorizer.image.metadata.model import SourceMetadata, prepare_metadata
-from archive_colorizer.image.raster import DecodeOptions, Format, ProfileRule, Raster, check_size
+from archive_colorizer.image.metadata.color_space import ColorPlan
+from archive_colorizer.image.metadata.model import SourceMetadata
+from archive_colorizer.image.raster import DecodeOptions, Format, ProfileRule, Raster
 from archive_colorizer.storage.file_view import FileContent
 
 PILLOW_ERRORS: Final = (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error)
@@ -62,19 +56,47 @@ class Strips:
 
         return replace(self, iterator=copy_alpha())
 
+    @classmethod
+    def from_vips(cls, image: Any, name: str) -> "Strips":
+        """Decode a libvips image; raises UnsupportedPicture, and DamagedPicture while iterating."""
+        depth = vips.get_depth(image, name)
+        iterator = vips.iterate_strips(image, name, _count_strip_rows(image.width, depth))
+        return cls((image.height, image.width), depth, iterator)
+
+    @classmethod
+    def from_pillow(cls, image: Any) -> "Strips":
+        """Cut a Pillow image of 8 bit, converted to RGB unless it is RGBA."""
+        depth = np.dtype(np.uint8)
+        rows = _count_strip_rows(image.width, depth)
+
+        def crop_strips() -> Iterator[Plane]:
+            for top in range(0, image.height, rows):
+                part = image.crop((0, top, image.width, min(top + rows, image.height)))
+                yield np.array(part if part.mode == "RGBA" else part.convert("RGB"))
+
+        return cls((image.height, image.width), depth, crop_strips())
+
+    def build_raster(
+        self, alpha: Plane | None, metadata: SourceMetadata, kind: Format, rule: ProfileRule
+    ) -> Raster:
+        """Build a Raster of 1 or 3 channels; alpha may be filled while the strips are read."""
+        luma = allocate_plane(self.shape, self.dtype, metadata)
+        top, first = _fill_grey_rows(self.iterator, luma)
+        if first is None:
+            return _build_grey_raster(luma, alpha, metadata, kind, rule)
+        plan = metadata.plan_conversion(True, rule)
+        # All rows above the first color had R = G = B.
+        above: Any = (np.repeat(part[..., None], 3, axis=2) for part in _split_rows(luma[:top]))
+        colored: Iterator[Plane] = chain(above, (first,), self.iterator)
+        preview = _fill(luma, (plan.convert(strip) for strip in colored))
+        return _finish_raster(Raster(luma, kind, preview, alpha), metadata, plan)
+
 
 def open_image(data: FileContent, kind: Format, request: DecodeOptions, page: int = 0) -> Any:
     """Open a libvips image and check its size; raises what `vips.open_picture` raises."""
     image = vips.open_picture(data, kind, request.name, page)
-    check_size(request.name, image.width, image.height, request.max_pixels)
+    request.check_size(image.width, image.height)
     return image
-
-
-def extract_metadata(image: Any) -> SourceMetadata:
-    """Return the EXIF, ICC, XMP and IPTC blocks that libvips found in the file."""
-    names = ("exif", "icc-profile", "xmp", "iptc")
-    exif, icc, xmp, iptc = (vips.get_blob(image, f"{name}-data") for name in names)
-    return SourceMetadata(exif, icc, xmp, iptc)
 
 
 def decode_image(
@@ -88,41 +110,21 @@ def decode_image(
     name = request.name
     if image.interpretation == "cmyk":
         image, note = vips.convert_cmyk(image, name)
-        metadata = replace(add_warning(metadata, note), converted=True)
+        metadata = replace(metadata.add_warning(note), converted=True)
     colors = _COLORS.get(image.interpretation)
     if colors is None or image.bands < colors:
         raise UnsupportedPicture(
             f"{name}: channels of kind {image.interpretation} are not restored; convert it to RGB"
         )
-    strips = decode_vips_strips(image, name)
+    strips = Strips.from_vips(image, name)
     alpha: Plane | None = None
     if image.bands > colors and has_alpha:
         # libvips has already undone a multiplication by alpha.
         alpha = allocate_plane(strips.shape, strips.dtype, metadata)
     if image.bands > colors + (alpha is not None):
-        metadata = add_warning(metadata, "channels of unknown meaning were dropped")
+        metadata = metadata.add_warning("channels of unknown meaning were dropped")
     strips = strips.split_alpha(colors, alpha)
-    return build_raster_from_strips(strips, alpha, metadata, kind, request.profile)
-
-
-def decode_vips_strips(image: Any, name: str) -> Strips:
-    """Decode a libvips image; raises UnsupportedPicture, and DamagedPicture while iterating."""
-    depth = vips.get_depth(image, name)
-    iterator = vips.iterate_strips(image, name, _count_strip_rows(image.width, depth))
-    return Strips((image.height, image.width), depth, iterator)
-
-
-def decode_pillow_strips(image: Any) -> Strips:
-    """Cut a Pillow image of 8 bit, converted to RGB unless it is RGBA."""
-    depth = np.dtype(np.uint8)
-    rows = _count_strip_rows(image.width, depth)
-
-    def crop_strips() -> Iterator[Plane]:
-        for top in range(0, image.height, rows):
-            part = image.crop((0, top, image.width, min(top + rows, image.height)))
-            yield np.array(part if part.mode == "RGBA" else part.convert("RGB"))
-
-    return Strips((image.height, image.width), depth, crop_strips())
+    return strips.build_raster(alpha, metadata, kind, request.profile)
 
 
 def _count_strip_rows(width: int, depth: np.dtype[Any]) -> int:
@@ -139,39 +141,23 @@ def build_raster(
     if samples.ndim == 2:
         return _build_grey_raster(samples, alpha, metadata, kind, rule)
     strips = Strips.from_samples(samples)
-    return build_raster_from_strips(strips, alpha, metadata, kind, rule)
-
-
-def build_raster_from_strips(
-    strips: Strips, alpha: Plane | None, metadata: SourceMetadata, kind: Format, rule: ProfileRule
-) -> Raster:
-    """Build a Raster from strips of 1 or 3 channels; alpha may be filled while they are read."""
-    luma = allocate_plane(strips.shape, strips.dtype, metadata)
-    top, first = _fill_grey_rows(strips.iterator, luma)
-    if first is None:
-        return _build_grey_raster(luma, alpha, metadata, kind, rule)
-    plan = plan_conversion(metadata, True, rule)
-    # All rows above the first color had R = G = B.
-    above: Any = (np.repeat(part[..., None], 3, axis=2) for part in _split_rows(luma[:top]))
-    colored: Iterator[Plane] = chain(above, (first,), strips.iterator)
-    preview = _fill(luma, (apply_color_plan(strip, plan) for strip in colored))
-    return _finish_raster(Raster(luma, kind, preview, alpha), metadata, plan)
+    return strips.build_raster(alpha, metadata, kind, rule)
 
 
 def _build_grey_raster(
     grey: Plane, alpha: Plane | None, metadata: SourceMetadata, kind: Format, rule: ProfileRule
 ) -> Raster:
-    plan = plan_conversion(metadata, False, rule)
+    plan = metadata.plan_conversion(False, rule)
     luma, preview = grey, None
     if plan.source is not None:
         luma = grey if grey.flags.writeable else np.empty_like(grey)
-        preview = _fill(luma, (apply_color_plan(part, plan) for part in _split_rows(grey)))
+        preview = _fill(luma, (plan.convert(part) for part in _split_rows(grey)))
     return _finish_raster(Raster(luma, kind, preview, alpha), metadata, plan)
 
 
 def _finish_raster(raster: Raster, metadata: SourceMetadata, plan: ColorPlan) -> Raster:
     raster = replace(raster, converted=plan.source is not None or metadata.converted)
-    return apply_orientation(raster, prepare_metadata(metadata, plan))
+    return metadata.prepare(plan).attach_to(raster)
 
 
 def _fill_grey_rows(strips: Iterator[Plane], luma: Plane) -> tuple[int, Plane | None]:

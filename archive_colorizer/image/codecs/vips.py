@@ -14,6 +14,7 @@ import numpy as np
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
+from archive_colorizer.image.metadata.model import SourceMetadata
 from archive_colorizer.image.raster import Format
 from archive_colorizer.storage.file_view import FileContent
 
@@ -123,7 +124,7 @@ def convert_cmyk(image: Any, name: str) -> tuple[Any, str]:
     """
     vips = load_library()
     depth = 16 if image.format == "ushort" else 8
-    icc = get_blob(image, "icc-profile-data") or b""
+    icc = _get_blob(image, "icc-profile-data") or b""
     embedded = icc[16:20] == b"CMYK"
     try:
         converted = image.icc_transform(
@@ -140,8 +141,14 @@ def convert_cmyk(image: Any, name: str) -> tuple[Any, str]:
     return converted, f"CMYK was converted to sRGB through {profile}"
 
 
-def get_blob(image: Any, field: str) -> bytes | None:
-    """Return a metadata field, or None."""
+def extract_metadata(image: Any) -> SourceMetadata:
+    """Return the EXIF, ICC, XMP and IPTC blocks that libvips found in the file."""
+    names = ("exif", "icc-profile", "xmp", "iptc")
+    exif, icc, xmp, iptc = (_get_blob(image, f"{name}-data") for name in names)
+    return SourceMetadata(exif, icc, xmp, iptc)
+
+
+def _get_blob(image: Any, field: str) -> bytes | None:
     return bytes(image.get(field)) if image.get_typeof(field) else None
 
 

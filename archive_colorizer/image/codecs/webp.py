@@ -5,8 +5,7 @@ from typing import BinaryIO, Final
 from archive_colorizer.color.strip_image import StripImage
 from archive_colorizer.errors import ResultUnwritable
 from archive_colorizer.image.codecs import vips
-from archive_colorizer.image.codecs.planes import add_warning, attach_alpha
-from archive_colorizer.image.codecs.strips import decode_image, extract_metadata, open_image
+from archive_colorizer.image.codecs.strips import decode_image, open_image
 from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster
 
 _WEBP_SIDE: Final = 16383
@@ -18,7 +17,7 @@ def write_webp(picture: StripImage, raster: Raster, metadata: Metadata, target: 
 
     if max(picture.shape[:2]) > _WEBP_SIDE:
         raise ResultUnwritable(f"WebP ends at {_WEBP_SIDE} pixels a side")
-    image = Image.fromarray(attach_alpha(picture, raster.alpha).assemble())
+    image = Image.fromarray(picture.attach_alpha(raster.alpha).assemble())
     image.save(
         target,
         "WEBP",
@@ -36,7 +35,7 @@ def write_webp(picture: StripImage, raster: Raster, metadata: Metadata, target: 
 def read_webp(data: bytes, request: DecodeOptions) -> Raster:
     """Read a WebP, or the first picture of an animation."""
     image = open_image(data, "webp", request)
-    metadata = extract_metadata(image)
+    metadata = vips.extract_metadata(image)
     if vips.get_number(image, "n-pages", 1) > 1:
-        metadata = add_warning(metadata, "only the first picture of an animation was restored")
+        metadata = metadata.add_warning("only the first picture of an animation was restored")
     return decode_image(image, metadata, "webp", request)

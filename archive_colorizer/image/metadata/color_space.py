@@ -32,10 +32,6 @@ _MAX_TINT: Final = 0.004
 """A share of white; a smaller tint of a profile's greys is rounding."""
 
 
-class _UnusableProfile(ValueError):
-    """LittleCMS cannot build a transform from this profile."""
-
-
 @dataclass(frozen=True, slots=True)
 class ColorPlan:
     """How the pixels are converted and how the result is tagged.
@@ -47,6 +43,26 @@ class ColorPlan:
     source: bytes | None
     tag: bytes | None
     warnings: tuple[str, ...] = ()
+
+    def convert(self, samples: Plane) -> Plane:
+        """Convert samples as planned: H x W grey or H x W x 3.
+
+        RGB is converted strip by strip, in place where its memory is writable.  Grey stays grey
+        unless its profile tints it, as a scanner's may.
+        """
+        if self.source is None:
+            return samples
+        rgb: Any = samples
+        if samples.ndim == 2:
+            table = _build_grey_table(self.source, samples.dtype.itemsize)
+            if table is not None:
+                return np.asarray(table[samples])
+            rgb = np.dstack([samples] * 3)
+        target = rgb if rgb.flags.writeable else np.empty_like(rgb)
+        rows = max(1, _STRIP_PIXELS // max(1, rgb.shape[1]))
+        for top in range(0, rgb.shape[0], rows):
+            target[top : top + rows] = to_srgb(rgb[top : top + rows], self.source)
+        return np.asarray(target)
 
 
 def plan_color(icc: bytes | None, color: bool, rule: ProfileRule) -> ColorPlan:
@@ -65,8 +81,8 @@ def plan_color(icc: bytes | None, color: bool, rule: ProfileRule) -> ColorPlan:
         note = "the ICC profile does not fit the picture's channels and was dropped"
         return ColorPlan(None, untagged, (note,))
     try:
-        tag = icc if is_srgb(icc) else None
-    except _UnusableProfile:
+        tag = icc if _is_srgb(icc) else None
+    except ValueError:
         return ColorPlan(None, untagged, ("the ICC profile cannot be used and was dropped",))
     if rule == "keep":
         # A grey profile without a tone curve has no RGB counterpart, so it is converted.
@@ -76,27 +92,6 @@ def plan_color(icc: bytes | None, color: bool, rule: ProfileRule) -> ColorPlan:
     name = "".join(char for char in read_description(icc) if char.isprintable()).strip()[:60]
     note = f"colors were converted from {name or 'its profile'} to sRGB"
     return ColorPlan(icc, get_srgb_profile(), (note,))
-
-
-def apply_color_plan(samples: Plane, plan: ColorPlan) -> Plane:
-    """Convert samples as planned: H x W grey or H x W x 3.
-
-    RGB is converted strip by strip, in place where its memory is writable.  Grey stays grey
-    unless its profile tints it, as a scanner's may.
-    """
-    if plan.source is None:
-        return samples
-    rgb: Any = samples
-    if samples.ndim == 2:
-        table = _build_grey_table(plan.source, samples.dtype.itemsize)
-        if table is not None:
-            return np.asarray(table[samples])
-        rgb = np.dstack([samples] * 3)
-    target = rgb if rgb.flags.writeable else np.empty_like(rgb)
-    rows = max(1, _STRIP_PIXELS // max(1, rgb.shape[1]))
-    for top in range(0, rgb.shape[0], rows):
-        target[top : top + rows] = to_srgb(rgb[top : top + rows], plan.source)
-    return np.asarray(target)
 
 
 def to_srgb(samples: npt.NDArray[Any], icc: bytes) -> npt.NDArray[Any]:
@@ -121,12 +116,12 @@ def to_srgb(samples: npt.NDArray[Any], icc: bytes) -> npt.NDArray[Any]:
             flags=flags,
         )
     except (imagecodecs.CmsError, ValueError) as error:
-        raise _UnusableProfile(str(error)) from None
+        raise ValueError(str(error)) from None
     return np.asarray(converted)
 
 
 @lru_cache(maxsize=8)
-def is_srgb(icc: bytes) -> bool:
+def _is_srgb(icc: bytes) -> bool:
     """Whether a profile leaves the sRGB values of a grid of colors unchanged.
 
     Profiles of the same space differ in their text and curves, so only their effect counts.

@@ -7,7 +7,7 @@ complete entries.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from archive_colorizer.storage.file_view import FileContent
 
@@ -16,8 +16,7 @@ EXIF_POINTER: Final = 34665
 GPS_POINTER: Final = 34853
 INTEROP_POINTER: Final = 40965
 _COLOR_SPACE: Final = 40961
-_PIXEL_X: Final = 40962
-_PIXEL_Y: Final = 40963
+_PIXEL_SIDES: Final = (40962, 40963)
 
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8,
                  13: 4, 16: 8, 17: 8, 18: 8}  # fmt: skip
@@ -27,13 +26,19 @@ _INCH: Final = 2.54
 _ENTRIES_AT_ONCE: Final = 1024
 """Entries of a directory that are read at once."""
 
+Tag = tuple[int, int, int, bytes]
+"""Tag number, type, number of values, and the values in the stream's byte order."""
+
+Tree: TypeAlias = "tuple[list[Tag], dict[int, Tree]]"
+"""The tags of a directory, and its subdirectories by pointer tag."""
+
 
 class BrokenDirectory(ValueError):
     """The data are no TIFF stream, or a directory lies outside the stream."""
 
 
 @dataclass(frozen=True, slots=True)
-class TiffEntry:
+class _TiffEntry:
     """One tag: `kind` is the TIFF field type, `count` the number of values, `size` their bytes."""
 
     kind: int
@@ -47,7 +52,7 @@ class TiffEntry:
 class Directory:
     """Entries by tag; `next` is the next directory's offset, `next_at` where it is stored."""
 
-    entries: dict[int, TiffEntry]
+    entries: dict[int, _TiffEntry]
     next: int
     next_at: int
 
@@ -87,13 +92,13 @@ class TiffStream:
         (stated,) = struct.unpack(self.order + counter, self.data[at:start])
         width = struct.calcsize("=" + entry)
         count = min(stated, (len(self.data) - start) // width)
-        entries: dict[int, TiffEntry] = {}
+        entries: dict[int, _TiffEntry] = {}
         inline_size, inline_offset = (8, 12) if self.big else (4, 8)
         for entry_offset, (tag, kind, values, offset) in self._iter_fields(entry, start, count):
             size = _SIZES.get(kind, 0) * values
             value_offset = entry_offset + inline_offset if size <= inline_size else offset
             if size and value_offset + size <= len(self.data):
-                parsed = TiffEntry(kind, values, value_offset, size, entry_offset)
+                parsed = _TiffEntry(kind, values, value_offset, size, entry_offset)
                 entries.setdefault(tag, parsed)
         end = start + count * width
         behind = end + struct.calcsize("=" + pointer)
@@ -113,11 +118,11 @@ class TiffStream:
             fields = struct.iter_unpack(self.order + layout, part)
             yield from zip(range(at, end, width), fields, strict=False)
 
-    def read_bytes(self, entry: TiffEntry) -> bytes:
+    def read_bytes(self, entry: _TiffEntry) -> bytes:
         """Read the bytes of an entry's values, in the stream's byte order."""
         return self.data[entry.value_offset : entry.value_offset + entry.size]
 
-    def read_numbers(self, entry: TiffEntry | None) -> tuple[float, ...]:
+    def read_numbers(self, entry: _TiffEntry | None) -> tuple[float, ...]:
         """Read the values of an entry of integers or rationals; () for any other type."""
         if entry is None or entry.kind not in _NUMBER_CODES:
             return ()
@@ -132,24 +137,56 @@ class TiffStream:
         values = self.read_numbers(directory.entries.get(tag))
         return int(values[0]) if values else default
 
+    def read_orientation(self, directory: Directory) -> int:
+        """Read the EXIF orientation, 1 to 8; invalid values count as 1."""
+        stated = self.read_number(directory, ORIENTATION, 1)
+        return stated if 1 <= stated <= 8 else 1
 
-def read_orientation(stream: TiffStream, directory: Directory) -> int:
-    """Read the EXIF orientation, 1 to 8; invalid values count as 1."""
-    stated = stream.read_number(directory, ORIENTATION, 1)
-    return stated if 1 <= stated <= 8 else 1
+    def read_resolution(self, directory: Directory) -> tuple[float, float] | None:
+        """Read the horizontal and vertical resolution in dots per inch; None without a unit."""
+        unit = {2: 1.0, 3: _INCH}.get(self.read_number(directory, 296, 2))
+        across, down = (self.read_numbers(directory.entries.get(tag)) for tag in (282, 283))
+        if unit is None or not (across and down and across[0] > 0 and down[0] > 0):
+            return None
+        return across[0] * unit, down[0] * unit
+
+    def read_tags(self, directory: Directory) -> list[Tag]:
+        """Read all tags of classic types in a directory."""
+        return [
+            (tag, entry.kind, entry.count, self.read_bytes(entry))
+            for tag, entry in directory.entries.items()
+            if entry.kind <= 12
+        ]
+
+    def read_sub_directories(self, first: Directory) -> dict[int, Tree]:
+        """Read the EXIF and GPS directories; one that lies outside the file is left out."""
+        trees: dict[int, Tree] = {}
+        for pointer in (EXIF_POINTER, GPS_POINTER):
+            directory = self.follow(first, pointer)
+            if directory is None:
+                continue
+            inner = self.follow(directory, INTEROP_POINTER)
+            below: dict[int, Tree] = {}
+            if inner:
+                below[INTEROP_POINTER] = (self.read_tags(inner), {})
+            tags = [tag for tag in self.read_tags(directory) if tag[0] != INTEROP_POINTER]
+            if tags:
+                trees[pointer] = (tags, below)
+        return trees
+
+    def follow(self, directory: Directory, pointer: int) -> Directory | None:
+        """Read the directory that a pointer tag names; None if it is missing or broken."""
+        at = self.read_number(directory, pointer, 0)
+        try:
+            return self.read_directory(at) if at else None
+        except BrokenDirectory:
+            return None
 
 
-def read_resolution(stream: TiffStream, directory: Directory) -> tuple[float, float] | None:
-    """Read the horizontal and vertical resolution in dots per inch; None without a unit."""
-    unit = {2: 1.0, 3: _INCH}.get(stream.read_number(directory, 296, 2))
-    across, down = (stream.read_numbers(directory.entries.get(tag)) for tag in (282, 283))
-    if unit is None or not (across and down and across[0] > 0 and down[0] > 0):
-        return None
-    return across[0] * unit, down[0] * unit
-
-
-def make_upright(exif: bytes) -> bytes:
+def make_upright(exif: bytes, as_srgb: bool = False) -> bytes:
     """Adapt an EXIF stream to the upright picture: orientation 1, no thumbnail, sides swapped.
+
+    as_srgb: the pixels were converted to sRGB; a color space that it states becomes sRGB.
 
     It is patched in place, so that maker notes keep their bytes and offsets.  Zeroing its
     pointer drops the thumbnail, which would show the picture before its restoration.
@@ -158,42 +195,54 @@ def make_upright(exif: bytes) -> bytes:
     stream = TiffStream.open(exif)
     first = stream.read_directory(stream.first)
     patched = bytearray(exif)
-    is_turned = read_orientation(stream, first) >= 5
-    entry = first.entries.get(ORIENTATION)
-    if entry is not None and entry.kind == 3:
-        struct.pack_into(stream.order + "H", patched, entry.value_offset, 1)
+    _set_orientation(stream, first, 1, patched)
     if first.next:
         struct.pack_into(stream.order + ("Q" if stream.big else "I"), patched, first.next_at, 0)
-    details = _follow_pointer(stream, first, EXIF_POINTER) if is_turned else None
-    if details is not None:
-        across, down = details.entries.get(_PIXEL_X), details.entries.get(_PIXEL_Y)
-        if across and down and across.kind == down.kind and across.size == down.size:
-            for entry, source in ((across, down), (down, across)):
-                end = entry.value_offset + entry.size
-                patched[entry.value_offset : end] = stream.read_bytes(source)
+    if stream.read_orientation(first) >= 5:
+        _swap_sides(stream, first, patched)
+    return _mark_as_srgb(bytes(patched)) if as_srgb else bytes(patched)
+
+
+def restore_orientation(exif: bytes, orientation: int) -> bytes:
+    """Undo `make_upright` for pixels that stay as stored; the thumbnail remains dropped."""
+    stream = TiffStream.open(exif)
+    first = stream.read_directory(stream.first)
+    patched = bytearray(exif)
+    _set_orientation(stream, first, orientation, patched)
+    if orientation >= 5:
+        _swap_sides(stream, first, patched)
     return bytes(patched)
 
 
-def mark_as_srgb(exif: bytes) -> bytes:
+def _set_orientation(
+    stream: TiffStream, first: Directory, orientation: int, patched: bytearray
+) -> None:
+    entry = first.entries.get(ORIENTATION)
+    if entry is not None and entry.kind == 3:
+        struct.pack_into(stream.order + "H", patched, entry.value_offset, orientation)
+
+
+def _swap_sides(stream: TiffStream, first: Directory, patched: bytearray) -> None:
+    details = stream.follow(first, EXIF_POINTER)
+    across, down = (details.entries.get(tag) if details else None for tag in _PIXEL_SIDES)
+    if across and down and across.kind == down.kind and across.size == down.size:
+        for entry, source in ((across, down), (down, across)):
+            end = entry.value_offset + entry.size
+            patched[entry.value_offset : end] = stream.read_bytes(source)
+
+
+def _mark_as_srgb(exif: bytes) -> bytes:
     """Set the color space of an EXIF stream to 1 (sRGB) if it states one, without moving data."""
     stream = TiffStream.open(exif)
     patched = bytearray(exif)
-    details = _follow_pointer(stream, stream.read_directory(stream.first), EXIF_POINTER)
+    details = stream.follow(stream.read_directory(stream.first), EXIF_POINTER)
     if details is None:
         return exif
     space = details.entries.get(_COLOR_SPACE)
     if space is not None and space.kind == 3:
         struct.pack_into(stream.order + "H", patched, space.value_offset, 1)
-    exchange = _follow_pointer(stream, details, INTEROP_POINTER)
+    exchange = stream.follow(details, INTEROP_POINTER)
     index = exchange.entries.get(1) if exchange else None
     if index is not None and stream.read_bytes(index).startswith(b"R03"):
         patched[index.value_offset : index.value_offset + 3] = b"R98"
     return bytes(patched)
-
-
-def _follow_pointer(stream: TiffStream, directory: Directory, pointer: int) -> Directory | None:
-    at = stream.read_number(directory, pointer, 0)
-    try:
-        return stream.read_directory(at) if at else None
-    except BrokenDirectory:
-        return None

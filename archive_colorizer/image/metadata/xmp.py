@@ -1,8 +1,10 @@
-"""Read, join and extend XMP packets with the provenance of a picture's color."""
+"""Read, join and extend XMP packets with the provenance of a picture's color; build sidecars."""
 
 import re
 from dataclasses import dataclass
 from typing import Any, Final
+
+from archive_colorizer.image.raster import Format
 
 SOURCE_TYPES: Final = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 """The address of the IPTC's digital source types; a term's name follows it."""
@@ -32,6 +34,9 @@ _TAIL: Final = b'\n<?xpacket end="w"?>'
 _MAX_LENGTH: Final = 8_000_000
 _INVALID: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Control characters and lone surrogates, which XML 1.0 cannot hold."""
+_WITHOUT_XMP: Final[frozenset[Format]] = frozenset({"bmp"})
+_WRAPPER: Final = re.compile(rb"<\?xpacket\b.*?\?>", re.DOTALL)
+_DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,21 @@ def add_provenance(xmp: bytes | None, note: ProvenanceNote) -> bytes:
     return _serialize(root)
 
 
+def can_hold_xmp(file_format: Format) -> bool:
+    """Whether files of this format can hold the provenance themselves."""
+    return file_format not in _WITHOUT_XMP
+
+
+def build_sidecar(packet: bytes) -> bytes:
+    """Turn an XMP packet (UTF-8) into the content of a sidecar, `name.ext.xmp`.
+
+    Sidecars serve formats without XMP, and archives that read metadata from separate files.
+    The wrapper that marks the packet in a picture is left out.
+    """
+    body = _WRAPPER.sub(b"", packet).strip(b"\0 \t\r\n\xef\xbb\xbf")
+    return _DECLARATION + body + b"\n"
+
+
 def _expand_name(name: str) -> str:
     prefix, _, local = name.partition(":")
     return f"{{{_NAMESPACES[prefix]}}}{local}"
@@ -148,14 +168,12 @@ def _add_element(parent: Any, name: str, text: str | None = None) -> Any:
 
 
 def _remove_property(description: Any, tag: str) -> None:
-    """Remove a property in its attribute form and its element form."""
     description.attrib.pop(tag, None)
     for element in description.findall(tag):
         description.remove(element)
 
 
 def _replace_property(rdf: Any, name: str) -> Any:
-    """Replace a property by an empty element."""
     descriptions = _list_descriptions(rdf)
     for description in descriptions:
         _remove_property(description, _expand_name(name))

@@ -47,7 +47,7 @@ class NamedFrame:
     name: str
 
 
-def encode_still(frame: ColorFrame, codes: Codes, source: Path, note: ProvenanceNote) -> bytes:
+def _encode_still(frame: ColorFrame, codes: Codes, source: Path, note: ProvenanceNote) -> bytes:
     """Encode a finished frame with the format, depth, alpha and metadata of its source file.
 
     frame: full range BT.601, chroma 4:4:4, or 4:2:0 for JPEG.  JPEG is encoded at the quality
@@ -72,13 +72,14 @@ def write_frames(
 ) -> dict[str, str]:
     """Write each frame into the new `folder`; returns sha256 by name.
 
-    Raises OutputError when it cannot be written, and as `encode_still` does.
+    Raises OutputError when it cannot be written, SourceError when a source cannot be
+    read, and ResultUnwritable.
     """
     try:
         folder.mkdir()
         digests = {}
         for named_frame in frames:
-            data = encode_still(named_frame.frame, codes, named_frame.source, note)
+            data = _encode_still(named_frame.frame, codes, named_frame.source, note)
             with (folder / named_frame.name).open("xb") as stream:
                 stream.write(data)
                 stream.flush()

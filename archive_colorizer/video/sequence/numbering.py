@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from pathlib import Path
@@ -34,8 +33,7 @@ def list_numbered_files(path: Path) -> tuple[NumberedFile, ...]:
     """List the sequence of the folder or pattern `path`, sorted by number.
 
     The number of a name is its last, with any count of digits.  Raises SourceError for a folder
-    that holds no picture, a name without a number, several sequences, or a number twice;
-    `describe_gaps` finds missing numbers.
+    that holds no picture, a name without a number, several sequences, or a number twice.
     """
     folder = path.parent if is_pattern(path) else path
     try:
@@ -76,15 +74,3 @@ def _find_only_sequence(path: Path, names: list[str]) -> list[tuple[int, str]]:
             "name one of them by such a pattern"
         )
     return next(iter(sequences.values()), [])
-
-
-def describe_gaps(files: Sequence[NumberedFile]) -> str:
-    """Describe the numbers that are missing in a sequence; "" if it is complete."""
-    pairs = pairwise(file.number for file in files)
-    gaps = [_format_range(first + 1, last - 1) for first, last in pairs if last > first + 1]
-    more = f" and {len(gaps) - _MAX_NAMED} more gaps" if len(gaps) > _MAX_NAMED else ""
-    return ", ".join(gaps[:_MAX_NAMED]) + more
-
-
-def _format_range(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first} to {last}"

@@ -1,7 +1,8 @@
 """Open a numbered sequence of pictures as a film."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -13,43 +14,30 @@ from archive_colorizer.storage.reading import read_source
 from archive_colorizer.video.film import Codes, Film, FilmFacts, LumaFrame
 from archive_colorizer.video.planes import is_colored
 from archive_colorizer.video.sequence.dpx import is_dpx, read_dpx, read_dpx_size
-from archive_colorizer.video.sequence.numbering import (
-    NumberedFile,
-    describe_gaps,
-    list_numbered_files,
-)
+from archive_colorizer.video.sequence.numbering import NumberedFile, list_numbered_files
 
 _RATE: Final = Fraction(24)
 """The default frames a second: that of sound film."""
 
 _MAX_PIXELS: Final = 400_000_000
+_MAX_NAMED: Final = 5
 _HEADER: Final = 2048
 
 
-class SequenceFilm(Film):
-    """A folder of numbered pictures, or a pattern for them; see Film."""
+class _SequenceFilm(Film):
+    """A folder of numbered pictures, or a pattern for them."""
 
     def __init__(self, files: tuple[NumberedFile, ...], facts: FilmFacts) -> None:
         self.facts = facts
         self._files = files
 
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The file of each frame."""
-        return tuple(file.path for file in self._files)
-
-    def read_frames(self, first: int = 0, last: int | None = None) -> Iterator[LumaFrame]:
-        """See Film."""
-        for at in range(self.facts.frames)[first:last]:
-            yield self._read_frame(at)
-
-    def rescue_frames(self, first: int = 0, last: int | None = None) -> Iterator[LumaFrame | None]:
-        """See Film."""
+    def _decode_frames(self, first: int, last: int | None) -> Iterator[LumaFrame | SourceError]:
         for at in range(self.facts.frames)[first:last]:
             try:
-                yield self._read_frame(at)
-            except SourceError:
-                yield None
+                frame: LumaFrame | SourceError = self._read_frame(at)
+            except SourceError as error:
+                frame = error
+            yield frame
 
     def _read_frame(self, at: int) -> LumaFrame:
         file, facts = self._files[at], self.facts
@@ -65,7 +53,7 @@ def open_sequence(
     rate: Fraction | None = None,
     known_facts: FilmFacts | None = None,
     with_gaps: bool = False,
-) -> SequenceFilm:
+) -> Film:
     """Open the numbered pictures in a folder, or those of a pattern such as shot.####.dpx.
 
     rate: frames a second; 24 when None.  With `known` facts from an earlier call no header is
@@ -74,15 +62,27 @@ def open_sequence(
     """
     files = list_numbered_files(path)
     if known_facts is not None:
-        return SequenceFilm(files, known_facts)
-    gaps = describe_gaps(files)
+        return _SequenceFilm(files, known_facts)
+    gaps = _describe_gaps(files)
     if gaps and not with_gaps:
         raise SourceError(
             f"{path}: frames {gaps} are missing; find them, renumber the files, or leave the "
             "gaps with --allow-missing"
         )
     warnings = (f"frames {gaps} are missing, in the film and in its result",) if gaps else ()
-    return SequenceFilm(files, _collect_facts(path, files, rate or _RATE, warnings))
+    return _SequenceFilm(files, _collect_facts(path, files, rate or _RATE, warnings))
+
+
+def _describe_gaps(files: Sequence[NumberedFile]) -> str:
+    """Describe the numbers that are missing in a sequence; "" if it is complete."""
+    pairs = pairwise(file.number for file in files)
+    gaps = [_format_range(first + 1, last - 1) for first, last in pairs if last > first + 1]
+    more = f" and {len(gaps) - _MAX_NAMED} more gaps" if len(gaps) > _MAX_NAMED else ""
+    return ", ".join(gaps[:_MAX_NAMED]) + more
+
+
+def _format_range(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def _collect_facts(

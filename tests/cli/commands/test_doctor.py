@@ -17,9 +17,10 @@ def test_doctor_says_what_there_is(command):
 def test_doctor_ends_with_3_when_the_device_asked_for_is_missing(command, model):
     import pytest
 
-    from archive_colorizer.model.colorizer import CUDA, probe_providers
+    from archive_colorizer.model.colorizer import read_model
+    from archive_colorizer.model.runtime import CUDA, probe_providers
 
-    if probe_providers(model).get(CUDA):
+    if probe_providers(read_model(model)).get(CUDA):
         pytest.skip("this machine has CUDA")
     said = command("doctor", "--device", "cuda")
     assert said.returncode == 3

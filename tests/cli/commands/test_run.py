@@ -250,9 +250,10 @@ def test_2_an_unknown_key_names_the_nearest(command, scans, tmp_path):
 
 
 def test_3_no_cuda_no_run(command, scans, model):
-    from archive_colorizer.model.colorizer import CUDA, probe_providers
+    from archive_colorizer.model.colorizer import read_model
+    from archive_colorizer.model.runtime import CUDA, probe_providers
 
-    if probe_providers(model).get(CUDA):
+    if probe_providers(read_model(model)).get(CUDA):
         pytest.skip("this machine has CUDA")
     run = command("run", scans, "--model", model, "--device", "cuda")
     assert run.returncode == 3

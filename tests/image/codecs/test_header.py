@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from archive_colorizer.image.codecs.header import PictureSize, estimate_picture_memory, read_size
+from archive_colorizer.image.codecs.header import PictureSize, estimate_picture_memory
 
 HEIGHT, WIDTH = 37, 53
 GREY = np.full((HEIGHT, WIDTH), 90, np.uint8)
@@ -68,7 +68,7 @@ FILES = {
 def test_the_header_tells(tmp_path: Path, content: bytes, samples: int, depth: int) -> None:
     path = tmp_path / "picture"
     path.write_bytes(content)
-    found = read_size(path)
+    found = PictureSize.read(path)
     assert found is not None
     is_jpeg = content.startswith(b"\xff\xd8")
     assert replace(found, codec_bytes=0) == PictureSize(

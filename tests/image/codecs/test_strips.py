@@ -6,7 +6,7 @@ import pytest
 from archive_colorizer.color.space import compute_luma
 from archive_colorizer.image.codecs.planes import allocate_plane
 from archive_colorizer.image.codecs.preview import PreviewBuilder, make_preview
-from archive_colorizer.image.codecs.strips import Strips, build_raster, build_raster_from_strips
+from archive_colorizer.image.codecs.strips import Strips, build_raster
 from archive_colorizer.image.metadata.color_space import to_srgb
 from archive_colorizer.image.metadata.model import SourceMetadata, turn_upright
 from tests.image.files import deep, small
@@ -49,7 +49,7 @@ def test_a_preview_of_strips_is_that_of_the_whole(sides, depth):
 
 def gathered(samples, rows, found, alpha=None):
     strips = Strips(samples.shape[:2], samples.dtype, parts(samples, rows))
-    return build_raster_from_strips(strips, alpha, found, "tiff", "srgb")
+    return strips.build_raster(alpha, found, "tiff", "srgb")
 
 
 @pytest.mark.parametrize("icc", [None, RGB["adobe rgb"], GREY["gamma 2.2"], b"no profile"])
@@ -92,6 +92,6 @@ def test_alpha_is_what_stands_behind_the_colors():
     samples = noise(90, 70, np.uint16, 5)
     alpha = np.empty((90, 70), np.uint16)
     strips = Strips((90, 70), samples.dtype, parts(samples, 8)).split_alpha(3, alpha)
-    raster = build_raster_from_strips(strips, alpha, SourceMetadata(orientation=6), "tiff", "srgb")
+    raster = strips.build_raster(alpha, SourceMetadata(orientation=6), "tiff", "srgb")
     assert np.array_equal(np.rot90(samples[..., 3], -1), raster.alpha)
     assert np.array_equal(np.rot90(compute_luma(samples[..., :3]), -1), raster.luma)

@@ -10,13 +10,7 @@ from archive_colorizer.color.space import compute_luma
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs import vips
 from archive_colorizer.image.metadata import exif as directories
-from archive_colorizer.image.metadata.color_space import (
-    ColorPlan,
-    apply_color_plan,
-    is_srgb,
-    plan_color,
-    to_srgb,
-)
+from archive_colorizer.image.metadata.color_space import ColorPlan, plan_color, to_srgb
 from archive_colorizer.image.metadata.icc import get_srgb_profile
 from archive_colorizer.image.raster import Metadata, Raster
 from tests.image.files import LIMIT, deep, exif, saved, small, small_grey, srgb_profile, tiff
@@ -52,9 +46,9 @@ def test_rgb_is_converted_as_littlecms_does(kind):
 def test_grey_is_converted_as_littlecms_does(kind):
     expected = convert_with_pillow(small_grey(), GREY[kind])
     plan = plan_color(GREY[kind], False, "srgb")
-    shown = apply_color_plan(small_grey(), plan)
+    shown = plan.convert(small_grey())
     assert shown.ndim == 2 and np.abs(shown - expected[..., 0]).max() <= 1
-    wide = apply_color_plan(small_grey().astype(np.uint16) * 257, plan)
+    wide = plan.convert(small_grey().astype(np.uint16) * 257)
     assert wide.dtype == np.uint16 and np.abs(wide / 257 - expected[..., 0]).max() < 0.75
 
 
@@ -65,12 +59,12 @@ def encode_srgb(linear):
 def test_known_answers_without_littlecms():
     """Straight from the definitions: the curves of grey, and a color inside both gamuts."""
     value = np.arange(65536, dtype=np.uint16)[None, :]
-    shown = apply_color_plan(value, plan_color(GREY["gamma 2.2"], False, "srgb"))
+    shown = plan_color(GREY["gamma 2.2"], False, "srgb").convert(value)
     # The curve of the profile states 2.2 as 563 / 256.
     exact = encode_srgb((value / 65535) ** (563 / 256)) * 65535
     assert np.abs(shown - exact).max() < 65535 / 255 / 4
     half = np.array([[128]], np.uint8)
-    assert apply_color_plan(half, plan_color(GREY["dot gain"], False, "srgb"))[0, 0] == round(
+    assert plan_color(GREY["dot gain"], False, "srgb").convert(half)[0, 0] == round(
         255 * encode_srgb(np.array(1 - (127 / 255 + 0.8 * 127 * 128 / 255**2)))
     )
     to_xyz = np.array(
@@ -143,7 +137,7 @@ VARIANTS = {
 @pytest.mark.parametrize("kind", VARIANTS)
 @pytest.mark.parametrize("rule", ["srgb", "keep"])
 def test_srgb_by_any_name_keeps_every_value(kind, rule):
-    assert is_srgb(VARIANTS[kind])
+    assert plan_color(VARIANTS[kind], True, "srgb") == ColorPlan(None, VARIANTS[kind])
     data = saved(small(), "PNG", icc_profile=VARIANTS[kind])
     raster = stills.decode(data, "x", LIMIT, rule)
     assert np.array_equal(raster.luma, compute_luma(small())) and not raster.converted
@@ -151,9 +145,10 @@ def test_srgb_by_any_name_keeps_every_value(kind, rule):
 
 
 def test_what_is_near_to_srgb_is_not_srgb():
-    assert not is_srgb(build_rgb_profile(SRGB_PRIMARIES, D65, encode_gamma(2.2)))
-    assert not any(is_srgb(icc) for icc in RGB.values())
-    assert not is_srgb(GREY["gamma 2.2"])
+    near = build_rgb_profile(SRGB_PRIMARIES, D65, encode_gamma(2.2))
+    for icc in (near, *RGB.values()):
+        assert plan_color(icc, True, "srgb").source == icc
+    assert plan_color(GREY["gamma 2.2"], False, "srgb").source == GREY["gamma 2.2"]
 
 
 @pytest.mark.parametrize("rule", ["srgb", "keep"])
@@ -304,5 +299,5 @@ def test_strips_join_without_a_seam(depth, monkeypatch):
     expected, fixed = to_srgb(samples, RGB["eci rgb"]), samples.copy()
     fixed.setflags(write=False)
     for source in (fixed, samples.copy()):
-        shown = apply_color_plan(source, plan_color(RGB["eci rgb"], True, "srgb"))
+        shown = plan_color(RGB["eci rgb"], True, "srgb").convert(source)
         assert np.array_equal(shown, expected)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.metadata import exif as directories
 from archive_colorizer.image.metadata.color_space import ColorPlan
-from archive_colorizer.image.metadata.model import SourceMetadata, prepare_metadata, turn_upright
+from archive_colorizer.image.metadata.model import SourceMetadata, turn_upright
 from archive_colorizer.image.raster import Metadata, Raster
 from tests.image.files import (
     IPTC,
@@ -87,7 +87,7 @@ def test_exif_is_patched_in_place(order, orientation):
     stream = directories.TiffStream.open(after)
     first = stream.read_directory(stream.first)
     details = stream.read_directory(stream.read_number(first, directories.EXIF_POINTER, 0))
-    assert directories.read_orientation(stream, first) == 1
+    assert stream.read_orientation(first) == 1
     assert first.next == 0, "no stale thumbnail"
     assert stream.read_bytes(details.entries[37500]) == MAKER_NOTE
     assert details.entries[37500].value_offset == before.index(MAKER_NOTE)
@@ -100,7 +100,7 @@ def test_exif_is_patched_in_place(order, orientation):
 @given(st.binary(max_size=200))
 def test_any_bytes_as_exif_end_as_metadata_or_a_warning(junk):
     for stream in (junk, b"II*\0\x08\0\0\0" + junk, b"MM\0+\0\x08\0\0\0\0\0\0\0\0\0\x10" + junk):
-        reading = prepare_metadata(SourceMetadata(exif=stream), PLAIN)
+        reading = SourceMetadata(exif=stream).prepare(PLAIN)
         is_warned = any("EXIF" in warning for warning in reading.warnings)
         assert is_warned == bool(stream and reading.metadata.exif is None)
         assert 1 <= reading.orientation <= 8
@@ -116,10 +116,10 @@ def test_resolution_comes_from_the_container_then_from_exif():
     tagged = Image.Exif()
     tagged[282], tagged[283], tagged[296] = 118.11, 118.11, 3
     stream = tagged.tobytes()
-    assert prepare_metadata(SourceMetadata(exif=stream), PLAIN).metadata.dpi == pytest.approx(
+    assert SourceMetadata(exif=stream).prepare(PLAIN).metadata.dpi == pytest.approx(
         (300, 300), 1e-3
     )
-    assert prepare_metadata(SourceMetadata(exif=stream, dpi=(72.0, 72.0)), PLAIN).metadata.dpi == (
+    assert SourceMetadata(exif=stream, dpi=(72.0, 72.0)).prepare(PLAIN).metadata.dpi == (
         72.0,
         72.0,
     )

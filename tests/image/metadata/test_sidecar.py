@@ -7,8 +7,13 @@ import pytest
 from lxml import etree
 
 from archive_colorizer.errors import OutputError, TargetExists
-from archive_colorizer.image.metadata.sidecar import build_sidecar, can_hold_xmp
-from archive_colorizer.image.metadata.xmp import SOURCE_TYPE, ProvenanceNote, add_provenance
+from archive_colorizer.image.metadata.xmp import (
+    SOURCE_TYPE,
+    ProvenanceNote,
+    add_provenance,
+    build_sidecar,
+    can_hold_xmp,
+)
 from archive_colorizer.output import deliver as module
 from archive_colorizer.output.deliver import deliver
 from archive_colorizer.recipe.recipe import Recipe

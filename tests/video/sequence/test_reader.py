@@ -1,5 +1,6 @@
 """Numbered sequences: which are refused, and frames in the format of their sources."""
 
+import hashlib
 from fractions import Fraction
 
 import numpy as np
@@ -10,8 +11,9 @@ from archive_colorizer.errors import DamagedPicture, SourceError
 from archive_colorizer.image.metadata.xmp import ProvenanceNote
 from archive_colorizer.video.film import ColorFrame
 from archive_colorizer.video.layouts import choose_layout
-from archive_colorizer.video.open import FilmOptions, open_film
-from archive_colorizer.video.sequence.folder import encode_still
+from archive_colorizer.video.reader import FilmOptions, open_film
+from archive_colorizer.video.sequence.folder import NamedFrame, write_frames
+from archive_colorizer.video.sequence.source import list_frame_paths
 from tests.video import clips
 
 NOTE = ProvenanceNote("archive-colorizer 1", "m", "0" * 64, "s", "n", "1" * 64, "2026-01-01")
@@ -72,7 +74,7 @@ def test_a_damaged_frame_is_named_when_it_is_reached_and_others_are_saved(tmp_pa
 def test_finished_frames_keep_format_depth_and_luma(tmp_path, kind):
     film = open_film(clips.write_sequence(tmp_path / "in", kind, count=3))
     facts, layout, done = film.facts, choose_layout(film.facts), tmp_path / "out"
-    done.mkdir()
+    sources, finished = list_frame_paths(tmp_path / "in"), []
     random = np.random.default_rng(5)
     for frame in film.read_frames():
         shape = layout.get_chroma_shape(facts.height, facts.width)
@@ -80,15 +82,25 @@ def test_finished_frames_keep_format_depth_and_luma(tmp_path, kind):
             layout.codes.encode_chroma(random.uniform(-0.4, 0.4, shape).astype(np.float32))
             for _ in range(2)
         )
-        source = film.paths[frame.index]
-        finished = ColorFrame(frame.index, frame.pts, frame.luma, cb, cr)
-        data = encode_still(finished, layout.codes, source, NOTE)
-        (done / source.name).write_bytes(data)
+        source = sources[frame.index]
+        colored = ColorFrame(frame.index, frame.pts, frame.luma, cb, cr)
+        finished.append(NamedFrame(colored, source, source.name))
+    digests = write_frames(finished, layout.codes, done, NOTE)
+    assert {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in done.iterdir()
+    } == digests
     again = open_film(done)
     assert again.facts.has_color
     assert (again.facts.file_format, again.facts.codes) == (facts.file_format, facts.codes)
     for before, after in zip(film.read_frames(), again.read_frames(), strict=True):
         assert np.abs(before.luma.astype(int) - after.luma).max() <= 1
+
+
+def written_frame(frame, film, folder):
+    """The bytes of the first frame's file."""
+    done, (source, *_) = folder.with_name("done-" + folder.name), list_frame_paths(folder)
+    write_frames([NamedFrame(frame, source, "a frame")], film.facts.codes, done, NOTE)
+    return (done / "a frame").read_bytes()
 
 
 def test_a_finished_frame_says_that_its_color_was_made(tmp_path):
@@ -97,7 +109,7 @@ def test_a_finished_frame_says_that_its_color_was_made(tmp_path):
         frame = next(film.read_frames())
         gray = np.full(frame.luma.shape, film.facts.codes.neutral, frame.luma.dtype)
         finished = ColorFrame(0, 0, frame.luma, gray, gray)
-        data = encode_still(finished, film.facts.codes, film.paths[0], NOTE)
+        data = written_frame(finished, film, tmp_path / kind)
         assert b"archive-colorizer 1" in data
 
 
@@ -106,6 +118,6 @@ def test_a_dpx_keeps_the_rest_of_its_header(tmp_path):
     frame = next(film.read_frames())
     gray = np.full(frame.luma.shape, 512, np.uint16)
     finished = ColorFrame(0, 0, frame.luma, gray, gray)
-    written = encode_still(finished, film.facts.codes, film.paths[0], NOTE)
+    written = written_frame(finished, film, tmp_path / "in")
     assert written[1920:1924] == b"\x01\x02\x03\x04"
     assert written[801] == 3

@@ -5,18 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive_colorizer.cli.options import make_option
+from archive_colorizer.cli.options import LOCAL_PATH, make_option
 from archive_colorizer.cli.terminal import print_line
 from archive_colorizer.errors import UsageError
 
 if TYPE_CHECKING:
     from archive_colorizer.adoption.adopt import Adoption
 
-_PATH = click.Path(path_type=Path)
-
 
 @click.command(epilog="Example: archive-colorize models adopt ddcolor.onnx --as ddcolor --size 512")
-@click.argument("file", type=_PATH)
+@click.argument("file", type=LOCAL_PATH)
 @make_option(
     "--as family",
     "Name its family: ddcolor, deoldify-artistic, deoldify-stable, deoldify-video, "
@@ -24,10 +22,10 @@ _PATH = click.Path(path_type=Path)
     required=True,
     metavar="FAMILY",
 )
-@make_option("--contract contract_file", "Overrule the family's contract by TOML.", type=_PATH)
+@make_option("--contract contract_file", "Overrule the family's contract by TOML.", type=LOCAL_PATH)
 @make_option("--size", "Set the working size, if the file leaves it free.", type=int)
 @make_option("--licence", "Name a licence other than the family's.")
-@make_option("--output", "Write this .onnx.", "an adopted model", type=_PATH)
+@make_option("--output", "Write this .onnx.", "an adopted model", type=LOCAL_PATH)
 def command(
     file: Path,
     family: str,

@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from archive_colorizer.cli.options import make_option
+from archive_colorizer.cli.options import LOCAL_PATH, make_option
 from archive_colorizer.cli.terminal import print_line
 from archive_colorizer.errors import UsageError
 
@@ -22,7 +22,7 @@ _INTERVAL: Final = 10.0
     "--table",
     "Use your own table.",
     "addresses.toml next to adopted models",
-    type=click.Path(path_type=Path),
+    type=LOCAL_PATH,
 )
 def command(name: str | None, table: Path | None) -> None:
     """Download the model NAME of the table of addresses, check it, and adopt it.

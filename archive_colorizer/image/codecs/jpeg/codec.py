@@ -1,6 +1,7 @@
 """Decode JPEG to grey and encode it from Y, Cb and Cr planes, without RGB at full size."""
 
 import math
+import struct
 from dataclasses import replace
 from functools import cache
 from typing import Any, BinaryIO, Final
@@ -8,25 +9,20 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import numpy.typing as npt
 
-from archive_colorizer.color.space import compute_chroma, compute_luma
+from archive_colorizer.color.space import ByteArray, compute_chroma, compute_luma
 from archive_colorizer.color.strip_image import StripImage
 from archive_colorizer.errors import DamagedPicture, ResultUnwritable, UnsupportedPicture
 from archive_colorizer.image.codecs.jpeg import segments as parts
-from archive_colorizer.image.codecs.jpeg.coefficients import Plane8
-from archive_colorizer.image.codecs.jpeg.orientation import read_orientation
-from archive_colorizer.image.codecs.jpeg.scan_transfer import can_carry
-from archive_colorizer.image.codecs.planes import (
-    STRIP_ROWS,
-    add_warning,
-    apply_orientation,
-    is_grey,
-    plan_conversion,
+from archive_colorizer.image.codecs.jpeg.metadata import (
+    insert_metadata,
+    read_metadata,
+    read_orientation,
 )
+from archive_colorizer.image.codecs.planes import STRIP_ROWS, is_grey
 from archive_colorizer.image.codecs.preview import PREVIEW_SIDE, make_preview
 from archive_colorizer.image.codecs.strips import build_raster, decode_image, open_image
-from archive_colorizer.image.metadata.model import SourceMetadata, prepare_metadata, turn_upright
-from archive_colorizer.image.metadata.xmp import join_extended
-from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster, check_size
+from archive_colorizer.image.metadata.model import SourceMetadata, turn_upright
+from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster
 
 FAITHFUL_QUALITY: Final = 100
 """The quality at which re-encoded luma stays within 1 code value.
@@ -55,15 +51,15 @@ def decode_jpeg(data: bytes, request: DecodeOptions) -> Raster:
     DamagedPicture and UnsupportedPicture.
     """
     name = request.name
-    frame = parts.read_frame(data, name)
-    check_size(name, frame.width, frame.height, request.max_pixels)
+    frame = parts.JpegFrame.read(data, name)
+    request.check_size(frame.width, frame.height)
     if frame.precision != 8:
         raise UnsupportedPicture(f"{name}: a JPEG of {frame.precision} bit; convert it to TIFF")
-    if len(data) < parts.compute_minimum_bytes(frame):
+    if len(data) < frame.compute_minimum_bytes():
         raise DamagedPicture(f"{name}: too short for its {frame.width} x {frame.height} pixels")
-    quality = estimate_quality(data, frame.luma_table)
-    metadata = _read_segments(data)
-    plan = plan_conversion(metadata, frame.components == 3, request.profile)
+    quality = _estimate_quality(data, frame.luma_table)
+    metadata = read_metadata(data)
+    plan = metadata.plan_conversion(frame.components == 3, request.profile)
     # A profile applies to colors and cannot be applied to luma alone.
     has_doubtful_profile = plan.warnings and (metadata.icc or b"")[16:20] == b"GRAY"
     has_profile = frame.components == 3 and (plan.source or has_doubtful_profile)
@@ -74,17 +70,19 @@ def decode_jpeg(data: bytes, request: DecodeOptions) -> Raster:
     except ValueError as error:
         if "subsampling" not in str(error):
             note = f"the JPEG is faulty, parts of the picture may be missing ({error})"
-            metadata = add_warning(metadata, note)
+            metadata = metadata.add_warning(note)
         return _decode_with_vips(data, metadata, quality, request)
     if preview is None:
         grey = build_raster(luma, None, metadata, "jpeg", request.profile)
-        as_coded = can_carry(frame) and not grey.converted and read_orientation(data) == 1
+        as_coded = frame.is_grey_baseline and not grey.converted and read_orientation(data) == 1
         return replace(grey, quality=quality, as_coded=as_coded)
     raster = Raster(luma=luma, format="jpeg", preview=preview, quality=quality)
-    return apply_orientation(raster, prepare_metadata(metadata, plan))
+    return metadata.prepare(plan).attach_to(raster)
 
 
-def encode_jpeg(y: Plane8, cb: Plane8, cr: Plane8, metadata: Metadata, quality: int) -> bytes:
+def encode_jpeg(
+    y: ByteArray, cb: ByteArray, cr: ByteArray, metadata: Metadata, quality: int
+) -> bytes:
     """Encode full-range BT.601 planes as a baseline JFIF file.
 
     y: H x W uint8.  cb, cr: uint8 of ceil(H/2) x ceil(W/2) for 4:2:0, or H x W for 4:4:4.
@@ -99,10 +97,10 @@ def encode_jpeg(y: Plane8, cb: Plane8, cr: Plane8, metadata: Metadata, quality: 
     except ValueError as error:
         height, width = y.shape
         raise ResultUnwritable(f"a JPEG of {width} x {height} cannot be written: {error}") from None
-    return parts.insert_metadata(jpeg, metadata)
+    return insert_metadata(jpeg, metadata)
 
 
-def _pad_to_even(y: Plane8, even: bool) -> Plane8:
+def _pad_to_even(y: ByteArray, even: bool) -> ByteArray:
     """Return a view of a larger plane if subsampling needs even sides.
 
     libjpeg-turbo reads whole blocks of 2 x 2 luma samples, also past the last odd row and
@@ -114,9 +112,9 @@ def _pad_to_even(y: Plane8, even: bool) -> Plane8:
     return np.pad(y, ((0, rows), (0, columns)), mode="edge")[: y.shape[0], : y.shape[1]]
 
 
-def estimate_quality(data: bytes, table: int) -> int:
+def _estimate_quality(data: bytes, table: int) -> int:
     """Estimate the IJG quality (1 to 100) of a luma table: equal, or the lowest as fine."""
-    divisors = parts.read_quantization_table(data, table)
+    divisors = _read_quantization_table(data, table)
     if divisors is None:
         return FAITHFUL_QUALITY
     tables = _compute_luma_tables()
@@ -125,6 +123,21 @@ def estimate_quality(data: bytes, table: int) -> int:
         if matches.size:
             return int(matches[0]) + 1
     return FAITHFUL_QUALITY
+
+
+def _read_quantization_table(data: bytes, number: int) -> tuple[int, ...] | None:
+    """Read the 64 divisors of a table in zigzag order; None if the table is not defined."""
+    divisors: tuple[int, ...] | None = None
+    for marker, body in parts.iterate_segments(data):
+        at = 0
+        while marker == parts.DQT and at < len(body):
+            wide, table_number = body[at] >> 4, body[at] & 15
+            size = 128 if wide else 64
+            content = body[at + 1 : at + 1 + size]
+            if table_number == number and len(content) == size:
+                divisors = struct.unpack(">64H" if wide else ">64B", content)
+            at += 1 + size
+    return divisors
 
 
 def get_mean_divisor(quality: int) -> int:
@@ -141,7 +154,7 @@ def _compute_luma_tables() -> npt.NDArray[np.int64]:
     return np.asarray(tables, np.int64)
 
 
-def _decode_planes(data: bytes, frame: parts.JpegFrame) -> tuple[Plane8, Plane8 | None]:
+def _decode_planes(data: bytes, frame: parts.JpegFrame) -> tuple[ByteArray, ByteArray | None]:
     """Decode luma and preview with libjpeg-turbo; raises ValueError for the slightest fault."""
     import simplejpeg
 
@@ -167,11 +180,11 @@ def _decode_with_vips(
     stored = _decode_luma(data, (image.height, image.width))
     if stored is None:
         return raster
-    reading = prepare_metadata(metadata, plan_conversion(metadata, True, request.profile))
+    reading = metadata.prepare(metadata.plan_conversion(True, request.profile))
     return replace(raster, luma=turn_upright(stored, reading.orientation))
 
 
-def _decode_luma(data: bytes, shape: tuple[int, ...]) -> Plane8 | None:
+def _decode_luma(data: bytes, shape: tuple[int, ...]) -> ByteArray | None:
     """Decode the file's luma, which conversion to RGB may clip; None if that is impossible."""
     import imagecodecs
 
@@ -180,46 +193,6 @@ def _decode_luma(data: bytes, shape: tuple[int, ...]) -> Plane8 | None:
     except (imagecodecs.Jpeg8Error, ValueError):
         return None
     return luma if luma.shape == shape and luma.dtype == np.uint8 else None
-
-
-def _read_segments(data: bytes) -> SourceMetadata:
-    exif = xmp = iptc = dpi = None
-    profile: list[bytes] = []
-    extended: list[bytes] = []
-    comments: list[tuple[str, str]] = []
-    warnings: list[str] = []
-    losses: set[str] = set()
-    for marker, body in parts.iterate_segments(data):
-        if marker == parts.APP1 and body.startswith(parts.EXIF):
-            exif = exif or body
-        elif marker == parts.APP1 and body.startswith(parts.XMP):
-            xmp = xmp or body[len(parts.XMP) :]
-        elif marker == parts.APP1 and body.startswith(parts.EXTENDED_XMP):
-            extended.append(body[len(parts.EXTENDED_XMP) :])
-        elif marker == parts.APP2 and body.startswith(parts.ICC):
-            profile.append(body[len(parts.ICC) :])
-        elif marker == parts.APP2 and body.startswith(b"MPF\0"):
-            warnings.append("only the first of several pictures in the file was restored")
-        elif marker == parts.APP13 and body.startswith(parts.PHOTOSHOP):
-            iptc = iptc or parts.find_iptc(body[len(parts.PHOTOSHOP) :])
-            if parts.has_other_resources(body[len(parts.PHOTOSHOP) :]):
-                losses.add("Photoshop's own resources")
-        elif marker == parts.APP0 and body.startswith(b"JFIF\0"):
-            dpi = dpi or parts.parse_density(body[5:])
-        elif marker == parts.COM:
-            comments.append(("", body.decode("utf-8", "surrogateescape")))
-        elif marker in parts.APPLICATIONS and not body.startswith(parts.REPLACED_SEGMENTS):
-            losses.add(f"APP{marker - parts.APP0} segments")
-    icc = parts.join_icc(profile)
-    if profile and icc is None:
-        warnings.append("the ICC profile is incomplete and was dropped")
-    if losses:
-        warnings.append(f"not carried over: {', '.join(sorted(losses))}")
-    if extended:
-        whole = parts.join_extended_xmp(extended, xmp)
-        xmp, joined = join_extended(xmp, whole)
-        warnings.extend([] if joined else ["extended XMP is broken or hostile and was dropped"])
-    return SourceMetadata(exif, icc, xmp, iptc, dpi, tuple(comments), warnings=tuple(warnings))
 
 
 def write_jpeg(picture: StripImage, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:

@@ -3,15 +3,18 @@
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO, Final
 
-from archive_colorizer.image.codecs.jpeg.segments import pack_iptc_resource
+from archive_colorizer.errors import DamagedPicture
+from archive_colorizer.image.codecs.jpeg.metadata import find_iptc, pack_iptc_resource
+from archive_colorizer.image.metadata.model import SourceMetadata
 from archive_colorizer.image.raster import Metadata
 from archive_colorizer.storage.file_view import FileContent
 
-XMP_KEYWORD: Final = "XML:com.adobe.xmp"
-IPTC_KEYWORD: Final = "Raw profile type iptc"
-EXIF_KEYWORDS: Final = frozenset(("Raw profile type exif", "Raw profile type APP1"))
+_XMP_KEYWORD: Final = "XML:com.adobe.xmp"
+_IPTC_KEYWORD: Final = "Raw profile type iptc"
+_EXIF_KEYWORDS: Final = frozenset(("Raw profile type exif", "Raw profile type APP1"))
 _SIGNATURE: Final = 8
 _HEADER_END: Final = 33
 _LARGEST_PROFILE: Final = 20_000_000
@@ -31,7 +34,47 @@ def iterate_chunks(data: FileContent) -> Iterator[tuple[bytes, bytes]]:
         at += 12 + size
 
 
-def parse_density(body: bytes) -> tuple[float, float] | None:
+def read_metadata(data: FileContent, metadata: SourceMetadata, name: str) -> SourceMetadata:
+    """Add what the chunks hold to `metadata`; raises DamagedPicture for a file that is cut."""
+    names = {kind for kind, _ in iterate_chunks(data)}
+    if b"IEND" not in names:
+        raise DamagedPicture(f"{name}: cut before its end; look for a better copy")
+    has_color_space = not names.isdisjoint((b"iCCP", b"sRGB"))
+    for kind, body in iterate_chunks(data):
+        if kind == b"pHYs":
+            metadata = replace(metadata, dpi=_parse_density(body))
+        elif kind == b"eXIf":
+            metadata = replace(metadata, exif=body)
+        elif kind == b"iCCP":
+            metadata = replace(metadata, icc=_decompress_profile(body))
+        elif kind == b"gAMA" and not (has_color_space or _is_usual_gamma(body)):
+            note = "the PNG states a gamma of its own without a profile: it was taken for sRGB"
+            metadata = metadata.add_warning(note)
+        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
+            metadata = _add_text(metadata, kind, body)
+    if b"acTL" in names:
+        metadata = metadata.add_warning("only the still picture of an animation was restored")
+    return metadata
+
+
+def _add_text(metadata: SourceMetadata, kind: bytes, body: bytes) -> SourceMetadata:
+    """Add a text chunk, or the metadata that it contains."""
+    text = _parse_text(kind, body)
+    if text is None:
+        note = "a text in the PNG is damaged or too long and was dropped"
+        return metadata if note in metadata.warnings else metadata.add_warning(note)
+    keyword, content = text
+    if keyword == _XMP_KEYWORD:
+        return replace(metadata, xmp=metadata.xmp or content.encode())
+    if keyword == _IPTC_KEYWORD:
+        raw = _parse_raw_profile(content) or b""
+        return replace(metadata, iptc=find_iptc(raw) or raw or None)
+    if keyword in _EXIF_KEYWORDS:
+        return replace(metadata, exif=metadata.exif or _parse_raw_profile(content))
+    return replace(metadata, comments=(*metadata.comments, text))
+
+
+def _parse_density(body: bytes) -> tuple[float, float] | None:
     """Parse dots per inch from a pHYs chunk; None if it only gives a ratio."""
     if len(body) != 9:
         return None
@@ -39,12 +82,12 @@ def parse_density(body: bytes) -> tuple[float, float] | None:
     return (across * _INCH, down * _INCH) if unit == 1 and across and down else None
 
 
-def is_usual_gamma(body: bytes) -> bool:
+def _is_usual_gamma(body: bytes) -> bool:
     """Check whether a gAMA chunk states what viewers assume: 1 / 2.2, within a tenth."""
     return abs(int.from_bytes(body[:4], "big") / 100_000 * 2.2 - 1) < 0.1
 
 
-def decompress_profile(body: bytes) -> bytes:
+def _decompress_profile(body: bytes) -> bytes:
     """Decompress the profile of an iCCP chunk as far as possible; empty if it is damaged.
 
     Decoders drop a damaged profile without a warning.
@@ -56,7 +99,7 @@ def decompress_profile(body: bytes) -> bytes:
         return b""
 
 
-def parse_text(kind: bytes, body: bytes) -> tuple[str, str] | None:
+def _parse_text(kind: bytes, body: bytes) -> tuple[str, str] | None:
     """Parse keyword and text of a tEXt, zTXt or iTXt chunk; None if damaged or too long."""
     keyword, _, rest = body.partition(b"\0")
     try:
@@ -71,7 +114,7 @@ def parse_text(kind: bytes, body: bytes) -> tuple[str, str] | None:
         return None
 
 
-def parse_raw_profile(text: str) -> bytes | None:
+def _parse_raw_profile(text: str) -> bytes | None:
     """Parse ImageMagick's raw profile in a text: a name, a length, and hexadecimal bytes."""
     lines = text.strip().splitlines()
     try:
@@ -127,7 +170,7 @@ def _build_chunks(metadata: Metadata) -> bytes:
         parts.append(_pack_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
     if metadata.iptc:
         parts.append(
-            _pack_chunk(b"zTXt", IPTC_KEYWORD.encode() + b"\0\0" + _compress_iptc(metadata.iptc))
+            _pack_chunk(b"zTXt", _IPTC_KEYWORD.encode() + b"\0\0" + _compress_iptc(metadata.iptc))
         )
     parts.extend(_build_text_chunk(*comment) for comment in metadata.comments)
     return b"".join(parts)

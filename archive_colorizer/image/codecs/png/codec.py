@@ -8,19 +8,15 @@ RGB nor the finished file is ever whole in memory.
 import io
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, BinaryIO, Final, TypeAlias
 
 import numpy as np
 
 from archive_colorizer.color.strip_image import StripImage
-from archive_colorizer.errors import DamagedPicture, ResultUnwritable
+from archive_colorizer.errors import ResultUnwritable
 from archive_colorizer.image.codecs import vips
-from archive_colorizer.image.codecs.jpeg.segments import find_iptc
-from archive_colorizer.image.codecs.planes import add_warning, attach_alpha
-from archive_colorizer.image.codecs.png import chunks as png_chunks
-from archive_colorizer.image.codecs.strips import decode_image, extract_metadata, open_image
-from archive_colorizer.image.metadata.model import SourceMetadata
+from archive_colorizer.image.codecs.png.chunks import MetadataInserter, read_metadata
+from archive_colorizer.image.codecs.strips import decode_image, open_image
 from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster
 from archive_colorizer.storage.file_view import FileContent
 
@@ -38,49 +34,14 @@ _Field: TypeAlias = tuple[int, tuple[int, str], list[int]]
 def read_png(data: FileContent, request: DecodeOptions) -> Raster:
     """Read a PNG of any depth and kind; libvips expands palettes and transparency."""
     image = open_image(data, "png", request)
-    metadata = extract_metadata(image)
-    names = {kind for kind, _ in png_chunks.iterate_chunks(data)}
-    if b"IEND" not in names:
-        raise DamagedPicture(f"{request.name}: cut before its end; look for a better copy")
-    has_color_space = not names.isdisjoint((b"iCCP", b"sRGB"))
-    for kind, body in png_chunks.iterate_chunks(data):
-        if kind == b"pHYs":
-            metadata = replace(metadata, dpi=png_chunks.parse_density(body))
-        elif kind == b"eXIf":
-            metadata = replace(metadata, exif=body)
-        elif kind == b"iCCP":
-            metadata = replace(metadata, icc=png_chunks.decompress_profile(body))
-        elif kind == b"gAMA" and not (has_color_space or png_chunks.is_usual_gamma(body)):
-            note = "the PNG states a gamma of its own without a profile: it was taken for sRGB"
-            metadata = add_warning(metadata, note)
-        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            metadata = _add_text(metadata, kind, body)
-    if b"acTL" in names:
-        metadata = add_warning(metadata, "only the still picture of an animation was restored")
+    metadata = read_metadata(data, vips.extract_metadata(image), request.name)
     return decode_image(image, metadata, "png", request)
-
-
-def _add_text(metadata: SourceMetadata, kind: bytes, body: bytes) -> SourceMetadata:
-    """Add a text chunk, or the metadata that it contains."""
-    text = png_chunks.parse_text(kind, body)
-    if text is None:
-        note = "a text in the PNG is damaged or too long and was dropped"
-        return metadata if note in metadata.warnings else add_warning(metadata, note)
-    keyword, content = text
-    if keyword == png_chunks.XMP_KEYWORD:
-        return replace(metadata, xmp=metadata.xmp or content.encode())
-    if keyword == png_chunks.IPTC_KEYWORD:
-        raw = png_chunks.parse_raw_profile(content) or b""
-        return replace(metadata, iptc=find_iptc(raw) or raw or None)
-    if keyword in png_chunks.EXIF_KEYWORDS:
-        return replace(metadata, exif=metadata.exif or png_chunks.parse_raw_profile(content))
-    return replace(metadata, comments=(*metadata.comments, text))
 
 
 def write_png(picture: StripImage, raster: Raster, metadata: Metadata, target: BinaryIO) -> None:
     """Write a PNG of 8 or 16 bit; our own metadata chunks keep EXIF byte by byte."""
     library = vips.load_library()
-    tiff = _VirtualTiff(attach_alpha(picture, raster.alpha))
+    tiff = _VirtualTiff(picture.attach_alpha(raster.alpha))
     source, sink = library.SourceCustom(), library.TargetCustom()
     errors: list[OSError | MemoryError] = []
 
@@ -98,7 +59,7 @@ def write_png(picture: StripImage, raster: Raster, metadata: Metadata, target: B
 
     source.on_read(keep_errors(tiff.read, b""))
     source.on_seek(tiff.seek)
-    sink.on_write(keep_errors(png_chunks.MetadataInserter(target, metadata).write, 0))
+    sink.on_write(keep_errors(MetadataInserter(target, metadata).write, 0))
     try:
         _encode(source, sink, _FILTERS[picture.dtype.itemsize])
     except library.Error as error:

@@ -13,7 +13,6 @@ from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.image.codecs.planes import (
     STRIP_ROWS,
-    add_warning,
     divide_by_alpha,
     extract_channel,
     widen_samples,
@@ -24,14 +23,7 @@ from archive_colorizer.image.codecs.strips import (
     decode_image,
     open_image,
 )
-from archive_colorizer.image.codecs.tiff.tags import (
-    TILE_LENGTH,
-    TILE_WIDTH,
-    TiffPage,
-    open_tiff,
-    read_page_metadata,
-    shrink_oversized_metadata,
-)
+from archive_colorizer.image.codecs.tiff.tags import TILE_LENGTH, TILE_WIDTH, TiffPage
 from archive_colorizer.image.metadata.model import SourceMetadata
 from archive_colorizer.image.raster import DecodeOptions, Raster
 from archive_colorizer.storage.file_view import FileContent, open_content
@@ -51,13 +43,13 @@ _TIFFFILE_ERRORS: Final = (*PILLOW_ERRORS, ArithmeticError, RuntimeError)
 
 def read_tiff(data: FileContent, request: DecodeOptions) -> Raster:
     """Read a page of a TIFF: 1 to 16 bit and float, grey, RGB, palette, YCbCr, CMYK."""
-    page = open_tiff(data, request)
-    metadata = read_page_metadata(page, request)
+    page = TiffPage.open(data, request)
+    metadata = page.read_metadata(request)
     if page.read_number(_COMPRESSION, 1) == _OLD_JPEG:
         return _read_old_jpeg(data[:], page.at, metadata, request)
     if _is_uncommon(page):
         return _read_uncommon(page, metadata, request)
-    image = open_image(shrink_oversized_metadata(page), "tiff", request, page.at)
+    image = open_image(page.shrink_oversized_metadata(), "tiff", request, page.at)
     has_alpha = page.read_number(_EXTRA_SAMPLES) in (_ASSOCIATED, _UNASSOCIATED)
     return decode_image(image, metadata, "tiff", request, has_alpha)
 
@@ -77,7 +69,7 @@ def _read_old_jpeg(
     except PILLOW_ERRORS as error:
         raise DamagedPicture(f"{request.name}: cut or corrupt ({error})") from None
     note = "old-style JPEG was read leniently: check that the picture is complete"
-    return build_raster(samples, None, add_warning(metadata, note), "tiff", request.profile)
+    return build_raster(samples, None, metadata.add_warning(note), "tiff", request.profile)
 
 
 def _is_uncommon(page: TiffPage) -> bool:

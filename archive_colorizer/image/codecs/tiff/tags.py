@@ -3,19 +3,13 @@
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.image.metadata import exif as tiff
 from archive_colorizer.image.metadata.model import SourceMetadata
-from archive_colorizer.image.raster import DecodeOptions, check_size
+from archive_colorizer.image.raster import DecodeOptions
 from archive_colorizer.storage.file_view import FileContent
-
-Tag = tuple[int, int, int, bytes]
-"""Tag number, type, number of values, and the values in the stream's byte order."""
-
-Tree: TypeAlias = "tuple[list[Tag], dict[int, Tree]]"
-"""The tags of a directory, and its subdirectories by pointer tag."""
 
 DESCRIPTIVE: Final = frozenset((269, 270, 271, 272, 285, 305, 306, 315, 316, 33432))
 """Document and page name, description, make, model, software, date, artist, host, copyright."""
@@ -28,9 +22,10 @@ CARRIED: Final = DESCRIPTIVE | {
 Windows' title, comment, author, keywords and subject: nothing about the pixels' layout."""
 
 XMP, IPTC, _ICC = 700, 33723, 34675
-_POINTERS: Final = (tiff.EXIF_POINTER, tiff.GPS_POINTER)
 _METADATA: Final = frozenset((XMP, IPTC, _ICC, 34377, 37724, 42112, 50341))
-_METADATA_HELD: Final = frozenset((XMP, IPTC, _ICC, 274, 282, 283, 296, *_POINTERS))
+_METADATA_HELD: Final = frozenset(
+    (XMP, IPTC, _ICC, 274, 282, 283, 296, tiff.EXIF_POINTER, tiff.GPS_POINTER)
+)
 _LAYOUT: Final = frozenset(
     (*range(254, 269), *range(273, 282), 284, 288, 289, 290, 291, 292, 293)
 ) | {
@@ -64,38 +59,67 @@ class TiffPage:
         """Read the values of a tag; () if it is missing."""
         return self.stream.read_numbers(self.directory.entries.get(tag))
 
+    @classmethod
+    def open(cls, data: FileContent, request: DecodeOptions) -> "TiffPage":
+        """Find the requested page and check its size.
 
-def open_tiff(data: FileContent, request: DecodeOptions) -> TiffPage:
-    """Find the requested page and check its size.
+        Raises PictureTooLarge, DamagedPicture, and UnsupportedPicture for a missing page and for
+        samples that are neither integers of 1 to 16 bit nor floating point.
+        """
+        name = request.name
+        try:
+            stream = tiff.TiffStream.open(data)
+            stream.read_directory(stream.first)
+        except tiff.BrokenDirectory as error:
+            raise DamagedPicture(f"{name}: cut or corrupt ({error})") from None
+        pictures = list(_iterate_pictures(stream))
+        if not pictures:
+            raise UnsupportedPicture(f"{name}: it holds only a reduced copy of its picture")
+        number, count = request.page or 0, len(pictures)
+        if not 0 <= number < count:
+            raise UnsupportedPicture(f"{name} has no page {number + 1}; its last is {count}")
+        at, directory = pictures[number]
+        page = cls(stream, directory, at, count)
+        _check_page(page, request)
+        return page
 
-    Raises PictureTooLarge, DamagedPicture, and UnsupportedPicture for a missing page and for
-    samples that are neither integers of 1 to 16 bit nor floating point.
-    """
-    name = request.name
-    try:
-        stream = tiff.TiffStream.open(data)
-        stream.read_directory(stream.first)
-    except tiff.BrokenDirectory as error:
-        raise DamagedPicture(f"{name}: cut or corrupt ({error})") from None
-    pictures = list(_iterate_pictures(stream))
-    if not pictures:
-        raise UnsupportedPicture(f"{name}: it holds only a reduced copy of its picture")
-    number, count = request.page or 0, len(pictures)
-    if not 0 <= number < count:
-        raise UnsupportedPicture(f"{name} has no page {number + 1}; its last is {count}")
-    at, directory = pictures[number]
-    page = TiffPage(stream, directory, at, count)
-    _check_page(page, request)
-    return page
+    def read_metadata(self, request: DecodeOptions) -> SourceMetadata:
+        """Read the metadata of a page; the EXIF stream says nothing about the pixels."""
+        stream, first = self.stream, self.directory
+        warnings: tuple[str, ...] = ()
+        if self.count > 1 and request.page is None:
+            warnings = (f"only the first page of {self.count} was restored",)
+        dropped = sorted(set(first.entries) - CARRIED - _METADATA_HELD - _LAYOUT)
+        if dropped:
+            numbers = ", ".join(map(str, dropped[:8])) + (" and more" if len(dropped) > 8 else "")
+            warnings = (*warnings, f"not carried over: TIFF tags {numbers}")
 
+        entries = (first.entries.get(tag) for tag in (_ICC, XMP, IPTC))
+        icc, xmp, iptc = (stream.read_bytes(entry) if entry else None for entry in entries)
+        return SourceMetadata(
+            _extract_exif(stream, first),
+            icc,
+            xmp,
+            iptc,
+            stream.read_resolution(first),
+            orientation=stream.read_orientation(first),
+            warnings=warnings,
+        )
 
-def count_tiff_pages(data: FileContent) -> int:
-    """Count the pictures of a TIFF file, without reduced copies and masks."""
-    try:
-        stream = tiff.TiffStream.open(data)
-    except tiff.BrokenDirectory:
-        return 1
-    return max(1, sum(1 for _ in _iterate_pictures(stream)))
+    def shrink_oversized_metadata(self) -> FileContent:
+        """Shorten metadata that is too large for libtiff to one byte; it would refuse the file."""
+        oversized = [
+            entry
+            for tag, entry in self.directory.entries.items()
+            if tag in _METADATA and entry.size > _LARGEST_BLOB
+        ]
+        if not oversized:
+            return self.stream.data
+        patched = bytearray(self.stream.data[:])
+        layout = self.stream.order + ("HQ" if self.stream.big else "HI")
+        for entry in oversized:
+            struct.pack_into(layout, patched, entry.entry_offset + 2, 1, 1)
+        return bytes(patched)
 
 
 def _iterate_pictures(stream: tiff.TiffStream) -> Iterator[tuple[int, tiff.Directory]]:
@@ -115,66 +139,26 @@ def _iterate_pictures(stream: tiff.TiffStream) -> Iterator[tuple[int, tiff.Direc
 
 
 def _check_page(page: TiffPage, request: DecodeOptions) -> None:
-    name, limit = request.name, request.max_pixels
-    check_size(name, page.read_number(_WIDTH), page.read_number(_HEIGHT), limit)
+    request.check_size(page.read_number(_WIDTH), page.read_number(_HEIGHT))
     if TILE_WIDTH in page.directory.entries:
         tile = page.read_number(TILE_WIDTH), page.read_number(TILE_LENGTH)
         # A tile may stick out of a picture that is smaller.
-        check_size(f"{name}, one tile", *tile, max(limit, _LARGEST_TILE))
+        limit = max(request.max_pixels, _LARGEST_TILE)
+        DecodeOptions(f"{request.name}, one tile", limit).check_size(*tile)
     depths = set(page.read_numbers(_BITS)) or {1.0}
     kinds = set(page.read_numbers(_FORMAT)) or {1.0}
     deepest = 64 if kinds == {3.0} else 16
     if not kinds <= {1.0, 3.0, 4.0} or not all(0 <= depth <= deepest for depth in depths):
         raise UnsupportedPicture(
-            f"{name}: signed samples or whole numbers deeper than 16 bit are not restored; "
+            f"{request.name}: signed samples or whole numbers deeper than 16 bit are not restored; "
             "convert it to 16 bit"
         )
 
 
-def shrink_oversized_metadata(page: TiffPage) -> FileContent:
-    """Shorten metadata that is too large for libtiff to one byte; it would refuse the file."""
-    oversized = [
-        entry
-        for tag, entry in page.directory.entries.items()
-        if tag in _METADATA and entry.size > _LARGEST_BLOB
-    ]
-    if not oversized:
-        return page.stream.data
-    patched = bytearray(page.stream.data[:])
-    layout = page.stream.order + ("HQ" if page.stream.big else "HI")
-    for entry in oversized:
-        struct.pack_into(layout, patched, entry.entry_offset + 2, 1, 1)
-    return bytes(patched)
-
-
-def read_page_metadata(page: TiffPage, request: DecodeOptions) -> SourceMetadata:
-    """Read the metadata of a page; the EXIF stream says nothing about the pixels."""
-    stream, first = page.stream, page.directory
-    warnings: tuple[str, ...] = ()
-    if page.count > 1 and request.page is None:
-        warnings = (f"only the first page of {page.count} was restored",)
-    dropped = sorted(set(first.entries) - CARRIED - _METADATA_HELD - _LAYOUT)
-    if dropped:
-        numbers = ", ".join(map(str, dropped[:8])) + (" and more" if len(dropped) > 8 else "")
-        warnings = (*warnings, f"not carried over: TIFF tags {numbers}")
-
-    entries = (first.entries.get(tag) for tag in (_ICC, XMP, IPTC))
-    icc, xmp, iptc = (stream.read_bytes(entry) if entry else None for entry in entries)
-    return SourceMetadata(
-        _extract_exif(stream, first),
-        icc,
-        xmp,
-        iptc,
-        tiff.read_resolution(stream, first),
-        orientation=tiff.read_orientation(stream, first),
-        warnings=warnings,
-    )
-
-
 def _extract_exif(stream: tiff.TiffStream, first: tiff.Directory) -> bytes | None:
     """Pack descriptive tags and the EXIF, GPS and interoperability directories as one stream."""
-    texts = [tag for tag in read_tags(stream, first) if tag[0] in CARRIED]
-    below = read_sub_directories(stream, first)
+    texts = [tag for tag in stream.read_tags(first) if tag[0] in CARRIED]
+    below = stream.read_sub_directories(first)
     if not texts and not below:
         return None
     magic = b"II*\0" if stream.order == "<" else b"MM\0*"
@@ -182,43 +166,7 @@ def _extract_exif(stream: tiff.TiffStream, first: tiff.Directory) -> bytes | Non
     return head + pack_tree((texts, below), 8, stream.order)
 
 
-def read_sub_directories(stream: tiff.TiffStream, first: tiff.Directory) -> dict[int, Tree]:
-    """Read the EXIF and GPS directories; one that lies outside the file is left out."""
-    trees: dict[int, Tree] = {}
-    for pointer in _POINTERS:
-        directory = _follow(stream, first, pointer)
-        if directory is None:
-            continue
-        inner = _follow(stream, directory, tiff.INTEROP_POINTER)
-        below: dict[int, Tree] = {}
-        if inner:
-            below[tiff.INTEROP_POINTER] = (read_tags(stream, inner), {})
-        tags = [tag for tag in read_tags(stream, directory) if tag[0] != tiff.INTEROP_POINTER]
-        if tags:
-            trees[pointer] = (tags, below)
-    return trees
-
-
-def read_tags(stream: tiff.TiffStream, directory: tiff.Directory) -> list[Tag]:
-    """Read all tags of classic types in a directory."""
-    return [
-        (tag, entry.kind, entry.count, stream.read_bytes(entry))
-        for tag, entry in directory.entries.items()
-        if entry.kind <= 12
-    ]
-
-
-def _follow(
-    stream: tiff.TiffStream, directory: tiff.Directory, pointer: int
-) -> tiff.Directory | None:
-    at = stream.read_number(directory, pointer, 0)
-    try:
-        return stream.read_directory(at) if at else None
-    except tiff.BrokenDirectory:
-        return None
-
-
-def pack_tree(tree: Tree, at: int, order: str) -> bytes:
+def pack_tree(tree: tiff.Tree, at: int, order: str) -> bytes:
     """Pack a directory and its subdirectories for offset `at`."""
     tags, below = tree
     end = at + len(pack_directory([*tags, *((tag, 4, 1, b"\0" * 4) for tag in below)], at, order))
@@ -229,7 +177,7 @@ def pack_tree(tree: Tree, at: int, order: str) -> bytes:
     return pack_directory([*tags, *pointers], at, order) + body
 
 
-def pack_directory(tags: list[Tag], at: int, order: str) -> bytes:
+def pack_directory(tags: list[tiff.Tag], at: int, order: str) -> bytes:
     """Pack a classic directory in ascending order of tags, followed by its values."""
     values = at + 6 + 12 * len(tags)
     head, tail = struct.pack(order + "H", len(tags)), b""

@@ -8,7 +8,6 @@ import numpy as np
 
 from archive_colorizer.color.space import Plane
 from archive_colorizer.color.strip_image import StripImage
-from archive_colorizer.image.codecs.planes import attach_alpha
 from archive_colorizer.image.codecs.tiff import tags as tiff_tags
 from archive_colorizer.image.metadata import exif as tiff
 from archive_colorizer.image.raster import Metadata, Raster
@@ -28,7 +27,7 @@ def write_tiff(picture: StripImage, raster: Raster, metadata: Metadata, target: 
 
     stream = _open_exif(metadata)
     order = stream.order if stream else "<"
-    samples = attach_alpha(picture, raster.alpha)
+    samples = picture.attach_alpha(raster.alpha)
     depth = np.dtype(samples.dtype).newbyteorder(order)
     row = depth.itemsize * samples.shape[1] * samples.shape[2]
     rows = min(max(1, _STRIP_BYTES // row), samples.shape[0])
@@ -87,8 +86,8 @@ def _collect_tags(metadata: Metadata, stream: tiff.TiffStream | None) -> list[An
     return tags
 
 
-def _read_first_tags(stream: tiff.TiffStream) -> list[tiff_tags.Tag]:
-    return tiff_tags.read_tags(stream, stream.read_directory(stream.first))
+def _read_first_tags(stream: tiff.TiffStream) -> list[tiff.Tag]:
+    return stream.read_tags(stream.read_directory(stream.first))
 
 
 def _add_directories(file: BinaryIO, stream: tiff.TiffStream) -> None:
@@ -97,7 +96,7 @@ def _add_directories(file: BinaryIO, stream: tiff.TiffStream) -> None:
     tifffile refuses these tags, so the main directory is written again after them with the
     pointers; the strips stay in place.
     """
-    below = tiff_tags.read_sub_directories(stream, stream.read_directory(stream.first))
+    below = stream.read_sub_directories(stream.read_directory(stream.first))
     tags = _read_first_tags(tiff.TiffStream.open(_read_head(file)))
     missing = tiff_tags.CARRIED - {tag[0] for tag in tags}
     more = [tag for tag in _read_first_tags(stream) if tag[0] in missing]

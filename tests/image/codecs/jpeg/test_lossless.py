@@ -23,14 +23,9 @@ from archive_colorizer.errors import (
     UnsupportedPicture,
 )
 from archive_colorizer.image.codecs.jpeg import lossless as jpeg_lossless
-from archive_colorizer.image.codecs.jpeg.coefficients import check_range
-from archive_colorizer.image.codecs.jpeg.lossless import encode_lossless, read_luma
-from archive_colorizer.image.codecs.jpeg.orientation import (
-    read_orientation,
-    set_orientation,
-    turn_as_stored,
-)
-from archive_colorizer.image.metadata.model import turn_upright
+from archive_colorizer.image.codecs.jpeg.lossless import check_range, encode_lossless, read_luma
+from archive_colorizer.image.codecs.jpeg.metadata import read_orientation, set_orientation
+from archive_colorizer.image.metadata.model import turn_as_stored, turn_upright
 from archive_colorizer.image.raster import Metadata
 from tests.image.files import IPTC, MAKER_NOTE, XMP, exif, saved, small, small_grey, srgb_profile
 from tests.locations import SHARED

@@ -15,7 +15,8 @@ from PIL import Image
 
 from archive_colorizer.errors import UnsupportedPicture
 from archive_colorizer.image.codecs.jpeg import segments as parts
-from archive_colorizer.image.codecs.jpeg.scan_transfer import can_carry, carry_scan
+from archive_colorizer.image.codecs.jpeg.metadata import insert_metadata
+from archive_colorizer.image.codecs.jpeg.scan_transfer import carry_scan
 from archive_colorizer.image.raster import Metadata
 from tests.image.files import IPTC, XMP, exif, saved, small, small_grey, srgb_profile
 from tests.photographs import NAMES, photograph
@@ -198,7 +199,7 @@ def test_nothing_of_the_source_but_the_picture_is_in_it():
     assert result.endswith(b"\xff\xd9")
     assert next(parts.iterate_segments(result))[0] == parts.APP0
     metadata = Metadata(exif(thumbnail=False), srgb_profile(), XMP, IPTC, (300.0, 240.0))
-    opened = Image.open(io.BytesIO(parts.insert_metadata(result, metadata)))
+    opened = Image.open(io.BytesIO(insert_metadata(result, metadata)))
     assert opened.info["dpi"] == (300, 240)
     assert opened.info["icc_profile"] == srgb_profile()
 
@@ -220,9 +221,11 @@ def test_other_files_are_refused(source):
 
 
 def test_what_can_be_carried_is_told_by_the_frame():
-    assert can_carry(parts.read_frame(saved(small_grey(), "JPEG"), "a"))
-    assert not can_carry(parts.read_frame(saved(small_grey(), "JPEG", progressive=True), "a"))
-    assert not can_carry(parts.read_frame(saved(small(), "JPEG"), "a"))
+    assert parts.JpegFrame.read(saved(small_grey(), "JPEG"), "a").is_grey_baseline
+    assert not parts.JpegFrame.read(
+        saved(small_grey(), "JPEG", progressive=True), "a"
+    ).is_grey_baseline
+    assert not parts.JpegFrame.read(saved(small(), "JPEG"), "a").is_grey_baseline
 
 
 def test_planes_of_another_size_are_a_mistake_of_the_caller():

@@ -8,7 +8,12 @@ import pytest
 from PIL import Image
 
 from archive_colorizer.color.space import compute_luma
-from archive_colorizer.errors import DamagedPicture, PictureTooLarge, UnsupportedPicture
+from archive_colorizer.errors import (
+    DamagedPicture,
+    PictureTooLarge,
+    SourceError,
+    UnsupportedPicture,
+)
 from archive_colorizer.image.codecs import registry as stills
 from tests.image.files import LIMIT, deep, saved, small, small_grey, tiff
 
@@ -150,7 +155,8 @@ def album(**first):
 
 def test_every_page_is_read_for_itself():
     data = album()
-    assert stills.count_pages(data) == 3
+    with pytest.raises(UnsupportedPicture, match="its last is 3"):
+        stills.decode(data, "x", LIMIT, page=3)
     lumas = [stills.decode(data, "x", LIMIT, page=page).luma for page in range(3)]
     assert np.array_equal(lumas[0], small_grey())
     assert np.array_equal(lumas[1], compute_luma(deep(small())))
@@ -168,7 +174,8 @@ def test_only_a_page_not_asked_for_is_missed():
 
 def test_reduced_copies_are_no_pages():
     data = album(subfiletype=1)
-    assert stills.count_pages(data) == 2
+    with pytest.raises(UnsupportedPicture, match="its last is 2"):
+        stills.decode(data, "x", LIMIT, page=2)
     assert np.array_equal(stills.decode(data, "x", LIMIT).luma, compute_luma(deep(small())))
     assert np.array_equal(stills.decode(data, "x", LIMIT, page=1).luma, deep(small_grey()))
 
@@ -180,13 +187,22 @@ def test_a_chain_that_bites_its_tail_ends():
     data[first + 2 + 12 * count :][:4] = b""
     end = first + 2 + 12 * count
     data[end : end + 4] = first.to_bytes(4, "little")
-    assert stills.count_pages(bytes(data)) == 1
+    with pytest.raises(UnsupportedPicture, match="its last is 1"):
+        stills.decode(bytes(data), "x", LIMIT, page=1)
     assert np.array_equal(stills.decode(bytes(data), "x", LIMIT).luma, small_grey())
 
 
-@pytest.mark.parametrize("file", [saved(np.zeros((9, 9), np.uint8), "PNG"), b"", b"II*\0", b"x"])
-def test_everything_else_has_one_page(file):
-    assert stills.count_pages(file) == 1
+@pytest.mark.parametrize("page", [None, 0, 1])
+def test_every_other_format_has_one_page(page):
+    black = np.zeros((9, 9), np.uint8)
+    raster = stills.decode(saved(black, "PNG"), "x", LIMIT, page=page)
+    assert np.array_equal(raster.luma, black) and raster.warnings == ()
+
+
+@pytest.mark.parametrize("file", [b"", b"II*\0", b"x"])
+def test_what_has_no_pages_is_refused(file):
+    with pytest.raises(SourceError):
+        stills.decode(file, "x", LIMIT)
 
 
 def rare_files():
