@@ -87,6 +87,8 @@ def train(
         validation = ValidationSet(chosen, recipe.working_size) if chosen else None
         log = TrainingLog(folder, recipe, validation, _collect_facts(training), report, board)
         report(f"{state.crops} crops seen before")
+        if start is not None and not state.crops:
+            log.measure(state)
     _run_steps(state, recipe, crops, log, distributed, should_stop)
     return folder / CHECKPOINT_NAME
 

@@ -99,7 +99,7 @@ class TrainingLog:
         if epoch_ends or save_is_due or now - self._reported_at >= _REPORT_SECONDS:
             self._report_progress(state, now)
         if epoch_ends:
-            self._measure(state)
+            self.measure(state)
         if save_is_due:
             self.save(state)
 
@@ -124,7 +124,7 @@ class TrainingLog:
         if self._losses:
             self._report_progress(state, time.monotonic())
         if not state.history or state.history[-1]["crops"] != state.crops:
-            self._measure(state)
+            self.measure(state)
         self.save(state)
 
     def _report_progress(self, state: TrainingState, now: float) -> None:
@@ -143,7 +143,8 @@ class TrainingLog:
         self._losses.clear()
         self._reported_at, self._crops_since_report = now, 0
 
-    def _measure(self, state: TrainingState) -> None:
+    def measure(self, state: TrainingState) -> None:
+        """Report figures of the averaged weights and add them to the run's history."""
         if self.validation is None:
             return
         output_format = get_output_format(self.recipe.network)
@@ -193,6 +194,36 @@ class TrainingLog:
             "recipe": asdict(self.recipe),
             "facts": {**self.facts, "validation": baselines},
         }
+
+
+def find_errors(checkpoint: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return the CIEDE2000 of a checkpoint's last validation and of grey, if it was measured."""
+    grey = checkpoint.get("facts", {}).get("validation", {}).get("grey")
+    history = checkpoint.get("history")
+    return (history[-1]["ciede2000"], grey["ciede2000"]) if grey and history else None
+
+
+def describe_result(checkpoint: Mapping[str, Any]) -> str:
+    """Say whether a run's last validation is better than grey and than what the run began with."""
+    errors = find_errors(checkpoint)
+    if errors is None:
+        return "not measured: no photographs are set aside; give a larger validation_share"
+    first, last = checkpoint["history"][0], checkpoint["history"][-1]
+    text = (
+        f"CIEDE2000 {errors[0]:.2f}: {_compare(errors[0], errors[1])} than grey ({errors[1]:.2f})"
+    )
+    if first["crops"] == 0 and last is not first:
+        text += (
+            f", {_compare(errors[0], first['ciede2000'])} than at the start "
+            f"({first['ciede2000']:.2f}); colorfulness {last['colorfulness']:.0%}, "
+            f"at the start {first['colorfulness']:.0%}"
+        )
+    return text
+
+
+def _compare(error: float, other: float) -> str:
+    share = 1.0 - error / max(other, 1e-9)
+    return f"{abs(share):.1%} {'better' if share > 0 else 'worse'}"
 
 
 def _describe_figures(figures: ValidationFigures) -> str:

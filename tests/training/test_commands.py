@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from archive_colorizer.cli.commands import export as export_command
 from archive_colorizer.cli.commands import train as train_command
-from archive_colorizer.errors import DependencyError, UsageError
+from archive_colorizer.errors import DependencyError, ModelError, UsageError
 
 RECIPE = """
 network = "unet"
@@ -38,6 +38,40 @@ def test_without_torch_the_extra_is_named(monkeypatch, tmp_path):
     ):
         with pytest.raises(DependencyError, match=r"archive-colorizer\[train\]"):
             call(command, *arguments)
+
+
+def test_the_default_network_starts_from_the_default_model(tar, tmp_path):
+    pytest.importorskip("onnxscript", reason="export needs the train extra")
+    recipe, run = tmp_path / "r.toml", tmp_path / "run"
+    recipe.write_text(
+        "crops = 4\nrate = 1e-6\nworking_size = 64\nvalidation_share = 0.5\n"
+        "phases = [{ share = 1.0, size = 64, batch = 4 }]\n"
+    )
+    told = call(train_command.command, "--data", tar, "--output", run, "--recipe", recipe)
+    assert "starts from the model default" in told.output
+    assert "0 crops: CIEDE2000" in told.output
+    last = told.output.splitlines()[-1]
+    assert "than grey" in last
+    assert "than at the start" in last
+    fresh = tmp_path / "fresh"
+    words = ["--data", tar, "--output", fresh, "--recipe", recipe, "--init", "none"]
+    told = call(train_command.command, *words, "--encoder-weights", "none")
+    assert "starts from" not in told.output
+    assert "at the start" not in told.output.splitlines()[-1]
+
+
+def test_a_model_worse_than_grey_is_exported_only_on_request(tar, tmp_path):
+    pytest.importorskip("onnxscript", reason="export needs the train extra")
+    recipe, run = tmp_path / "r.toml", tmp_path / "run"
+    recipe.write_text(RECIPE.replace("share = 0.0", "share = 0.5") + "rate = 5.0\nema = 0.0\n")
+    told = call(train_command.command, "--data", tar, "--output", run, "--recipe", recipe)
+    assert "worse than grey" in told.output.splitlines()[-1]
+    model = tmp_path / "m.onnx"
+    with pytest.raises(ModelError, match=r"worse than grey.*--anyway"):
+        call(export_command.command, run, "--output", model)
+    assert not model.exists()
+    assert call(export_command.command, run, "--output", model, "--anyway").exit_code == 0
+    assert model.exists()
 
 
 def test_train_resume_init_and_export(tar, tmp_path):

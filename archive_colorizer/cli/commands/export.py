@@ -31,6 +31,7 @@ from archive_colorizer.cli.options import LOCAL_PATH, collect_chosen, make_optio
     default=25,
     show_default=True,
 )
+@make_option("--anyway", "Export a model that is worse than grey, too.", is_flag=True)
 def command(
     checkpoint: Path,
     output: Path,
@@ -40,6 +41,7 @@ def command(
     average: Path | None,
     share: float,
     largest: int,
+    anyway: bool,
 ) -> None:
     """Turn CHECKPOINT (a file, or the folder of a run) into a model file.
 
@@ -61,6 +63,7 @@ def command(
         weights=weights,
         max_mib=largest,
         partner=AveragingPartner(average, share) if average else None,
+        anyway=anyway,
     )
     click.echo(
         f"{output} is written, {output.stat().st_size / 1e6:.1f} MB; onnxruntime and PyTorch "

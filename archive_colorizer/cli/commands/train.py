@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from archive_colorizer.training.config import TrainingRecipe
     from archive_colorizer.training.progress import TensorBoardLog
 
+_DEFAULT, _NONE = Path("default"), Path("none")
 _GRACE = 300.0  # seconds; a step takes less than one, a validation up to minutes
 
 
@@ -44,7 +45,12 @@ _GRACE = 300.0  # seconds; a step takes less than one, a validation up to minute
 @make_option("--minutes", "Train for so many minutes.", type=float)
 @make_option("--crops", "Train on so many crops, without --minutes.", type=int)
 @make_option("--seed", "Seed weights, drawing and aging.", type=int)
-@make_option("--init", "Start from this checkpoint or model (a file, or a name).", type=LOCAL_PATH)
+@make_option(
+    "--init",
+    "Start from this checkpoint or model (a file, or a name), or from none.",
+    "default, if the network is its",
+    type=LOCAL_PATH,
+)
 @make_option(
     "--memory memory_gb", "Keep photographs in memory up to this.", 4, metavar="GB", type=float
 )
@@ -79,6 +85,13 @@ def command(
         raise UsageError(f"{folder} holds a run; give --resume to continue it, or another --output")
     recipe = _load_settings(recipe_file, checkpoint if resume else None)
     recipe = recipe.replace_settings(collect_chosen(settings), "options")
+    if not resume and init is None and _has_default_network(recipe):
+        click.echo(
+            f"starts from the model {_DEFAULT}; --init none starts from the encoder's weights"
+        )
+        init = _DEFAULT
+    if init == _NONE:
+        init = None
     board = TensorBoardLog(folder / "tensorboard") if tensorboard else None
     return _train(places, recipe, folder, checkpoint if resume else init, board)
 
@@ -91,8 +104,10 @@ def _train(
     board: "TensorBoardLog | None",
 ) -> int:
     from archive_colorizer.run.signals import stop_on_signals
+    from archive_colorizer.training.checkpoint import load_checkpoint
     from archive_colorizer.training.data.crops import index_photos, read_photos
     from archive_colorizer.training.loop import train
+    from archive_colorizer.training.progress import describe_result
 
     # Reader processes load photographs themselves, so this process keeps none in memory.
     load_photos = index_photos if recipe.readers else read_photos
@@ -116,6 +131,8 @@ def _train(
             click.echo(f"interrupted; --resume continues from {checkpoint}", err=True)
             return 128 + stop.signal
     click.echo(f"now: archive-colorize export {checkpoint} --output MODEL.onnx")
+    if os.environ.get("RANK", "0") == "0":  # the process that writes the checkpoint
+        click.echo(describe_result(load_checkpoint(checkpoint)))
     return ExitCode.OK
 
 
@@ -125,6 +142,15 @@ def require_torch() -> None:
         raise DependencyError(
             "PyTorch is not installed; run: pip install 'archive-colorizer[train]'"
         )
+
+
+def _has_default_network(recipe: "TrainingRecipe") -> bool:
+    """Whether the network is that of the default model, and not started from other weights."""
+    from archive_colorizer.training.config import TrainingRecipe
+
+    plain = TrainingRecipe()
+    chosen = (recipe.network, recipe.encoder_weights, recipe.network_kwargs.keys() - {"confidence"})
+    return chosen == (plain.network, plain.encoder_weights, set())
 
 
 def _load_settings(recipe_file: Path | None, checkpoint: Path | None) -> "TrainingRecipe":

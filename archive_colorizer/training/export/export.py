@@ -23,6 +23,7 @@ from archive_colorizer.training.export.doubt import split_doubt
 from archive_colorizer.training.export.initial_weights import AveragingPartner
 from archive_colorizer.training.export.weight_storage import STORAGES
 from archive_colorizer.training.networks.network import NETWORKS, get_output_format
+from archive_colorizer.training.progress import find_errors
 
 MAX_MIB = 25
 """Default limit of a model file in MiB, because it is shipped with the program."""
@@ -51,18 +52,26 @@ def export_checkpoint(
     weights: str = "fp32",
     max_mib: int = MAX_MIB,
     partner: AveragingPartner | None = None,
+    anyway: bool = False,
 ) -> Parity:
     """Write the network of a checkpoint as an ONNX file and return the loss of precision.
 
     partner: see `AveragingPartner.average`.  settings: replace those of the checkpoint's recipe
     (working_size, data_sheet, name).  weights: a key of `STORAGES`; sessions compute in fp32 in
-    any case.  Nothing is written, and ModelError is raised, when the output differs from
-    PyTorch's by more than the storage permits on any trial picture, or when the file would
-    exceed `max_mib`.  Raises OutputError when `output` cannot be written.
+    any case.  Nothing is written, and ModelError is raised, when the last validation was worse
+    than grey and not `anyway`, when the output differs from PyTorch's by more than the storage
+    permits on any trial picture, or when the file would exceed `max_mib`.  Raises OutputError
+    when `output` cannot be written.
     """
     if weights not in STORAGES:
         raise UsageError(f"weights {weights!r} are unknown; known are {', '.join(STORAGES)}")
     content = load_checkpoint(checkpoint)
+    errors = find_errors(content)
+    if errors and errors[0] > errors[1] and not (partner or anyway):
+        raise ModelError(
+            f"{checkpoint}: is worse than grey on its validation photographs (CIEDE2000 "
+            f"{errors[0]:.2f}, grey {errors[1]:.2f}); train longer, or give --anyway"
+        )
     if partner:
         content = partner.average(content, str(checkpoint))
     network = restore_network(content, str(checkpoint))
