@@ -13,7 +13,7 @@ import numpy as np
 from archive_colorizer.color.correct import compute_gamut_share
 from archive_colorizer.color.space import KB, KG, KR, FloatArray
 from archive_colorizer.errors import ModelError
-from archive_colorizer.model.color_spaces import compute_working_size, pack, unpack
+from archive_colorizer.model.color_spaces import pack, unpack
 from archive_colorizer.model.colorizer import Colorizer
 from archive_colorizer.model.contract import InputContract
 
@@ -73,7 +73,7 @@ def probe_model(colorizer: Colorizer, origin: str, batches: bool) -> ProbeResult
 
 def _list_shapes(model_input: InputContract) -> tuple[tuple[int, int], ...]:
     """Return the different working sizes of a square and an oblong picture."""
-    sizes = (compute_working_size(model_input, *shape) for shape in ((600, 600), (600, 900)))
+    sizes = (model_input.compute_working_size(*shape) for shape in ((600, 600), (600, 900)))
     return tuple(dict.fromkeys(sizes))
 
 

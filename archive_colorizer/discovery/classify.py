@@ -11,7 +11,6 @@ from archive_colorizer.errors import FailureReason
 from archive_colorizer.image.signatures import (
     can_read_raw,
     identify_foreign_format,
-    is_appledouble,
     is_foreign_raw,
     sniff,
 )
@@ -24,6 +23,8 @@ _UNPROMISED: Final = frozenset("gif jxl psd psb".split())
 _RAW: Final = frozenset(
     "dng nef nrw cr2 cr3 crw arw sr2 srf orf rw2 raf pef srw 3fr fff iiq mef erf kdc dcr".split()
 )
+_APPLEDOUBLE: Final = b"\x00\x05\x16\x07"
+"""What macOS writes next to other files."""
 _LEFTOVERS: Final = frozenset(("thumbs.db", "desktop.ini", ".ds_store"))
 
 
@@ -76,7 +77,7 @@ def _classify_content(
     if source.relative.rpartition("/")[2].lower() in _LEFTOVERS:
         return _reject_other(source, "was left by a file browser")
     beginning = read_beginning(source)
-    if is_appledouble(beginning):
+    if beginning.startswith(_APPLEDOUBLE):
         return _reject_other(source, "is a shadow file of macOS")
     if sniff(beginning) or extension in _PICTURES:
         return source

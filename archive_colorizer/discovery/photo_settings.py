@@ -15,7 +15,6 @@ from archive_colorizer.recipe.overrides import (
     OVERRIDES_FILE,
     OverrideRules,
     parse_override,
-    resolve_overrides,
 )
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import NO_STAMP, RejectedEntry, Source
@@ -41,7 +40,7 @@ def apply_overrides(
             continue
         try:
             layers = _read_layers(entry, overriding, read)
-            override = resolve_overrides(recipe, overriding, layers)
+            override = overriding.resolve(recipe, layers)
         except UsageError as error:
             yield reject(entry, error.reason, f"{entry.relative}: {error}", failed=True)
         else:

@@ -8,7 +8,7 @@ from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.location import Location, ObjectLocation
 from archive_colorizer.recipe.overrides import NO_OVERRIDE_RULES, OverrideRules
-from archive_colorizer.recipe.recipe import FilmRecipe, Recipe, check_combination
+from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 from archive_colorizer.restore.reference import pin_reference
 from archive_colorizer.storage.overlap import check_no_overlap, resolve_links
 from archive_colorizer.storage.reading import get_storage
@@ -66,7 +66,7 @@ def validate_request(
             raise UsageError("several directories need an --output to put their results in")
         output = choose_default_output(real_roots[0])
     check_no_overlap(real_roots, output)
-    check_combination(recipe)
+    recipe.check_combination()
     for root in real_roots:
         check_readable(root)
     return RestoreRequest(

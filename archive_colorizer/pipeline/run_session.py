@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, TypedDict
 from uuid import uuid4
 
 from archive_colorizer._version import __version__
-from archive_colorizer.device import parse_device
+from archive_colorizer.device import Device
 from archive_colorizer.executors.allocation import WorkerAllocation, allocate_cores, allocate_gpus
 from archive_colorizer.executors.cluster.config import Cluster
 from archive_colorizer.executors.environment import lower_priority
@@ -21,7 +21,7 @@ from archive_colorizer.executors.limits import Limits
 from archive_colorizer.location import Location
 from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.model.colorizer import hash_model, open_colorizer
-from archive_colorizer.model.ensemble import Ensemble, build_ensemble
+from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.model.runtime import CPU
 from archive_colorizer.output.journal import RecoverableWork, sweep
@@ -186,7 +186,7 @@ def open_ensemble(recipe: Recipe, notify: Notify) -> Ensemble:
         open_colorizer(find_model(name), device=device, size=recipe.working_size)
         for name in filter(None, (recipe.model, recipe.merge))
     )
-    ensemble = build_ensemble(colorizers, recipe)
+    ensemble = Ensemble.build(colorizers, recipe)
     notify(f"model {ensemble.name} on {recipe.scheduler or ensemble.provider}")
     return ensemble
 
@@ -197,7 +197,7 @@ def allocate_workers(recipe: Recipe, provider: str) -> WorkerAllocation:
         return WorkerAllocation(recipe.workers, threads=1)
     if provider == CPU:
         return allocate_cores(recipe.workers)
-    return allocate_gpus(recipe.workers, parse_device(recipe.device))
+    return allocate_gpus(recipe.workers, Device.parse(recipe.device))
 
 
 def _list_versions() -> Iterator[tuple[str, str]]:

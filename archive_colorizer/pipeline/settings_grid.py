@@ -19,8 +19,8 @@ from archive_colorizer.errors import UsageError
 from archive_colorizer.image.codecs.planes import round_to_8_bit
 from archive_colorizer.pipeline.run_session import Notify, ignore_message, open_ensemble
 from archive_colorizer.recipe.fields import reject_unknown
-from archive_colorizer.recipe.files import build_recipe, order_layers, read_photo_layer
-from archive_colorizer.recipe.overrides import load_override_rules
+from archive_colorizer.recipe.files import build_recipe, order_layers, read_tables
+from archive_colorizer.recipe.overrides import OverrideRules
 from archive_colorizer.recipe.recipe import DEFAULTS, Recipe
 from archive_colorizer.restore.colorize import apply_user_color, infer_mask
 from archive_colorizer.restore.contact_sheet import Rgb, Tile, draw_contact_sheet
@@ -112,8 +112,8 @@ def _build_recipes(request: GridRequest) -> Iterator[tuple[str, Recipe]]:
         raise UsageError(f"a grid of {count} pictures is too large; {_MOST} are the most")
     if len({axis.name for axis in request.axes}) < len(request.axes):
         raise UsageError("a setting stands in the grid twice; give it one list of values")
-    file = read_photo_layer(request.recipe_file)
-    beside = find_layers(request.photo, load_override_rules(request.recipe_file, request.options))
+    file = f"recipe {request.recipe_file}", read_tables(request.recipe_file).photo
+    beside = find_layers(request.photo, OverrideRules.load(request.recipe_file, request.options))
     along, *down = request.axes
     for outer in itertools.product(*(axis.values for axis in down)):
         for value in along.values:

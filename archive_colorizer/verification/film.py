@@ -13,7 +13,7 @@ from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.storage.fixity import CHECKSUM_LIST
 from archive_colorizer.verification.files import Finding, find_source
 from archive_colorizer.video.film import Film, Layout, LumaFrame
-from archive_colorizer.video.open import FilmOptions, open_film
+from archive_colorizer.video.reader import FilmOptions, open_film
 from archive_colorizer.video.sequence.source import find_film, hash_film
 
 _LOSSY: Final = frozenset(("h264", "hevc", "prores"))
