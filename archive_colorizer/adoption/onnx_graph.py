@@ -73,13 +73,6 @@ def inspect_interface(data: bytes, origin: str) -> Interface:
     )
 
 
-def get_newest_opset() -> int:
-    """Return the newest opset that the installed onnx knows."""
-    import onnx
-
-    return int(onnx.defs.onnx_opset_version())
-
-
 def parse(data: bytes, origin: str) -> Any:
     """Parse the bytes of an ONNX file; raises ModelError and DependencyError."""
     try:
@@ -97,32 +90,6 @@ def parse(data: bytes, origin: str) -> Any:
         begins = data[:12].decode("latin-1")
         raise ModelError(f"{origin}: expected an ONNX file; found one that begins with {begins!r}")
     return model
-
-
-def round_to_16_bits(model: Any) -> None:
-    """Cast the output of each node to 16 bits and back, in place.
-
-    This shows on a CPU what a 16-bit device would answer: onnxruntime computes a 16-bit model in
-    32 bits there, so that values that would overflow do not.
-    """
-    import onnx
-
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    wide, half = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
-    tensors = (*graph.value_info, *graph.output)
-    floats = {tensor.name for tensor in tensors if tensor.type.tensor_type.elem_type == wide}
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    for node in nodes:
-        copied = model.graph.node.add()
-        copied.CopyFrom(node)
-        for at, name in enumerate(node.output):
-            if name in floats:
-                exact, rounded = f"{name}/exact", f"{name}/rounded"
-                copied.output[at] = exact
-                for source, target, kind in ((exact, rounded, half), (rounded, name, wide)):
-                    cast = onnx.helper.make_node("Cast", [source], [target], to=kind)
-                    model.graph.node.append(cast)
 
 
 def _read_shape(value: Any, origin: str) -> tuple[Size, ...]:

@@ -28,7 +28,7 @@ _ALGORITHMS: Final = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")
 
 
 @dataclass(frozen=True, slots=True)
-class BagPayload:
+class _BagPayload:
     """The payload folder of a bag, and `algorithm:digest` by path below that folder."""
 
     folder: Path
@@ -42,7 +42,7 @@ def walk_root(root: Location, prefix: str = "") -> Iterator[Source | RejectedEnt
     return add_bag_checksums(entries, payload, prefix) if payload else entries
 
 
-def read_bag(root: Path) -> BagPayload | None:
+def read_bag(root: Path) -> _BagPayload | None:
     """Read the payload that the manifests of a bag list; None when `root` is no bag.
 
     Only the manifests are read, and checked against the tag manifests where there are any.
@@ -63,11 +63,11 @@ def read_bag(root: Path) -> BagPayload | None:
             fixity[_compose(path.removeprefix(_DATA + "/"))] = checksum
     if not fixity and not any(bag.manifest_files()):
         raise SourceError(f"the bag {root} has no manifest; ask for a whole one")
-    return BagPayload(root / _DATA, fixity)
+    return _BagPayload(root / _DATA, fixity)
 
 
 def add_bag_checksums(
-    entries: Iterable[Source | RejectedEntry], payload: BagPayload, prefix: str = ""
+    entries: Iterable[Source | RejectedEntry], payload: _BagPayload, prefix: str = ""
 ) -> Iterator[Source | RejectedEntry]:
     """Add to each source below the payload folder the checksum that it must have.
 

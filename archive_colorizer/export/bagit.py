@@ -36,7 +36,7 @@ _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
-class PackedFile:
+class _PackedFile:
     """A file in the payload; its path is below data, its size in bytes."""
 
     path: str
@@ -45,7 +45,7 @@ class PackedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class BagResult:
+class _BagResult:
     """The payload of a bag, or the findings that prevented it."""
 
     files: int
@@ -53,7 +53,7 @@ class BagResult:
     findings: tuple[Finding, ...] = ()
 
 
-def write_bag(output: Path, destination: Path) -> BagResult:
+def write_bag(output: Path, destination: Path) -> _BagResult:
     """Copy the results that the manifest in `output` accounts for into a new bag.
 
     The payload is the output as it is, with its manifest, so that it can be verified there.
@@ -89,8 +89,8 @@ def write_bag(output: Path, destination: Path) -> BagResult:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _fill(output: Path, bag: Path, manifest: ManifestReader) -> BagResult:
-    packed_files: list[PackedFile] = []
+def _fill(output: Path, bag: Path, manifest: ManifestReader) -> _BagResult:
+    packed_files: list[_PackedFile] = []
     findings: list[Finding] = []
     outcomes = (entry.outcome for entry in manifest.iterate_done())
     pack = partial(_pack, output, bag / "data")
@@ -100,12 +100,12 @@ def _fill(output: Path, bag: Path, manifest: ManifestReader) -> BagResult:
         else:
             packed_files.append(result)
     if findings:
-        return BagResult(0, 0, tuple(findings))
+        return _BagResult(0, 0, tuple(findings))
     packed_files.append(_copy(output / MANIFEST, bag / "data", MANIFEST))
     size = sum(file.size for file in packed_files)
     _write_tags(bag, packed_files, _build_info(manifest, size, len(packed_files)))
     _read_back(bag, packed_files)
-    return BagResult(len(packed_files), size)
+    return _BagResult(len(packed_files), size)
 
 
 def _iter_files(outcomes: Iterable[Outcome], output: Path) -> Iterator[tuple[str, str]]:
@@ -119,7 +119,7 @@ def _iter_files(outcomes: Iterable[Outcome], output: Path) -> Iterator[tuple[str
             yield path, sha256
 
 
-def _pack(output: Path, data: Path, file: tuple[str, str]) -> PackedFile | Finding:
+def _pack(output: Path, data: Path, file: tuple[str, str]) -> _PackedFile | Finding:
     path, sha256 = file
     if get_storage(output / path).find_stamp() is None:
         return Finding(FindingKind.MISSING, path, "it is no regular file")
@@ -131,7 +131,7 @@ def _pack(output: Path, data: Path, file: tuple[str, str]) -> PackedFile | Findi
     return packed_file
 
 
-def _copy(source: Path, data: Path, path: str) -> PackedFile:
+def _copy(source: Path, data: Path, path: str) -> _PackedFile:
     """Copy a regular file with its times, and hash it."""
     target = data / path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def _copy(source: Path, data: Path, path: str) -> PackedFile:
     finally:
         os.close(descriptor)
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-    return PackedFile(path, digest.hexdigest(), size)
+    return _PackedFile(path, digest.hexdigest(), size)
 
 
 def _build_info(manifest: ManifestReader, size: int, files: int) -> list[tuple[str, str]]:
@@ -166,7 +166,7 @@ def _build_info(manifest: ManifestReader, size: int, files: int) -> list[tuple[s
     return [(label, " ".join(value.split())) for label, value in labels]
 
 
-def _write_tags(bag: Path, packed_files: list[PackedFile], info: list[tuple[str, str]]) -> None:
+def _write_tags(bag: Path, packed_files: list[_PackedFile], info: list[tuple[str, str]]) -> None:
     files = {
         "bagit.txt": "BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n",
         "bag-info.txt": "".join(f"{label}: {value}\n" for label, value in info),
@@ -188,7 +188,7 @@ def _quote_path(path: str) -> str:
     return path.replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _read_back(bag: Path, packed_files: list[PackedFile]) -> None:
+def _read_back(bag: Path, packed_files: list[_PackedFile]) -> None:
     """Raise OutputError when another program could not find a packed file in the bag."""
     entries = open_bag(bag).payload_entries()
     for file in packed_files:

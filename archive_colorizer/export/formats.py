@@ -24,7 +24,7 @@ EXPORTS: Final[dict[str, Exporter]] = {
 
 
 @dataclass(slots=True)
-class Overview:
+class _Overview:
     """Counts of files by state and reason, of files with warnings, and of weak results.
 
     weak: how many results are weak in each measure.
@@ -35,9 +35,9 @@ class Overview:
     warnings: int = 0
 
 
-def summarize(manifest: ManifestReader) -> Overview:
+def summarize(manifest: ManifestReader) -> _Overview:
     """Count the newest outcome of every file."""
-    overview = Overview()
+    overview = _Overview()
     for entry in manifest.iterate_newest():
         overview.states[str(entry.outcome.state), entry.outcome.reason or ""] += 1
         overview.weak.update(entry.outcome.weak)

@@ -1,12 +1,18 @@
 """Restore films in four stages: find cuts, restore parts, retry damaged parts, join."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from archive_colorizer.errors import ArchiveColorizerError, DamagedPicture, SourceError
+from archive_colorizer.errors import (
+    ArchiveColorizerError,
+    DamagedPicture,
+    FailureReason,
+    SourceError,
+)
 from archive_colorizer.executors.executor import Executor, SerialExecutor
 from archive_colorizer.film.assembly import build_assembly, plan_cut_list
 from archive_colorizer.film.join import Splice, join_films
@@ -22,7 +28,7 @@ from archive_colorizer.records.jobs import Job, JobContext, ShotModel, ShotPart,
 from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.driver import OutcomeCallback, ignore_outcome
 from archive_colorizer.run.plan import Step
-from archive_colorizer.run.summary import Summary, combine, remove_failures
+from archive_colorizer.run.summary import Summary, combine
 from archive_colorizer.video.sequence.source import find_film
 
 _LOST: Final = frozenset((DamagedPicture.reason, SourceError.reason))
@@ -160,7 +166,7 @@ class _FilmRun:
         ]
         failures = [outcome for name in names if (outcome := self.manifest.find_newest(name))]
         self.failures.clear()
-        return finer, [remove_failures(summary, failures), self.restore(pieces)]
+        return finer, [_remove_failures(summary, failures), self.restore(pieces)]
 
     def _split_damaged(self, assembly: Assembly) -> Assembly:
         """Split the parts that failed for a damaged frame into sound and damaged pieces."""
@@ -225,3 +231,17 @@ class _FilmRun:
 
 def _build_failure(name: str, error: ArchiveColorizerError) -> Outcome:
     return Outcome(key="", name=name, state=State.FAILED, reason=error.reason, message=str(error))
+
+
+def _remove_failures(summary: Summary, failures: Sequence[Outcome]) -> Summary:
+    """Return the summary without failures of this run that were resolved later."""
+    reasons = Counter(summary.failures)
+    reasons.subtract(outcome.reason or FailureReason.BUG for outcome in failures)
+    names = {outcome.name for outcome in failures}
+    first_failures = [failed for failed in summary.first_failures if failed.name not in names]
+    return replace(
+        summary,
+        failed=summary.failed - len(failures),
+        failures={reason: count for reason, count in reasons.items() if count > 0},
+        first_failures=tuple(first_failures),
+    )

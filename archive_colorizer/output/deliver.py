@@ -26,12 +26,10 @@ from archive_colorizer.output.deliveries import (
 from archive_colorizer.output.local import (
     Move,
     add_notes,
-    hash_back,
     hash_file,
     open_folder,
     open_journal,
     open_staged_file,
-    read_back,
     read_journaled_digests,
 )
 from archive_colorizer.output.object_store import deliver_objects
@@ -129,10 +127,10 @@ def _read_back_checked(delivery: Delivery) -> FileContent:
     file, name = delivery.file, delivery.pending.job.name
     content: FileContent
     if isinstance(delivery.pending.content, Path):
-        digest = hash_back(file)
+        digest = file.hash()
         content = FileView(file.descriptor, os.fstat(file.descriptor).st_size, name)
     else:
-        content = read_back(file)
+        content = file.read()
         digest = compute_digest(content)
     if digest != file.sha256:
         raise ResultUnsound(

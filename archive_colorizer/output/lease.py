@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer.location import ObjectLocation
-from archive_colorizer.output.lock import Holder, describe_busy, is_alive, parse_holder
+from archive_colorizer.output.lock import Holder, describe_busy, is_alive
 from archive_colorizer.records.jobs import Stamp
 from archive_colorizer.records.paths import WORK
 from archive_colorizer.storage import objects
@@ -119,7 +119,7 @@ class Lease:
 def read_holder(output: ObjectLocation) -> Holder | None:
     """Read which run noted that it holds the output; raises OSError."""
     try:
-        return parse_holder(objects.read(output / WORK / _LOCK))
+        return Holder.parse(objects.read(output / WORK / _LOCK))
     except FileNotFoundError:
         return None
 

@@ -34,6 +34,22 @@ class StagedFile:
     descriptor: int
     sha256: str
 
+    def read(self) -> bytes:
+        """Read the content again, from the disk itself where the system supports that."""
+        with self._open_again() as stream:
+            return stream.read()
+
+    def hash(self) -> str:
+        """Hash the content as `read` reads it, without holding it in memory."""
+        with self._open_again() as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def _open_again(self) -> BufferedReader:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+        return open(self.descriptor, "rb", closefd=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -93,25 +109,6 @@ def open_staged_file(work: int, content: bytes | str) -> Iterator[StagedFile]:
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=work)
         os.close(descriptor)
-
-
-def read_back(file: StagedFile) -> bytes:
-    """Read the content again, from the disk itself where the system supports that."""
-    with _open_again(file) as stream:
-        return stream.read()
-
-
-def hash_back(file: StagedFile) -> str:
-    """Hash the content as `read_back` reads it, without holding it in memory."""
-    with _open_again(file) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _open_again(file: StagedFile) -> BufferedReader:
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.lseek(file.descriptor, 0, os.SEEK_SET)
-    return open(file.descriptor, "rb", closefd=False)
 
 
 @contextmanager

@@ -32,6 +32,15 @@ class Holder:
     def __str__(self) -> str:
         return f"pid {self.pid} on host {self.host!r} since {self.since!r}"
 
+    @classmethod
+    def parse(cls, note: bytes) -> "Holder | None":
+        """Parse the note of a holder; None when it is invalid."""
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+            raw = json.loads(note[:_MAX_NOTE_BYTES])
+            host, since, system = str(raw["host"]), str(raw["since"]), str(raw.get("system", ""))
+            return cls(int(raw["pid"]), host[:64], since[:32], system)
+        return None
+
 
 def is_alive(pid: int) -> bool:
     """Whether this host has such a process."""
@@ -42,15 +51,6 @@ def is_alive(pid: int) -> bool:
     except (OSError, OverflowError):
         return False
     return True
-
-
-def parse_holder(note: bytes) -> Holder | None:
-    """Parse the note of a holder; None when it is invalid."""
-    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
-        raw = json.loads(note[:_MAX_NOTE_BYTES])
-        host, since, system = str(raw["host"]), str(raw["since"]), str(raw.get("system", ""))
-        return Holder(int(raw["pid"]), host[:64], since[:32], system)
-    return None
 
 
 def describe_busy(
@@ -110,6 +110,6 @@ def read_lock_holder(output: Path) -> Holder | None:
     """Read which run noted that it holds the output, without touching the lock."""
     try:
         with (output / WORK / _HOLDER).open("rb") as stream:
-            return parse_holder(stream.read(_MAX_NOTE_BYTES))
+            return Holder.parse(stream.read(_MAX_NOTE_BYTES))
     except OSError:
         return None

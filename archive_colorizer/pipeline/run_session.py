@@ -223,7 +223,7 @@ def build_context(request: RunRequest, threads: int) -> JobContext:
     )
 
 
-class ModelFields(TypedDict):
+class _ModelFields(TypedDict):
     """Name the fields of a JobContext that describe its networks."""
 
     model: str
@@ -232,11 +232,11 @@ class ModelFields(TypedDict):
     merge_sha256: str
 
 
-def find_models(recipe: Recipe) -> ModelFields:
+def find_models(recipe: Recipe) -> _ModelFields:
     """Find the model files of a recipe and their digests; raises ModelError."""
     model = find_model(recipe.model)
     merge = find_model(recipe.merge) if recipe.merge else None
-    return ModelFields(
+    return _ModelFields(
         model=str(model),
         model_sha256=hash_model(model),
         merge=str(merge) if merge else "",

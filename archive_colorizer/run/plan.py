@@ -9,11 +9,10 @@ from typing import TypeAlias
 from archive_colorizer.errors import FailureReason
 from archive_colorizer.location import Location, ObjectLocation, to_location
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.output.recovery import find_unrecorded
 from archive_colorizer.records.jobs import Companion, Job, JobContext, RejectedEntry, Source, Stamp
 from archive_colorizer.records.outcomes import ALREADY_COLOR, Outcome, State
 from archive_colorizer.records.paths import choose_target, get_sidecar_path, hash_target
-from archive_colorizer.storage.fixity import refresh_stamp
+from archive_colorizer.storage.fixity import read_fixity
 from archive_colorizer.storage.reading import get_storage
 
 
@@ -150,7 +149,7 @@ def _find_unchanged(job: Job, previous: Outcome | None, context: JobContext) -> 
     if previous.reason == ALREADY_COLOR and context.recipe.force:
         return None
     source, target_stamp = job.source, previous.target_stamp
-    source_stamp = refresh_stamp(
+    source_stamp = _refresh_stamp(
         source.location, source.stamp, previous.source_stamp, previous.source_sha256
     )
     companions = _refresh_companions(source, previous.beside)
@@ -169,7 +168,7 @@ def _find_unchanged(job: Job, previous: Outcome | None, context: JobContext) -> 
 def _refresh_target(job: Job, previous: Outcome, output: Location) -> Stamp | None:
     target, sidecar = output / job.target, output / get_sidecar_path(job.target)
     stamp = get_storage(target).find_stamp()
-    stamp = refresh_stamp(target, stamp, previous.target_stamp, previous.target_sha256)
+    stamp = _refresh_stamp(target, stamp, previous.target_stamp, previous.target_sha256)
     if previous.sidecar_sha256 and stamp and get_storage(sidecar).find_stamp() is None:
         return None
     return stamp
@@ -185,8 +184,18 @@ def _refresh_companions(
     refreshed = []
     for current, earlier in zip(source.beside, previous, strict=True):
         path = source.location.parent / current.name
-        stamp = refresh_stamp(path, current.stamp, earlier.stamp, earlier.sha256)
+        stamp = _refresh_stamp(path, current.stamp, earlier.stamp, earlier.sha256)
         if stamp is None:
             return None
         refreshed.append(replace(earlier, stamp=stamp))
     return tuple(refreshed)
+
+
+def _refresh_stamp(
+    location: Location, current: Stamp | None, recorded: Stamp | None, sha256: str | None
+) -> Stamp | None:
+    """The current stamp when the content is what was recorded, else None; hashes in doubt."""
+    if current is None or current == recorded:
+        return current
+    fixity = read_fixity(location) if sha256 is not None else None
+    return fixity[0] if fixity is not None and fixity[1] == sha256 else None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from archive_colorizer.errors import ExitCode, FailureReason
 from archive_colorizer.records.outcomes import Outcome, State
@@ -98,18 +98,4 @@ def combine(summaries: Sequence[Summary]) -> Summary:
         sum(summary.seconds for summary in summaries),
         next((summary.interrupted for summary in summaries if summary.interrupted), None),
         any(summary.out_of_time for summary in summaries),
-    )
-
-
-def remove_failures(summary: Summary, failures: Sequence[Outcome]) -> Summary:
-    """Return the summary without failures of this run that were resolved later."""
-    reasons = Counter(summary.failures)
-    reasons.subtract(outcome.reason or FailureReason.BUG for outcome in failures)
-    names = {outcome.name for outcome in failures}
-    first_failures = [failed for failed in summary.first_failures if failed.name not in names]
-    return replace(
-        summary,
-        failed=summary.failed - len(failures),
-        failures={reason: count for reason, count in reasons.items() if count > 0},
-        first_failures=tuple(first_failures),
     )

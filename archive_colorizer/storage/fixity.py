@@ -16,16 +16,6 @@ def read_fixity(location: Location) -> tuple[Stamp, str] | None:
     return get_storage(location).read_fixity()
 
 
-def refresh_stamp(
-    location: Location, current: Stamp | None, recorded: Stamp | None, sha256: str | None
-) -> Stamp | None:
-    """The current stamp when the content is what was recorded, else None; hashes in doubt."""
-    if current is None or current == recorded:
-        return current
-    fixity = read_fixity(location) if sha256 is not None else None
-    return fixity[0] if fixity is not None and fixity[1] == sha256 else None
-
-
 CHECKSUM_LIST: Final = ".sha256"
 """Suffix of a list that stands for a folder of frames."""
 

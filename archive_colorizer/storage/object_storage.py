@@ -29,7 +29,7 @@ _CACHED_FOLDERS: Final = 8
 _NO_NAMES: Final = frozenset(("", ".", ".."))
 
 
-class ObjectListing:
+class _ObjectListing:
     """The objects and folders directly below a prefix; one request for each thousand."""
 
     def __init__(self, folder: ObjectLocation) -> None:
@@ -104,8 +104,8 @@ class ObjectStorage:
             return None
         return None if after is None or after != before else (after, digest)
 
-    def list_folder(self) -> ObjectListing:
-        return ObjectListing(self.location)
+    def list_folder(self) -> _ObjectListing:
+        return _ObjectListing(self.location)
 
     @contextmanager
     def copy_locally(self) -> Iterator[Path]:
@@ -122,9 +122,9 @@ def forget_listings() -> None:
 
 
 @lru_cache(maxsize=_CACHED_FOLDERS)
-def _list_cached(folder: ObjectLocation) -> ObjectListing:
+def _list_cached(folder: ObjectLocation) -> _ObjectListing:
     try:
-        return ObjectListing(folder)
+        return _ObjectListing(folder)
     except OSError as error:
         raise describe_write_error(folder, error, "list") from None
 

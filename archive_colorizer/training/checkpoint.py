@@ -1,7 +1,6 @@
 """Read and atomically write checkpoints: plain values and tensors in one file."""
 
 import pickle
-import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -51,14 +50,3 @@ def restore_network(checkpoint: dict[str, Any], origin: str) -> nn.Module:
     except RuntimeError as error:
         raise ModelError(f"{origin}: its weights do not fit its network ({error})") from None
     return network.eval()
-
-
-def get_current_commit() -> str:
-    """Return the commit of the checkout of this code, or "unknown" outside of one."""
-    folder = Path(__file__).parent
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return result.stdout.strip()

@@ -3,6 +3,7 @@
 Defaults < recipe file < options.  Unknown keys are errors that name the nearest known key.
 """
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -195,6 +196,13 @@ class TrainingRecipe:
             return replace(self, **values)
         except (UsageError, TypeError, ValueError) as error:
             raise UsageError(f"{origin}: {error}") from None
+
+    def compute_rate(self, progress: float) -> float:
+        """Compute the decoder's learning rate: a linear warmup, then a cosine down to 0."""
+        if progress < self.warmup:
+            return self.rate * progress / self.warmup
+        decay_progress = (progress - self.warmup) / max(1e-9, 1.0 - self.warmup)
+        return self.rate * 0.5 * (1.0 + math.cos(math.pi * decay_progress))
 
     def get_phase(self, progress: float) -> Phase:
         """Return the phase at a progress of 0 to 1."""

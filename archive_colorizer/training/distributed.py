@@ -22,6 +22,19 @@ class Distributed:
     rank: int = 0
     count: int = 1
 
+    @classmethod
+    def join(cls) -> "Distributed":
+        """Join the processes that torchrun started, or return this one alone."""
+        if os.environ.get("WORLD_SIZE", "1") == "1" or "RANK" not in os.environ:
+            return cls()
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        if not distributed.is_initialized():
+            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            # A gloo thread that still runs when Python exits would abort the process.
+            atexit.register(distributed.destroy_process_group)
+        return cls(distributed.get_rank(), distributed.get_world_size())
+
     @property
     def is_main(self) -> bool:
         """Whether this process reports, measures and saves."""
@@ -43,17 +56,3 @@ class Distributed:
             return network
         # A static graph permits weights without gradients, which timm's encoders may have.
         return nn.parallel.DistributedDataParallel(network, static_graph=True)
-
-
-def join_distributed() -> Distributed:
-    """Join the processes that torchrun started, or return this one alone."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1 or "RANK" not in os.environ:
-        return Distributed()
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-        # A gloo thread that still runs when Python exits would abort the process.
-        atexit.register(distributed.destroy_process_group)
-    return Distributed(distributed.get_rank(), distributed.get_world_size())

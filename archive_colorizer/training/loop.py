@@ -1,5 +1,6 @@
 """The training loop."""
 
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,16 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from archive_colorizer.errors import OutputError, UsageError
-from archive_colorizer.training.checkpoint import (
-    CHECKPOINT_NAME,
-    get_current_commit,
-    load_checkpoint,
-    restore_network,
-)
+from archive_colorizer.training.checkpoint import CHECKPOINT_NAME, load_checkpoint, restore_network
 from archive_colorizer.training.config import TrainingRecipe
 from archive_colorizer.training.data.crops import Batch, CropSampler, TrainingPhoto, split_photos
 from archive_colorizer.training.data.loader import BatchLoader
-from archive_colorizer.training.distributed import Distributed, join_distributed
+from archive_colorizer.training.distributed import Distributed
 from archive_colorizer.training.export.initial_weights import load_initial_weights, settle_norms
 from archive_colorizer.training.networks.network import (
     build_network,
@@ -35,11 +31,15 @@ from archive_colorizer.training.objective import (
     compute_doubt_loss,
 )
 from archive_colorizer.training.progress import Report, TensorBoardLog, TrainingLog
-from archive_colorizer.training.state import TrainingState, compute_rate, prepare_state
+from archive_colorizer.training.state import TrainingState, prepare_state
 from archive_colorizer.training.validation import ValidationSet, choose_validation_photos
 
 _DOUBT_WEIGHT = 0.3
+
+
 _NEW_HEADS = "confidence."  # weights that a model without this head may lack
+
+
 _NORM_CROPS = 48  # crops that initialize the norms of a model file
 
 
@@ -70,7 +70,7 @@ def train(
     cv2.setNumThreads(1)
     kwargs = choose_encoder(recipe.network, recipe.network_kwargs, recipe.encoder_weights)
     recipe = replace(recipe, network_kwargs=kwargs)
-    distributed = join_distributed()
+    distributed = Distributed.join()
     training, validation_photos = split_photos(photos, recipe.validation_share)
     if not training:
         raise UsageError("all photos fell into the validation split; give more or a smaller share")
@@ -97,7 +97,7 @@ def _collect_facts(training: Sequence[TrainingPhoto]) -> dict[str, Any]:
     return {
         "sources": dict(Counter(photo.source for photo in training)),
         "photos": len(training),
-        "commit": get_current_commit(),
+        "commit": _get_current_commit(),
     }
 
 
@@ -171,7 +171,7 @@ def _run_steps(
             ends = should_stop() or (log is not None and log.should_stop_early(state))
             if distributed.broadcast(float(ends)):
                 break
-            rate = compute_rate(state.compute_progress(recipe), recipe)
+            rate = recipe.compute_rate(state.compute_progress(recipe))
             for group in state.optimizer.param_groups:
                 group["lr"] = rate * group["factor"]
             loss = _run_step(state, batch, recipe)
@@ -229,3 +229,14 @@ def _update_average(state: TrainingState, decay: float) -> None:
     averaged, current = state.averaged.state_dict(), state.network.state_dict()
     floats = [key for key, value in averaged.items() if value.is_floating_point()]
     torch._foreach_lerp_([averaged[k] for k in floats], [current[k] for k in floats], 1.0 - decay)
+
+
+def _get_current_commit() -> str:
+    """Return the commit of the checkout of this code, or "unknown" outside of one."""
+    folder = Path(__file__).parent
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return result.stdout.strip()

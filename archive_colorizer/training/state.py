@@ -1,7 +1,6 @@
 """The state of a training run, its optimizer and its learning rate."""
 
 import copy
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,11 +122,3 @@ def _make_optimizer(network: nn.Module, recipe: TrainingRecipe) -> torch.optim.O
         lr=recipe.rate,
         fused=True,
     )
-
-
-def compute_rate(progress: float, recipe: TrainingRecipe) -> float:
-    """Compute the decoder's learning rate: a linear warmup, then a cosine down to 0."""
-    if progress < recipe.warmup:
-        return recipe.rate * progress / recipe.warmup
-    decay_progress = (progress - recipe.warmup) / max(1e-9, 1.0 - recipe.warmup)
-    return recipe.rate * 0.5 * (1.0 + math.cos(math.pi * decay_progress))

@@ -38,7 +38,7 @@ Roots: TypeAlias = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class CheckResult:
+class _CheckResult:
     """The findings for one result, and its difference from its source (deep only).
 
     is_picture: whether there is luma to compare, unlike in lists.  is_sharpened: whether its
@@ -77,7 +77,7 @@ class Verdict:
     ignored: int = 0
     findings: dict[FindingKind, int] = field(default_factory=dict)
 
-    def count(self, checked: CheckResult) -> None:
+    def count(self, checked: _CheckResult) -> None:
         self.files += 1
         self.pictures += checked.is_picture
         if checked.film is not None:
@@ -117,9 +117,9 @@ def verify_output(
             expected.update(path for path, _ in list_files(entry.outcome, output))
             yield entry
 
-    def check(entry: ManifestEntry) -> CheckResult:
+    def check(entry: ManifestEntry) -> _CheckResult:
         findings = _check_files(output, entry.outcome)
-        return _check_luma(entry, output, roots, findings) if deep else CheckResult(findings)
+        return _check_luma(entry, output, roots, findings) if deep else _CheckResult(findings)
 
     roots = get_roots(manifest, scans)
     for checked in map_in_threads(check, iter_entries()):
@@ -148,44 +148,44 @@ def _check_files(output: Location, outcome: Outcome) -> tuple[Finding, ...]:
 
 def _check_luma(
     entry: ManifestEntry, output: Location, roots: Roots, findings: tuple[Finding, ...]
-) -> CheckResult:
+) -> _CheckResult:
     """Compare luma with the source, unless `findings` are about this result already."""
     outcome = entry.outcome
     if outcome.frames is not None:
         is_whole_film = is_film(outcome)
         if findings or not is_whole_film:
-            return CheckResult(findings, is_picture=is_whole_film)
+            return _CheckResult(findings, is_picture=is_whole_film)
         return _check_film_luma(outcome, require_path(output), roots)
     source = find_photo(outcome, roots)
     if isinstance(source, Finding):
-        return CheckResult((*findings, source))
+        return _CheckResult((*findings, source))
     if findings:
-        return CheckResult(findings)
+        return _CheckResult(findings)
     try:
         target, _ = read_source(output / str(outcome.target))
         return _compare_photo(source, target, entry)
     except ArchiveColorizerError as error:
-        return CheckResult((_make_luma_finding(outcome, str(error)),))
+        return _CheckResult((_make_luma_finding(outcome, str(error)),))
 
 
 def _make_luma_finding(outcome: Outcome, message: str) -> Finding:
     return Finding(FindingKind.LUMA, str(outcome.target), message)
 
 
-def _check_film_luma(outcome: Outcome, output: Path, roots: Roots) -> CheckResult:
+def _check_film_luma(outcome: Outcome, output: Path, roots: Roots) -> _CheckResult:
     try:
         difference = check_film(outcome, output, roots)
     except ArchiveColorizerError as error:
-        return CheckResult((_make_luma_finding(outcome, str(error)),))
+        return _CheckResult((_make_luma_finding(outcome, str(error)),))
     if isinstance(difference, Finding):
-        return CheckResult((difference,))
+        return _CheckResult((difference,))
     if difference.fault:
-        return CheckResult((_make_luma_finding(outcome, difference.fault),), film=difference)
+        return _CheckResult((_make_luma_finding(outcome, difference.fault),), film=difference)
     luma = None if difference.is_lossy else LumaDifference(difference.greatest, "")
-    return CheckResult((), luma, difference)
+    return _CheckResult((), luma, difference)
 
 
-def _compare_photo(source: bytes, target: bytes, entry: ManifestEntry) -> CheckResult:
+def _compare_photo(source: bytes, target: bytes, entry: ManifestEntry) -> _CheckResult:
     outcome, recipe = entry.outcome, entry.recipe
     # Luma was taken in the color space that the run worked in.
     profile: ProfileRule = "keep" if recipe.get("profile") == "keep" else "srgb"
@@ -197,8 +197,8 @@ def _compare_photo(source: bytes, target: bytes, entry: ManifestEntry) -> CheckR
     has_mark = recipe.get(MARK_SETTING) not in (None, "none")
     difference = compare_luma(before, after, locate_mark(*before.shape) if has_mark else None)
     if difference.maximum <= 1:
-        return CheckResult((), difference, is_sharpened=sharpening is not None)
-    return CheckResult((_make_luma_finding(outcome, difference.summary),), difference)
+        return _CheckResult((), difference, is_sharpened=sharpening is not None)
+    return _CheckResult((_make_luma_finding(outcome, difference.summary),), difference)
 
 
 def get_page(recipe: Mapping[str, object]) -> int | None:

@@ -11,7 +11,7 @@ from PIL import Image
 from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import ResultUnwritable
 from archive_colorizer.image.codecs import registry as stills
-from archive_colorizer.output.local import read_back
+from archive_colorizer.output.local import StagedFile
 from archive_colorizer.records.jobs import Job, Source, Stamp
 from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore.photo import restore_photo
@@ -244,11 +244,13 @@ def test_a_result_that_went_wrong_never_gets_its_name(studio, monkeypatch):
 
 
 def test_a_disk_that_gives_back_other_bytes_is_noticed(studio, monkeypatch):
+    read = StagedFile.read
+
     def changed(made):
-        return b"x" + read_back(made)[1:]
+        return b"x" + read(made)[1:]
 
     studio.put("a.png", grey("rocket"))
-    monkeypatch.setattr("archive_colorizer.output.deliver.read_back", changed)
+    monkeypatch.setattr(StagedFile, "read", changed)
     outcome = studio.restore("a.png", paranoid=True)
     assert (outcome.state, outcome.reason) == (State.FAILED, "unsound")
     assert "other bytes than were written" in outcome.message

@@ -7,11 +7,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs the train extra")
 
 from archive_colorizer.training.checkpoint import load_checkpoint  # noqa: E402
-from archive_colorizer.training.distributed import Distributed, join_distributed  # noqa: E402
+from archive_colorizer.training.distributed import Distributed  # noqa: E402
 
 _EACH = """
 import sys, torch
-from archive_colorizer.training.distributed import join_distributed
+from archive_colorizer.training.distributed import Distributed
 
 class Network(torch.nn.Module):
     def __init__(self, rank):
@@ -22,7 +22,7 @@ class Network(torch.nn.Module):
     def forward(self, slopes):
         return (self.weight * slopes).sum()
 
-distributed = join_distributed()
+distributed = Distributed.join()
 network = Network(distributed.rank)
 wrapped = distributed.wrap(network)
 assert network.weight.tolist() == [0.0, 0.0, 0.0]
@@ -57,11 +57,11 @@ def port():
 
 def test_alone_nothing_is_shared(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert join_distributed() == Distributed(0, 1)
+    assert Distributed.join() == Distributed(0, 1)
     network = torch.nn.Linear(1, 1)
-    assert join_distributed().wrap(network) is network
-    assert join_distributed().broadcast(3.5) == 3.5
-    assert join_distributed().is_main
+    assert Distributed.join().wrap(network) is network
+    assert Distributed.join().broadcast(3.5) == 3.5
+    assert Distributed.join().is_main
 
 
 def test_two_processes_share_slopes_weights_and_clock(tmp_path, port):

@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_made_is_an_output_error(photos, tiny, tmp_path)
 
 def test_the_rate_rises_then_falls_to_nothing(tiny):
     recipe = replace(tiny, warmup=0.1, rate=1.0)
-    rates = [loop.compute_rate(progress, recipe) for progress in (0.0, 0.05, 0.1, 0.55, 1.0)]
+    rates = [recipe.compute_rate(progress) for progress in (0.0, 0.05, 0.1, 0.55, 1.0)]
     assert rates == pytest.approx([0.0, 0.5, 1.0, 0.5, 0.0])
 
 
