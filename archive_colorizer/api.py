@@ -13,7 +13,7 @@ from typing import TypeAlias, cast, overload
 
 import numpy as np
 
-from archive_colorizer.color.analysis.tone import Tone, detect_tone
+from archive_colorizer.color.analysis.tone import Tone
 from archive_colorizer.color.blend import blend_rgb
 from archive_colorizer.color.space import Plane, compute_luma
 from archive_colorizer.errors import OutputError, ResultUnwritable, UnsupportedPicture, UsageError
@@ -32,7 +32,7 @@ from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Job, JobContext
 from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.restore.colorize import colorize_photo
-from archive_colorizer.restore.guides import NO_GUIDES, Guides, read_guides
+from archive_colorizer.restore.guides import NO_GUIDES, Guides
 from archive_colorizer.restore.outcome_boundary import draft_outcome
 from archive_colorizer.restore.photo import decode_photo, finish_photo
 from archive_colorizer.restore.reference import pin_reference
@@ -132,7 +132,7 @@ def restore_photo(
     path = Path(os.path.abspath(photo))  # noqa: PTH100 (names that are no UTF-8)
     if output is None:
         luma = _read(path, chosen)
-        guides = read_guides(find_source(path), chosen.max_pixels)
+        guides = Guides.read(find_source(path), chosen.max_pixels)
         return _colorize(luma, model, chosen, guides)
     target = Path(os.path.abspath(output))  # noqa: PTH100
     return _restore_to_file(path, target, _open_models(model, chosen), chosen)
@@ -190,7 +190,7 @@ def _extract_luma(photo: Plane) -> Plane:
 def _read(source: Path, recipe: Recipe) -> Plane:
     data, _ = read_source(source)
     raster = decode_photo(data, str(source), recipe)
-    is_colored = raster.preview is not None and detect_tone(raster.preview) is Tone.COLORED
+    is_colored = raster.preview is not None and Tone.detect(raster.preview) is Tone.COLORED
     if is_colored and not recipe.force:
         raise UnsupportedPicture(f"{source}: already in color; force=True restores it all the same")
     return raster.luma

@@ -48,7 +48,8 @@ def restore_ours(scans: Path, output: Path, model: Path) -> dict[str, Made]:
     """The real run over a folder; by the names of the sources."""
     outcomes: list[Outcome] = []
     recipe = Recipe(model=str(model), executor="serial", workers=1, device="cpu", force=True)
-    restore_archive(validate_request([scans], output, recipe), lambda one, _: outcomes.append(one))
+    request = validate_request([scans], output, recipe)
+    restore_archive(request, lambda one, _: outcomes.append(one))
     return {
         one.name: Made(output / one.target if one.target else None, " ".join(one.warnings))
         for one in outcomes

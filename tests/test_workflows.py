@@ -55,10 +55,10 @@ def test_every_workflow_is_a_recipe_that_says_something(path):
 @pytest.mark.parametrize("path", TRAINING, ids=lambda path: path.name)
 def test_every_training_workflow_is_a_training_recipe_with_a_known_network(path):
     pytest.importorskip("torch", reason="training needs the train extra")
-    from archive_colorizer.training.config import TrainingRecipe, load_training_recipe
+    from archive_colorizer.training.config import TrainingRecipe
     from archive_colorizer.training.networks.network import build_network
 
-    recipe = load_training_recipe(path)
+    recipe = TrainingRecipe.load(path)
     assert recipe != TrainingRecipe()
     build_network(recipe.network, recipe.network_kwargs)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archive_colorizer.adoption.families import CUSTOM, FAMILIES
-from archive_colorizer.adoption.onnx_graph import Interface, inspect_interface
+from archive_colorizer.adoption.onnx_graph import Interface, get_newest_opset
 from archive_colorizer.adoption.probe import ProbeResult, probe_model
 from archive_colorizer.errors import ModelError, UsageError
 from archive_colorizer.model.colorizer import Colorizer, read_model, try_model
@@ -41,7 +41,7 @@ def adopt(file: Path, family: str, overrides: Mapping[str, Any], output: Path) -
     data, origin = read_model(file), f"model {file}"
     if output.exists() and output.samefile(file):
         raise UsageError(f"the output {output} is the file itself; choose another --output")
-    interface = inspect_interface(data, origin)
+    interface = Interface.inspect(data, origin)
     if METADATA_KEY in read_metadata(file):
         raise ModelError(f"{origin}: carries a contract already; run it, or adopt the original")
     sha256 = hashlib.sha256(data).hexdigest()
@@ -130,17 +130,10 @@ def _open_model(
     try:
         return try_model(data, contract, origin)
     except ModelError as error:
-        newest = _get_newest_opset()
+        newest = get_newest_opset()
         if interface.opset > newest:
             raise ModelError(
                 f"{origin}: expected opset {newest} or older; found {interface.opset}, which "
                 "onnxruntime does not open; export it again with an older one"
             ) from error
         raise
-
-
-def _get_newest_opset() -> int:
-    """Return the newest opset that the installed onnx knows."""
-    import onnx
-
-    return int(onnx.defs.onnx_opset_version())

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from archive_colorizer.adoption.onnx_graph import parse
+from archive_colorizer.adoption.onnx_graph import parse, round_to_16_bits
 from archive_colorizer.adoption.probe import make_probe_pictures
 from archive_colorizer.errors import ModelError, ModelOutputError, UsageError
 from archive_colorizer.model.color_spaces import pack
@@ -16,8 +16,6 @@ from archive_colorizer.model.colorizer import Colorizer, open_colorizer, read_mo
 from archive_colorizer.model.onnx_metadata import add_contract, stage_file
 
 MAX_MEAN_CHANGE: Final = 0.5 / 255
-
-
 MAX_CHANGE: Final = 4 / 255
 """Allowed change of the answers as shares of the output's range: half a code value of 8 bits in
 the mean of a picture, 4 at most."""
@@ -52,7 +50,7 @@ def halve(path: Path, output: Path) -> _PrecisionLoss:
     training = {**whole.contract.training, **facts}
     contract = replace(whole.contract, name=output.stem, training=training)
     rounded = parse(data, origin)
-    _round_to_16_bits(rounded)
+    round_to_16_bits(rounded)
     change = _compare(whole, try_model(rounded.SerializeToString(), contract, origin), origin)
     with stage_file(add_contract(_convert(parse(data, origin)), contract), output) as draft:
         _compare(whole, open_colorizer(draft, device="cpu"), origin)
@@ -94,29 +92,3 @@ def _measure_changes(whole: Colorizer, half: Colorizer) -> Iterator[tuple[float,
         batch = pack(luma, model_input)
         share = np.abs(half.infer(batch) - whole.infer(batch)) * scale
         yield float(share.mean()), float(share.max())
-
-
-def _round_to_16_bits(model: Any) -> None:
-    """Cast the output of each node to 16 bits and back, in place.
-
-    This shows on a CPU what a 16-bit device would answer: onnxruntime computes a 16-bit model in
-    32 bits there, so that values that would overflow do not.
-    """
-    import onnx
-
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    wide, half = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
-    tensors = (*graph.value_info, *graph.output)
-    floats = {tensor.name for tensor in tensors if tensor.type.tensor_type.elem_type == wide}
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    for node in nodes:
-        copied = model.graph.node.add()
-        copied.CopyFrom(node)
-        for at, name in enumerate(node.output):
-            if name in floats:
-                exact, rounded = f"{name}/exact", f"{name}/rounded"
-                copied.output[at] = exact
-                for source, target, kind in ((exact, rounded, half), (rounded, name, wide)):
-                    cast = onnx.helper.make_node("Cast", [source], [target], to=kind)
-                    model.graph.node.append(cast)

@@ -36,41 +36,50 @@ class Interface:
         sizes = " x ".join(map(str, self.shape))
         return f"{self.input!r}, {self.kind}, {sizes}"
 
+    @classmethod
+    def inspect(cls, data: bytes, origin: str) -> "Interface":
+        """Return the interface of the bytes of an ONNX file; `origin` names it in errors.
 
-def inspect_interface(data: bytes, origin: str) -> Interface:
-    """Return the interface of the bytes of an ONNX file; `origin` names it in errors.
+        Raises ModelError with what was expected and found for bytes that are no ONNX, weights in
+        other files, operators unknown to onnxruntime, several inputs, another rank or type, and
+        free axes without a name.  Raises DependencyError without onnx.
+        """
+        model = parse(data, origin)
+        _reject_external(model.graph, origin)
+        _reject_foreign(model, origin)
+        weights = {tensor.name for tensor in model.graph.initializer}
+        inputs = [tensor for tensor in model.graph.input if tensor.name not in weights]
+        if len(inputs) != 1:
+            names = ", ".join(repr(tensor.name) for tensor in inputs) or "none"
+            raise ModelError(
+                f"{origin}: expected one input, the picture; found {names}; "
+                "export it again with what else it takes fixed inside"
+            )
+        if not model.graph.output:
+            raise ModelError(f"{origin}: expected an output; found none")
+        kind = inputs[0].type.tensor_type.elem_type
+        if kind not in _ELEMENT_TYPES:
+            import onnx
 
-    Raises ModelError with what was expected and found for bytes that are no ONNX, weights in
-    other files, operators unknown to onnxruntime, several inputs, another rank or type, and free
-    axes without a name.  Raises DependencyError without onnx.
-    """
-    model = parse(data, origin)
-    _reject_external(model.graph, origin)
-    _reject_foreign(model, origin)
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [tensor for tensor in model.graph.input if tensor.name not in weights]
-    if len(inputs) != 1:
-        names = ", ".join(repr(tensor.name) for tensor in inputs) or "none"
-        raise ModelError(
-            f"{origin}: expected one input, the picture; found {names}; "
-            "export it again with what else it takes fixed inside"
+            type_name = onnx.TensorProto.DataType.Name(kind).lower()
+            raise ModelError(
+                f"{origin}: expected an input of float32 or float16; found {type_name}"
+            )
+        opsets = [opset.version for opset in model.opset_import if opset.domain in _ONNX_DOMAINS]
+        return cls(
+            inputs[0].name,
+            _read_shape(inputs[0], origin),
+            _ELEMENT_TYPES[kind],
+            tuple(tensor.name for tensor in model.graph.output),
+            max(opsets, default=0),
         )
-    if not model.graph.output:
-        raise ModelError(f"{origin}: expected an output; found none")
-    kind = inputs[0].type.tensor_type.elem_type
-    if kind not in _ELEMENT_TYPES:
-        import onnx
 
-        type_name = onnx.TensorProto.DataType.Name(kind).lower()
-        raise ModelError(f"{origin}: expected an input of float32 or float16; found {type_name}")
-    opsets = [opset.version for opset in model.opset_import if opset.domain in _ONNX_DOMAINS]
-    return Interface(
-        inputs[0].name,
-        _read_shape(inputs[0], origin),
-        _ELEMENT_TYPES[kind],
-        tuple(tensor.name for tensor in model.graph.output),
-        max(opsets, default=0),
-    )
+
+def get_newest_opset() -> int:
+    """Return the newest opset that the installed onnx knows."""
+    import onnx
+
+    return int(onnx.defs.onnx_opset_version())
 
 
 def parse(data: bytes, origin: str) -> Any:
@@ -90,6 +99,32 @@ def parse(data: bytes, origin: str) -> Any:
         begins = data[:12].decode("latin-1")
         raise ModelError(f"{origin}: expected an ONNX file; found one that begins with {begins!r}")
     return model
+
+
+def round_to_16_bits(model: Any) -> None:
+    """Cast the output of each node to 16 bits and back, in place.
+
+    This shows on a CPU what a 16-bit device would answer: onnxruntime computes a 16-bit model in
+    32 bits there, so that values that would overflow do not.
+    """
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    wide, half = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
+    tensors = (*graph.value_info, *graph.output)
+    floats = {tensor.name for tensor in tensors if tensor.type.tensor_type.elem_type == wide}
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    for node in nodes:
+        copied = model.graph.node.add()
+        copied.CopyFrom(node)
+        for at, name in enumerate(node.output):
+            if name in floats:
+                exact, rounded = f"{name}/exact", f"{name}/rounded"
+                copied.output[at] = exact
+                for source, target, kind in ((exact, rounded, half), (rounded, name, wide)):
+                    cast = onnx.helper.make_node("Cast", [source], [target], to=kind)
+                    model.graph.node.append(cast)
 
 
 def _read_shape(value: Any, origin: str) -> tuple[Size, ...]:

@@ -53,6 +53,18 @@ class ChromaField:
         masks = [_read_mask_rows(mask, top, count, height, width) for mask in self.spatial_masks]
         return reduce(np.multiply, masks) if masks else None
 
+    @classmethod
+    def fit(cls, mask: FloatArray, luma: FloatArray) -> "ChromaField":
+        """Fit a mask (h x w x 2 chroma) to the small luma (h x w, 0..1) it was predicted from."""
+        mean = average(luma, 3)
+        variance = np.maximum(average(luma * luma, 3) - mean * mean, 0) + np.float32(_SMOOTHNESS)
+        slopes, offsets = [], []
+        for chroma in split_planes(mask):
+            covariance = average(luma * chroma, 3) - mean * average(chroma, 3)
+            slopes.append(average(np.asarray(covariance / variance, dtype=np.float32), 3))
+            offsets.append(chroma - slopes[-1] * luma)
+        return cls(np.asarray(cv2.merge([*slopes, *offsets]), dtype=np.float32))
+
 
 def build_spatial_mask(plane: Plane, height: int, width: int) -> Plane:
     """Build the spatial mask of a height x width picture from a user's plane (white: full color).
@@ -85,18 +97,6 @@ def _read_mask_rows(mask: Plane, top: int, count: int, height: int, width: int) 
         mixed = mask[above] * (1 - weight) + mask[below] * weight
         rows = enlarge(mixed.astype(np.float32), count, width)
     return rows / np.float32(255)
-
-
-def fit_chroma(mask: FloatArray, luma: FloatArray) -> ChromaField:
-    """Fit a mask (h x w x 2 chroma) to the small luma (h x w, 0..1) it was predicted from."""
-    mean = average(luma, 3)
-    variance = np.maximum(average(luma * luma, 3) - mean * mean, 0) + np.float32(_SMOOTHNESS)
-    slopes, offsets = [], []
-    for chroma in split_planes(mask):
-        covariance = average(luma * chroma, 3) - mean * average(chroma, 3)
-        slopes.append(average(np.asarray(covariance / variance, dtype=np.float32), 3))
-        offsets.append(chroma - slopes[-1] * luma)
-    return ChromaField(np.asarray(cv2.merge([*slopes, *offsets]), dtype=np.float32))
 
 
 def blend_rgb(luma: Plane, field: ChromaField) -> Plane:

@@ -49,7 +49,7 @@ _MIN_SIDE: Final = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _FilmFrameMask:
+class FilmFrameMask:
     """Hold the mask and the normalized luma of a frame, at the network's size.
 
     mask: h x w x 2 chroma; float16 halves the memory and is exact to 1/16 of an 8-bit code.
@@ -59,19 +59,19 @@ class _FilmFrameMask:
     mask: Mask
     pattern: ByteArray
 
+    @classmethod
+    def prepare(cls, mask: Mask, luma: FloatArray) -> "FilmFrameMask":
+        """Pair a mask (h x w x 2) with the normalized pattern of its luma (h x w, 0..1)."""
+        side = max(3, round(_WINDOW * min(luma.shape))) | 1
+        calm = np.asarray(cv2.GaussianBlur(luma, (3, 3), 0), dtype=np.float32)
+        mean = average(calm, side)
+        spread = np.sqrt(np.maximum(average(calm * calm, side) - mean * mean, 0))
+        pattern = (calm - mean) / (spread + np.float32(_GRAIN))
+        codes = pattern * np.float32(_CODES_PER_SPREAD) + np.float32(128)
+        return cls(mask, np.rint(np.clip(codes, 0, 255)).astype(np.uint8))
 
-def prepare_frame(mask: Mask, luma: FloatArray) -> _FilmFrameMask:
-    """Pair a mask (h x w x 2) with the normalized pattern of its luma (h x w, 0..1)."""
-    side = max(3, round(_WINDOW * min(luma.shape))) | 1
-    calm = np.asarray(cv2.GaussianBlur(luma, (3, 3), 0), dtype=np.float32)
-    mean = average(calm, side)
-    spread = np.sqrt(np.maximum(average(calm * calm, side) - mean * mean, 0))
-    pattern = (calm - mean) / (spread + np.float32(_GRAIN))
-    codes = pattern * np.float32(_CODES_PER_SPREAD) + np.float32(128)
-    return _FilmFrameMask(mask, np.rint(np.clip(codes, 0, 255)).astype(np.uint8))
 
-
-def smooth_masks(frames: Sequence[_FilmFrameMask], smoothing: float) -> Iterator[Mask]:
+def smooth_masks(frames: Sequence[FilmFrameMask], smoothing: float) -> Iterator[Mask]:
     """Yield the smoothed masks of one shot, or of a part with its neighbors, in order.
 
     smoothing: 0 leaves the masks unchanged, 1 averages over the most frames.  Each result lies
@@ -113,7 +113,7 @@ def _compute_share(smoothing: float) -> float:
 
 
 def _sum_later_frames(
-    frames: Sequence[_FilmFrameMask], share: float, flow: Any
+    frames: Sequence[FilmFrameMask], share: float, flow: Any
 ) -> list[npt.NDArray[np.float16]]:
     """Sum all later masks, warped to each frame and weighted; the first frame's comes last."""
     later = np.zeros((*frames[-1].pattern.shape, 3), dtype=np.float32)
@@ -128,9 +128,7 @@ def _attach_weight(mask: Mask) -> FloatArray:
     return np.pad(mask.astype(np.float32), ((0, 0), (0, 0), (0, 1)), constant_values=1)
 
 
-def _carry(
-    sums: FloatArray, source: _FilmFrameMask, target: _FilmFrameMask, flow: Any
-) -> FloatArray:
+def _carry(sums: FloatArray, source: FilmFrameMask, target: FilmFrameMask, flow: Any) -> FloatArray:
     """Warp the weighted sums of a frame to its neighbor, weighted by how well the two match."""
     height, width = target.pattern.shape
     forward = _compute_motion(target.pattern, source.pattern, flow)

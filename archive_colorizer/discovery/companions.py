@@ -36,35 +36,37 @@ class Companions:
     by_photograph: Mapping[str, tuple[NamedCompanion, ...]] = field(default_factory=dict)
     owners: Mapping[str, str | None] = field(default_factory=dict)
 
+    @classmethod
+    def find(cls, names: Sequence[str], is_photograph: Callable[[str], bool]) -> "Companions":
+        """Find the companions among the names of a folder, without any system call.
 
-def find_companions(names: Sequence[str], is_photograph: Callable[[str], bool]) -> Companions:
-    """Find the companions among the names of a folder, without any system call.
-
-    A companion with the whole name of its photograph takes precedence over one with its stem.
-    """
-    candidates = [(name, ending) for name in names if (ending := _find_ending(name))]
-    if not candidates:
-        return Companions()
-    candidate_names = {name for name, _ in candidates}
-    photographs = [name for name in names if name not in candidate_names and is_photograph(name)]
-    whole = {(name[: -len(ending)], _ENDINGS[ending]): name for name, ending in candidates}
-    by_photograph: dict[str, tuple[NamedCompanion, ...]] = {}
-    owners: dict[str, str | None] = {}
-    for photograph in photographs:
-        stem = photograph.rpartition(".")[0]
-        named: list[NamedCompanion] = []
-        for role in ROLE_NAMES:
-            exact, loose = whole.get((photograph, role)), whole.get((stem, role))
-            if loose is not None and exact is not None:
-                owners.setdefault(loose, None)
-            chosen = exact or loose
-            if chosen is not None:
-                named.append((role, chosen))
-                if owners.get(chosen) is None:
-                    owners[chosen] = photograph
-        if named:
-            by_photograph[photograph] = tuple(named)
-    return Companions(by_photograph, owners)
+        A companion with the whole name of its photograph takes precedence over one with its stem.
+        """
+        candidates = [(name, ending) for name in names if (ending := _find_ending(name))]
+        if not candidates:
+            return cls()
+        candidate_names = {name for name, _ in candidates}
+        photographs = [
+            name for name in names if name not in candidate_names and is_photograph(name)
+        ]
+        whole = {(name[: -len(ending)], _ENDINGS[ending]): name for name, ending in candidates}
+        by_photograph: dict[str, tuple[NamedCompanion, ...]] = {}
+        owners: dict[str, str | None] = {}
+        for photograph in photographs:
+            stem = photograph.rpartition(".")[0]
+            named: list[NamedCompanion] = []
+            for role in ROLE_NAMES:
+                exact, loose = whole.get((photograph, role)), whole.get((stem, role))
+                if loose is not None and exact is not None:
+                    owners.setdefault(loose, None)
+                chosen = exact or loose
+                if chosen is not None:
+                    named.append((role, chosen))
+                    if owners.get(chosen) is None:
+                        owners[chosen] = photograph
+            if named:
+                by_photograph[photograph] = tuple(named)
+        return cls(by_photograph, owners)
 
 
 def find_role(name: str) -> Role | None:

@@ -8,7 +8,6 @@ from archive_colorizer.discovery.classify import is_photograph_name, reject
 from archive_colorizer.discovery.companions import (
     ROLE_NAMES,
     Companions,
-    find_companions,
     find_role,
 )
 from archive_colorizer.recipe.overrides import OVERRIDES_FILE
@@ -55,7 +54,7 @@ class Folder:
         self._settings = {name for name in names if name.endswith(f".{OVERRIDES_FILE}")}
         # Other names are looked up only next to files of settings for one photograph.
         self._names = frozenset(names) if self._settings else frozenset()
-        self.companions = find_companions(names, is_photograph_name)
+        self.companions = Companions.find(names, is_photograph_name)
         self._above = (*above, self.join(OVERRIDES_FILE)) if OVERRIDES_FILE in names else above
 
     def join(self, name: str) -> str:

@@ -11,7 +11,7 @@ from archive_colorizer.discovery.classify import (
     reject,
     reject_unreadable,
 )
-from archive_colorizer.discovery.companions import Companions, find_companions
+from archive_colorizer.discovery.companions import Companions
 from archive_colorizer.discovery.folder import Folder, add_companions, list_settings_names
 from archive_colorizer.errors import FailureReason, SourceError, UsageError
 from archive_colorizer.image.signatures import MAGIC_LENGTH
@@ -62,7 +62,7 @@ def attach_companions(source: Source) -> Source:
     """Attach the pictures next to a file that was not found by `walk`."""
     with suppress(OSError):
         listing = get_storage(source.path.parent).list_folder()
-        companions = find_companions(listing.names, is_photograph_name)
+        companions = Companions.find(listing.names, is_photograph_name)
         return add_companions(source, source.path.name, companions, listing)
     return source
 
@@ -91,7 +91,7 @@ def _enter_root(root: Location) -> tuple[Location, Folder]:
     folder = Folder("", listing, [other for other in settings if other in listing.names])
     folder.remaining = iter([name])
     # A companion that is asked for itself counts as a photograph.
-    by_photograph = find_companions(listing.names, is_photograph_name).by_photograph
+    by_photograph = Companions.find(listing.names, is_photograph_name).by_photograph
     folder.companions = Companions({name: by_photograph.get(name, ())})
     return parent, folder
 

@@ -36,29 +36,29 @@ class PhotoFigures:
     b: float
     luma_error: float
 
+    @classmethod
+    def compare(cls, result: Picture, truth: Picture) -> "PhotoFigures":
+        """Compare H x W x 3 uint8 sRGB pictures, with no side under 7 pixels."""
+        from skimage.color import deltaE_ciede2000, rgb2lab
+        from skimage.metrics import structural_similarity
 
-def compare(result: Picture, truth: Picture) -> PhotoFigures:
-    """Compare H x W x 3 uint8 sRGB pictures, with no side under 7 pixels."""
-    from skimage.color import deltaE_ciede2000, rgb2lab
-    from skimage.metrics import structural_similarity
-
-    lab, true_lab = rgb2lab(result), rgb2lab(truth)
-    exact = result.astype(np.float64) @ [0.299, 0.587, 0.114]
-    result_colorfulness, true_colorfulness = (
-        compute_colorfulness(result),
-        compute_colorfulness(truth),
-    )
-    return PhotoFigures(
-        psnr=_compute_psnr(truth, result),
-        ab_psnr=_compute_psnr(true_lab[..., 1:], lab[..., 1:]),
-        ssim=float(structural_similarity(truth, result, channel_axis=2, win_size=7)),
-        ciede2000=float(deltaE_ciede2000(true_lab, lab).mean()),
-        colorfulness=result_colorfulness,
-        truth=true_colorfulness,
-        gap=abs(result_colorfulness - true_colorfulness),
-        b=float(lab[..., 2].mean()),
-        luma_error=float(np.abs(exact - compute_luma(truth)).max()),
-    )
+        lab, true_lab = rgb2lab(result), rgb2lab(truth)
+        exact = result.astype(np.float64) @ [0.299, 0.587, 0.114]
+        result_colorfulness, true_colorfulness = (
+            compute_colorfulness(result),
+            compute_colorfulness(truth),
+        )
+        return cls(
+            psnr=_compute_psnr(truth, result),
+            ab_psnr=_compute_psnr(true_lab[..., 1:], lab[..., 1:]),
+            ssim=float(structural_similarity(truth, result, channel_axis=2, win_size=7)),
+            ciede2000=float(deltaE_ciede2000(true_lab, lab).mean()),
+            colorfulness=result_colorfulness,
+            truth=true_colorfulness,
+            gap=abs(result_colorfulness - true_colorfulness),
+            b=float(lab[..., 2].mean()),
+            luma_error=float(np.abs(exact - compute_luma(truth)).max()),
+        )
 
 
 def compute_colorfulness(rgb: Picture) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from archive_colorizer.color.space import compute_luma
 from archive_colorizer.errors import OutputError, SourceError
 from archive_colorizer.evaluation.dataset import Subject
-from archive_colorizer.evaluation.metrics import PhotoFigures, Picture, compare, require_metrics
+from archive_colorizer.evaluation.metrics import PhotoFigures, Picture, require_metrics
 from archive_colorizer.pipeline.photos import restore_archive
 from archive_colorizer.pipeline.request import validate_request
 from archive_colorizer.recipe.recipe import Recipe
@@ -84,7 +84,7 @@ def measure(
     require_metrics()
     truths = [subject.rgb for subject in subjects]
     return {
-        model: [compare(*pair) for pair in zip(restored, truths, strict=True)]
+        model: [PhotoFigures.compare(*pair) for pair in zip(restored, truths, strict=True)]
         for model, restored in results.items()
     }
 

@@ -15,7 +15,7 @@ import numpy as np
 from archive_colorizer.color.blend import blend_coded
 from archive_colorizer.color.resample import enlarge, shrink
 from archive_colorizer.color.space import FloatArray, get_white
-from archive_colorizer.color.temporal import Mask, add_neighbors, prepare_frame, smooth_masks
+from archive_colorizer.color.temporal import FilmFrameMask, Mask, add_neighbors, smooth_masks
 from archive_colorizer.model.contract import InputContract
 from archive_colorizer.model.ensemble import Ensemble, NetworkLumas
 from archive_colorizer.recipe.recipe import Recipe
@@ -112,7 +112,7 @@ def _infer_masks(view: _PartView, ensemble: Ensemble, smoothing: float) -> Itera
     skipped = len(before)
     sights = view.iterate_inputs(before, around)
     glimpses = [
-        prepare_frame(mask.astype(np.float16), enlarge(sight[0], *mask.shape[:2]))
+        FilmFrameMask.prepare(mask.astype(np.float16), enlarge(sight[0], *mask.shape[:2]))
         for sight, mask in _infer_batches(sights, ensemble)
     ]
     return islice(smooth_masks(glimpses, smoothing), skipped, skipped + part.frames)

@@ -28,7 +28,7 @@ from archive_colorizer.records.jobs import Job, JobContext, ShotModel, ShotPart,
 from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.driver import OutcomeCallback, ignore_outcome
 from archive_colorizer.run.plan import Step
-from archive_colorizer.run.summary import Summary, combine
+from archive_colorizer.run.summary import Summary
 from archive_colorizer.video.sequence.source import find_film
 
 _LOST: Final = frozenset((DamagedPicture.reason, SourceError.reason))
@@ -50,16 +50,16 @@ def restore_films(
         stop, run = session.stop, _FilmRun(request, session, on_outcome)
         summaries = [run.list_shots(on_progress)]
         if stop.is_requested:
-            return replace(combine(summaries), out_of_time=stop.out_of_time)
+            return replace(Summary.combine(summaries), out_of_time=stop.out_of_time)
         assemblies = run.build_assemblies()
         on_total(sum(part.frames for assembly in assemblies for part in assembly.parts))
         summaries.append(run.restore(assemblies))
         if request.film.allow_missing and not stop.is_requested:
             assemblies, summaries[1:] = run.restore_pieces(assemblies, summaries[1])
         if stop.is_requested:
-            return replace(combine(summaries), out_of_time=stop.out_of_time)
+            return replace(Summary.combine(summaries), out_of_time=stop.out_of_time)
         summaries.append(run.join(assemblies))
-        return combine(summaries)
+        return Summary.combine(summaries)
 
 
 @dataclass(slots=True)

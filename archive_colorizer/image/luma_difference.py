@@ -42,16 +42,16 @@ class LumaDifference:
         second = f"{other[1]} x {other[0]} {other_depth}"
         return cls(int(np.iinfo(depth).max), f"luma was {first} and is {second}")
 
-
-def compare_luma(before: Plane, after: Plane, excluded: Box | None = None) -> LumaDifference:
-    """Compare luma planes at their own depth, outside the box `excluded`."""
-    if before.shape != after.shape or before.dtype != after.dtype:
-        return LumaDifference.from_shapes(before.shape, before.dtype, after.shape, after.dtype)
-    difference = cv2.absdiff(before, after)
-    if excluded is not None:
-        top, left, bottom, right = excluded
-        difference[top:bottom, left:right] = 0
-    return _summarize((difference,), excluded is not None)
+    @classmethod
+    def compare(cls, before: Plane, after: Plane, excluded: Box | None = None) -> "LumaDifference":
+        """Compare luma planes at their own depth, outside the box `excluded`."""
+        if before.shape != after.shape or before.dtype != after.dtype:
+            return LumaDifference.from_shapes(before.shape, before.dtype, after.shape, after.dtype)
+        difference = cv2.absdiff(before, after)
+        if excluded is not None:
+            top, left, bottom, right = excluded
+            difference[top:bottom, left:right] = 0
+        return _summarize((difference,), excluded is not None)
 
 
 def _summarize(differences: Iterable[Any], masked: bool) -> LumaDifference:

@@ -1,33 +1,21 @@
 """The append-only account of every file: `<output>/manifest.jsonl`, one JSON record a line."""
 
 import contextlib
-import errno
 import os
-import stat
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Self
 
 from archive_colorizer.errors import OutputError
 from archive_colorizer.location import Location, require_path
-from archive_colorizer.manifest.reader import ManifestReader
-from archive_colorizer.records.json_lines import (
-    MAX_LINE_BYTES,
-    Record,
-    parse_outcome,
-    to_line,
-)
+from archive_colorizer.manifest.reader import ManifestReader, open_manifest
+from archive_colorizer.records.json_lines import MAX_LINE_BYTES, Record, parse_outcome, to_line
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.records.paths import MANIFEST, hash_target
 from archive_colorizer.storage.atomic import describe_write_error, write_all
 
 _OPENING = b'{"kind": '
-
-
 _MAX_PENDING = 64
-
-
 _MAX_SECONDS = 0.5
 
 
@@ -48,7 +36,7 @@ class Manifest(ManifestReader):
         """
         path = require_path(output) / MANIFEST
         try:
-            manifest = cls(path, _open_manifest(path, os.O_RDWR | os.O_APPEND | os.O_CREAT))
+            manifest = cls(path, open_manifest(path, os.O_RDWR | os.O_APPEND | os.O_CREAT))
             manifest._check = check
             manifest._index_all()
             manifest._repair_tail()
@@ -165,12 +153,3 @@ class Recorder:
 
 def _describe_error(path: Location, error: OSError) -> OutputError:
     return describe_write_error(path, error, "record in")
-
-
-def _open_manifest(path: Path, flags: int) -> int:
-    """Open a regular file only, because a link could lead to an original; raises OSError."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file")
-    return descriptor

@@ -1,17 +1,19 @@
 """Read a manifest line by line, and index it by name."""
 
 import contextlib
+import errno
 import io
 import json
 import os
+import stat
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Self
 
 from archive_colorizer.errors import SourceError
 from archive_colorizer.location import Location
-from archive_colorizer.manifest.manifest import _open_manifest
 from archive_colorizer.records.json_lines import (
     MAX_LINE_BYTES,
     Record,
@@ -80,7 +82,7 @@ class ManifestReader:
     @classmethod
     def _load(cls, path: Location) -> Self:
         with get_storage(path).copy_locally() as local_path:
-            reader = cls(path, _open_manifest(local_path, os.O_RDONLY))
+            reader = cls(path, open_manifest(local_path, os.O_RDONLY))
         reader._index_all()
         return reader
 
@@ -213,6 +215,15 @@ class _PositionedFile(io.RawIOBase):
         count = os.preadv(self._descriptor, [buffer], self._position)
         self._position += count
         return count
+
+
+def open_manifest(path: Path, flags: int) -> int:
+    """Open a regular file only, because a link could lead to an original; raises OSError."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return descriptor
 
 
 def _parse_provenance(line: bytes) -> Provenance:

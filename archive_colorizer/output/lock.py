@@ -41,6 +41,15 @@ class Holder:
             return cls(int(raw["pid"]), host[:64], since[:32], system)
         return None
 
+    @classmethod
+    def read(cls, output: Path) -> "Holder | None":
+        """Read which run noted that it holds the output, without touching the lock."""
+        try:
+            with (output / WORK / _HOLDER).open("rb") as stream:
+                return Holder.parse(stream.read(_MAX_NOTE_BYTES))
+        except OSError:
+            return None
+
 
 def is_alive(pid: int) -> bool:
     """Whether this host has such a process."""
@@ -78,7 +87,7 @@ def lock_output(output: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         advice = " or choose another --output"
-        raise describe_busy(output, read_lock_holder(output), advice=advice) from None
+        raise describe_busy(output, Holder.read(output), advice=advice) from None
     except OSError as error:
         raise OutputError(
             f"cannot write in {output}: {error.strerror or error}; choose another --output"
@@ -104,12 +113,3 @@ def _note_holder(path: Path) -> None:
         with contextlib.suppress(OSError):
             path.unlink()
         raise OutputError(f"cannot write in {path.parent}: {error.strerror or error}") from error
-
-
-def read_lock_holder(output: Path) -> Holder | None:
-    """Read which run noted that it holds the output, without touching the lock."""
-    try:
-        with (output / WORK / _HOLDER).open("rb") as stream:
-            return Holder.parse(stream.read(_MAX_NOTE_BYTES))
-    except OSError:
-        return None

@@ -18,7 +18,7 @@ from typing import Final
 from archive_colorizer.errors import OutputError
 from archive_colorizer.location import Location, ObjectLocation
 from archive_colorizer.output.lease import RENEWAL_SECONDS, Lease, read_holder
-from archive_colorizer.output.lock import is_alive, lock_output, read_lock_holder
+from archive_colorizer.output.lock import Holder, is_alive, lock_output
 from archive_colorizer.records.paths import MANIFEST, WORK
 from archive_colorizer.storage import objects
 from archive_colorizer.storage.object_storage import forget_listings
@@ -84,7 +84,7 @@ def describe_holder(output: Location) -> str | None:
     The note of a killed run of this host does not count; other hosts cannot be checked.
     """
     if isinstance(output, Path):
-        holder = read_lock_holder(output)
+        holder = Holder.read(output)
     else:
         try:
             holder = read_holder(output)

@@ -19,12 +19,12 @@ from archive_colorizer.errors import UsageError
 from archive_colorizer.image.codecs.planes import round_to_8_bit
 from archive_colorizer.pipeline.run_session import Notify, ignore_message, open_ensemble
 from archive_colorizer.recipe.fields import reject_unknown
-from archive_colorizer.recipe.files import build_recipe, order_layers, read_tables
+from archive_colorizer.recipe.files import RecipeTables, build_recipe, order_layers
 from archive_colorizer.recipe.overrides import OverrideRules
 from archive_colorizer.recipe.recipe import DEFAULTS, Recipe
 from archive_colorizer.restore.colorize import apply_user_color, infer_mask
 from archive_colorizer.restore.contact_sheet import Rgb, Tile, draw_contact_sheet
-from archive_colorizer.restore.guides import Guides, read_guides
+from archive_colorizer.restore.guides import Guides
 from archive_colorizer.restore.photo import decode_photo
 from archive_colorizer.restore.render import sharpen_luma
 from archive_colorizer.restore.source_file import find_source
@@ -54,21 +54,23 @@ class Axis:
     name: str
     values: tuple[object, ...]
 
-
-def parse_axis(text: str) -> Axis:
-    """Parse an axis, as in saturation=0.8,1,1.2; raises UsageError."""
-    name, equals, written = text.partition("=")
-    origin = f"--grid {text}"
-    if not equals or not written:
-        raise UsageError(f"{origin}: write a setting and its values, as in saturation=0.8,1,1.2")
-    name = name.strip().replace("-", "_")
-    reject_unknown({name: None}, GRID_SETTINGS, origin)
-    kind: Any = type(DEFAULTS[name])
-    try:
-        values = tuple(kind(value.strip()) for value in written.split(","))
-    except ValueError:
-        raise UsageError(f"{origin}: {name} takes numbers, as in {name}=0.8,1,1.2") from None
-    return Axis(name, values)
+    @classmethod
+    def parse(cls, text: str) -> "Axis":
+        """Parse an axis, as in saturation=0.8,1,1.2; raises UsageError."""
+        name, equals, written = text.partition("=")
+        origin = f"--grid {text}"
+        if not equals or not written:
+            raise UsageError(
+                f"{origin}: write a setting and its values, as in saturation=0.8,1,1.2"
+            )
+        name = name.strip().replace("-", "_")
+        reject_unknown({name: None}, GRID_SETTINGS, origin)
+        kind: Any = type(DEFAULTS[name])
+        try:
+            values = tuple(kind(value.strip()) for value in written.split(","))
+        except ValueError:
+            raise UsageError(f"{origin}: {name} takes numbers, as in {name}=0.8,1,1.2") from None
+        return cls(name, values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ def write_grid(request: GridRequest, notify: Notify = ignore_message) -> int:
     data, _ = read_source(request.photo)
     luma = decode_photo(data, request.photo.name, plain).luma
     close = any(axis.name.startswith("sharpen") for axis in request.axes)
-    guides = read_guides(find_source(request.photo), plain.max_pixels)
+    guides = Guides.read(find_source(request.photo), plain.max_pixels)
     renderer = _GridRenderer(luma, guides, notify, close=close)
     tiles = (Tile(renderer.render(recipe), caption) for caption, recipe in recipes)
     along = len(request.axes[0].values)
@@ -112,7 +114,7 @@ def _build_recipes(request: GridRequest) -> Iterator[tuple[str, Recipe]]:
         raise UsageError(f"a grid of {count} pictures is too large; {_MOST} are the most")
     if len({axis.name for axis in request.axes}) < len(request.axes):
         raise UsageError("a setting stands in the grid twice; give it one list of values")
-    file = f"recipe {request.recipe_file}", read_tables(request.recipe_file).photo
+    file = f"recipe {request.recipe_file}", RecipeTables.read(request.recipe_file).photo
     beside = find_layers(request.photo, OverrideRules.load(request.recipe_file, request.options))
     along, *down = request.axes
     for outer in itertools.product(*(axis.values for axis in down)):

@@ -14,9 +14,9 @@ from archive_colorizer.recipe.files import (
     FILM,
     OPTION,
     Layer,
+    RecipeTables,
     build_recipe,
     order_layers,
-    read_tables,
 )
 from archive_colorizer.recipe.film_shots import SHOT, ShotSettings, parse_shots
 from archive_colorizer.recipe.overrides import (
@@ -70,27 +70,28 @@ class TracedSettings:
             lines += ["", SHOT, *shot_lines]
         return "\n".join([*lines, ""])
 
+    @classmethod
+    def trace(
+        cls,
+        file: Path | None,
+        options: Mapping[str, object],
+        film_options: Mapping[str, object],
+        photo_layers: Sequence[Layer] = (),
+    ) -> "TracedSettings":
+        """Return the settings of a run with this recipe file and these options.
 
-def trace(
-    file: Path | None,
-    options: Mapping[str, object],
-    film_options: Mapping[str, object],
-    photo_layers: Sequence[Layer] = (),
-) -> TracedSettings:
-    """Return the settings of a run with this recipe file and these options.
-
-    photo_layers: overrides of one photograph.  Raises the UsageError of the run.
-    """
-    tables = read_tables(file)
-    origin = f"recipe {file}"
-    layers = order_layers((origin, tables.photo), options, photo_layers)
-    return TracedSettings(
-        build_recipe(layers),
-        FilmRecipe().apply(tables.film, f"{origin}, [{FILM}]").apply(film_options, OPTION),
-        _find_origins(Recipe, layers),
-        _find_origins(FilmRecipe, [(origin, tables.film), (OPTION, film_options)]),
-        parse_shots(tables.shots, f"{origin}, "),
-    )
+        photo_layers: overrides of one photograph.  Raises the UsageError of the run.
+        """
+        tables = RecipeTables.read(file)
+        origin = f"recipe {file}"
+        layers = order_layers((origin, tables.photo), options, photo_layers)
+        return cls(
+            build_recipe(layers),
+            FilmRecipe().apply(tables.film, f"{origin}, [{FILM}]").apply(film_options, OPTION),
+            _find_origins(Recipe, layers),
+            _find_origins(FilmRecipe, [(origin, tables.film), (OPTION, film_options)]),
+            parse_shots(tables.shots, f"{origin}, "),
+        )
 
 
 def _find_origins(kind: type[Settings], layers: Sequence[Layer]) -> dict[str, str]:
@@ -134,7 +135,7 @@ def find_faults(file: Path) -> list[str]:
 
     A run stops at the first fault.  Raises UsageError when the file cannot be read or is no TOML.
     """
-    tables = read_tables(file)
+    tables = RecipeTables.read(file)
     if file.name == OVERRIDES_FILE or file.name.endswith(f".{OVERRIDES_FILE}"):
         settings = parse_tables(file.read_bytes(), str(file))
         return [

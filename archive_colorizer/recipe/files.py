@@ -58,7 +58,7 @@ def load_recipes(
     path: Path | None, options: Mapping[str, object] | None = None
 ) -> tuple[Recipe, FilmRecipe]:
     """Return the recipe of `load_recipe` and that of the table `[film]`."""
-    tables = read_tables(path)
+    tables = RecipeTables.read(path)
     origin = f"recipe {path}"
     recipe = build_recipe(order_layers((origin, tables.photo), options or {}))
     return recipe, FilmRecipe().apply(tables.film, f"{origin}, [film]")
@@ -76,21 +76,21 @@ class RecipeTables:
     shots: list[Any]
     overrides: list[Any]
 
-
-def read_tables(path: Path | None) -> RecipeTables:
-    """Read the tables of a recipe file, if any; raises UsageError, which names the file."""
-    if path is None:
-        return RecipeTables({}, {}, [], [])
-    try:
-        photo = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"recipe {path}: {error}") from None
-    film = photo.pop(FILM, {})
-    if not isinstance(film, dict):
-        raise UsageError(f"recipe {path}: film must be a table, [film], not {film!r}")
-    shots, overrides = film.pop("shot", []), photo.pop("override", [])
-    shot, override = "a shot must be a table, [[film.shot]]", "an [[override]] must be a table"
-    for rule, tables in ((shot, shots), (override, overrides)):
-        if not isinstance(tables, list):
-            raise UsageError(f"recipe {path}: {rule}, not {tables!r}")
-    return RecipeTables(photo, film, shots, overrides)
+    @classmethod
+    def read(cls, path: Path | None) -> "RecipeTables":
+        """Read the tables of a recipe file, if any; raises UsageError, which names the file."""
+        if path is None:
+            return cls({}, {}, [], [])
+        try:
+            photo = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"recipe {path}: {error}") from None
+        film = photo.pop(FILM, {})
+        if not isinstance(film, dict):
+            raise UsageError(f"recipe {path}: film must be a table, [film], not {film!r}")
+        shots, overrides = film.pop("shot", []), photo.pop("override", [])
+        shot, override = "a shot must be a table, [[film.shot]]", "an [[override]] must be a table"
+        for rule, tables in ((shot, shots), (override, overrides)):
+            if not isinstance(tables, list):
+                raise UsageError(f"recipe {path}: {rule}, not {tables!r}")
+        return cls(photo, film, shots, overrides)

@@ -7,7 +7,7 @@ from typing import Final
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe.fields import reject_unknown, require_table
-from archive_colorizer.recipe.files import read_tables
+from archive_colorizer.recipe.files import RecipeTables
 from archive_colorizer.recipe.recipe import Recipe
 
 SHOT: Final = "[[film.shot]]"
@@ -36,7 +36,7 @@ SHOT_KEYS: Final = tuple(field.name for field in fields(ShotSettings) if field.n
 
 def load_shots(path: Path) -> tuple[ShotSettings, ...]:
     """Read the shots of a recipe file; raises UsageError, which names it."""
-    return parse_shots(read_tables(path).shots, f"recipe {path}, ")
+    return parse_shots(RecipeTables.read(path).shots, f"recipe {path}, ")
 
 
 def parse_shots(tables: Sequence[object], origin: str) -> tuple[ShotSettings, ...]:

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe.fields import reject_unknown, require_table, to_plain
-from archive_colorizer.recipe.files import Layer, exclude_keys, read_tables
+from archive_colorizer.recipe.files import Layer, RecipeTables, exclude_keys
 from archive_colorizer.recipe.recipe import DEFAULTS, Recipe, expand_preset
 
 TABLE: Final = "[[override]]"
@@ -80,7 +80,7 @@ class OverrideRules:
     @classmethod
     def load(cls, path: Path | None, options: Mapping[str, object]) -> Self:
         """Return the rules of a recipe file, if any, and options; raises UsageError."""
-        globs = parse_glob_overrides(read_tables(path).overrides, f"recipe {path}, ")
+        globs = parse_glob_overrides(RecipeTables.read(path).overrides, f"recipe {path}, ")
         return cls(globs=globs, fixed=frozenset(options))
 
     def resolve(self, recipe: Recipe, layers: Sequence[Layer]) -> PhotoOverrides | None:

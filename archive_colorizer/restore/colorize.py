@@ -10,7 +10,7 @@ from archive_colorizer.color.analysis.quality import (
     measure_skin_distance,
     measure_strength,
 )
-from archive_colorizer.color.blend import ChromaField, fit_chroma
+from archive_colorizer.color.blend import ChromaField
 from archive_colorizer.color.correct import Correction, HueBand, correct
 from archive_colorizer.color.resample import enlarge, shrink
 from archive_colorizer.color.space import FloatArray, Plane
@@ -50,7 +50,7 @@ def apply_user_color(
     corrected = correct(mask, small, _build_correction(recipe))
     corrected = guides.apply_hints(corrected, small, (luma.shape[0], luma.shape[1]), recipe)
     spatial_masks = guides.build_spatial_masks(luma, recipe.borders)
-    return replace(fit_chroma(corrected, small), spatial_masks=spatial_masks), corrected
+    return replace(ChromaField.fit(corrected, small), spatial_masks=spatial_masks), corrected
 
 
 def infer_mask(luma: Plane, ensemble: Ensemble) -> tuple[FloatArray, FloatArray]:
@@ -69,7 +69,7 @@ def infer_mask(luma: Plane, ensemble: Ensemble) -> tuple[FloatArray, FloatArray]
 def correct_mask(mask: FloatArray, small: FloatArray, recipe: Recipe) -> ChromaField:
     """Correct a mask by the recipe and fit it to the small luma that the network saw."""
     luma = enlarge(small, *mask.shape[:2])
-    return fit_chroma(correct(mask, luma, _build_correction(recipe)), luma)
+    return ChromaField.fit(correct(mask, luma, _build_correction(recipe)), luma)
 
 
 def _measure_mask(mask: FloatArray, corrected: FloatArray, luma: FloatArray) -> Measures:

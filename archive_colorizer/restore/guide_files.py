@@ -28,6 +28,36 @@ class Strokes:
     rgb: FloatArray
     held: FloatArray
 
+    @classmethod
+    def read(cls, data: bytes, name: str, max_pixels: int, size: tuple[int, int]) -> "Strokes":
+        """Read the strokes on a transparent PNG, reduced to a small height x width.
+
+        Colors are sRGB, and averaged where strokes meet.  Raises GuideError.
+        """
+        try:
+            samples = _read_samples(data, name, max_pixels)
+        except SourceError as error:
+            raise GuideError(f"{error}") from None
+        if samples.shape[2] not in (2, 4):
+            raise GuideError(f"{name} is opaque; paint the known colors on a transparent layer")
+        alpha = extract_channel(samples, samples.shape[2] - 1)
+        rows, columns = np.nonzero(alpha)
+        if rows.size == alpha.size and int(alpha.min()) == get_white(alpha):
+            raise GuideError(f"{name} is opaque; paint the known colors on a transparent layer")
+        height, width = size
+        cells = (rows * height // alpha.shape[0]) * width + columns * width // alpha.shape[1]
+        paint = alpha[rows, columns] / np.float64(get_white(alpha))
+        amount = np.bincount(cells, paint, height * width)
+        colors = [samples[rows, columns, at % (samples.shape[2] - 1)] for at in range(3)]
+        total = [np.bincount(cells, paint * color, height * width) for color in colors]
+        rgb = np.stack(total, axis=1) / np.maximum(amount, 1e-9)[:, None] / get_white(alpha)
+        # A picture with fewer pixels than cells leaves gaps between them, which stay open.
+        held = amount > _PAINTED * max(alpha.size / (height * width), 1)
+        return cls(
+            np.asarray(rgb.reshape(height, width, 3), dtype=np.float32),
+            np.asarray(held.reshape(height, width), dtype=np.float32),
+        )
+
 
 def read_mask(data: bytes, name: str, max_pixels: int) -> Plane:
     """Read a mask, upright: white keeps all of the color, black makes grey.
@@ -46,36 +76,6 @@ def read_mask(data: bytes, name: str, max_pixels: int) -> Plane:
     if painted.size and int(painted.max()) <= get_white(raster.luma) * _BLACK:
         return ~alpha
     return alpha
-
-
-def read_strokes(data: bytes, name: str, max_pixels: int, size: tuple[int, int]) -> Strokes:
-    """Read the strokes on a transparent PNG, reduced to a small height x width.
-
-    Colors are sRGB, and averaged where strokes meet.  Raises GuideError.
-    """
-    try:
-        samples = _read_samples(data, name, max_pixels)
-    except SourceError as error:
-        raise GuideError(f"{error}") from None
-    if samples.shape[2] not in (2, 4):
-        raise GuideError(f"{name} is opaque; paint the known colors on a transparent layer")
-    alpha = extract_channel(samples, samples.shape[2] - 1)
-    rows, columns = np.nonzero(alpha)
-    if rows.size == alpha.size and int(alpha.min()) == get_white(alpha):
-        raise GuideError(f"{name} is opaque; paint the known colors on a transparent layer")
-    height, width = size
-    cells = (rows * height // alpha.shape[0]) * width + columns * width // alpha.shape[1]
-    paint = alpha[rows, columns] / np.float64(get_white(alpha))
-    amount = np.bincount(cells, paint, height * width)
-    colors = [samples[rows, columns, at % (samples.shape[2] - 1)] for at in range(3)]
-    total = [np.bincount(cells, paint * color, height * width) for color in colors]
-    rgb = np.stack(total, axis=1) / np.maximum(amount, 1e-9)[:, None] / get_white(alpha)
-    # A picture with fewer pixels than cells leaves gaps between them, which stay open.
-    held = amount > _PAINTED * max(alpha.size / (height * width), 1)
-    return Strokes(
-        np.asarray(rgb.reshape(height, width, 3), dtype=np.float32),
-        np.asarray(held.reshape(height, width), dtype=np.float32),
-    )
 
 
 def _read_samples(data: bytes, name: str, max_pixels: int) -> Plane:

@@ -17,7 +17,7 @@ from archive_colorizer.color.space import (
 )
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Companion, Role, Source
-from archive_colorizer.restore.guide_files import draw_points, read_mask, read_strokes
+from archive_colorizer.restore.guide_files import Strokes, draw_points, read_mask
 from archive_colorizer.storage.reading import read_source
 
 _LOPSIDED: Final = 1.02
@@ -66,7 +66,7 @@ class Guides:
         size = luma.shape[0], luma.shape[1]
         strokes = None
         if self.strokes is not None:
-            strokes = read_strokes(self.strokes, self.get_name("hints"), self.max_pixels, size)
+            strokes = Strokes.read(self.strokes, self.get_name("hints"), self.max_pixels, size)
         strokes = draw_points(strokes, recipe.hint, whole, size)
         if strokes is None:
             return mask
@@ -75,22 +75,25 @@ class Guides:
         )
         return propagate_colors(mask, luma, hinted * np.float32(recipe.strength), strokes.held)
 
+    @classmethod
+    def read(cls, source: Source, max_pixels: int) -> "Guides":
+        """Read the companions of a photograph.
+
+        Raises SourceError, and GuideError for their content.
+        """
+        if not source.beside:
+            return NO_GUIDES
+        content: dict[Role, bytes] = {}
+        beside = []
+        for companion in source.beside:
+            data, stamp = read_source(source.location.parent / companion.name)
+            content[companion.role] = data
+            digest = hashlib.sha256(data).hexdigest()
+            beside.append(replace(companion, stamp=stamp, sha256=digest))
+        guides = cls(tuple(beside), strokes=content.get("hints"), max_pixels=max_pixels)
+        if "mask" not in content:
+            return guides
+        return replace(guides, mask=read_mask(content["mask"], guides.get_name("mask"), max_pixels))
+
 
 NO_GUIDES: Final = Guides()
-
-
-def read_guides(source: Source, max_pixels: int) -> Guides:
-    """Read the companions of a photograph; raises SourceError, and GuideError for their content."""
-    if not source.beside:
-        return NO_GUIDES
-    content: dict[Role, bytes] = {}
-    beside = []
-    for companion in source.beside:
-        data, stamp = read_source(source.location.parent / companion.name)
-        content[companion.role] = data
-        digest = hashlib.sha256(data).hexdigest()
-        beside.append(replace(companion, stamp=stamp, sha256=digest))
-    guides = Guides(tuple(beside), strokes=content.get("hints"), max_pixels=max_pixels)
-    if "mask" not in content:
-        return guides
-    return replace(guides, mask=read_mask(content["mask"], guides.get_name("mask"), max_pixels))

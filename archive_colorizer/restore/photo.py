@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from archive_colorizer._version import __version__
-from archive_colorizer.color.analysis.tone import Tone, detect_tone
+from archive_colorizer.color.analysis.tone import Tone
 from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import SourceError
 from archive_colorizer.image.codecs import registry as stills
@@ -29,7 +29,7 @@ from archive_colorizer.records.jobs import Companion, Job, JobContext, Source, S
 from archive_colorizer.records.outcomes import ALREADY_COLOR, Outcome, State
 from archive_colorizer.restore.colorize import colorize_photo, find_weaknesses
 from archive_colorizer.restore.delivery_queue import DeliveryQueue
-from archive_colorizer.restore.guides import read_guides
+from archive_colorizer.restore.guides import Guides
 from archive_colorizer.restore.model_cache import load_ensemble
 from archive_colorizer.restore.outcome_boundary import run_guarded
 from archive_colorizer.restore.readback import check_result
@@ -120,7 +120,7 @@ def finish_photo(
     original, stamp, digest = _read(source, recipe)
     raster = original.raster
     height, width = raster.luma.shape
-    guides = read_guides(source, recipe.max_pixels)
+    guides = Guides.read(source, recipe.max_pixels)
     outcome = replace(
         draft,
         source_stamp=stamp,
@@ -130,7 +130,7 @@ def finish_photo(
         beside=guides.beside,
         warnings=raster.warnings + guides.list_warnings(height, width),
     )
-    tone = Tone.NEUTRAL if raster.preview is None else detect_tone(raster.preview)
+    tone = Tone.NEUTRAL if raster.preview is None else Tone.detect(raster.preview)
     if tone is Tone.COLORED and not recipe.force:
         message = f"{source.name}: already in color; --force restores it all the same"
         return replace(outcome, state=State.SKIPPED, reason=ALREADY_COLOR, message=message)

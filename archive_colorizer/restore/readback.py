@@ -25,7 +25,7 @@ from archive_colorizer.image.codecs.png.rows import (
     decode_png_strips,
 )
 from archive_colorizer.image.codecs.strips import Strips
-from archive_colorizer.image.luma_difference import LumaDifference, compare_luma
+from archive_colorizer.image.luma_difference import LumaDifference
 from archive_colorizer.image.raster import Format
 from archive_colorizer.storage.file_view import FileContent, open_content
 
@@ -129,7 +129,7 @@ def _decode_with_opencv(content: FileContent, flags: int) -> Any:
 def _compare_blocks(shown: Plane, luma: Plane) -> LumaDifference:
     if shown.shape != luma.shape or shown.dtype != luma.dtype:
         return LumaDifference.from_shapes(luma.shape, luma.dtype, shown.shape, shown.dtype)
-    return compare_luma(_average_blocks(luma), _average_blocks(shown))
+    return LumaDifference.compare(_average_blocks(luma), _average_blocks(shown))
 
 
 def _average_blocks(luma: Plane) -> Plane:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from archive_colorizer.color.analysis.tone import Tone, detect_tone
+from archive_colorizer.color.analysis.tone import Tone
 from archive_colorizer.color.palette import Palette
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.image.codecs import registry as stills
@@ -56,7 +56,7 @@ def _read_palette(path: str, _stamp: Stamp | None, sha256: str, max_pixels: int)
             f"reference {path} has another sha256 than the settings state; if it was changed "
             "on purpose, start the run again"
         )
-    tone = Tone.NEUTRAL if preview is None else detect_tone(preview)
+    tone = Tone.NEUTRAL if preview is None else Tone.detect(preview)
     if preview is None or tone is not Tone.COLORED:
         color = "grey" if tone is Tone.NEUTRAL else "toned, as sepia is"
         raise UsageError(f"reference {path} is {color}; give a photograph in color")

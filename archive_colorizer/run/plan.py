@@ -9,6 +9,7 @@ from typing import TypeAlias
 from archive_colorizer.errors import FailureReason
 from archive_colorizer.location import Location, ObjectLocation, to_location
 from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.output.recovery import find_unrecorded
 from archive_colorizer.records.jobs import Companion, Job, JobContext, RejectedEntry, Source, Stamp
 from archive_colorizer.records.outcomes import ALREADY_COLOR, Outcome, State
 from archive_colorizer.records.paths import choose_target, get_sidecar_path, hash_target

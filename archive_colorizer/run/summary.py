@@ -48,6 +48,22 @@ class Summary:
             return ExitCode.OUT_OF_TIME
         return ExitCode.SOME_FAILED if self.failures else ExitCode.OK
 
+    @classmethod
+    def combine(cls, summaries: Sequence["Summary"]) -> "Summary":
+        """Combine the summaries of several loops of one run."""
+        tally = Tally(adopted=sum(summary.adopted for summary in summaries))
+        for summary in summaries:
+            counts = (summary.done, summary.skipped, summary.failed)
+            tally.by_state.update(dict(zip(State, counts, strict=True)))
+            tally.unchanged.update(summary.unchanged)
+            tally.failures.update(summary.failures)
+            tally.first_failures.extend(summary.first_failures)
+        return tally.summarize(
+            sum(summary.seconds for summary in summaries),
+            next((summary.interrupted for summary in summaries if summary.interrupted), None),
+            any(summary.out_of_time for summary in summaries),
+        )
+
 
 @dataclass(slots=True)
 class Tally:
@@ -83,19 +99,3 @@ class Tally:
             interrupted=interrupted,
             out_of_time=out_of_time,
         )
-
-
-def combine(summaries: Sequence[Summary]) -> Summary:
-    """Combine the summaries of several loops of one run."""
-    tally = Tally(adopted=sum(summary.adopted for summary in summaries))
-    for summary in summaries:
-        counts = (summary.done, summary.skipped, summary.failed)
-        tally.by_state.update(dict(zip(State, counts, strict=True)))
-        tally.unchanged.update(summary.unchanged)
-        tally.failures.update(summary.failures)
-        tally.first_failures.extend(summary.first_failures)
-    return tally.summarize(
-        sum(summary.seconds for summary in summaries),
-        next((summary.interrupted for summary in summaries if summary.interrupted), None),
-        any(summary.out_of_time for summary in summaries),
-    )

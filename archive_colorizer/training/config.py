@@ -214,14 +214,14 @@ class TrainingRecipe:
                 return phase
         return self.phases[-1]
 
-
-def load_training_recipe(path: Path) -> TrainingRecipe:
-    """Read a training recipe; raises UsageError, which names the file."""
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"training recipe {path}: {error}") from None
-    return TrainingRecipe().replace_settings(settings, f"training recipe {path}")
+    @classmethod
+    def load(cls, path: Path) -> "TrainingRecipe":
+        """Read a training recipe; raises UsageError, which names the file."""
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"training recipe {path}: {error}") from None
+        return cls().replace_settings(settings, f"training recipe {path}")
 
 
 def _parse_value(key: str, value: Any, default: Any) -> Any:

@@ -31,15 +31,11 @@ from archive_colorizer.training.objective import (
     compute_doubt_loss,
 )
 from archive_colorizer.training.progress import Report, TensorBoardLog, TrainingLog
-from archive_colorizer.training.state import TrainingState, prepare_state
+from archive_colorizer.training.state import TrainingState
 from archive_colorizer.training.validation import ValidationSet, choose_validation_photos
 
 _DOUBT_WEIGHT = 0.3
-
-
 _NEW_HEADS = "confidence."  # weights that a model without this head may lack
-
-
 _NORM_CROPS = 48  # crops that initialize the norms of a model file
 
 
@@ -108,11 +104,11 @@ def _start_run(
     if start is None:
         network = build_network(recipe.network, dict(recipe.network_kwargs))
         load_encoder_weights(network, recipe.encoder_weights)
-        return prepare_state(network, recipe)
+        return TrainingState.prepare(network, recipe)
     checkpoint = folder.resolve() / CHECKPOINT_NAME
     if checkpoint.is_file() and start.resolve() in (checkpoint.parent, checkpoint):
         content = load_checkpoint(start)
-        state = prepare_state(_restore_network(content, recipe, str(start)), recipe)
+        state = TrainingState.prepare(_restore_network(content, recipe, str(start)), recipe)
         state.restore(content)
         return state
     content = load_initial_weights(start)
@@ -120,7 +116,7 @@ def _start_run(
     if content["folded"]:
         luma = crops.make_batch(0, _NORM_CROPS, recipe.phases[0].size).aged
         settle_norms(network, torch.from_numpy(luma))
-    return prepare_state(network, recipe)
+    return TrainingState.prepare(network, recipe)
 
 
 def _restore_network(content: dict[str, Any], recipe: TrainingRecipe, origin: str) -> nn.Module:

@@ -58,24 +58,24 @@ class TrainingState:
         for name in _COUNTERS:
             setattr(self, name, content[name])
 
-
-def prepare_state(network: nn.Module, recipe: TrainingRecipe) -> TrainingState:
-    """Prepare the initial state of a run on CUDA, or on the CPU without it."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    network.train()
-    if recipe.encoder_weights != "none" and hasattr(network, "encoder"):
-        _freeze(network.encoder, recipe)
-    dtype = choose_dtype(recipe.precision, device)
-    return TrainingState(
-        network=network,
-        averaged=copy.deepcopy(network).eval(),
-        optimizer=_make_optimizer(network, recipe),
-        scaler=torch.amp.GradScaler(device.type, enabled=dtype == torch.float16),
-        forward=torch.compile(network) if recipe.compile else network,
-        device=device,
-        dtype=dtype,
-    )
+    @classmethod
+    def prepare(cls, network: nn.Module, recipe: TrainingRecipe) -> "TrainingState":
+        """Prepare the initial state of a run on CUDA, or on the CPU without it."""
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.train()
+        if recipe.encoder_weights != "none" and hasattr(network, "encoder"):
+            _freeze(network.encoder, recipe)
+        dtype = choose_dtype(recipe.precision, device)
+        return cls(
+            network=network,
+            averaged=copy.deepcopy(network).eval(),
+            optimizer=_make_optimizer(network, recipe),
+            scaler=torch.amp.GradScaler(device.type, enabled=dtype == torch.float16),
+            forward=torch.compile(network) if recipe.compile else network,
+            device=device,
+            dtype=dtype,
+        )
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:

@@ -11,7 +11,7 @@ from archive_colorizer.color.sharpen import Sharpening, sharpen
 from archive_colorizer.errors import ArchiveColorizerError
 from archive_colorizer.executors.threads import map_in_threads
 from archive_colorizer.image.codecs import registry as stills
-from archive_colorizer.image.luma_difference import LumaDifference, compare_luma
+from archive_colorizer.image.luma_difference import LumaDifference
 from archive_colorizer.image.raster import ProfileRule
 from archive_colorizer.image.watermark import MARK_SETTING, locate_mark
 from archive_colorizer.location import Location, ObjectLocation, require_path, to_location
@@ -194,8 +194,8 @@ def _compare_photo(source: bytes, target: bytes, entry: ManifestEntry) -> _Check
     after = stills.decode(target, str(outcome.target), _NO_LIMIT, profile).luma
     if sharpening is not None:
         before = sharpen(before, sharpening)
-    has_mark = recipe.get(MARK_SETTING) not in (None, "none")
-    difference = compare_luma(before, after, locate_mark(*before.shape) if has_mark else None)
+    mark = locate_mark(*before.shape) if recipe.get(MARK_SETTING) not in (None, "none") else None
+    difference = LumaDifference.compare(before, after, mark)
     if difference.maximum <= 1:
         return _CheckResult((), difference, is_sharpened=sharpening is not None)
     return _CheckResult((_make_luma_finding(outcome, difference.summary),), difference)

@@ -9,7 +9,6 @@ from archive_colorizer.color.blend import (
     blend_coded,
     blend_planes,
     blend_rgb,
-    fit_chroma,
 )
 from archive_colorizer.color.gamut import ChromaUpsampler, FullRange
 from archive_colorizer.color.resample import shrink
@@ -23,7 +22,7 @@ def field_of(rgb, size=64):
     small = cv2.resize(
         rgb.astype(np.float32) / np.iinfo(rgb.dtype).max, (size, size), interpolation=cv2.INTER_AREA
     )
-    return fit_chroma(compute_chroma(small), shrink(compute_luma(rgb), size, size))
+    return ChromaField.fit(compute_chroma(small), shrink(compute_luma(rgb), size, size))
 
 
 def enlarged(field, luma, top=0, rows=None):
@@ -107,7 +106,7 @@ def test_black_and_white_stay_so_at_any_depth_with_and_without_color(dtype, stre
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 2)])
 def test_the_smallest_masks_keep_their_color(shape):
     luma = np.full(shape, 0.5, dtype=np.float32)
-    field = fit_chroma(np.full((*shape, 2), 0.1, dtype=np.float32), luma)
+    field = ChromaField.fit(np.full((*shape, 2), 0.1, dtype=np.float32), luma)
     assert np.allclose(enlarged(field, codes(np.full((4, 5), 0.5))), 0.1, atol=1e-5)
 
 
@@ -164,7 +163,7 @@ def test_color_stops_at_an_edge():
     mask[luma < 0.5] = (-0.1, 0.3)
     small = cv2.resize(mask, (32, 32), interpolation=cv2.INTER_AREA)
     small_luma = cv2.resize(luma, (32, 32), interpolation=cv2.INTER_AREA)
-    spread = enlarged(fit_chroma(small, small_luma), codes(luma))
+    spread = enlarged(ChromaField.fit(small, small_luma), codes(luma))
     edge = cv2.dilate((luma < 0.5).astype(np.uint8), np.ones((9, 9))) - (luma < 0.5)
     plain = cv2.resize(small, (256, 256), interpolation=cv2.INTER_LINEAR)
     assert np.abs(spread[edge > 0, 1]).mean() < 0.35 * plain[edge > 0, 1].mean()

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive_colorizer.color.blend import blend_rgb, fit_chroma
+from archive_colorizer.color.blend import ChromaField, blend_rgb
 from archive_colorizer.color.correct import Correction, apply_soft_light, blend_soft_light, correct
 from archive_colorizer.color.space import compute_luma
 from tests.color.test_correct import mask_of
@@ -51,7 +51,7 @@ def test_luma_is_kept_all_the_same():
     original = compute_luma(photograph("astronaut"))
     chroma, luma = mask_of("astronaut")
     wanted = Correction(blend="soft-light", saturation=2.0, shadows=0.5, highlights=0.2)
-    blended = blend_rgb(original, fit_chroma(correct(chroma, luma, wanted), luma))
+    blended = blend_rgb(original, ChromaField.fit(correct(chroma, luma, wanted), luma))
     assert np.abs(compute_luma(blended).astype(int) - original).max() <= 1
 
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from archive_colorizer.color.space import compute_luma
 from archive_colorizer.color.temporal import (
     LARGEST_ERROR,
+    FilmFrameMask,
     add_neighbors,
     compute_reach,
-    prepare_frame,
     smooth_masks,
 )
 from tests.photographs import photograph
@@ -28,7 +28,7 @@ def noise(frames, height, width, seed=0):
 
 
 def smoothed(masks, lumas, smoothing):
-    seen = [prepare_frame(mask, luma) for mask, luma in zip(masks, lumas, strict=True)]
+    seen = [FilmFrameMask.prepare(mask, luma) for mask, luma in zip(masks, lumas, strict=True)]
     return np.stack(list(smooth_masks(seen, smoothing)))
 
 
@@ -38,7 +38,7 @@ def painted(luma, *colors):
 
 def test_no_smoothing_leaves_the_masks_alone():
     masks = noise(4, 64, 64)
-    seen = [prepare_frame(mask, scene()) for mask in masks]
+    seen = [FilmFrameMask.prepare(mask, scene()) for mask in masks]
     assert all(map(np.array_equal, smooth_masks(seen, 0), masks))
     assert compute_reach(0) == 0
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from archive_colorizer.discovery.companions import find_companions
+from archive_colorizer.discovery.companions import Companions
 from archive_colorizer.discovery.walk import attach_companions, walk
 from archive_colorizer.records.jobs import RejectedEntry, Source, Stamp
 
@@ -46,7 +46,7 @@ def is_photograph(name):
     ],
 )
 def test_names_say_what_belongs_together(names, of, owners):
-    found = find_companions(names, is_photograph)
+    found = Companions.find(names, is_photograph)
     assert {name: [one for _, one in own] for name, own in found.by_photograph.items()} == of
     assert found.owners == owners
 

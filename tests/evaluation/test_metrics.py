@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from archive_colorizer.color.space import compute_luma
-from archive_colorizer.evaluation.metrics import compare, compute_colorfulness
+from archive_colorizer.evaluation.metrics import PhotoFigures, compute_colorfulness
 from tests.photographs import photograph
 
 color = pytest.importorskip("skimage.color")
@@ -10,13 +10,13 @@ color = pytest.importorskip("skimage.color")
 
 def test_the_truth_is_perfect_and_grey_is_not():
     truth = photograph("coffee")
-    perfect = compare(truth, truth)
+    perfect = PhotoFigures.compare(truth, truth)
     assert perfect.ciede2000 == perfect.gap == 0
     assert perfect.ssim == pytest.approx(1)
     # Not infinite: a mean with this picture must stay a number.
     assert perfect.psnr == perfect.ab_psnr == 100
     assert perfect.colorfulness == perfect.truth == compute_colorfulness(truth)
-    grey = compare(np.repeat(compute_luma(truth)[..., None], 3, axis=2), truth)
+    grey = PhotoFigures.compare(np.repeat(compute_luma(truth)[..., None], 3, axis=2), truth)
     assert grey.ciede2000 > 5
     assert grey.colorfulness == pytest.approx(0, abs=1e-6)
     assert grey.gap == pytest.approx(grey.truth)
@@ -26,12 +26,12 @@ def test_the_truth_is_perfect_and_grey_is_not():
 def test_ab_psnr_knows_nothing_of_lightness():
     truth = photograph("chelsea")[:64, :64]
     lab = color.rgb2lab(truth)
-    of_grey = compare(np.repeat(compute_luma(truth)[..., None], 3, axis=2), truth)
+    of_grey = PhotoFigures.compare(np.repeat(compute_luma(truth)[..., None], 3, axis=2), truth)
     by_hand = 10 * np.log10(255**2 / np.mean(lab[..., 1:] ** 2))
     assert of_grey.ab_psnr == pytest.approx(by_hand, abs=0.01)
     grey = np.full((16, 16, 3), 90, np.uint8)
-    assert compare(grey + 40, grey).ab_psnr > 60
-    assert compare(grey + 40, grey).psnr < 20
+    assert PhotoFigures.compare(grey + 40, grey).ab_psnr > 60
+    assert PhotoFigures.compare(grey + 40, grey).psnr < 20
 
 
 def test_colorfulness_is_that_of_the_paper():

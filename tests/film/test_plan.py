@@ -18,7 +18,7 @@ from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 from archive_colorizer.records.jobs import Job, JobContext, Shot, ShotPart, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.plan import Unchanged
-from archive_colorizer.run.summary import Summary, combine
+from archive_colorizer.run.summary import Summary
 from tests.film.restored_films import MemoryFilm, pan
 
 SHOT = Shot(0, 100)
@@ -236,7 +236,7 @@ def test_several_drives_have_one_summary() -> None:
             interrupted=interrupted,
         )
 
-    whole = combine([summary(2, {"damaged": 1}), summary(3, {"damaged": 2, "bug": 1}, 15)])
+    whole = Summary.combine([summary(2, {"damaged": 1}), summary(3, {"damaged": 2, "bug": 1}, 15)])
     assert (whole.done, whole.failed, whole.adopted, whole.seconds) == (5, 4, 2, 3.0)
     assert whole.failures == {"damaged": 3, "bug": 1}
     assert whole.unchanged[State.DONE] == 2

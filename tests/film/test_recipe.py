@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.explain import find_faults, trace
+from archive_colorizer.recipe.explain import TracedSettings, find_faults
 from archive_colorizer.recipe.files import load_recipe, load_recipes
 from archive_colorizer.recipe.film_shots import ShotSettings, load_shots
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
@@ -98,7 +98,7 @@ def test_a_shown_recipe_has_its_shots(tmp_path):
         '[[film.shot]]\nframe = 50\nmodel = "m\\"1"\n[[film.shot]]\nframe = 9\nhue = 3\n'
     )
     shown = tmp_path / "shown.toml"
-    shown.write_text(trace(path, {}, {}).render_toml())
+    shown.write_text(TracedSettings.trace(path, {}, {}).render_toml())
     assert load_shots(shown) == load_shots(path)
     assert find_faults(shown) == []
 

@@ -16,7 +16,7 @@ from archive_colorizer.errors import ModelError, ResultUnwritable, SourceError, 
 from archive_colorizer.image import signatures as magic
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.formats import choose_format
-from archive_colorizer.image.luma_difference import compare_luma
+from archive_colorizer.image.luma_difference import LumaDifference
 from archive_colorizer.image.metadata.model import SourceMetadata
 from archive_colorizer.image.metadata.xmp import (
     ProvenanceNote,
@@ -74,7 +74,7 @@ def _compare(raster: Raster, content: bytes, allowed: int) -> None:
         again = stills.decode(content, "result", PIXELS, "keep")
     except SourceError as error:
         raise AssertionError(f"the result cannot be read: {error}") from error
-    likeness = compare_luma(raster.luma, again.luma)
+    likeness = LumaDifference.compare(raster.luma, again.luma)
     assert likeness.maximum <= allowed, likeness.summary
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.color.space import compute_luma
-from archive_colorizer.image.luma_difference import compare_luma
+from archive_colorizer.image.luma_difference import LumaDifference
 from archive_colorizer.image.watermark import MIN_SIDE, draw_mark, locate_mark
 from tests.photographs import at_16_bits, photograph
 
@@ -23,8 +23,8 @@ def test_only_the_corner_changes(name, depth):
     top, left, bottom, right = locate_mark(*luma.shape)
     assert changed.min(axis=0).tolist() >= [top, left]
     assert (changed.max(axis=0) < (bottom, right)).all()
-    assert compare_luma(luma, marked, (top, left, bottom, right)).maximum == 0
-    assert compare_luma(luma, marked).maximum > 1
+    assert LumaDifference.compare(luma, marked, (top, left, bottom, right)).maximum == 0
+    assert LumaDifference.compare(luma, marked).maximum > 1
 
 
 @pytest.mark.parametrize("ground", [0, 128, 255])
@@ -63,6 +63,6 @@ def test_the_box_lies_inside_every_picture(height, width):
 
 def test_planes_of_other_shapes_or_depths_are_unlike():
     luma = np.zeros((4, 4), np.uint8)
-    assert compare_luma(luma, luma[:3]).maximum == 255
-    assert compare_luma(luma.astype(np.uint16), luma).maximum == 65535
-    assert "4 x 4 uint16" in compare_luma(luma.astype(np.uint16), luma).summary
+    assert LumaDifference.compare(luma, luma[:3]).maximum == 255
+    assert LumaDifference.compare(luma.astype(np.uint16), luma).maximum == 65535
+    assert "4 x 4 uint16" in LumaDifference.compare(luma.astype(np.uint16), luma).summary

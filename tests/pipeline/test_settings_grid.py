@@ -6,7 +6,7 @@ from PIL import Image
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.pipeline import settings_grid as grid
-from archive_colorizer.pipeline.settings_grid import Axis, GridRequest, parse_axis, write_grid
+from archive_colorizer.pipeline.settings_grid import Axis, GridRequest, write_grid
 from tests.model.networks import constant_model
 from tests.restore.studio import grey
 
@@ -27,7 +27,7 @@ def model(tmp_path_factory):
 def order_of(place, model, *axes, recipe_file=None, **options):
     return GridRequest(
         photo=place / "a.png",
-        axes=tuple(map(parse_axis, axes)),
+        axes=tuple(map(Axis.parse, axes)),
         sheet=place.with_name("sheet.png"),
         recipe_file=recipe_file,
         options={"model": model, **options},
@@ -101,7 +101,7 @@ def test_sharpening_is_shown_at_full_size(place, model):
     ],
 )
 def test_axes_as_they_are_written(text, axis):
-    assert parse_axis(text) == axis
+    assert Axis.parse(text) == axis
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_axes_as_they_are_written(text, axis):
 )
 def test_axes_that_cannot_be_meant(text, said):
     with pytest.raises(UsageError, match=said):
-        parse_axis(text)
+        Axis.parse(text)
 
 
 @pytest.mark.parametrize(

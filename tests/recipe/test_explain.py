@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.explain import TracedSettings, find_faults, trace
+from archive_colorizer.recipe.explain import TracedSettings, find_faults
 from archive_colorizer.recipe.files import load_recipes
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 from archive_colorizer.recipe.schema import build_schema, parse_descriptions
@@ -26,7 +26,7 @@ def written(folder: Path, text: str, name: str = "r.toml") -> Path:
 
 def test_each_setting_says_who_decided_it(tmp_path):
     file = written(tmp_path, "strength = 0.5\nhue = 10\n[film]\nsmoothing = 0.2\n")
-    traced = trace(file, {"hue": 20.0}, {"rate": "24000/1001"})
+    traced = TracedSettings.trace(file, {"hue": 20.0}, {"rate": "24000/1001"})
     assert traced.recipe == Recipe(strength=0.5, hue=20.0)
     assert traced.film == FilmRecipe(smoothing=0.2, rate="24000/1001")
     origins = {name: traced.origins[name] for name in ("strength", "hue", "value")}
@@ -39,7 +39,7 @@ def test_each_setting_says_who_decided_it(tmp_path):
 def test_what_is_shown_can_be_read_back(tmp_path_factory, model, strength, timeout, film):
     recipe = Recipe(model=model, strength=strength, timeout=timeout)
     options = {"model": model, "strength": strength, "timeout": timeout}
-    traced = trace(None, options, {"smoothing": film})
+    traced = TracedSettings.trace(None, options, {"smoothing": film})
     for only_changed in (False, True):
         file = written(tmp_path_factory.mktemp("r"), traced.render_toml(only_changed))
         assert load_recipes(file) == (recipe, FilmRecipe(smoothing=film))
@@ -52,9 +52,9 @@ def test_a_hostile_file_name_stays_in_its_comment():
 
 
 def test_only_what_was_changed(tmp_path):
-    traced = trace(written(tmp_path, "hue = 5\n"), {}, {})
+    traced = TracedSettings.trace(written(tmp_path, "hue = 5\n"), {}, {})
     assert tomllib.loads(traced.render_toml(only_changed=True)) == {"hue": 5.0}
-    assert trace(None, {}, {}).render_toml(only_changed=True).strip() == ""
+    assert TracedSettings.trace(None, {}, {}).render_toml(only_changed=True).strip() == ""
 
 
 def test_all_faults_are_told_not_the_first_only(tmp_path):
@@ -127,6 +127,6 @@ def taken(settings, name, value):
 
 
 def test_a_setting_that_changes_nothing_keeps_its_origin_as_given():
-    traced = trace(None, {"strength": 1.0}, {})
+    traced = TracedSettings.trace(None, {"strength": 1.0}, {})
     assert traced.origins["strength"] == "command line"
     assert replace(traced.recipe) == Recipe()

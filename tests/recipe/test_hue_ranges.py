@@ -5,7 +5,7 @@ import pytest
 
 from archive_colorizer.color.correct import HueBand
 from archive_colorizer.errors import UsageError
-from archive_colorizer.recipe.explain import find_faults, trace
+from archive_colorizer.recipe.explain import TracedSettings, find_faults
 from archive_colorizer.recipe.files import load_recipe
 from archive_colorizer.recipe.hue_ranges import NAMED_RANGES, HueRange
 from archive_colorizer.recipe.recipe import Recipe
@@ -44,7 +44,7 @@ def test_what_is_shown_can_be_read_back(tmp_path):
     path.write_text(WRITTEN)
     shown = tmp_path / "shown.toml"
     for only_changed in (False, True):
-        shown.write_text(trace(path, {"hue": 3.0}, {}).render_toml(only_changed))
+        shown.write_text(TracedSettings.trace(path, {"hue": 3.0}, {}).render_toml(only_changed))
         assert load_recipe(shown) == Recipe(strength=0.5, hue=3.0, hue_range=MEANT)
         assert find_faults(shown) == []
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from archive_colorizer.errors import GuideError, UsageError
 from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.restore.guide_files import draw_points, read_mask, read_strokes
+from archive_colorizer.restore.guide_files import Strokes, draw_points, read_mask
 
 MOST = 1_000_000
 
@@ -57,7 +57,7 @@ def test_a_mask_may_have_16_bits_and_is_seen_upright():
     )
 
 
-@pytest.mark.parametrize("read", [read_mask, lambda *given: read_strokes(*given, (4, 5))])
+@pytest.mark.parametrize("read", [read_mask, lambda *given: Strokes.read(*given, (4, 5))])
 @pytest.mark.parametrize(
     "content", [b"", b"no picture", png(half(0, 255))[:60], png(np.zeros((2000, 2000), np.uint8))]
 )
@@ -69,11 +69,11 @@ def test_what_cannot_be_read_is_named(read, content):
 def test_strokes_keep_their_color_however_thin_and_however_large_their_picture():
     layer = np.zeros((400, 500, 4), np.uint8)
     layer[200, 100:400] = (200, 40, 10, 255)
-    found = read_strokes(png(layer), "h.png", MOST, (40, 50))
+    found = Strokes.read(png(layer), "h.png", MOST, (40, 50))
     assert found.held[20, 10:40].all()
     assert found.held.sum() == 30
     assert np.allclose(found.rgb[20, 10:40] * 255, (200, 40, 10), atol=0.5)
-    small = read_strokes(png(layer[::10, ::10]), "h.png", MOST, (200, 250))
+    small = Strokes.read(png(layer[::10, ::10]), "h.png", MOST, (200, 250))
     assert small.held.sum() == 30
 
 
@@ -82,7 +82,7 @@ def test_strokes_need_a_transparent_ground(mode):
     opaque = io.BytesIO()
     Image.new(mode, (8, 8), "red" if mode != "L" else 0).save(opaque, "PNG")
     with pytest.raises(GuideError, match=r"h\.png is opaque; paint"):
-        read_strokes(opaque.getvalue(), "h.png", MOST, (4, 4))
+        Strokes.read(opaque.getvalue(), "h.png", MOST, (4, 4))
 
 
 def points(*tables):

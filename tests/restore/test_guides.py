@@ -14,7 +14,7 @@ from archive_colorizer.discovery.walk import attach_companions
 from archive_colorizer.errors import UsageError
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.outcomes import State
-from archive_colorizer.restore.guides import read_guides
+from archive_colorizer.restore.guides import Guides
 from archive_colorizer.restore.photo import restore_photo
 from archive_colorizer.restore.reference import load_palette, pin_reference
 from tests.model.networks import constant_model
@@ -118,11 +118,11 @@ def test_one_that_changes_meanwhile_fails_the_photograph(studio, monkeypatch):
     studio.put("a.mask.png", left_black((40, 60)))
 
     def read_and_touch(*given):
-        found = read_guides(*given)
+        found = Guides.read(*given)
         os.utime(studio.scans / "a.mask.png", (1, 1))
         return found
 
-    monkeypatch.setattr("archive_colorizer.restore.photo.read_guides", read_and_touch)
+    monkeypatch.setattr(guides.Guides, "read", read_and_touch)
     outcome = restore(studio, "a.png")
     assert (outcome.state, outcome.reason) == (State.FAILED, "source-changed")
 

@@ -4,14 +4,14 @@ from dataclasses import asdict
 import pytest
 
 from archive_colorizer.errors import UsageError
-from archive_colorizer.training.config import Aging, Phase, TrainingRecipe, load_training_recipe
+from archive_colorizer.training.config import Aging, Phase, TrainingRecipe
 from tests.locations import REPOSITORY_ROOT
 
 SHIPPED = REPOSITORY_ROOT / "models" / "default.toml"
 
 
 def test_the_shipped_recipe_is_read_and_says_something_on_every_line():
-    recipe = load_training_recipe(SHIPPED)
+    recipe = TrainingRecipe.load(SHIPPED)
     written = tomllib.loads(SHIPPED.read_text())
     assert len(recipe.phases) == len(written["phases"])
     assert recipe.families["books"] == ("openstax", "openstax_until_2026")
@@ -20,7 +20,7 @@ def test_the_shipped_recipe_is_read_and_says_something_on_every_line():
 
 
 def test_settings_survive_the_way_through_a_checkpoint():
-    recipe = load_training_recipe(SHIPPED)
+    recipe = TrainingRecipe.load(SHIPPED)
     assert TrainingRecipe().replace_settings(asdict(recipe), "checkpoint") == recipe
 
 
@@ -46,7 +46,7 @@ def test_a_wrong_recipe_is_refused_by_name(tmp_path, text, named):
     path = tmp_path / "mine.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=named) as caught:
-        load_training_recipe(path)
+        TrainingRecipe.load(path)
     assert "mine.toml" in str(caught.value)
 
 

@@ -53,12 +53,12 @@ def _show(
 
     The origin is the default, a recipe file or an option.
     """
-    from archive_colorizer.recipe.explain import trace
+    from archive_colorizer.recipe.explain import TracedSettings
 
     options = collect_chosen(settings)
     film_options = {name: options.pop(name) for name in _FILM_SETTINGS & set(options)}
     companion_layers = _load_companion_layers(photo, scans, recipe_file, options)
-    explained = trace(recipe_file, options, film_options, companion_layers)
+    explained = TracedSettings.trace(recipe_file, options, film_options, companion_layers)
     explained.recipe.check_combination()
     if not as_json:
         click.echo(explained.render_toml(changed), nl=False)

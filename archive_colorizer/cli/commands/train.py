@@ -156,10 +156,10 @@ def _has_default_network(recipe: "TrainingRecipe") -> bool:
 def _load_settings(recipe_file: Path | None, checkpoint: Path | None) -> "TrainingRecipe":
     """Load the settings of the recipe file, or those of the run to resume."""
     from archive_colorizer.training.checkpoint import load_checkpoint
-    from archive_colorizer.training.config import TrainingRecipe, load_training_recipe
+    from archive_colorizer.training.config import TrainingRecipe
 
     if recipe_file:
-        return load_training_recipe(recipe_file)
+        return TrainingRecipe.load(recipe_file)
     if checkpoint:
         return TrainingRecipe().replace_settings(
             load_checkpoint(checkpoint)["recipe"], str(checkpoint)

@@ -32,24 +32,24 @@ class Tone(StrEnum):
     TONED = "toned"
     COLORED = "colored"
 
-
-def detect_tone(preview: ByteArray) -> Tone:
-    """Classify an H x W x 3 uint8 R'G'B' preview."""
-    # A small box filter removes the color noise of scanners and JPEG.
-    smooth = cv2.blur(preview.astype(np.float32) / np.float32(255), (_SMOOTH, _SMOOTH))
-    chroma = compute_chroma(np.asarray(smooth, dtype=np.float32)).reshape(-1, 2)
-    band = (compute_luma(preview).reshape(-1).astype(np.intp) * _BANDS) // 256
-    distances = np.empty(len(chroma), dtype=np.float32)
-    for number in range(_BANDS):
-        members = band == number
-        if members.any():
-            offsets = chroma[members] - np.median(chroma[members], axis=0)
-            distances[members] = _compute_lengths(offsets)
-    mean, peak = float(distances.mean()), float(np.percentile(distances, 99))
-    if float(_compute_lengths(chroma).mean()) < _NEUTRAL_MEAN and peak < _COLORED_PEAK:
-        return Tone.NEUTRAL
-    is_colored = mean > _COLORED_MEAN or peak > _COLORED_PEAK
-    return Tone.COLORED if is_colored else Tone.TONED
+    @classmethod
+    def detect(cls, preview: ByteArray) -> "Tone":
+        """Classify an H x W x 3 uint8 R'G'B' preview."""
+        # A small box filter removes the color noise of scanners and JPEG.
+        smooth = cv2.blur(preview.astype(np.float32) / np.float32(255), (_SMOOTH, _SMOOTH))
+        chroma = compute_chroma(np.asarray(smooth, dtype=np.float32)).reshape(-1, 2)
+        band = (compute_luma(preview).reshape(-1).astype(np.intp) * _BANDS) // 256
+        distances = np.empty(len(chroma), dtype=np.float32)
+        for number in range(_BANDS):
+            members = band == number
+            if members.any():
+                offsets = chroma[members] - np.median(chroma[members], axis=0)
+                distances[members] = _compute_lengths(offsets)
+        mean, peak = float(distances.mean()), float(np.percentile(distances, 99))
+        if float(_compute_lengths(chroma).mean()) < _NEUTRAL_MEAN and peak < _COLORED_PEAK:
+            return Tone.NEUTRAL
+        is_colored = mean > _COLORED_MEAN or peak > _COLORED_PEAK
+        return Tone.COLORED if is_colored else Tone.TONED
 
 
 def _compute_lengths(vectors: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from archive_colorizer.color.analysis.tone import Tone, detect_tone
+from archive_colorizer.color.analysis.tone import Tone
 from archive_colorizer.color.space import compute_luma
 from tests.photographs import NAMES, photograph
 
@@ -18,28 +18,28 @@ def toned(name, ink):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_photograph_in_color_is_seen(name):
-    assert detect_tone(photograph(name)) is Tone.COLORED
+    assert Tone.detect(photograph(name)) is Tone.COLORED
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("ink", [SEPIA, CYANOTYPE], ids=["sepia", "cyanotype"])
 def test_a_toned_print_is_no_color_photograph(name, ink):
-    assert detect_tone(toned(name, ink)) is Tone.TONED
+    assert Tone.detect(toned(name, ink)) is Tone.TONED
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_grey_with_scanner_noise_is_neutral(name):
     noise = np.random.default_rng(1).normal(0, 3, (*photograph(name).shape[:2], 3))
     grey = compute_luma(photograph(name))[..., None] + noise
-    assert detect_tone(np.clip(grey, 0, 255).astype(np.uint8)) is Tone.NEUTRAL
+    assert Tone.detect(np.clip(grey, 0, 255).astype(np.uint8)) is Tone.NEUTRAL
 
 
 def test_one_small_colored_thing_makes_a_color_photograph():
     grey = np.repeat(compute_luma(photograph("astronaut"))[..., None], 3, axis=2).copy()
     grey[200:270, 200:270] = (190, 30, 40)
-    assert detect_tone(grey) is Tone.COLORED
+    assert Tone.detect(grey) is Tone.COLORED
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 3)])
 def test_the_smallest_previews_have_a_tone(shape):
-    assert detect_tone(np.zeros(shape, dtype=np.uint8)) is Tone.NEUTRAL
+    assert Tone.detect(np.zeros(shape, dtype=np.uint8)) is Tone.NEUTRAL
