@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,21 +21,11 @@ MAX_CHANGE: Final = 4 / 255
 the mean of a picture, 4 at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class _PrecisionLoss:
-    """Hold the change of the answers from 32 to 16 bits, as shares of the output's range.
-
-    mean: the largest mean of a picture.  worst: the largest of all.
-    """
-
-    mean: float
-    worst: float
-
-
-def halve(path: Path, output: Path) -> _PrecisionLoss:
+def halve(path: Path, output: Path) -> tuple[float, float]:
     """Write a copy of a model that computes in 16 bits; return the change of its answers.
 
-    Input and output stay float32.  The change is measured on a CPU, with all values between the
+    The change is the largest mean of a picture and the largest of all, as shares of the output's
+    range.  Input and output stay float32.  The change is measured on a CPU, with all values between the
     nodes of the network rounded to 16 bits.  Raises ModelError, and writes nothing, if it exceeds
     MAX_CHANGE or MAX_MEAN_CHANGE or an answer is not finite; UsageError for a model in 16 bits;
     DependencyError without onnx; OutputError.
@@ -66,21 +56,21 @@ def _convert(model: Any) -> bytes:
     return bytes(half_model.SerializeToString())
 
 
-def _compare(whole: Colorizer, half: Colorizer, origin: str) -> _PrecisionLoss:
+def _compare(whole: Colorizer, half: Colorizer, origin: str) -> tuple[float, float]:
     try:
         changes = list(_measure_changes(whole, half))
     except ModelOutputError:
         raise ModelError(
             f"{origin}: its values go beyond what 16 bits hold; run it as it is"
         ) from None
-    change = _PrecisionLoss(max(mean for mean, _ in changes), max(worst for _, worst in changes))
-    if change.mean > MAX_MEAN_CHANGE or change.worst > MAX_CHANGE:
+    mean, worst = (max(numbers) for numbers in zip(*changes, strict=True))
+    if mean > MAX_MEAN_CHANGE or worst > MAX_CHANGE:
         raise ModelError(
-            f"{origin}: in 16 bits its answers change by {change.worst:.2g} of their range at most "
-            f"and {change.mean:.2g} in the mean, allowed are {MAX_CHANGE:.2g} and "
+            f"{origin}: in 16 bits its answers change by {worst:.2g} of their range at most "
+            f"and {mean:.2g} in the mean, allowed are {MAX_CHANGE:.2g} and "
             f"{MAX_MEAN_CHANGE:.2g}; run it as it is"
         )
-    return change
+    return mean, worst
 
 
 def _measure_changes(whole: Colorizer, half: Colorizer) -> Iterator[tuple[float, float]]:

@@ -144,7 +144,6 @@ def _read_shape(value: Any, origin: str) -> tuple[Size, ...]:
 
 
 def _iterate_graphs(graph: Any) -> Iterator[Any]:
-    """Yield the graph and the subgraphs of its nodes."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:

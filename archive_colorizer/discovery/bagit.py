@@ -8,8 +8,8 @@ import hashlib
 import logging
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,74 +19,64 @@ from archive_colorizer.errors import DependencyError, FailureReason, SourceError
 from archive_colorizer.location import Location
 from archive_colorizer.records.jobs import NO_STAMP, RejectedEntry, Source
 
-"""Reason of the failures that a bag's checksums cause."""
-
 _DECLARATION: Final = "bagit.txt"
 _DATA: Final = "data"
 _ALGORITHMS: Final = ("sha256", "sha512", "sha384", "sha224", "sha1", "md5")
 """The first that a file has is used; sha256 is free, because a run needs it anyway."""
 
 
-@dataclass(frozen=True, slots=True)
-class _BagPayload:
-    """The payload folder of a bag, and `algorithm:digest` by path below that folder."""
-
-    folder: Path
-    fixity: Mapping[str, str]
-
-
 def walk_root(root: Location, prefix: str = "") -> Iterator[Source | RejectedEntry]:
-    """Find the entries below a root; of a bag those of its payload, with their checksums."""
-    payload = read_bag(root) if isinstance(root, Path) else None
-    entries = walk(payload.folder if payload else root, prefix)
-    return add_bag_checksums(entries, payload, prefix) if payload else entries
+    """Find the entries below a root; of a bag those of its payload, with their checksums.
 
-
-def read_bag(root: Path) -> _BagPayload | None:
-    """Read the payload that the manifests of a bag list; None when `root` is no bag.
-
-    Only the manifests are read, and checked against the tag manifests where there are any.
     Raises SourceError for a bag that is broken or names files outside itself, and
     DependencyError without bagit.
     """
-    if not (root / _DECLARATION).is_file():
-        return None
+    if isinstance(root, Path) and (root / _DECLARATION).is_file():
+        return _add_checksums(root / _DATA, _read_checksums(root), prefix)
+    return walk(root, prefix)
+
+
+def _read_checksums(root: Path) -> dict[str, str]:
+    """Return `algorithm:digest` by path below the payload folder, as the bag's manifests list it.
+
+    Only the manifests are read, and checked against the tag manifests where there are any.
+    """
     bag = open_bag(root)
     for path in bag.entries:
         parts = path.split("/")
         if os.path.isabs(path) or ".." in parts or path.startswith("~"):  # noqa: PTH117
             raise SourceError(f"the bag {root} names {path!r}, which lies outside it; refuse it")
     _check_manifests(root, bag)
-    fixity = {}
+    checksums = {}
     for path, digests in bag.payload_entries().items():
         if checksum := _choose_checksum(digests):
-            fixity[_compose(path.removeprefix(_DATA + "/"))] = checksum
-    if not fixity and not any(bag.manifest_files()):
+            checksums[_compose(path.removeprefix(_DATA + "/"))] = checksum
+    if not checksums and not any(bag.manifest_files()):
         raise SourceError(f"the bag {root} has no manifest; ask for a whole one")
-    return _BagPayload(root / _DATA, fixity)
+    return checksums
 
 
-def add_bag_checksums(
-    entries: Iterable[Source | RejectedEntry], payload: _BagPayload, prefix: str = ""
+def _add_checksums(
+    payload: Path, checksums: Mapping[str, str], prefix: str
 ) -> Iterator[Source | RejectedEntry]:
-    """Add to each source below the payload folder the checksum that it must have.
+    """Yield the entries below the payload folder, each source with the checksum it must have.
 
     A picture that the bag does not list, and a listed file that is missing, become failures.
     """
-    missing = set(payload.fixity)
-    for entry in entries:
+    missing = set(checksums)
+    for entry in walk(payload, prefix):
         name = _compose(entry.relative)
         missing.discard(name)
         if isinstance(entry, RejectedEntry):
             yield entry
-        elif name in payload.fixity:
-            yield replace(entry, fixity=payload.fixity[name])
+        elif name in checksums:
+            yield replace(entry, fixity=checksums[name])
         else:
             message = f"{entry.relative} is not in the bag's manifest, so nothing vouches for it"
             yield reject(entry, FailureReason.FIXITY, message, failed=True)
     for name in sorted(missing):
         message = f"{name} is in the bag's manifest and missing; ask for the bag again"
-        source = Source(str(payload.folder), name, NO_STAMP, prefix)
+        source = Source(str(payload), name, NO_STAMP, prefix)
         yield reject(source, FailureReason.FIXITY, message, failed=True)
 
 

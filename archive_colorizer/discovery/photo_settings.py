@@ -11,11 +11,7 @@ from archive_colorizer.discovery.classify import reject
 from archive_colorizer.errors import ArchiveColorizerError, SourceError, UsageError
 from archive_colorizer.location import to_location
 from archive_colorizer.recipe.files import Layer
-from archive_colorizer.recipe.overrides import (
-    OVERRIDES_FILE,
-    OverrideRules,
-    parse_override,
-)
+from archive_colorizer.recipe.overrides import OVERRIDES_FILE, OverrideRules, parse_override
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import NO_STAMP, RejectedEntry, Source
 from archive_colorizer.storage.reading import read_source

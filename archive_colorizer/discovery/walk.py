@@ -18,8 +18,8 @@ from archive_colorizer.image.signatures import MAGIC_LENGTH
 from archive_colorizer.location import Location
 from archive_colorizer.records.jobs import NO_STAMP, RejectedEntry, Source
 from archive_colorizer.storage.interface import EntryKind
-from archive_colorizer.storage.local import LocalListing
-from archive_colorizer.storage.object_storage import describe_source_error
+from archive_colorizer.storage.local import LocalStorage
+from archive_colorizer.storage.object_storage import ObjectStorage
 from archive_colorizer.storage.reading import get_storage
 
 _REJECTED: dict[EntryKind, tuple[str, str, bool]] = {
@@ -86,7 +86,7 @@ def _enter_root(root: Location) -> tuple[Location, Folder]:
         if not isinstance(parent, Path):
             raise
         existing = [other for other in settings if os.path.lexists(parent / other)]
-        listing = LocalListing(parent, existing)
+        listing = LocalStorage(parent).list_folder(existing)
     listing.inspect(name)
     folder = Folder("", listing, [other for other in settings if other in listing.names])
     folder.remaining = iter([name])
@@ -101,7 +101,7 @@ def _describe_root_error(root: Location, error: OSError) -> SourceError:
         return SourceError(f"{root} cannot be read: {error.strerror}; check the path")
     if isinstance(error, FileNotFoundError):
         return SourceError(f"{root}: there is nothing at this address; check it")
-    return describe_source_error(root, error)
+    return ObjectStorage(root).describe_error(error)
 
 
 def _visit(root: Location, top: Folder, prefix: str) -> Iterator[Source | RejectedEntry]:

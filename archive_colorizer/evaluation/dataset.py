@@ -90,7 +90,6 @@ def _measure_chroma(rgb: Picture) -> float:
 
 
 def _name_datasets(paths: Sequence[Path]) -> list[str]:
-    """Return a short name for each path, or the path as given where short names are equal."""
     short = [path.resolve().name.removesuffix(".tar") for path in paths]
     pairs = zip(paths, short, strict=True)
     return [name if short.count(name) == 1 else str(path) for path, name in pairs]

@@ -44,18 +44,15 @@ class PhotoFigures:
 
         lab, true_lab = rgb2lab(result), rgb2lab(truth)
         exact = result.astype(np.float64) @ [0.299, 0.587, 0.114]
-        result_colorfulness, true_colorfulness = (
-            compute_colorfulness(result),
-            compute_colorfulness(truth),
-        )
+        colorfulness, true_colorfulness = map(compute_colorfulness, (result, truth))
         return cls(
             psnr=_compute_psnr(truth, result),
             ab_psnr=_compute_psnr(true_lab[..., 1:], lab[..., 1:]),
             ssim=float(structural_similarity(truth, result, channel_axis=2, win_size=7)),
             ciede2000=float(deltaE_ciede2000(true_lab, lab).mean()),
-            colorfulness=result_colorfulness,
+            colorfulness=colorfulness,
             truth=true_colorfulness,
-            gap=abs(result_colorfulness - true_colorfulness),
+            gap=abs(colorfulness - true_colorfulness),
             b=float(lab[..., 2].mean()),
             luma_error=float(np.abs(exact - compute_luma(truth)).max()),
         )

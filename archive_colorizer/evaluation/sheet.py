@@ -56,7 +56,6 @@ def _place_picture(sheet: Image.Image, picture: Picture, x: int, y: int) -> None
 
 
 def _truncate_label(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """Return the label, or as much of its end as fits into a column."""
     shown = label
     while font.getlength(shown) > _SIDE and len(shown) > 2:
         shown = "…" + shown[2:]

@@ -29,7 +29,6 @@ class Change:
 
 
 def _crop(picture: Picture) -> Picture:
-    """Take a tenth of its length from each side."""
     height, width = picture.shape[:2]
     down, right = height // _MARGIN, width // _MARGIN
     return picture[down : height - down, right : width - right]

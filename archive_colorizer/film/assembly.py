@@ -15,7 +15,7 @@ from archive_colorizer.model.registry import find_model
 from archive_colorizer.records.jobs import Job, JobContext, Source
 from archive_colorizer.records.paths import choose_target, fold
 from archive_colorizer.run.plan import Step, compute_job_key, decide_step
-from archive_colorizer.storage.fixity import read_fixity
+from archive_colorizer.storage.reading import get_storage
 
 
 def plan_cut_list(
@@ -28,7 +28,7 @@ def plan_cut_list(
     name, target = f"{source.name}#{SHOTS}", name_cut_list(source.name)
     previous = manifest.find_newest(name)
     path = request.shots or request.output / target
-    fixity = read_fixity(path)
+    fixity = get_storage(path).read_fixity()
     shortest = context.film.shortest if context.film else 0
     key = _compute_key(source, request.span.words, f"shortest {shortest}")
     is_given = request.shots is not None

@@ -15,7 +15,7 @@ from archive_colorizer.film.request import Span, format_clock
 from archive_colorizer.film.segments import SegmentJob, choose_codec
 from archive_colorizer.film.tasks import open_film_again
 from archive_colorizer.image.metadata.xmp import ProvenanceNote, add_provenance, build_sidecar
-from archive_colorizer.output.deliver import deliver_file
+from archive_colorizer.output.deliver import deliver
 from archive_colorizer.recipe.recipe import FilmRecipe
 from archive_colorizer.records.jobs import Job, JobContext, ShotPart
 from archive_colorizer.records.outcomes import Outcome, State
@@ -89,7 +89,7 @@ def _join_video(parts: list[Path], film: Film, frames: range, segment_job: Segme
     )
     check_frames_unchanged(job.source, frames.start, frames.stop)
     outcome = replace(segment_job.outcome, warnings=(*segment_job.outcome.warnings, *warnings))
-    return deliver_file(temporary.name, job, context, outcome, _build_sidecar(segment_job.note))
+    return deliver(temporary, job, context, outcome, _build_sidecar(segment_job.note))
 
 
 def _describe_color(note: ProvenanceNote) -> str:

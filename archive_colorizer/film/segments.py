@@ -10,7 +10,7 @@ from typing import Final
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.image.metadata.xmp import ProvenanceNote
-from archive_colorizer.output.deliver import deliver, deliver_file
+from archive_colorizer.output.deliver import deliver
 from archive_colorizer.recipe.recipe import FilmRecipe
 from archive_colorizer.records.jobs import Job, JobContext
 from archive_colorizer.records.outcomes import Outcome
@@ -81,7 +81,7 @@ class SegmentJob:
         if codec is not None:
             write_segment(frames, facts, layout, codec, temporary)
             check_frames_unchanged(job.source, span.start, span.stop)
-            return deliver_file(temporary.name, job, context, self.outcome)
+            return deliver(temporary, job, context, self.outcome)
         sources = list_frame_paths(job.source.path)
         named = (
             NamedFrame(frame, sources[frame.index], sources[frame.index].name) for frame in frames

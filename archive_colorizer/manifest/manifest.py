@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Self
 
-from archive_colorizer.errors import OutputError
 from archive_colorizer.location import Location, require_path
-from archive_colorizer.manifest.reader import ManifestReader, open_manifest
+from archive_colorizer.manifest.reader import ManifestReader
 from archive_colorizer.records.json_lines import MAX_LINE_BYTES, Record, parse_outcome, to_line
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.records.paths import MANIFEST, hash_target
@@ -36,12 +35,12 @@ class Manifest(ManifestReader):
         """
         path = require_path(output) / MANIFEST
         try:
-            manifest = cls(path, open_manifest(path, os.O_RDWR | os.O_APPEND | os.O_CREAT))
+            manifest = cls(path, cls._open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT))
             manifest._check = check
             manifest._index_all()
             manifest._repair_tail()
         except OSError as error:
-            raise _describe_error(path, error) from error
+            raise describe_write_error(path, error, "record in") from error
         return manifest
 
     @classmethod
@@ -53,7 +52,7 @@ class Manifest(ManifestReader):
         except (FileNotFoundError, NotADirectoryError):
             return cls(path, None)
         except OSError as error:
-            raise _describe_error(path, error) from error
+            raise describe_write_error(path, error, "record in") from error
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +87,7 @@ class Manifest(ManifestReader):
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, self._size)
-            raise _describe_error(self.path, error) from error
+            raise describe_write_error(self.path, error, "record in") from error
         for record, line in zip(records, lines, strict=True):
             self._index(record, self._size)
             self._size += len(line)
@@ -149,7 +148,3 @@ class Recorder:
         self._opening = None
         self._pending.clear()
         self._flushed = time.monotonic()
-
-
-def _describe_error(path: Location, error: OSError) -> OutputError:
-    return describe_write_error(path, error, "record in")

@@ -82,9 +82,18 @@ class ManifestReader:
     @classmethod
     def _load(cls, path: Location) -> Self:
         with get_storage(path).copy_locally() as local_path:
-            reader = cls(path, open_manifest(local_path, os.O_RDONLY))
+            reader = cls(path, cls._open_file(local_path, os.O_RDONLY))
         reader._index_all()
         return reader
+
+    @staticmethod
+    def _open_file(path: Path, flags: int) -> int:
+        """Open a regular file only, because a link could lead to an original; raises OSError."""
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a regular file")
+        return descriptor
 
     def close(self) -> None:
         if self._descriptor is not None:
@@ -215,15 +224,6 @@ class _PositionedFile(io.RawIOBase):
         count = os.preadv(self._descriptor, [buffer], self._position)
         self._position += count
         return count
-
-
-def open_manifest(path: Path, flags: int) -> int:
-    """Open a regular file only, because a link could lead to an original; raises OSError."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file")
-    return descriptor
 
 
 def _parse_provenance(line: bytes) -> Provenance:

@@ -25,11 +25,11 @@ from archive_colorizer.output.deliveries import (
 )
 from archive_colorizer.output.local import (
     Move,
+    StagedFile,
     add_notes,
     hash_file,
     open_folder,
     open_journal,
-    open_staged_file,
     read_journaled_digests,
 )
 from archive_colorizer.output.object_store import deliver_objects
@@ -50,6 +50,7 @@ def deliver(
 ) -> Outcome:
     """Write a result to its target; returns `outcome` completed.  See PendingResult.
 
+    content: a file must be in the context's work folder, and is removed in any case.
     The umask decides the mode.  Raises TargetExists when the target is not this job's file, or a
     link or a file is in the place of a folder; TargetName when the file system rejects the name;
     OutputError when the output cannot be written; ResultUnsound when reading back yields other
@@ -72,13 +73,6 @@ def deliver_all(
     return _deliver_files(pending_results, context)
 
 
-def deliver_file(
-    temporary: str, job: Job, context: JobContext, outcome: Outcome, sidecar: bytes | None = None
-) -> Outcome:
-    """Deliver the file `temporary` of the work folder, where it is removed in any case."""
-    return deliver(Path(context.work, temporary), job, context, outcome, sidecar)
-
-
 def _deliver_files(
     pending_results: Sequence[PendingResult], context: JobContext
 ) -> list[DeliveryResult]:
@@ -99,9 +93,9 @@ def _deliver_files(
 def _write(delivery: Delivery, work: int, stack: ExitStack) -> None:
     content, sidecar = delivery.pending.content, delivery.pending.sidecar
     source = content.name if isinstance(content, Path) else content
-    delivery.file = stack.enter_context(open_staged_file(work, source))
+    delivery.file = stack.enter_context(StagedFile.open(work, source))
     if sidecar is not None:
-        delivery.sidecar_file = stack.enter_context(open_staged_file(work, sidecar))
+        delivery.sidecar_file = stack.enter_context(StagedFile.open(work, sidecar))
 
 
 def _flush(delivery: Delivery) -> None:

@@ -24,7 +24,7 @@ from archive_colorizer.records.json_lines import iter_lines, parse_outcome
 from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.records.paths import WORK, get_sidecar_path
 from archive_colorizer.storage.atomic import describe_write_error
-from archive_colorizer.storage.fixity import read_fixity
+from archive_colorizer.storage.reading import get_storage
 
 _JOURNAL = ".jsonl"
 _DEAD = ".dead"
@@ -60,7 +60,7 @@ class WorkFolder:
         try:
             path.mkdir()
         except OSError as error:
-            raise _describe_error(path, error) from error
+            raise describe_write_error(path, error, "work in") from error
         return cls(output, path)
 
     def find_finished(self, jobs: Iterable[Job]) -> dict[str, Outcome]:
@@ -109,7 +109,7 @@ def sweep(output: Path, manifest: Manifest) -> int:
             else:
                 Path(entry.path).unlink()
     except OSError as error:
-        raise _describe_error(output / WORK, error) from error
+        raise describe_write_error(output / WORK, error, "work in") from error
     return recorded
 
 
@@ -169,7 +169,7 @@ def _update_stamp(output: Path, outcome: Outcome) -> Outcome | None:
     """Add the current stamp of the target; None when the target is not the one it made."""
     if outcome.state is not State.DONE or not outcome.target or not outcome.target_sha256:
         return None
-    fixity = read_fixity(output / outcome.target)
+    fixity = get_storage(output / outcome.target).read_fixity()
     if fixity is None or fixity[1] != outcome.target_sha256:
         return None
     return replace(outcome, target_stamp=fixity[0])
@@ -180,7 +180,7 @@ def _remove_sidecar(output: Path, outcome: Outcome) -> None:
     if not outcome.target or not outcome.sidecar_sha256:
         return
     sidecar = output / get_sidecar_path(outcome.target)
-    fixity = read_fixity(sidecar)
+    fixity = get_storage(sidecar).read_fixity()
     is_inside = Path(os.path.realpath(sidecar)).is_relative_to(os.path.realpath(output))
     if fixity is not None and fixity[1] == outcome.sidecar_sha256 and is_inside:
         with contextlib.suppress(OSError):
@@ -199,7 +199,3 @@ def _read(journal: Path) -> Iterator[Outcome]:
             with contextlib.suppress(ValueError):
                 if line.endswith(b"\n") and (outcome := parse_outcome(line)) is not None:
                     yield outcome
-
-
-def _describe_error(path: Path, error: OSError) -> OutputError:
-    return describe_write_error(path, error, "work in")

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer.location import ObjectLocation
-from archive_colorizer.output.lock import Holder, describe_busy, is_alive
+from archive_colorizer.output.lock import Holder, describe_busy
 from archive_colorizer.records.jobs import Stamp
 from archive_colorizer.records.paths import WORK
-from archive_colorizer.storage import objects
+from archive_colorizer.storage.object_storage import ObjectStorage
 
 LEASE_SECONDS: Final = 300
 """Without renewal a lease expires after this time."""
@@ -50,14 +50,13 @@ class Lease:
         """
         since = datetime.now(UTC).isoformat(timespec="seconds")
         lease = cls(output, secrets.token_hex(16), since, time.monotonic())
-        if (stale := _read_stamp(lease._lock)) is not None:
+        if (stale := lease._read_stamp()) is not None:
             lease._take_over(stale)
             return lease
         try:
             lease._put(new=True)
         except FileExistsError:
-            holder = read_holder(output)
-            raise describe_busy(output, holder) from None
+            raise describe_busy(output, cls.read_holder(output)) from None
         try:
             lease._put(new=True)
         except FileExistsError:
@@ -72,7 +71,7 @@ class Lease:
         """
         self.is_lost = self.is_lost or time.monotonic() - self.renewed > LEASE_SECONDS
         try:
-            if not self.is_lost and objects.read_info(self._lock).note == self.token:
+            if not self.is_lost and self._lock.read_info().note == self.token:
                 self._put(new=False)
                 self.renewed = time.monotonic()
                 return
@@ -82,63 +81,62 @@ class Lease:
 
     def release(self) -> None:
         """Remove the lease unless it is lost; raises OSError."""
-        if not self.is_lost and objects.read_info(self._lock).note == self.token:
-            objects.remove(self._lock)
+        if not self.is_lost and self._lock.read_info().note == self.token:
+            self._lock.remove()
+
+    @staticmethod
+    def read_holder(output: ObjectLocation) -> Holder | None:
+        """Read which run noted that it holds the output; raises OSError."""
+        try:
+            return Holder.parse(ObjectStorage(output / WORK / _LOCK).read_content())
+        except FileNotFoundError:
+            return None
 
     @property
-    def _lock(self) -> ObjectLocation:
-        return self.output / WORK / _LOCK
+    def _lock(self) -> ObjectStorage:
+        return ObjectStorage(self.output / WORK / _LOCK)
+
+    def _read_stamp(self) -> Stamp | None:
+        try:
+            return self._lock.read_info().stamp
+        except FileNotFoundError:
+            return None
 
     def _put(self, *, new: bool) -> None:
         note = {"pid": os.getpid(), "host": platform.node(), "since": self.since}
         data = json.dumps({**note, "system": _identify_system()}).encode()
-        objects.put(self._lock, data, self.token, new=new)
+        self._lock.put(data, self.token, new=new)
 
     def _take_over(self, stale: Stamp) -> None:
         """Take over the lease of a dead run; of several runs that try, one succeeds."""
-        holder = read_holder(self.output)
-        if holder is None or holder.system != _identify_system() or is_alive(holder.pid):
+        holder = self.read_holder(self.output)
+        if holder is None or holder.system != _identify_system() or holder.is_alive:
             age = _measure_age(self.output, stale)
             if age < LEASE_SECONDS:
                 advice = f"; if it was killed, run again in {LEASE_SECONDS - age} s"
                 raise describe_busy(self.output, holder, f", last heard of {age} s ago,", advice)
-        turn = self.output / WORK / f"takeover-{stale.inode:x}"
+        turn = ObjectStorage(self.output / WORK / f"takeover-{stale.inode:x}")
         try:
-            objects.put(turn, b"", new=True)
+            turn.put(b"", new=True)
         except FileExistsError:
-            status = f" is being taken over (remove {turn} if that run is dead, too) and"
+            status = f" is being taken over (remove {turn.location} if that run is dead, too) and"
             raise describe_busy(self.output, holder, status) from None
         try:
-            if _read_stamp(self._lock) != stale:
-                raise describe_busy(self.output, read_holder(self.output))
+            if self._read_stamp() != stale:
+                raise describe_busy(self.output, self.read_holder(self.output))
             self._put(new=False)
         finally:
-            objects.remove(turn)
-
-
-def read_holder(output: ObjectLocation) -> Holder | None:
-    """Read which run noted that it holds the output; raises OSError."""
-    try:
-        return Holder.parse(objects.read(output / WORK / _LOCK))
-    except FileNotFoundError:
-        return None
-
-
-def _read_stamp(location: ObjectLocation) -> Stamp | None:
-    try:
-        return objects.read_info(location).stamp
-    except FileNotFoundError:
-        return None
+            turn.remove()
 
 
 def _measure_age(output: ObjectLocation, stamp: Stamp) -> int:
     """Measure the seconds since an object was written, by the store's own clock."""
-    clock = output / WORK / f"clock-{secrets.token_hex(8)}"
-    objects.put(clock, b"")
+    clock = ObjectStorage(output / WORK / f"clock-{secrets.token_hex(8)}")
+    clock.put(b"")
     try:
-        now = objects.read_info(clock).stamp
+        now = clock.read_info().stamp
     finally:
-        objects.remove(clock)
+        clock.remove()
     return 0 if now is None else max(0, (now.mtime_ns - stamp.mtime_ns) // 10**9)
 
 

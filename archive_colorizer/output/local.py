@@ -50,6 +50,32 @@ class StagedFile:
         os.lseek(self.descriptor, 0, os.SEEK_SET)
         return open(self.descriptor, "rb", closefd=False)
 
+    @classmethod
+    @contextmanager
+    def open(cls, work: int, content: bytes | str) -> Iterator["StagedFile"]:
+        """Open a file of the work folder, and remove it at exit.
+
+        content: the name of a file that is there, or bytes for a new one.  Its name is short,
+        because one derived from the target could be too long.
+        """
+        if isinstance(content, str):
+            name, flags = content, OPEN_READ
+        else:
+            name, flags = f"{secrets.token_hex(8)}.tmp", _CREATE
+        descriptor = os.open(name, flags, 0o666, dir_fd=work)
+        try:
+            if isinstance(content, str):
+                with open(descriptor, "rb", closefd=False) as stream:
+                    digest = hashlib.file_digest(stream, "sha256")
+            else:
+                write_all(descriptor, content)
+                digest = hashlib.sha256(content)
+            yield cls(name, descriptor, digest.hexdigest())
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=work)
+            os.close(descriptor)
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -83,32 +109,6 @@ class Move:
 
     def replace(self) -> None:
         os.replace(self.temporary, self.name, src_dir_fd=self.work, dst_dir_fd=self.folder)
-
-
-@contextmanager
-def open_staged_file(work: int, content: bytes | str) -> Iterator[StagedFile]:
-    """Open a file of the work folder, and remove it at exit.
-
-    content: the name of a file that is there, or bytes for a new one.  Its name is short, because
-    one derived from the target could be too long.
-    """
-    if isinstance(content, str):
-        name, flags = content, OPEN_READ
-    else:
-        name, flags = f"{secrets.token_hex(8)}.tmp", _CREATE
-    descriptor = os.open(name, flags, 0o666, dir_fd=work)
-    try:
-        if isinstance(content, str):
-            with open(descriptor, "rb", closefd=False) as stream:
-                digest = hashlib.file_digest(stream, "sha256")
-        else:
-            write_all(descriptor, content)
-            digest = hashlib.sha256(content)
-        yield StagedFile(name, descriptor, digest.hexdigest())
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(name, dir_fd=work)
-        os.close(descriptor)
 
 
 @contextmanager

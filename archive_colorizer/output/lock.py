@@ -50,16 +50,16 @@ class Holder:
         except OSError:
             return None
 
-
-def is_alive(pid: int) -> bool:
-    """Whether this host has such a process."""
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
+    @property
+    def is_alive(self) -> bool:
+        """Whether this host has such a process."""
+        try:
+            os.kill(self.pid, 0)
+        except PermissionError:
+            return True
+        except (OSError, OverflowError):
+            return False
         return True
-    except (OSError, OverflowError):
-        return False
-    return True
 
 
 def describe_busy(

@@ -26,9 +26,9 @@ from archive_colorizer.output.staging import load_content
 from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.records.paths import get_sidecar_path
-from archive_colorizer.storage import objects
 from archive_colorizer.storage.atomic import describe_write_error
 from archive_colorizer.storage.object_metadata import decode_facts, encode_outcome
+from archive_colorizer.storage.object_storage import ObjectStorage
 
 _KEY_LENGTH: Final = 1024
 """Bytes, in S3, GCS and Azure."""
@@ -56,24 +56,26 @@ def _try_deliver(pending: PendingResult, output: ObjectLocation) -> DeliveryResu
 
 def _deliver(pending: PendingResult, output: ObjectLocation) -> Outcome:
     data, sidecar, job = load_content(pending.content), pending.sidecar, pending.job
-    location = output / job.target
+    target, stored_sidecar = (
+        ObjectStorage(output / path) for path in (job.target, get_sidecar_path(job.target))
+    )
     outcome = replace(
         pending.outcome,
         target=job.target,
         target_sha256=hashlib.sha256(data).hexdigest(),
         sidecar_sha256=None if sidecar is None else hashlib.sha256(sidecar).hexdigest(),
     )
-    _check_key(output / get_sidecar_path(job.target) if sidecar else location)
+    _check_key((stored_sidecar if sidecar else target).location)
     if pending.check is not None:
         pending.check(data)
     try:
-        _put_sidecar(output / get_sidecar_path(job.target), sidecar, job)
-        outcome = _put_target(location, data, job, outcome)
+        _put_sidecar(stored_sidecar, sidecar, job)
+        outcome = _put_target(target, data, job, outcome)
         if pending.check is not None:
-            _verify(location, outcome)
-        return replace(outcome, target_stamp=objects.read_info(location).stamp)
+            _verify(target, outcome)
+        return replace(outcome, target_stamp=target.read_info().stamp)
     except OSError as error:
-        raise _describe_error(location, error) from None
+        raise _describe_error(target.location, error) from None
 
 
 def _describe_error(location: ObjectLocation, error: OSError) -> OutputError:
@@ -103,56 +105,56 @@ def _check_key(location: ObjectLocation) -> None:
         )
 
 
-def _put_target(location: ObjectLocation, data: bytes, job: Job, outcome: Outcome) -> Outcome:
+def _put_target(target: ObjectStorage, data: bytes, job: Job, outcome: Outcome) -> Outcome:
     note = encode_outcome(outcome)
     try:
-        objects.put(location, data, note, new=not job.replaces)
+        target.put(data, note, new=not job.replaces)
         return outcome
     except FileExistsError:
-        existing = decode_facts(objects.read_info(location).note)
+        existing = decode_facts(target.read_info().note)
     if (existing.get("name"), existing.get("target")) != (outcome.name, outcome.target):
         raise TargetExists(
-            f"{location} is not this program's and was kept; move it away and run again"
+            f"{target.location} is not this program's and was kept; move it away and run again"
         )
     if (existing.get("key"), existing.get("source_sha256")) == (outcome.key, outcome.source_sha256):
         # A worker that was given up for lost has come this far, or a response was lost.
         return replace(outcome, target_sha256=str(existing.get("target_sha256")))
     # A run with other settings was killed before it could record its result.
-    objects.put(location, data, note)
+    target.put(data, note)
     return outcome
 
 
-def _verify(location: ObjectLocation, outcome: Outcome) -> None:
-    if hashlib.sha256(objects.read(location)).hexdigest() != outcome.target_sha256:
-        objects.remove(location)
+def _verify(target: ObjectStorage, outcome: Outcome) -> None:
+    if hashlib.sha256(target.read_content()).hexdigest() != outcome.target_sha256:
+        target.remove()
         raise ResultUnsound(
             f"{outcome.name}: the store gave back other bytes than were written; nothing was "
             "kept, run again"
         )
 
 
-def _put_sidecar(location: ObjectLocation, sidecar: bytes | None, job: Job) -> None:
+def _put_sidecar(stored: ObjectStorage, sidecar: bytes | None, job: Job) -> None:
     """Put the sidecar, or remove an outdated one; an edited one is kept."""
     if sidecar is None:
-        if job.sidecar_sha256 is not None and _is_ours(location):
-            objects.remove(location)
+        if job.sidecar_sha256 is not None and _is_ours(stored):
+            stored.remove()
         return
     note = _SIDECAR + hashlib.sha256(sidecar).hexdigest()
     try:
-        objects.put(location, sidecar, note, new=True)
+        stored.put(sidecar, note, new=True)
     except FileExistsError:
-        if not _is_ours(location):
+        if not _is_ours(stored):
             raise TargetExists(
-                f"{location} is not this program's or was edited, and was kept; "
+                f"{stored.location} is not this program's or was edited, and was kept; "
                 "move it away and run again"
             ) from None
-        objects.put(location, sidecar, note)
+        stored.put(sidecar, note)
 
 
-def _is_ours(location: ObjectLocation) -> bool:
+def _is_ours(stored: ObjectStorage) -> bool:
     """Whether a sidecar still is what this program has written, by its note."""
     try:
-        note = objects.read_info(location).note or ""
-        return note == _SIDECAR + hashlib.sha256(objects.read(location)).hexdigest()
+        note = stored.read_info().note or ""
+        return note == _SIDECAR + hashlib.sha256(stored.read_content()).hexdigest()
     except FileNotFoundError:
         return False

@@ -17,11 +17,10 @@ from typing import Final
 
 from archive_colorizer.errors import OutputError
 from archive_colorizer.location import Location, ObjectLocation
-from archive_colorizer.output.lease import RENEWAL_SECONDS, Lease, read_holder
-from archive_colorizer.output.lock import Holder, is_alive, lock_output
+from archive_colorizer.output.lease import RENEWAL_SECONDS, Lease
+from archive_colorizer.output.lock import Holder, lock_output
 from archive_colorizer.records.paths import MANIFEST, WORK
-from archive_colorizer.storage import objects
-from archive_colorizer.storage.object_storage import forget_listings
+from archive_colorizer.storage.object_storage import ObjectStorage, forget_listings
 
 SYNC_SECONDS: Final = 30.0
 """Seconds between uploads of the manifest; more where uploading takes long."""
@@ -39,7 +38,7 @@ def _do_nothing() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnedOutput:
+class _OwnedOutput:
     """An output that no other run writes in.
 
     folder: where the manifest is.  check_ownership: raises OutputError when another run may have
@@ -53,11 +52,11 @@ class OwnedOutput:
 
 
 @contextmanager
-def acquire_output(output: Location) -> Iterator[OwnedOutput]:
+def acquire_output(output: Location) -> Iterator[_OwnedOutput]:
     """Keep every other run out of the output; raises OutputBusy and OutputError."""
     if isinstance(output, Path):
         with lock_output(output):
-            yield OwnedOutput(output)
+            yield _OwnedOutput(output)
         return
     forget_listings()
     try:
@@ -71,7 +70,7 @@ def acquire_output(output: Location) -> Iterator[OwnedOutput]:
         with tempfile.TemporaryDirectory(prefix="colorizer-") as folder:
             (Path(folder) / WORK).mkdir()
             sync = _ManifestSync(output, Path(folder), lease)
-            yield OwnedOutput(Path(folder), sync.check, sync.run, warning)
+            yield _OwnedOutput(Path(folder), sync.check, sync.run, warning)
     finally:
         # A lease that cannot be released expires.
         with contextlib.suppress(OSError):
@@ -87,10 +86,10 @@ def describe_holder(output: Location) -> str | None:
         holder = Holder.read(output)
     else:
         try:
-            holder = read_holder(output)
+            holder = Lease.read_holder(output)
         except OSError:
             return None
-    if holder is None or (holder.host == platform.node() and not is_alive(holder.pid)):
+    if holder is None or (holder.host == platform.node() and not holder.is_alive):
         return None
     return str(holder)
 
@@ -101,6 +100,7 @@ class _ManifestSync:
     def __init__(self, output: ObjectLocation, folder: Path, lease: Lease) -> None:
         self._output = output
         self._manifest = folder / MANIFEST
+        self._remote = ObjectStorage(output / MANIFEST)
         self._lease = lease
         self._ended = threading.Event()
         self._sent = 0
@@ -118,7 +118,7 @@ class _ManifestSync:
     @contextmanager
     def run(self) -> Iterator[None]:
         try:
-            objects.download(self._output / MANIFEST, self._manifest)
+            self._remote.download(self._manifest)
             self._sent = self._manifest.stat().st_size
         except FileNotFoundError:
             self._manifest.unlink(missing_ok=True)
@@ -156,7 +156,7 @@ class _ManifestSync:
     def _send(self) -> None:
         size = self._manifest.stat().st_size if self._manifest.exists() else 0
         if size > self._sent and not self._lease.is_lost:
-            objects.upload(self._manifest, self._output / MANIFEST)
+            self._remote.upload(self._manifest)
             self._sent = size
 
     def _send_last(self) -> None:
@@ -169,6 +169,6 @@ class _ManifestSync:
 
     def _describe_error(self, error: OSError) -> OutputError:
         return OutputError(
-            f"cannot record in {self._output / MANIFEST}: {error.strerror}; fix this, then run the "
+            f"cannot record in {self._remote.location}: {error.strerror}; fix this, then run the "
             "same command again, which finds the results that were made"
         )

@@ -13,8 +13,8 @@ from archive_colorizer.output.journal import RecoverableWork, WorkFolder
 from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.json_lines import parse_outcome
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.storage import objects
 from archive_colorizer.storage.object_metadata import decode_line
+from archive_colorizer.storage.object_storage import ObjectStorage
 from archive_colorizer.storage.reading import get_storage
 
 
@@ -24,7 +24,7 @@ def read_outcome_at(output: ObjectLocation, target: str) -> Outcome | None:
     None when this program did not make the object, or it was copied from elsewhere.
     """
     try:
-        info = objects.read_info(output / target)
+        info = ObjectStorage(output / target).read_info()
         outcome = parse_outcome(decode_line(info.note) or b"")
     except (OSError, ValueError):
         return None
@@ -44,7 +44,7 @@ def find_unrecorded(
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectStoreWork:
+class _ObjectStoreWork:
     """The work of a run whose output is in a store; see RecoverableWork."""
 
     output: ObjectLocation
@@ -73,6 +73,6 @@ def open_work(output: Location, run: str) -> tuple[RecoverableWork, str]:
     Raises OutputError.
     """
     if isinstance(output, ObjectLocation):
-        return ObjectStoreWork(output), ""
+        return _ObjectStoreWork(output), ""
     folder = WorkFolder.open(output, run)
     return folder, str(folder.path)

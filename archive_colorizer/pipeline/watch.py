@@ -102,7 +102,6 @@ class FolderWatcher:
         return None
 
     def stop(self) -> None:
-        """Stop watching."""
         changes, self._changes = self._changes, None
         if changes is not None:
             changes.close()
@@ -209,13 +208,11 @@ class _WatchLoop:
         return self._executor
 
     def stop_workers(self) -> None:
-        """End the worker processes until the next run."""
         executor, self._executor = self._executor, None
         if executor is not None:
             executor.end()
 
     def close(self) -> None:
-        """Stop to watch, and end the worker processes."""
         self._watcher.stop()
         self.stop_workers()
 

@@ -9,6 +9,7 @@ import msgspec
 from archive_colorizer.errors import UsageError
 from archive_colorizer.records.paths import is_name
 
+MARKS: Final = "marked.json"
 KIND: Final = "archive-colorizer marks"
 MAX_BYTES: Final = 64 << 20
 """A longer file is refused unread."""

@@ -14,9 +14,11 @@ from typing import BinaryIO, Final, TypeAlias
 
 from archive_colorizer.manifest.reader import ManifestEntry, ManifestReader
 from archive_colorizer.records.outcomes import Outcome
-from archive_colorizer.report.files import PAGE_START
 from archive_colorizer.report.thumbs import ThumbnailPair
 
+PAGE: Final = "index.html"
+PAGE_START: Final = b"<!DOCTYPE html>\n<!-- archive-colorizer report -->\n"
+"""The start of each page, which identifies a folder as a report."""
 NO_CONNECTIONS: Final = b"connect-src 'none'"
 """The part of the policy that forbids connections."""
 

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer.errors import OutputError
-from archive_colorizer.report.files import MARKS, PAGE
-from archive_colorizer.report.marks import MAX_BYTES, parse_marks
-from archive_colorizer.report.page import NO_CONNECTIONS
+from archive_colorizer.report.marks import MARKS, MAX_BYTES, parse_marks
+from archive_colorizer.report.page import NO_CONNECTIONS, PAGE
 from archive_colorizer.storage.atomic import write_atomically
 
 _HOST: Final = "127.0.0.1"

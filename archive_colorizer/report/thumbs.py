@@ -23,6 +23,8 @@ from archive_colorizer.verification.files import Finding
 from archive_colorizer.verification.verify import Roots, find_photo, get_page
 
 FOLDER: Final = "thumbs"
+_MAX_PIXELS: Final = 300_000_000
+"""Of the largest picture that is shown."""
 _LONG_SIDE: Final = 512
 _QUALITY: Final = 82
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -39,15 +41,11 @@ class ThumbnailPair:
 
 @dataclass(frozen=True, slots=True)
 class ThumbnailMaker:
-    """Make the pictures of one output for the report in `report`, and keep earlier ones.
-
-    max_pixels: of the largest picture that is shown.
-    """
+    """Make the pictures of one output for the report in `report`, and keep earlier ones."""
 
     output: Location
     report: Path
     roots: Roots
-    max_pixels: int
 
     def make_pair(self, entry: ManifestEntry) -> ThumbnailPair:
         """Make the pictures of one file; raises OutputError when the report is unwritable."""
@@ -76,7 +74,7 @@ class ThumbnailMaker:
         if (self.report / name).is_file():
             return name, None
         try:
-            raster = stills.decode(read(), "picture", self.max_pixels, "srgb", page)
+            raster = stills.decode(read(), "picture", _MAX_PIXELS, "srgb", page)
         except ArchiveColorizerError as error:
             return None, str(error)
         content = _encode_jpeg(_shrink_picture(raster))

@@ -13,7 +13,6 @@ from archive_colorizer.output.recovery import find_unrecorded
 from archive_colorizer.records.jobs import Companion, Job, JobContext, RejectedEntry, Source, Stamp
 from archive_colorizer.records.outcomes import ALREADY_COLOR, Outcome, State
 from archive_colorizer.records.paths import choose_target, get_sidecar_path, hash_target
-from archive_colorizer.storage.fixity import read_fixity
 from archive_colorizer.storage.reading import get_storage
 
 
@@ -198,5 +197,5 @@ def _refresh_stamp(
     """The current stamp when the content is what was recorded, else None; hashes in doubt."""
     if current is None or current == recorded:
         return current
-    fixity = read_fixity(location) if sha256 is not None else None
+    fixity = get_storage(location).read_fixity() if sha256 is not None else None
     return fixity[0] if fixity is not None and fixity[1] == sha256 else None

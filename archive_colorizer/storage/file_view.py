@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-from collections.abc import Iterator
 from typing import BinaryIO, Final, TypeAlias
 
 from archive_colorizer.errors import SourceChanged, SourceError
@@ -63,14 +62,6 @@ def describe_change(name: object) -> SourceChanged:
 def compute_digest(content: FileContent, algorithm: str = "sha256") -> str:
     """Hash the content; returns hexadecimal digits."""
     digest = hashlib.new(algorithm)
-    for piece in _iterate_pieces(content):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def _iterate_pieces(content: FileContent) -> Iterator[bytes]:
-    if isinstance(content, bytes):
-        yield content
-        return
     for offset in range(0, len(content), _PIECE):
-        yield content[offset : offset + _PIECE]
+        digest.update(content[offset : offset + _PIECE])
+    return digest.hexdigest()

@@ -36,10 +36,9 @@ class ObjectInfo:
 class ObjectFilesystem:
     """Access to one store; raises `errors` and OSError."""
 
-    errors: tuple[type[Exception], ...] = ()
-
-    def __init__(self, files: Any) -> None:
+    def __init__(self, files: Any, errors: tuple[type[Exception], ...]) -> None:
         self.files = files
+        self.errors = errors
 
     def read(self, path: str) -> bytes:
         return bytes(self.files.cat_file(path))
@@ -170,9 +169,8 @@ def _open_s3() -> ObjectFilesystem:
 
     # s3fs itself retries five times, which multiplies with this.
     config = {"retries": {"mode": "standard", "max_attempts": 3}}
-    store = _S3Filesystem(fsspec.filesystem("s3", use_listings_cache=False, config_kwargs=config))
-    store.errors = (BotoCoreError, ClientError, aiohttp.ClientError)
-    return store
+    files = fsspec.filesystem("s3", use_listings_cache=False, config_kwargs=config)
+    return _S3Filesystem(files, (BotoCoreError, ClientError, aiohttp.ClientError))
 
 
 def _open_gs() -> ObjectFilesystem:
@@ -181,11 +179,8 @@ def _open_gs() -> ObjectFilesystem:
     from gcsfs.retry import ChecksumError, HttpError, NonRetryableError
     from google.auth.exceptions import GoogleAuthError
 
-    store = ObjectFilesystem(fsspec.filesystem("gs", use_listings_cache=False))
-    store.errors = (
-        HttpError, ChecksumError, NonRetryableError, GoogleAuthError, aiohttp.ClientError,
-    )  # fmt: skip
-    return store
+    errors = HttpError, ChecksumError, NonRetryableError, GoogleAuthError, aiohttp.ClientError
+    return ObjectFilesystem(fsspec.filesystem("gs", use_listings_cache=False), errors)
 
 
 def _open_az() -> ObjectFilesystem:
@@ -194,16 +189,14 @@ def _open_az() -> ObjectFilesystem:
     from azure.core.exceptions import AzureError
 
     # Raises ValueError without an account.
-    store = _AzureFilesystem(fsspec.filesystem("az", use_listings_cache=False, anon=False))
-    store.errors = (AzureError, aiohttp.ClientError)
-    return store
+    files = fsspec.filesystem("az", use_listings_cache=False, anon=False)
+    return _AzureFilesystem(files, (AzureError, aiohttp.ClientError))
 
 
-_LIBRARIES: Final = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
-_OPEN: Final[dict[str, Callable[[], ObjectFilesystem]]] = {
-    "s3": _open_s3,
-    "gs": _open_gs,
-    "az": _open_az,
+_STORES: Final[dict[str, tuple[str, Callable[[], ObjectFilesystem]]]] = {
+    "s3": ("s3fs", _open_s3),
+    "gs": ("gcsfs", _open_gs),
+    "az": ("adlfs", _open_az),
 }
 
 
@@ -213,9 +206,9 @@ def get_filesystem(scheme: str) -> ObjectFilesystem:
 
     Raises DependencyError, which names the extra, and what the library raises.
     """
-    library = _LIBRARIES[scheme]
+    library, open_store = _STORES[scheme]
     if find_spec(library) is None:
         raise DependencyError(
             f"{scheme}:// needs {library}; run: pip install 'archive-colorizer[{scheme}]'"
         )
-    return _OPEN[scheme]()
+    return open_store()

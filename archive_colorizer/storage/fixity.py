@@ -1,20 +1,10 @@
-"""Compare content by stamp and, in doubt, by sha256; lists of checksums."""
+"""Read and write lists of checksums."""
 
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-
-from archive_colorizer.location import Location
-from archive_colorizer.records.jobs import Stamp
-from archive_colorizer.storage.reading import get_storage
-
-
-def read_fixity(location: Location) -> tuple[Stamp, str] | None:
-    """See `Storage.read_fixity`."""
-    return get_storage(location).read_fixity()
-
 
 CHECKSUM_LIST: Final = ".sha256"
 """Suffix of a list that stands for a folder of frames."""

@@ -25,7 +25,7 @@ _KINDS: Final[dict[int, EntryKind]] = {
 }
 
 
-class LocalListing:
+class _LocalListing:
     """The entries of a folder; each is looked at when its turn comes."""
 
     def __init__(self, folder: Path, names: list[str] | None = None) -> None:
@@ -94,8 +94,9 @@ class LocalStorage:
             return None
         return (after, digest) if after == before else None
 
-    def list_folder(self) -> LocalListing:
-        return LocalListing(self.path)
+    def list_folder(self, names: list[str] | None = None) -> _LocalListing:
+        """List a folder; `names`: those to list of one that cannot be read."""
+        return _LocalListing(self.path, names)
 
     @contextmanager
     def copy_locally(self) -> Iterator[Path]:

@@ -14,7 +14,8 @@ from archive_colorizer.location import Location, ObjectLocation
 from archive_colorizer.output.recovery import read_outcome_at
 from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.records.paths import MANIFEST, WORK, get_sidecar_path
-from archive_colorizer.storage.fixity import CHECKSUM_LIST, read_checksum_list, read_fixity
+from archive_colorizer.storage.fixity import CHECKSUM_LIST, read_checksum_list
+from archive_colorizer.storage.object_storage import ObjectStorage
 from archive_colorizer.storage.reading import get_storage
 
 AnyLocation = TypeVar("AnyLocation")
@@ -64,17 +65,15 @@ def list_files(outcome: Outcome, output: Location) -> Iterator[tuple[str, str]]:
 
 def check_file(output: Location, path: str, sha256: str) -> Finding | None:
     """Hash one file or object of the output; a Finding unless it is as recorded."""
-    from archive_colorizer.storage import objects
-
     location = output / path
-    fixity = read_fixity(location)
+    fixity = get_storage(location).read_fixity()
     if fixity is not None and fixity[1] == sha256:
         return None
     if fixity is not None:
         return Finding(FindingKind.CHANGED, path, f"sha256 is {fixity[1]}, recorded is {sha256}")
     try:
         if isinstance(location, ObjectLocation):
-            objects.read_info(location)
+            ObjectStorage(location).read_info()
         elif not stat.S_ISREG(os.lstat(location).st_mode):
             return Finding(FindingKind.MISSING, path, "it is a link, a folder or a special file")
     except OSError as error:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archive_colorizer.discovery.bagit import add_bag_checksums, read_bag
-from archive_colorizer.discovery.walk import walk
+from archive_colorizer.discovery.bagit import walk_root
 from archive_colorizer.errors import FixityMismatch, SourceError
 from archive_colorizer.records.jobs import RejectedEntry, Source
 from archive_colorizer.restore.source_file import check_fixity
@@ -31,15 +30,10 @@ def bag_of(folder, *algorithms):
     return folder
 
 
-def judged(root):
-    payload = read_bag(root)
-    return list(add_bag_checksums(walk(payload.folder), payload))
-
-
 def checked(root):
     """Names whose content is what the bag says, as a worker finds it."""
     sound = []
-    for entry in judged(root):
+    for entry in walk_root(root):
         if isinstance(entry, Source):
             check_fixity(entry.path.read_bytes(), entry)
             sound.append(entry.name)
@@ -47,8 +41,9 @@ def checked(root):
 
 
 def test_a_folder_is_no_bag(folder):
-    assert read_bag(folder) is None
-    assert read_bag(folder / "a.png") is None
+    entries = [*walk_root(folder), *walk_root(folder / "a.png")]
+    assert [one.name for one in entries] == ["a.png", "b.jpg", "box/c.tif", "a.png"]
+    assert not any(one.fixity for one in entries)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +52,12 @@ def test_a_folder_is_no_bag(folder):
 def test_every_source_of_a_sound_bag_is_vouched_for(folder, algorithms):
     bag_of(folder, *algorithms)
     assert checked(folder) == ["a.png", "b.jpg", "box/c.tif"]
-    assert all(one.fixity for one in judged(folder))
+    assert all(one.fixity for one in walk_root(folder))
 
 
 def test_sha256_is_preferred_since_it_costs_nothing(folder):
     bag_of(folder, "md5", "sha512", "sha256")
-    assert all(one.fixity.startswith("sha256:") for one in judged(folder))
+    assert all(one.fixity.startswith("sha256:") for one in walk_root(folder))
 
 
 def test_a_flipped_bit_is_noticed(folder):
@@ -76,7 +71,7 @@ def test_what_is_missing_or_not_listed_fails(folder):
     bag_of(folder)
     (folder / "data" / "a.png").unlink()
     (folder / "data" / "late.png").write_text("late")
-    failed = {one.relative: one for one in judged(folder) if isinstance(one, RejectedEntry)}
+    failed = {one.relative: one for one in walk_root(folder) if isinstance(one, RejectedEntry)}
     assert set(failed) == {"a.png", "late.png"}
     assert all(one.failed and one.reason == "fixity" for one in failed.values())
     assert "missing" in failed["a.png"].message
@@ -85,7 +80,7 @@ def test_what_is_missing_or_not_listed_fails(folder):
 def test_what_is_no_picture_stays_what_it_is(folder):
     (folder / "notes.txt").write_text("words")
     bag_of(folder)
-    (note,) = (one for one in judged(folder) if isinstance(one, RejectedEntry))
+    (note,) = (one for one in walk_root(folder) if isinstance(one, RejectedEntry))
     assert (note.reason, note.failed) == ("not-a-picture", False)
 
 
@@ -95,7 +90,7 @@ def test_a_damaged_manifest_is_refused(folder):
     text = manifest.read_text()
     manifest.write_text(("0" if text[0] != "0" else "1") + text[1:])
     with pytest.raises(SourceError, match="tag manifest"):
-        read_bag(folder)
+        walk_root(folder)
 
 
 def test_notes_in_the_bag_may_be_edited(folder):
@@ -114,7 +109,7 @@ def test_dangerous_paths_are_refused(folder, path):
     with (folder / "manifest-sha256.txt").open("a") as stream:
         stream.write(f"{'0' * 64}  {path}\n")
     with pytest.raises(SourceError):
-        read_bag(folder)
+        walk_root(folder)
 
 
 @pytest.mark.parametrize("broken", ["manifest-sha256.txt", "bagit.txt"])
@@ -122,7 +117,7 @@ def test_a_broken_bag_is_refused_and_never_taken_for_a_folder(folder, broken):
     bag_of(folder)
     (folder / broken).write_bytes(b"\xff\xfe\x00 rubbish \x81\n")
     with pytest.raises(SourceError):
-        read_bag(folder)
+        walk_root(folder)
 
 
 def test_a_bag_without_manifest_is_refused(folder):
@@ -130,7 +125,7 @@ def test_a_bag_without_manifest_is_refused(folder):
     for place in [*folder.glob("manifest-*"), *folder.glob("tagmanifest-*")]:
         place.unlink()
     with pytest.raises(SourceError, match="no manifest"):
-        read_bag(folder)
+        walk_root(folder)
 
 
 def test_accents_may_be_composed_or_parted(folder):
@@ -150,8 +145,7 @@ def test_a_name_with_a_line_break_survives(folder):
 def test_prefixes_reach_the_failures(folder):
     bag_of(folder)
     shutil.rmtree(folder / "data" / "box")
-    payload = read_bag(folder)
-    names = [one.name for one in add_bag_checksums(walk(payload.folder, "first"), payload, "first")]
+    names = [one.name for one in walk_root(folder, "first")]
     assert names == ["first/a.png", "first/b.jpg", "first/box/c.tif"]
 
 
@@ -162,9 +156,9 @@ def test_links_that_lead_out_are_refused_with_the_bag(folder, tmp_path):
     (folder / "data" / "a.png").unlink()
     os.symlink(tmp_path / "outside.png", folder / "data" / "a.png")  # noqa: PTH211
     with pytest.raises(SourceError, match="unsafe"):
-        read_bag(folder)
+        walk_root(folder)
 
 
 def test_the_folder_of_the_payload_is_absolute_when_the_bag_is(folder):
     bag_of(folder)
-    assert read_bag(folder).folder == Path(folder, "data")
+    assert {one.root for one in walk_root(folder)} == {str(Path(folder, "data"))}

@@ -5,7 +5,7 @@ from archive_colorizer.errors import SourceChanged, SourceError, StoreUnreachabl
 from archive_colorizer.image.codecs.header import estimate_picture_memory
 from archive_colorizer.location import ObjectLocation
 from archive_colorizer.records.jobs import Source
-from archive_colorizer.storage import objects
+from archive_colorizer.storage.object_storage import ObjectStorage
 from archive_colorizer.storage.reading import check_unchanged, get_storage, read_source
 from tests.photographs import photograph
 
@@ -88,7 +88,7 @@ def test_a_store_that_does_not_answer_is_told_from_one_that_refuses(monkeypatch)
         def fail(*_, error=error):
             raise error
 
-        monkeypatch.setattr(objects, "read_info", fail)
+        monkeypatch.setattr(ObjectStorage, "read_info", fail)
         for asked in (
             read_source,
             lambda one: get_storage(one).is_file(),

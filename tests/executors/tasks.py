@@ -12,7 +12,7 @@ from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.run.plan import fail_job
-from archive_colorizer.storage.fixity import read_fixity
+from archive_colorizer.storage.reading import get_storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Copy:
             name=job.source.name,
             state=State.DONE,
             source_stamp=job.source.stamp,
-            source_sha256=(read_fixity(job.source.path) or (None, None))[1],
+            source_sha256=(get_storage(job.source.path).read_fixity() or (None, None))[1],
         )
         try:
             outcome = deliver(b"made of " + data, job, self.workplace, outcome)

@@ -76,7 +76,6 @@ def arm(when: str) -> None:
     elif when == "between a folder and its list":
         film_writer.deliver_folder = after(frame_folder.deliver_folder, 2)
     elif when == "after a part":
-        film_writer.deliver_file = after(deliver.deliver_file, 2)
         film_writer.deliver = after(deliver.deliver, 2)
     elif when == "in the join":
         film_join.join_segments = after(film_join.join_segments)
@@ -90,7 +89,7 @@ def arm(when: str) -> None:
     elif when == "before the final list":
         film_writer.deliver_folder = after(frame_folder.deliver_folder, 3)
     elif when == "after the join":
-        film_join.deliver_file = after(deliver.deliver_file)
+        film_join.deliver = after(deliver.deliver)
         film_writer.deliver = after(deliver.deliver, 3)
     elif when == "before the parts are removed":
         film_pipeline.FilmPlan.remove_segments = die  # type: ignore[assignment]

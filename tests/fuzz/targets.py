@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from archive_colorizer.color.blend import ChromaField
-from archive_colorizer.discovery.bagit import add_bag_checksums, read_bag
-from archive_colorizer.discovery.walk import walk
+from archive_colorizer.discovery.bagit import walk_root
 from archive_colorizer.errors import ModelError, ResultUnwritable, SourceError, UsageError
 from archive_colorizer.image import signatures as magic
 from archive_colorizer.image.codecs import registry as stills
@@ -139,9 +138,7 @@ def bag(data: bytes, folder: Path) -> None:
     (root / "manifest-sha256.txt").write_bytes(data)
     (root / "data" / "a.jpg").write_bytes(b"\xff\xd8\xff")
     with contextlib.suppress(SourceError, UsageError):
-        payload = read_bag(root)
-        if payload is not None:
-            list(add_bag_checksums(walk(payload.folder, ""), payload, ""))
+        list(walk_root(root))
 
 
 TARGETS: dict[str, Callable[[bytes, Path], None]] = {

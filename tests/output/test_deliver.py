@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from archive_colorizer.errors import OutputError, TargetExists, TargetName
-from archive_colorizer.output.deliver import deliver, deliver_all, deliver_file
+from archive_colorizer.output.deliver import deliver, deliver_all
 from archive_colorizer.output.deliveries import PendingResult
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
@@ -322,7 +322,7 @@ def test_a_full_disk(small_disk: Path) -> None:
 def test_a_large_file_appears_like_any_other(place: JobContext) -> None:
     written = Path(place.work, "part.mkv")
     written.write_bytes(DATA)
-    outcome = deliver_file("part.mkv", job(), place, SETTLED, b"said of it")
+    outcome = deliver(Path(place.work, "part.mkv"), job(), place, SETTLED, b"said of it")
     path = Path(place.output, "box/a.jpg")
     assert path.read_bytes() == DATA
     assert outcome.target_sha256 == hashlib.sha256(DATA).hexdigest()
@@ -340,11 +340,11 @@ def test_a_large_file_keeps_a_strangers(place: JobContext) -> None:
     path.write_bytes(b"MY OWN WORK")
     Path(place.work, "part.mkv").write_bytes(DATA)
     with pytest.raises(TargetExists):
-        deliver_file("part.mkv", job(), place, SETTLED)
+        deliver(Path(place.work, "part.mkv"), job(), place, SETTLED)
     assert path.read_bytes() == b"MY OWN WORK"
     assert not temporary(place)
 
 
 def test_a_large_file_that_was_not_written_is_said(place: JobContext) -> None:
     with pytest.raises(OutputError, match="No such file"):
-        deliver_file("part.mkv", job(), place, SETTLED)
+        deliver(Path(place.work, "part.mkv"), job(), place, SETTLED)

@@ -63,7 +63,7 @@ def test_a_run_elsewhere_is_followed_when_it_was_silent_for_long(bucket, output,
 def test_of_those_who_would_follow_one_does(bucket, output, monkeypatch):
     elsewhere(bucket)
     monkeypatch.setattr(module, "LEASE_SECONDS", 0)
-    seen = module.objects.read_info(output / ".work/lock.json").stamp
+    seen = module.ObjectStorage(output / ".work/lock.json").read_info().stamp
     bucket.put(f"out/.work/takeover-{seen.inode:x}", b"")
     with pytest.raises(OutputBusy, match="is being taken over"):
         Lease.acquire(output)
@@ -97,9 +97,9 @@ def test_what_could_not_be_renewed_in_time_is_lost(bucket, output, monkeypatch):
 
 
 def test_a_store_without_conditions_is_found_out(bucket, output, monkeypatch):
-    put = module.objects.put
+    put = module.ObjectStorage.put
     careless = lambda place, data, note="", new=False: put(place, data, note)  # noqa: E731
-    monkeypatch.setattr(module.objects, "put", careless)
+    monkeypatch.setattr(module.ObjectStorage, "put", careless)
     lease = Lease.acquire(output)
     assert not lease.is_exclusive
     with pytest.raises(OutputBusy):

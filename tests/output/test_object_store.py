@@ -10,11 +10,11 @@ from archive_colorizer.errors import (
     TargetName,
 )
 from archive_colorizer.output.deliver import deliver
-from archive_colorizer.output.recovery import ObjectStoreWork, find_unrecorded, read_outcome_at
+from archive_colorizer.output.recovery import find_unrecorded, open_work, read_outcome_at
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.storage import objects
+from archive_colorizer.storage.object_storage import ObjectStorage
 
 STAMP = Stamp(1, 2, 0, 3)
 
@@ -39,7 +39,8 @@ def test_a_result_and_the_note_of_it_appear_together(bucket):
     assert read_outcome_at(output, "box/a.jpg") == outcome
     assert find_unrecorded(output, "box/a.jpg", None) == outcome
     assert find_unrecorded(output, "box/a.jpg", outcome) is None
-    assert ObjectStoreWork(output).find_finished([a_job(), a_job(key="other")]) == {"k": outcome}
+    work, _ = open_work(output, "run")
+    assert work.find_finished([a_job(), a_job(key="other")]) == {"k": outcome}
     answer = bucket.client.head_object(Bucket=bucket.name, Key="out/box/a.jpg")
     assert answer["ContentType"] == "image/jpeg"
 
@@ -96,7 +97,7 @@ def test_a_result_is_looked_at_before_and_after(bucket, monkeypatch):
 
     with pytest.raises(ResultUnsound, match="not what"):
         bring(bucket, b"x", a_job("b.jpg"), check=refuse)
-    monkeypatch.setattr(objects, "read", lambda place: b"rotten")
+    monkeypatch.setattr(ObjectStorage, "read_content", lambda place: b"rotten")
     with pytest.raises(ResultUnsound, match="gave back other bytes"):
         bring(bucket, b"x", a_job("b.jpg"), check=seen.append)
     assert bucket.there("out/") == {"box/a.jpg"}
@@ -114,7 +115,7 @@ def test_only_what_the_next_file_would_suffer_too_stops_the_run(bucket, monkeypa
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(objects, "put", fail)
+    monkeypatch.setattr(ObjectStorage, "put", fail)
     with pytest.raises(kind, match=error.strerror) as told:
         bring(bucket, b"x", a_job())
     assert type(told.value) is kind

@@ -84,7 +84,7 @@ def test_who_was_taken_over_records_nothing_more(bucket, output):
 
 
 def test_a_store_that_refuses_the_manifest_stops_the_run(bucket, output, monkeypatch):
-    def refuse(path, place):
+    def refuse(place, path):
         raise PermissionError(13, "Access Denied")
 
     monkeypatch.setattr(module, "SYNC_SECONDS", 0.05)
@@ -94,7 +94,9 @@ def test_a_store_that_refuses_the_manifest_stops_the_run(bucket, output, monkeyp
             held.sync_manifest(),
             Manifest.open(held.folder, held.check_ownership) as one,
         ):
-            monkeypatch.setattr("archive_colorizer.storage.objects.upload", refuse)
+            monkeypatch.setattr(
+                "archive_colorizer.storage.object_storage.ObjectStorage.upload", refuse
+            )
             record(one, "a")
             end = time.monotonic() + 60
             while True:

@@ -117,12 +117,14 @@ def test_one_that_changes_meanwhile_fails_the_photograph(studio, monkeypatch):
     studio.put("a.png", grey("coffee"))
     studio.put("a.mask.png", left_black((40, 60)))
 
+    read = Guides.read
+
     def read_and_touch(*given):
-        found = Guides.read(*given)
+        found = read(*given)
         os.utime(studio.scans / "a.mask.png", (1, 1))
         return found
 
-    monkeypatch.setattr(guides.Guides, "read", read_and_touch)
+    monkeypatch.setattr(Guides, "read", read_and_touch)
     outcome = restore(studio, "a.png")
     assert (outcome.state, outcome.reason) == (State.FAILED, "source-changed")
 

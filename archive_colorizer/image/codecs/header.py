@@ -15,7 +15,7 @@ from archive_colorizer.image.metadata.exif import BrokenDirectory, TiffStream
 from archive_colorizer.image.raster import Format
 from archive_colorizer.image.signatures import sniff
 from archive_colorizer.location import Location, ObjectLocation
-from archive_colorizer.storage.objects import read_part
+from archive_colorizer.storage.object_storage import ObjectStorage
 
 _HEADER_BYTES: Final = 1 << 18
 """Bytes that hold the header of every format except TIFF, even after a JPEG's metadata."""
@@ -65,7 +65,7 @@ def estimate_picture_memory(path: Location) -> int:
     Never raises: the decoder reports what is wrong with a file.
     """
     if isinstance(path, ObjectLocation):
-        size = _parse_header(partial(read_part, path))
+        size = _parse_header(ObjectStorage(path).read_part)
     else:
         size = PictureSize.read(path)
     if size is None:

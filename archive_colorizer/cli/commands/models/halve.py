@@ -22,9 +22,9 @@ def command(model: str, output: Path | None) -> None:
 
     path = find_model(model)
     target = output or get_adopted_path(f"{path.stem}-fp16")
-    change = halve(path, target)
+    mean, worst = halve(path, target)
     print_line(f"{target} is written, {target.stat().st_size / 1e6:.1f} MB")
     click.echo(
-        f"  answers change by {255 * change.worst:.2f} code values of 8 bits at most, by "
-        f"{255 * change.mean:.3f} in the mean of a picture"
+        f"  answers change by {255 * worst:.2f} code values of 8 bits at most, by "
+        f"{255 * mean:.3f} in the mean of a picture"
     )
