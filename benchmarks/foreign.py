@@ -29,8 +29,7 @@ from archive_colorizer.adoption.adopt import adopt
 from archive_colorizer.color.space import KB, KG, KR, compute_luma
 from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.pipeline.photos import restore_archive
-from archive_colorizer.pipeline.request import validate_request
-from archive_colorizer.pipeline.run_session import find_models
+from archive_colorizer.pipeline.request import find_models, validate_request
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.records.outcomes import State

@@ -27,7 +27,7 @@ import psutil
 
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.pipeline.run_session import find_models
+from archive_colorizer.pipeline.request import find_models
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import JobContext, Source
 from archive_colorizer.records.outcomes import Outcome, State

@@ -22,7 +22,7 @@ from archive_colorizer.records.outcomes import Measures, Outcome, State
 from archive_colorizer.restore.outcome_boundary import run_guarded
 from archive_colorizer.run.driver import ignore_outcome
 from archive_colorizer.run.plan import plan
-from archive_colorizer.storage.reading import check_unchanged, read_source
+from archive_colorizer.storage.reading import get_storage, read_source
 
 _MEASURES = Measures(grey=0.04123, one_color=0.51234, blotches=0.00412, clipped=0.01234)
 
@@ -38,7 +38,7 @@ def deliver_copies(jobs: tuple[Job, ...], workplace: JobContext) -> list[Outcome
 
 def _copy(job: Job, workplace: JobContext, known: Outcome) -> PendingResult:
     data, stamp = read_source(job.source.path)
-    check_unchanged(job.source.path, stamp)
+    get_storage(job.source.path).check_unchanged(stamp)
     settled = replace(
         known,
         state=State.DONE,

@@ -19,8 +19,7 @@ from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.pipeline import run_session as opening
 from archive_colorizer.pipeline.photos import restore_archive
-from archive_colorizer.pipeline.request import validate_request
-from archive_colorizer.pipeline.run_session import find_models
+from archive_colorizer.pipeline.request import find_models, validate_request
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Job, Shot, ShotPart
 from archive_colorizer.records.outcomes import State

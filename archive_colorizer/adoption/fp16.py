@@ -25,10 +25,10 @@ def halve(path: Path, output: Path) -> tuple[float, float]:
     """Write a copy of a model that computes in 16 bits; return the change of its answers.
 
     The change is the largest mean of a picture and the largest of all, as shares of the output's
-    range.  Input and output stay float32.  The change is measured on a CPU, with all values between the
-    nodes of the network rounded to 16 bits.  Raises ModelError, and writes nothing, if it exceeds
-    MAX_CHANGE or MAX_MEAN_CHANGE or an answer is not finite; UsageError for a model in 16 bits;
-    DependencyError without onnx; OutputError.
+    range.  Input and output stay float32.  The change is measured on a CPU, with all values
+    between the nodes of the network rounded to 16 bits.  Raises ModelError, and writes nothing, if
+    it exceeds MAX_CHANGE or MAX_MEAN_CHANGE or an answer is not finite; UsageError for a model in
+    16 bits; DependencyError without onnx; OutputError.
     """
     data, origin = read_model(path), f"model {path}"
     whole = open_colorizer(path, device="cpu")

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from archive_colorizer.discovery.classify import reject
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import DependencyError, FailureReason, SourceError
 from archive_colorizer.location import Location
@@ -73,11 +72,11 @@ def _add_checksums(
             yield replace(entry, fixity=checksums[name])
         else:
             message = f"{entry.relative} is not in the bag's manifest, so nothing vouches for it"
-            yield reject(entry, FailureReason.FIXITY, message, failed=True)
+            yield entry.reject(FailureReason.FIXITY, message, failed=True)
     for name in sorted(missing):
         message = f"{name} is in the bag's manifest and missing; ask for the bag again"
         source = Source(str(payload), name, NO_STAMP, prefix)
-        yield reject(source, FailureReason.FIXITY, message, failed=True)
+        yield source.reject(FailureReason.FIXITY, message, failed=True)
 
 
 def open_bag(root: Path) -> Any:

@@ -4,7 +4,6 @@ The name decides where it promises a picture, the first bytes decide elsewhere.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from archive_colorizer.errors import FailureReason
@@ -34,20 +33,6 @@ def is_photograph_name(name: str) -> bool:
     return (extension in _PICTURES or extension in _RAW) and not name.startswith("._")
 
 
-def reject(source: Source, reason: str, message: str, *, failed: bool = False) -> RejectedEntry:
-    """Account for something that is not restored."""
-    return RejectedEntry(
-        source.root, source.relative, reason, message, failed=failed, prefix=source.prefix
-    )
-
-
-def reject_unreadable(source: Source, error: OSError) -> RejectedEntry:
-    """Account for a file that cannot be read."""
-    message = f"{source.relative} cannot be read: {error.strerror}"
-    rejected = reject(source, FailureReason.UNREADABLE, message, failed=True)
-    return replace(rejected, errno=source.find_errno(error))
-
-
 def classify(
     source: Source, read_beginning: Callable[[Source], bytes], settings_owner: str | None = None
 ) -> Source | RejectedEntry:
@@ -58,7 +43,7 @@ def classify(
     """
     if settings_owner is not None:
         message = f"{source.relative} holds settings for {settings_owner}"
-        return reject(source, "settings", message)
+        return source.reject("settings", message)
     name = source.relative.rpartition("/")[2]
     extension = name.rpartition(".")[2].lower()
     if is_photograph_name(name):
@@ -68,7 +53,7 @@ def classify(
     try:
         return _classify_content(source, extension, read_beginning)
     except OSError as error:
-        return reject_unreadable(source, error)
+        return source.reject_unreadable(error)
 
 
 def _classify_content(
@@ -98,8 +83,8 @@ def _reject_unsupported(source: Source, kind: str) -> RejectedEntry:
             f"{source.relative}: {kind} needs the extra 'raw' "
             "(pip install 'archive-colorizer[raw]'), or develop it to TIFF first"
         )
-    return reject(source, FailureReason.UNSUPPORTED, message, failed=True)
+    return source.reject(FailureReason.UNSUPPORTED, message, failed=True)
 
 
 def _reject_other(source: Source, why: str) -> RejectedEntry:
-    return reject(source, FailureReason.NOT_A_PICTURE, f"{source.relative} {why}")
+    return source.reject(FailureReason.NOT_A_PICTURE, f"{source.relative} {why}")

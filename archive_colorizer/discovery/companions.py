@@ -5,10 +5,12 @@ where its photograph exists; otherwise it is an ordinary file.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias, get_args
 
-from archive_colorizer.records.jobs import Role
+from archive_colorizer.records.jobs import Companion, Role, Source, Stamp
+from archive_colorizer.storage.interface import Listing
 
 _ENDINGS: Final[dict[str, Role]] = {
     ".mask.png": "mask",
@@ -16,7 +18,7 @@ _ENDINGS: Final[dict[str, Role]] = {
 }
 assert set(_ENDINGS.values()) == set(get_args(Role))  # noqa: S101
 
-ROLE_NAMES: Final[dict[Role, str]] = {
+_ROLE_NAMES: Final[dict[Role, str]] = {
     "mask": "the mask",
     "hints": "the known colors",
 }
@@ -55,7 +57,7 @@ class Companions:
         for photograph in photographs:
             stem = photograph.rpartition(".")[0]
             named: list[NamedCompanion] = []
-            for role in ROLE_NAMES:
+            for role in _ROLE_NAMES:
                 exact, loose = whole.get((photograph, role)), whole.get((stem, role))
                 if loose is not None and exact is not None:
                     owners.setdefault(loose, None)
@@ -68,10 +70,21 @@ class Companions:
                 by_photograph[photograph] = tuple(named)
         return cls(by_photograph, owners)
 
+    def describe_role(self, name: str) -> str:
+        """Describe what the companion of this name is to its photograph."""
+        return _ROLE_NAMES[_ENDINGS[_find_ending(name)]]
 
-def find_role(name: str) -> Role | None:
-    """Find what a file of this name is to its photograph, if it has one."""
-    return _ENDINGS.get(_find_ending(name))
+    def attach(self, source: Source, name: str, listing: Listing) -> Source:
+        """Attach the pictures next to the photograph called `name`, with their stamps."""
+
+        def find_stamp(companion_name: str) -> Stamp | None:
+            with suppress(OSError):
+                return listing.inspect(companion_name).stamp
+            return None
+
+        named = self.by_photograph.get(name, ())
+        beside = tuple(Companion(role, other, find_stamp(other)) for role, other in named)
+        return replace(source, beside=beside) if beside else source
 
 
 def _find_ending(name: str) -> str:

@@ -1,36 +1,13 @@
 """A folder on the way of the walk, and what in it belongs to photographs."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
-from archive_colorizer.discovery.classify import is_photograph_name, reject
-from archive_colorizer.discovery.companions import (
-    ROLE_NAMES,
-    Companions,
-    find_role,
-)
+from archive_colorizer.discovery.classify import is_photograph_name
+from archive_colorizer.discovery.companions import Companions
 from archive_colorizer.recipe.overrides import OVERRIDES_FILE
-from archive_colorizer.records.jobs import Companion, RejectedEntry, Source, Stamp
+from archive_colorizer.records.jobs import RejectedEntry, Source
 from archive_colorizer.storage.interface import Listing
-
-
-def list_settings_names(name: str) -> tuple[str, str]:
-    """The names of the files of settings for a photograph in its folder, the nearest last."""
-    return OVERRIDES_FILE, f"{name}.{OVERRIDES_FILE}"
-
-
-def add_companions(source: Source, name: str, companions: Companions, listing: Listing) -> Source:
-    """Add the pictures next to the photograph called `name`, with their stamps."""
-
-    def find_stamp(companion_name: str) -> Stamp | None:
-        with suppress(OSError):
-            return listing.inspect(companion_name).stamp
-        return None
-
-    named = companions.by_photograph.get(name, ())
-    beside = tuple(Companion(role, other, find_stamp(other)) for role, other in named)
-    return replace(source, beside=beside) if beside else source
 
 
 class Folder:
@@ -77,13 +54,13 @@ class Folder:
         """Account for a picture that belongs to a photograph; None for any other file."""
         if name not in self.companions.owners:
             return None
-        owner, role = self.companions.owners[name], find_role(name)
-        message = f"{source.relative} is {ROLE_NAMES[role] if role else 'a companion'} of {owner}"
+        owner = self.companions.owners[name]
+        message = f"{source.relative} is {self.companions.describe_role(name)} of {owner}"
         if owner is None:
             message = (
                 f"{source.relative} is not used: its photograph has one that bears its whole name"
             )
-        return reject(source, "companion", message)
+        return source.reject("companion", message)
 
     def attach(self, entry: Source | RejectedEntry, name: str) -> Source | RejectedEntry:
         """Attach to a photograph the settings and pictures that are for it."""
@@ -95,4 +72,4 @@ class Folder:
             overrides = (*overrides, self.join(settings))
         if overrides:
             entry = replace(entry, overrides=overrides)
-        return add_companions(entry, name, self.companions, self.listing)
+        return self.companions.attach(entry, name, self.listing)

@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from archive_colorizer.discovery.classify import reject
 from archive_colorizer.errors import ArchiveColorizerError, SourceError, UsageError
 from archive_colorizer.location import to_location
 from archive_colorizer.recipe.files import Layer
@@ -38,7 +37,7 @@ def apply_overrides(
             layers = _read_layers(entry, overriding, read)
             override = overriding.resolve(recipe, layers)
         except UsageError as error:
-            yield reject(entry, error.reason, f"{entry.relative}: {error}", failed=True)
+            yield entry.reject(error.reason, f"{entry.relative}: {error}", failed=True)
         else:
             yield entry if override is None else replace(entry, own=override)
 

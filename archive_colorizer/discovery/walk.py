@@ -5,17 +5,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from archive_colorizer.discovery.classify import (
-    classify,
-    is_photograph_name,
-    reject,
-    reject_unreadable,
-)
+from archive_colorizer.discovery.classify import classify, is_photograph_name
 from archive_colorizer.discovery.companions import Companions
-from archive_colorizer.discovery.folder import Folder, add_companions, list_settings_names
+from archive_colorizer.discovery.folder import Folder
 from archive_colorizer.errors import FailureReason, SourceError, UsageError
 from archive_colorizer.image.signatures import MAGIC_LENGTH
 from archive_colorizer.location import Location
+from archive_colorizer.recipe.overrides import OVERRIDES_FILE
 from archive_colorizer.records.jobs import NO_STAMP, RejectedEntry, Source
 from archive_colorizer.storage.interface import EntryKind
 from archive_colorizer.storage.local import LocalStorage
@@ -63,7 +59,7 @@ def attach_companions(source: Source) -> Source:
     with suppress(OSError):
         listing = get_storage(source.path.parent).list_folder()
         companions = Companions.find(listing.names, is_photograph_name)
-        return add_companions(source, source.path.name, companions, listing)
+        return companions.attach(source, source.path.name, listing)
     return source
 
 
@@ -79,7 +75,8 @@ def _enter_root(root: Location) -> tuple[Location, Folder]:
             )
         if listing.names or not root.key:
             return root, Folder("", listing)
-    parent, name, settings = root.parent, root.name, list_settings_names(root.name)
+    parent, name = root.parent, root.name
+    settings = OVERRIDES_FILE, f"{name}.{OVERRIDES_FILE}"
     try:
         listing = get_storage(parent).list_folder()
     except PermissionError:
@@ -121,7 +118,7 @@ def _visit(root: Location, top: Folder, prefix: str) -> Iterator[Source | Reject
                 stack.append(folder.enter(name.removesuffix("/"), listing))
                 continue
         except OSError as error:
-            yield reject_unreadable(Source(str(root), relative, NO_STAMP, prefix), error)
+            yield Source(str(root), relative, NO_STAMP, prefix).reject_unreadable(error)
             continue
         source = Source(str(root), folder.join(name), entry.stamp or NO_STAMP, prefix)
         companion = None if entry.kind == "bad-key" else folder.reject_companion(source, name)
@@ -132,7 +129,7 @@ def _visit(root: Location, top: Folder, prefix: str) -> Iterator[Source | Reject
             yield folder.attach(classify(source, _read_beginning, owner), name)
         else:
             reason, message, failed = _REJECTED[entry.kind]
-            yield reject(source, reason, message.format(source.relative), failed=failed)
+            yield source.reject(reason, message.format(source.relative), failed=failed)
 
 
 def _read_beginning(source: Source) -> bytes:

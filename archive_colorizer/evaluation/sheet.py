@@ -17,19 +17,14 @@ _INK, _PAPER = (0, 0, 0), (255, 255, 255)
 Columns = Mapping[str, Sequence[Picture]]
 
 
-def compute_step(count: int, max_photos: int = _MAX_PHOTOS) -> int:
-    """Return the n of "every n-th" that leaves at most `max_photos` of `count` photographs."""
-    return max(1, -(-count // max_photos))
-
-
 def write_sheet(path: Path, columns: Columns, max_photos: int = _MAX_PHOTOS) -> int:
-    """Write a PNG with a labelled column for each entry of `columns`; return `compute_step`.
+    """Write a PNG with a labelled column for each entry of `columns`; return n.
 
-    The photographs are every n-th in order, so that none is hand-picked.  Pictures are H x W x 3
-    uint8 sRGB, fitted into squares; rows are laid out in up to three blocks.
+    The photographs are every n-th in order, at most `max_photos`, so that none is hand-picked.
+    Pictures are H x W x 3 uint8 sRGB, fitted into squares; rows are laid out in up to three blocks.
     """
     count = len(next(iter(columns.values())))
-    step = compute_step(count, max_photos)
+    step = max(1, -(-count // max_photos))
     numbers = range(0, count, step)
     blocks = min(_BLOCKS, len(numbers))
     tall = -(-len(numbers) // blocks)

@@ -19,6 +19,7 @@ from archive_colorizer.discovery.bagit import open_bag
 from archive_colorizer.errors import OutputBusy, OutputError, TargetExists
 from archive_colorizer.executors.threads import map_in_threads
 from archive_colorizer.manifest.reader import ManifestReader
+from archive_colorizer.output.local import open_folder
 from archive_colorizer.output.ownership import describe_holder
 from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.records.paths import MANIFEST
@@ -203,8 +204,5 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with open_folder(str(folder)) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,7 +18,6 @@ from archive_colorizer.run.plan import (
     Unchanged,
     compute_job_key,
     decide_step,
-    fail_job,
     skip_if_recorded,
 )
 
@@ -116,7 +115,7 @@ class FilmPlan:
         if missing and not (self.context.film and self.context.film.allow_missing):
             names = ", ".join(part.name for part in missing[:5]) + (", ..." if missing[5:] else "")
             count = len(self.assembly.parts)
-            outcome = fail_job(
+            outcome = Outcome.from_failure(
                 job,
                 FailureReason.MISSING_SHOTS,
                 f"{job.name}: {len(missing)} of {count} parts are missing ({names}); "

@@ -18,7 +18,6 @@ from archive_colorizer.film.request import FilmRequest, format_clock
 from archive_colorizer.film.shots import apply_shot_settings, build_shot_recipe, find_shots
 from archive_colorizer.film.tasks import apply_shot_model, load_shots, open_film_again
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.pipeline.run_session import build_context
 from archive_colorizer.records.jobs import JobContext, Shot, ShotPart, Source
 from archive_colorizer.restore.contact_sheet import Tile, convert_to_rgb, draw_contact_sheet
 from archive_colorizer.restore.model_cache import load_ensemble
@@ -74,7 +73,7 @@ class FilmPreview:
 def preview_film(path: Path, request: FilmRequest) -> FilmPreview:
     """Preview one film of the request; writes nothing."""
     workers = allocate_cores(request.recipe.workers)
-    context = build_context(request, workers.threads)
+    context = request.build_context(workers.threads)
     source = find_film(path)
     with open_film_again(source, context) as film:
         facts = film.facts
@@ -146,7 +145,7 @@ def write_sheet(request: FilmRequest, sheet: Path) -> int:
     """
     if sheet.suffix.lower() != ".png":
         raise UsageError(f"{sheet} must end with .png")
-    context = build_context(request, allocate_cores(1).threads)
+    context = request.build_context(allocate_cores(1).threads)
     tiles = (tile for path in request.roots for tile in _render_tiles(path, request, context))
     shots, sheet_image = draw_contact_sheet(tiles)
     _, png = cv2.imencode(".png", sheet_image[..., ::-1])

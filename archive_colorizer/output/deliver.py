@@ -70,12 +70,6 @@ def deliver_all(
     output = to_location(context.output)
     if isinstance(output, ObjectLocation):
         return deliver_objects(pending_results, output)
-    return _deliver_files(pending_results, context)
-
-
-def _deliver_files(
-    pending_results: Sequence[PendingResult], context: JobContext
-) -> list[DeliveryResult]:
     with ExitStack() as stack:
         batch = DeliveryBatch(pending_results, context, stack)
         with batch.assign_errors(batch.deliveries):
@@ -165,7 +159,14 @@ def _finish(delivery: Delivery) -> None:
     if delivery.sidecar_file is not None:
         digest = hash_file(get_sidecar_path(delivery.name), delivery.folder)
         outcome = replace(outcome, sidecar_sha256=digest)
-    delivery.outcome = _add_stamp(outcome, delivery.name, delivery.folder, delivery.file.descriptor)
+    # Linking and renaming change the ctime, so the stamp comes last.
+    stamped = os.fstat(delivery.file.descriptor)
+    target = os.stat(delivery.name, dir_fd=delivery.folder, follow_symlinks=False)
+    if not os.path.samestat(stamped, target):
+        # Another worker has made the same result.
+        outcome = replace(outcome, target_sha256=hash_file(delivery.name, delivery.folder))
+        stamped = target
+    delivery.outcome = replace(outcome, target_stamp=Stamp.from_stat(stamped))
 
 
 def _publish_target(move: Move, job: Job, context: JobContext, digest: str) -> None:
@@ -199,14 +200,3 @@ def _publish_sidecar(move: Move, job: Job, context: JobContext, digest: str | No
                 f"{path} is not this program's or was edited, and was kept; "
                 "move it away and run again"
             ) from None
-
-
-def _add_stamp(outcome: Outcome, name: str, folder: int, descriptor: int) -> Outcome:
-    # Linking and renaming change the ctime, so the stamp comes last.
-    staged = os.fstat(descriptor)
-    target = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    if os.path.samestat(staged, target):
-        return replace(outcome, target_stamp=Stamp.from_stat(staged))
-    # Another worker has made the same result.
-    digest = hash_file(name, folder)
-    return replace(outcome, target_sha256=digest, target_stamp=Stamp.from_stat(target))

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from archive_colorizer.errors import ArchiveColorizerError, OutputError, TargetExists, TargetName
-from archive_colorizer.output.local import StagedFile, open_target_folder
+from archive_colorizer.output.local import StagedFile, open_folder
 from archive_colorizer.output.staging import Content, measure_size
 from archive_colorizer.records.jobs import Job, JobContext
 from archive_colorizer.records.outcomes import Outcome
@@ -88,18 +89,16 @@ class DeliveryBatch:
 
     def run_each(self, step: Callable[[Delivery], None]) -> None:
         for delivery in self.list_active():
-            with self.assign_errors([delivery]):
-                step(delivery)
+            self._run(step, delivery)
 
     def run_each_in_threads(self, step: Callable[[Delivery], None]) -> None:
         """Run a step in threads: a disk syncs many files as fast as one."""
-
-        def run(delivery: Delivery) -> None:
-            with self.assign_errors([delivery]):
-                step(delivery)
-
         with ThreadPoolExecutor(MAX_THREADS) as pool:
-            list(pool.map(run, self.list_active()))
+            list(pool.map(partial(self._run, step), self.list_active()))
+
+    def _run(self, step: Callable[[Delivery], None], delivery: Delivery) -> None:
+        with self.assign_errors([delivery]):
+            step(delivery)
 
     @contextmanager
     def assign_errors(self, deliveries: Sequence[Delivery]) -> Iterator[None]:
@@ -118,7 +117,7 @@ class DeliveryBatch:
     def open_target_folder(self, delivery: Delivery) -> None:
         folder = delivery.pending.job.target.rpartition("/")[0]
         if folder not in self._folders:
-            opened = open_target_folder(self.context.output, folder)
+            opened = open_folder(self.context.output, folder)
             self._folders[folder] = self.stack.enter_context(opened)
         delivery.folder = self._folders[folder]
 

@@ -112,24 +112,17 @@ class Move:
 
 
 @contextmanager
-def open_folder(path: str) -> Iterator[int]:
-    """Open a folder, and close it at exit."""
+def open_folder(path: str, below: str = "") -> Iterator[int]:
+    """Open a folder, or one `below` it, which is made where it is missing; close it at exit.
+
+    The latter is opened part by part, so that no link leads out of `path` and no path is too long.
+    """
     descriptor = os.open(path, _FOLDER)
     try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def open_target_folder(output: str, folder: str) -> Iterator[int]:
-    """Open part by part, so that no link leads out of the output and no path is too long."""
-    descriptor = os.open(output, _FOLDER)
-    try:
-        for part in folder.split("/") if folder else ():
-            below = _open_or_make(part, descriptor)
+        for part in below.split("/") if below else ():
+            opened = _open_or_make(part, descriptor)
             os.close(descriptor)
-            descriptor = below
+            descriptor = opened
         yield descriptor
     finally:
         os.close(descriptor)

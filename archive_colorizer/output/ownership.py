@@ -33,20 +33,17 @@ _NO_CONDITIONAL_PUT: Final = (
 )
 
 
-def _do_nothing() -> None:
-    """A lock of the kernel is never lost."""
-
-
 @dataclass(frozen=True, slots=True)
 class _OwnedOutput:
     """An output that no other run writes in.
 
     folder: where the manifest is.  check_ownership: raises OutputError when another run may have
-    the output.  sync_manifest: uploads the manifest during the body.  warning: about the store.
+    the output; None for a lock of the kernel, which is never lost.  sync_manifest: uploads the
+    manifest during the body.  warning: about the store.
     """
 
     folder: Path
-    check_ownership: Callable[[], None] = _do_nothing
+    check_ownership: Callable[[], None] | None = None
     sync_manifest: Callable[[], AbstractContextManager[object]] = nullcontext
     warning: str | None = None
 
@@ -82,13 +79,10 @@ def describe_holder(output: Location) -> str | None:
 
     The note of a killed run of this host does not count; other hosts cannot be checked.
     """
-    if isinstance(output, Path):
-        holder = Holder.read(output)
-    else:
-        try:
-            holder = Lease.read_holder(output)
-        except OSError:
-            return None
+    try:
+        holder = Holder.read(output) if isinstance(output, Path) else Lease.read_holder(output)
+    except OSError:
+        return None
     if holder is None or (holder.host == platform.node() and not holder.is_alive):
         return None
     return str(holder)

@@ -21,7 +21,6 @@ from archive_colorizer.output.recovery import open_work
 from archive_colorizer.pipeline.request import RestoreRequest
 from archive_colorizer.pipeline.run_session import (
     Notify,
-    build_context,
     ignore_message,
     open_ensemble,
     open_session,
@@ -99,7 +98,7 @@ def count_files(roots: Sequence[Location]) -> int:
 
 def list_steps(request: RestoreRequest) -> Iterator[Step]:
     """List what a run of this request would do; writes nothing."""
-    manifest, context = Manifest.peek(request.output), build_context(request, threads=1)
+    manifest, context = Manifest.peek(request.output), request.build_context(threads=1)
     return plan(_find_entries(request), manifest, context, request.retry_failed, request.redo)
 
 

@@ -2,13 +2,18 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypedDict
 
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import SourceError, UsageError
 from archive_colorizer.location import Location, ObjectLocation
+from archive_colorizer.model.colorizer import hash_model
+from archive_colorizer.model.registry import find_model
 from archive_colorizer.recipe.overrides import NO_OVERRIDE_RULES, OverrideRules
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
+from archive_colorizer.records.jobs import JobContext
 from archive_colorizer.restore.reference import pin_reference
 from archive_colorizer.storage.overlap import check_no_overlap, resolve_links
 from archive_colorizer.storage.reading import get_storage
@@ -29,6 +34,22 @@ class RunRequest:
     film: FilmRecipe | None = None
     retry_failed: bool = False
     command: tuple[str, ...] = ()
+
+    def build_context(self, threads: int) -> JobContext:
+        """Build the context of all jobs, without a work folder; raises ModelError."""
+        recipe = self.recipe
+        # Workers have other working directories.
+        cert, key = (
+            str(Path(file).absolute()) if file else "" for file in (recipe.cert, recipe.key)
+        )
+        return JobContext(
+            output=str(self.output),
+            work="",
+            recipe=replace(recipe, cert=cert, key=key),
+            threads=threads,
+            film=self.film,
+            **find_models(recipe),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,3 +126,24 @@ def check_readable(root: Location) -> None:
     elif not os.access(root, os.R_OK):
         problem = "cannot be read" if root.exists() else "there is no such file or directory"
         raise SourceError(f"{root}: {problem}")
+
+
+class _ModelFields(TypedDict):
+    """Name the fields of a JobContext that describe its networks."""
+
+    model: str
+    model_sha256: str
+    merge: str
+    merge_sha256: str
+
+
+def find_models(recipe: Recipe) -> _ModelFields:
+    """Find the model files of a recipe and their digests; raises ModelError."""
+    model = find_model(recipe.model)
+    merge = find_model(recipe.merge) if recipe.merge else None
+    return _ModelFields(
+        model=str(model),
+        model_sha256=hash_model(model),
+        merge=str(merge) if merge else "",
+        merge_sha256=hash_model(merge) if merge else "",
+    )

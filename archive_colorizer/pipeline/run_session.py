@@ -3,12 +3,12 @@
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Final, TypeAlias, TypedDict
+from typing import Final, TypeAlias
 from uuid import uuid4
 
 from archive_colorizer._version import __version__
@@ -20,7 +20,7 @@ from archive_colorizer.executors.executor import Executor, Task, open_executor
 from archive_colorizer.executors.limits import Limits
 from archive_colorizer.location import Location
 from archive_colorizer.manifest.manifest import Manifest
-from archive_colorizer.model.colorizer import hash_model, open_colorizer
+from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.ensemble import Ensemble
 from archive_colorizer.model.registry import find_model
 from archive_colorizer.model.runtime import CPU
@@ -140,7 +140,7 @@ def open_session(
             notify(warning)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{uuid4().hex[:8]}"
         adopted = sweep(output.folder, manifest)
-        context = build_context(request, workers.threads)
+        context = request.build_context(workers.threads)
         yield RunSession(
             name=name,
             request=request,
@@ -207,42 +207,3 @@ def _list_versions() -> Iterator[tuple[str, str]]:
             yield name, metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-
-
-def build_context(request: RunRequest, threads: int) -> JobContext:
-    """Build the context of all jobs of a request, without a work folder; raises ModelError."""
-    recipe = request.recipe
-    return JobContext(
-        output=str(request.output),
-        work="",
-        # Workers have other working directories.
-        recipe=replace(recipe, cert=_make_absolute(recipe.cert), key=_make_absolute(recipe.key)),
-        threads=threads,
-        film=request.film,
-        **find_models(recipe),
-    )
-
-
-class _ModelFields(TypedDict):
-    """Name the fields of a JobContext that describe its networks."""
-
-    model: str
-    model_sha256: str
-    merge: str
-    merge_sha256: str
-
-
-def find_models(recipe: Recipe) -> _ModelFields:
-    """Find the model files of a recipe and their digests; raises ModelError."""
-    model = find_model(recipe.model)
-    merge = find_model(recipe.merge) if recipe.merge else None
-    return _ModelFields(
-        model=str(model),
-        model_sha256=hash_model(model),
-        merge=str(merge) if merge else "",
-        merge_sha256=hash_model(merge) if merge else "",
-    )
-
-
-def _make_absolute(file: str) -> str:
-    return str(Path(file).absolute()) if file else ""

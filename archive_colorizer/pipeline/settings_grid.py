@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from archive_colorizer.color.space import FloatArray, Plane
 from archive_colorizer.discovery.photo_settings import find_layers
 from archive_colorizer.errors import UsageError
 from archive_colorizer.image.codecs.planes import round_to_8_bit
-from archive_colorizer.pipeline.run_session import Notify, ignore_message, open_ensemble
+from archive_colorizer.pipeline.run_session import ignore_message, open_ensemble
 from archive_colorizer.recipe.fields import reject_unknown
 from archive_colorizer.recipe.files import RecipeTables, build_recipe, order_layers
 from archive_colorizer.recipe.overrides import OverrideRules
@@ -73,56 +73,56 @@ class Axis:
         return cls(name, values)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GridRequest:
-    """Request a grid; its axes override the options, and these the settings next to the photo."""
-
-    photo: Path
-    axes: tuple[Axis, ...]
-    sheet: Path
-    recipe_file: Path | None
-    options: Mapping[str, object]
-
-
-def write_grid(request: GridRequest, notify: Notify = ignore_message) -> int:
+def write_grid(
+    photo: Path,
+    axes: Sequence[Axis],
+    sheet: Path,
+    recipe_file: Path | None,
+    options: Mapping[str, object],
+) -> int:
     """Write the sheet as a PNG; returns how many pictures are on it.
 
-    Decodes the photograph once, and runs each network once at each size.  Raises UsageError,
-    SourceError, ModelError, DeviceError and OutputError.
+    The axes override the options, and these the settings next to the photograph.  Decodes the
+    photograph once, and runs each network once at each size.  Raises UsageError, SourceError,
+    ModelError, DeviceError and OutputError.
     """
-    recipes = list(_build_recipes(request))
-    _check_place(request.sheet, request.photo)
+    recipes = list(_build_recipes(photo, axes, recipe_file, options))
+    _check_place(sheet, photo)
     plain = recipes[0][1]
-    data, _ = read_source(request.photo)
-    luma = decode_photo(data, request.photo.name, plain).luma
-    close = any(axis.name.startswith("sharpen") for axis in request.axes)
-    guides = Guides.read(find_source(request.photo), plain.max_pixels)
-    renderer = _GridRenderer(luma, guides, notify, close=close)
+    data, _ = read_source(photo)
+    luma = decode_photo(data, photo.name, plain).luma
+    close = any(axis.name.startswith("sharpen") for axis in axes)
+    guides = Guides.read(find_source(photo), plain.max_pixels)
+    renderer = _GridRenderer(luma, guides, close=close)
     tiles = (Tile(renderer.render(recipe), caption) for caption, recipe in recipes)
-    along = len(request.axes[0].values)
+    along = len(axes[0].values)
     # A single axis is broken into rows of equal length.
-    columns = along if len(request.axes) > 1 else -(-along // -(-along // _COLUMNS))
-    count, sheet = draw_contact_sheet(tiles, columns, _HEIGHT)
-    write_atomically(request.sheet, partial(_save, pixels=sheet))
+    columns = along if len(axes) > 1 else -(-along // -(-along // _COLUMNS))
+    count, pixels = draw_contact_sheet(tiles, columns, _HEIGHT)
+    write_atomically(sheet, partial(_save, pixels=pixels))
     return count
 
 
-def _build_recipes(request: GridRequest) -> Iterator[tuple[str, Recipe]]:
+def _build_recipes(
+    photo: Path,
+    axes: Sequence[Axis],
+    recipe_file: Path | None,
+    options: Mapping[str, object],
+) -> Iterator[tuple[str, Recipe]]:
     """Yield caption and recipe of each picture, row by row; the first axis runs along the rows."""
-    count = math.prod(len(axis.values) for axis in request.axes)
+    count = math.prod(len(axis.values) for axis in axes)
     if count > _MOST:
         raise UsageError(f"a grid of {count} pictures is too large; {_MOST} are the most")
-    if len({axis.name for axis in request.axes}) < len(request.axes):
+    if len({axis.name for axis in axes}) < len(axes):
         raise UsageError("a setting stands in the grid twice; give it one list of values")
-    file = f"recipe {request.recipe_file}", RecipeTables.read(request.recipe_file).photo
-    beside = find_layers(request.photo, OverrideRules.load(request.recipe_file, request.options))
-    along, *down = request.axes
+    file = f"recipe {recipe_file}", RecipeTables.read(recipe_file).photo
+    beside = find_layers(photo, OverrideRules.load(recipe_file, options))
+    along, *down = axes
     for outer in itertools.product(*(axis.values for axis in down)):
         for value in along.values:
             chosen = {along.name: value}
             chosen |= {axis.name: other for axis, other in zip(down, outer, strict=True)}
-            options = {**request.options, **chosen}
-            recipe = build_recipe(order_layers(file, options, beside))
+            recipe = build_recipe(order_layers(file, {**options, **chosen}, beside))
             lines = (f"{name} {_format_value(setting)}" for name, setting in chosen.items())
             yield "\n".join(lines), recipe
 
@@ -134,10 +134,9 @@ def _format_value(value: object) -> str:
 class _GridRenderer:
     """Render one photograph by several recipes, small or, if `close`, its center at full size."""
 
-    def __init__(self, luma: Plane, guides: Guides, notify: Notify, close: bool) -> None:
+    def __init__(self, luma: Plane, guides: Guides, close: bool) -> None:
         self._luma = luma
         self._guides = guides
-        self._notify = notify
         self._close = close
         self._masks: dict[tuple[object, ...], tuple[FloatArray, FloatArray]] = {}
 
@@ -153,7 +152,7 @@ class _GridRenderer:
         """Infer each mask once; returns it with the small luma that the network saw."""
         key = tuple(getattr(recipe, name) for name in _OF_NETWORKS)
         if key not in self._masks:
-            self._masks[key] = infer_mask(self._luma, open_ensemble(recipe, self._notify))
+            self._masks[key] = infer_mask(self._luma, open_ensemble(recipe, ignore_message))
         return self._masks[key]
 
 
@@ -165,11 +164,9 @@ def _shrink(luma: Plane) -> npt.NDArray[np.uint8]:
 
 
 def _reduce_to_bytes(samples: Any) -> npt.NDArray[np.uint8]:
-    return (
-        round_to_8_bit(samples)
-        if samples.dtype == np.uint16
-        else np.asarray(samples, dtype=np.uint8)
-    )
+    if samples.dtype == np.uint16:
+        return round_to_8_bit(samples)
+    return np.asarray(samples, dtype=np.uint8)
 
 
 def _crop_center(rgb: Rgb) -> Rgb:

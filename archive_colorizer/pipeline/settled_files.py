@@ -12,7 +12,7 @@ _IN_TRANSIT: Final = (".part", ".partial", ".filepart", ".crdownload", ".downloa
 """Endings of the temporary names that programs use while they copy a file."""
 
 
-def is_in_transit(name: str) -> bool:
+def _is_in_transit(name: str) -> bool:
     """Whether a copying program uses this name temporarily; rsync begins it with a dot."""
     return name.startswith(".") or name.lower().endswith(_IN_TRANSIT)
 
@@ -26,7 +26,7 @@ def scan_files(folder: Path) -> dict[str, Stamp]:
     stamps: dict[str, Stamp] = {}
     for directory, _, names in os.walk(folder):
         for name in names:
-            if not is_in_transit(name):
+            if not _is_in_transit(name):
                 path = f"{directory}/{name}"
                 with suppress(OSError):
                     stamps[path] = Stamp.from_stat(os.lstat(path))
@@ -70,7 +70,7 @@ def is_stable(entry: Source | RejectedEntry, stable: Mapping[str, Stamp]) -> boo
 
     Rejected entries, which have no stamp, always are.
     """
-    if is_in_transit(entry.relative.rpartition("/")[2]):
+    if _is_in_transit(entry.relative.rpartition("/")[2]):
         return False
     if isinstance(entry, RejectedEntry):
         return True

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from archive_colorizer.errors import FailureReason
 from archive_colorizer.location import Location, ObjectLocation, to_location
 from archive_colorizer.recipe.overrides import PhotoOverrides
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
@@ -99,6 +100,16 @@ class Source:
         ):
             return None
         return cause.errno
+
+    def reject(self, reason: str, message: str, *, failed: bool = False) -> "RejectedEntry":
+        """Account for something that is not restored."""
+        return RejectedEntry(self.root, self.relative, reason, message, failed, self.prefix)
+
+    def reject_unreadable(self, error: OSError) -> "RejectedEntry":
+        """Account for a file that cannot be read."""
+        message = f"{self.relative} cannot be read: {error.strerror}"
+        rejected = self.reject(FailureReason.UNREADABLE, message, failed=True)
+        return replace(rejected, errno=self.find_errno(error))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
+from archive_colorizer.errors import FailureReason
 from archive_colorizer.recipe.overrides import PhotoOverrides
-from archive_colorizer.records.jobs import Companion, Stamp
+from archive_colorizer.records.jobs import Companion, Job, Stamp
 
 Figure: TypeAlias = Annotated[float, Meta(ge=-1e300, le=1e300)]
 """A finite number: a line of the manifest with NaN or infinity is refused."""
@@ -81,6 +82,19 @@ class Outcome:
     first: int | None = None
     seconds: Figure = 0.0
     errno: int | None = field(default=None, compare=False)
+
+    @classmethod
+    def from_failure(cls, job: Job, reason: FailureReason, message: str) -> "Outcome":
+        """Build that of a job that was never sent to a worker, or never came back."""
+        return cls(
+            key=job.key,
+            name=job.name,
+            state=State.FAILED,
+            source_stamp=job.source.stamp,
+            beside=job.source.beside,
+            reason=reason,
+            message=message,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

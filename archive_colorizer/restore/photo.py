@@ -36,7 +36,7 @@ from archive_colorizer.restore.readback import check_result
 from archive_colorizer.restore.render import Original, get_sharpening, rename_target, render
 from archive_colorizer.restore.source_file import check_fixity, open_source
 from archive_colorizer.storage.file_view import FileContent, compute_digest
-from archive_colorizer.storage.reading import check_unchanged
+from archive_colorizer.storage.reading import get_storage
 
 
 def restore_photos(jobs: tuple[Job, ...], context: JobContext) -> list[Outcome]:
@@ -83,10 +83,11 @@ class FinishedPhoto:
         source, outcome = job.source.location, self.outcome
         if outcome.source_stamp is not None:
             with discard_on_error(self.content):
-                check_unchanged(source, outcome.source_stamp)
+                get_storage(source).check_unchanged(outcome.source_stamp)
                 for companion in outcome.beside:
                     if companion.stamp is not None:
-                        check_unchanged(source.parent / companion.name, companion.stamp)
+                        storage = get_storage(source.parent / companion.name)
+                        storage.check_unchanged(companion.stamp)
         check = self._build_check(job, recipe) if recipe.paranoid else None
         check_memory = self.luma.nbytes if check else 0
         outcome = replace(outcome, target=job.target)
@@ -174,7 +175,7 @@ def _read(source: Source, recipe: Recipe) -> tuple[Original, Stamp, str]:
         except SourceError:
             if not isinstance(data, bytes):
                 # A file that changed while it was read in pieces may look damaged.
-                check_unchanged(source.location, stamp)
+                get_storage(source.location).check_unchanged(stamp)
             raise
         content = data[:] if raster.format == "jpeg" or recipe.c2pa else b""
         return Original(content, raster), stamp, compute_digest(data)

@@ -33,7 +33,7 @@ def find_source(path: Path) -> Source:
 def open_source(path: Location, expected: Stamp) -> Iterator[tuple[FileContent, Stamp]]:
     """Open a source as `read_source` does, but read a large TIFF, PNG or BMP only as needed.
 
-    Call `check_unchanged` after reading: pieces may have been read from different contents.
+    Call `Storage.check_unchanged` after reading: pieces may have been read from different contents.
     """
     if isinstance(path, ObjectLocation) or expected.size < _IN_PLACE:
         yield read_source(path, expected)

@@ -14,7 +14,7 @@ from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.run.batches import Throughput, split_into_batches
 from archive_colorizer.run.circuit_breaker import CircuitBreaker
-from archive_colorizer.run.plan import Step, Unchanged, fail_job
+from archive_colorizer.run.plan import Step, Unchanged
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary, Tally
 
@@ -164,7 +164,7 @@ class _RunLoop:
         if lost.timeout and len(lost.batch) == 1:
             for job in jobs:
                 message = f"{job.name}: {lost.message}"
-                self._record_outcome(fail_job(job, FailureReason.TIMEOUT, message))
+                self._record_outcome(Outcome.from_failure(job, FailureReason.TIMEOUT, message))
         elif lost.worker_left and jobs:
             self._returned_batches.append(tuple(jobs))
         elif not lost.worker_left:
@@ -179,7 +179,7 @@ class _RunLoop:
         if self._suspects:
             self._suspects.clear()
             message = f"{job.name}: the worker process died twice while restoring it"
-            self._record_outcome(fail_job(job, FailureReason.WORKER_LOST, message))
+            self._record_outcome(Outcome.from_failure(job, FailureReason.WORKER_LOST, message))
 
     def _adopt_finished(self, batch: Batch) -> list[Job]:
         """Record results that a dead worker had finished, and return its unfinished jobs."""

@@ -15,7 +15,7 @@ def write_metrics(path: Path, result: RunResult) -> str | None:
     # A collector ignores names that do not end in .prom.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        temporary.write_text(format_metrics(result), encoding="utf-8")
+        temporary.write_text(_format_metrics(result), encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         with suppress(OSError):
@@ -24,7 +24,7 @@ def write_metrics(path: Path, result: RunResult) -> str | None:
     return None
 
 
-def format_metrics(result: RunResult) -> str:
+def _format_metrics(result: RunResult) -> str:
     """Format the figures of a run; if it raised an error, only the time and exit code."""
     metrics = [
         _format_metric(result, "last_run_timestamp_seconds", "When it ended.", result.finished),

@@ -110,23 +110,10 @@ def _check_target_is_free(job: Job, context: JobContext) -> Step:
     target = to_location(context.output) / job.target
     if job.replaces or not get_storage(target).is_present():
         return job
-    return fail_job(
+    return Outcome.from_failure(
         job,
         FailureReason.TARGET_EXISTS,
         f"{target} is not known to the manifest and was kept; move it away and run again",
-    )
-
-
-def fail_job(job: Job, reason: FailureReason, message: str) -> Outcome:
-    """Return the outcome of a job that was never sent to a worker, or never came back."""
-    return Outcome(
-        key=job.key,
-        name=job.name,
-        state=State.FAILED,
-        source_stamp=job.source.stamp,
-        beside=job.source.beside,
-        reason=reason,
-        message=message,
     )
 
 

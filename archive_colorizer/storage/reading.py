@@ -17,8 +17,3 @@ def get_storage(location: Location) -> Storage:
 def read_source(location: Location, expected_stamp: Stamp | None = None) -> tuple[bytes, Stamp]:
     """See `Storage.read`."""
     return get_storage(location).read(expected_stamp)
-
-
-def check_unchanged(location: Location, stamp: Stamp) -> None:
-    """Raise SourceChanged when what lies there has another stamp now."""
-    get_storage(location).check_unchanged(stamp)

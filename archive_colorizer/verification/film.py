@@ -78,14 +78,12 @@ def check_film(
             restored = f"{outcome.frames} of {source_facts.frames} were restored"
             return replace(difference, fault=f"has {result_facts.frames} frames; {restored}")
         if result_facts.kind == "video":
+            start = source_facts.get_seconds(first)
             for number in range(result_facts.frames):
-                expected = source_facts.get_seconds(first + number) - source_facts.get_seconds(
-                    first
-                )
+                expected = source_facts.get_seconds(first + number) - start
                 if abs(result_facts.get_seconds(number) - expected) > _TIME_TOLERANCE:
-                    return replace(
-                        difference, fault=f"frame {number} is not shown when its source's is"
-                    )
+                    fault = f"frame {number} is not shown when its source's is"
+                    return replace(difference, fault=fault)
         return _compare_luma(before, after, first, difference)
 
 

@@ -9,7 +9,7 @@ from archive_colorizer.discovery import walk as discover
 from archive_colorizer.discovery.walk import walk
 from archive_colorizer.errors import SourceChanged, SourceError
 from archive_colorizer.records.jobs import RejectedEntry, Source, Stamp
-from archive_colorizer.storage.reading import check_unchanged, read_source
+from archive_colorizer.storage.reading import get_storage, read_source
 from tests.image.files import saved, small_grey
 
 JPEG = b"\xff\xd8\xff\xe0 as good as a picture here"
@@ -189,13 +189,13 @@ def test_a_change_is_noticed(tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(JPEG)
     _, stamp = read_source(path)
-    check_unchanged(path, stamp)
+    get_storage(path).check_unchanged(stamp)
     path.write_bytes(JPEG + b"!")
     with pytest.raises(SourceChanged, match=r"a\.jpg was written to"):
-        check_unchanged(path, stamp)
+        get_storage(path).check_unchanged(stamp)
     path.unlink()
     with pytest.raises(SourceChanged, match="went away"):
-        check_unchanged(path, stamp)
+        get_storage(path).check_unchanged(stamp)
 
 
 def test_sources_name_their_files_of_settings_the_nearest_last(tmp_path):

@@ -6,7 +6,7 @@ from archive_colorizer.image.codecs.header import estimate_picture_memory
 from archive_colorizer.location import ObjectLocation
 from archive_colorizer.records.jobs import Source
 from archive_colorizer.storage.object_storage import ObjectStorage
-from archive_colorizer.storage.reading import check_unchanged, get_storage, read_source
+from archive_colorizer.storage.reading import get_storage, read_source
 from tests.photographs import photograph
 
 
@@ -92,7 +92,7 @@ def test_a_store_that_does_not_answer_is_told_from_one_that_refuses(monkeypatch)
         for asked in (
             read_source,
             lambda one: get_storage(one).is_file(),
-            lambda one: check_unchanged(one, None),
+            lambda one: get_storage(one).check_unchanged(None),
         ):
             with pytest.raises(kind, match=error.strerror) as told:
                 asked(place)

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archive_colorizer.evaluation.sheet import compute_step, write_sheet
+from archive_colorizer.evaluation.sheet import write_sheet
 
 
 @pytest.mark.parametrize(("count", "n"), [(1, 1), (60, 1), (61, 2), (120, 2), (300, 5)])
-def test_photographs_are_every_nth_and_never_more_than_fit(count, n):
-    assert compute_step(count) == n
+def test_photographs_are_every_nth_and_never_more_than_fit(tmp_path, count, n):
+    shade = np.zeros((4, 4, 3), np.uint8)
+    assert write_sheet(tmp_path / "s.png", {"grey": [shade] * count}) == n
     assert len(range(0, count, n)) <= 60
 
 

@@ -11,7 +11,6 @@ from archive_colorizer.output.deliver import deliver
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.run.plan import fail_job
 from archive_colorizer.storage.reading import get_storage
 
 
@@ -33,7 +32,7 @@ class Copy:
         if data == b"sleep":
             time.sleep(60)
         if data == b"bad":
-            return fail_job(job, "damaged", f"{job.source.name} is damaged")
+            return Outcome.from_failure(job, "damaged", f"{job.source.name} is damaged")
         outcome = Outcome(
             key=job.key,
             name=job.source.name,
@@ -44,7 +43,7 @@ class Copy:
         try:
             outcome = deliver(b"made of " + data, job, self.workplace, outcome)
         except ArchiveColorizerError as error:
-            return fail_job(job, error.reason, str(error))
+            return Outcome.from_failure(job, error.reason, str(error))
         if data == b"kill after":
             os.kill(os.getpid(), signal.SIGKILL)
         return outcome

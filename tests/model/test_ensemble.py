@@ -9,7 +9,7 @@ from archive_colorizer.color.space import compute_chroma
 from archive_colorizer.film.colorize import restore_part
 from archive_colorizer.model.colorizer import open_colorizer
 from archive_colorizer.model.ensemble import Ensemble
-from archive_colorizer.pipeline.run_session import find_models
+from archive_colorizer.pipeline.request import find_models
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Shot, ShotPart
 from archive_colorizer.records.outcomes import State

@@ -7,12 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive_colorizer.discovery.walk import walk
-from archive_colorizer.pipeline.settled_files import (
-    StableFiles,
-    is_in_transit,
-    is_stable,
-    scan_files,
-)
+from archive_colorizer.pipeline.settled_files import StableFiles, is_stable, scan_files
 from archive_colorizer.records.jobs import RejectedEntry, Stamp
 
 A, B = Stamp(1, 1, 1, 1), Stamp(2, 2, 2, 1)
@@ -60,8 +55,9 @@ def test_nothing_rests_that_changed_within_the_time(history):
         ("party.jpg", False),
     ],
 )
-def test_names_of_copying_programs_are_known(name, expected):
-    assert is_in_transit(name) == expected
+def test_names_of_copying_programs_are_known(tmp_path, name, expected):
+    (tmp_path / name).touch()
+    assert (not scan_files(tmp_path)) == expected
 
 
 def test_what_is_below_a_folder(tmp_path):

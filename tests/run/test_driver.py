@@ -26,7 +26,7 @@ from archive_colorizer.output.journal import WorkFolder, sweep
 from archive_colorizer.records.jobs import Job, RejectedEntry
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.run.driver import RunContext, run_jobs
-from archive_colorizer.run.plan import fail_job, plan
+from archive_colorizer.run.plan import plan
 from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
 from tests.executors.tasks import Copy, scans, sources, workplace
@@ -334,7 +334,7 @@ def test_an_output_that_fails_ends_the_run_and_blames_no_file(place: Place) -> N
         def task(batch: Batch) -> list[Outcome]:
             if len(place.results()) < 5:
                 return copy(batch)
-            return [fail_job(job, "output", "No space left on device") for job in batch]
+            return [Outcome.from_failure(job, "output", "No space left on device") for job in batch]
 
         return task
 

@@ -13,7 +13,7 @@ from archive_colorizer.manifest.manifest import Manifest
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Companion, Job, RejectedEntry, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.run.plan import Step, Unchanged, compute_job_key, fail_job, plan
+from archive_colorizer.run.plan import Step, Unchanged, compute_job_key, plan
 from archive_colorizer.storage.overlap import check_no_overlap
 from tests.executors.tasks import Copy, scans, sources, workplace
 
@@ -209,7 +209,7 @@ def test_a_scan_called_like_the_manifest(archive: Archive) -> None:
 def test_failures_are_tried_again_when_that_may_help(archive: Archive, reason: str) -> None:
     archive.write("a.jpg")
     (job,) = jobs(archive.steps())
-    archive.record(fail_job(job, reason, "said why"))
+    archive.record(Outcome.from_failure(job, reason, "said why"))
     assert bool(jobs(archive.steps())) == (reason in RETRYABLE)
     assert jobs(archive.steps(retry_failed=True)) == [job]
 
@@ -217,7 +217,7 @@ def test_failures_are_tried_again_when_that_may_help(archive: Archive, reason: s
 def test_a_failure_of_other_content_is_not_settled(archive: Archive) -> None:
     path = archive.write("a.jpg")
     (job,) = jobs(archive.steps())
-    archive.record(fail_job(job, "damaged", "cut"))
+    archive.record(Outcome.from_failure(job, "damaged", "cut"))
     path.write_text("mended")
     assert len(jobs(archive.steps())) == 1
 
@@ -225,7 +225,7 @@ def test_a_failure_of_other_content_is_not_settled(archive: Archive) -> None:
 def test_force_takes_colour_photographs_after_all(archive: Archive) -> None:
     archive.write("a.jpg")
     (job,) = jobs(archive.steps())
-    outcome = fail_job(job, "already-color", "has colour")
+    outcome = Outcome.from_failure(job, "already-color", "has colour")
     archive.record(replace(outcome, state=State.SKIPPED))
     assert not jobs(archive.steps())
     archive.recipe = Recipe(force=True)
@@ -375,6 +375,6 @@ def test_a_failure_over_a_mask_is_settled_until_the_mask_changes(archive):
     archive.write("a")
     source = beside(archive)
     (job,) = jobs(steps_over(archive, source))
-    archive.record(fail_job(job, "guide", "a.mask.png is broken"))
+    archive.record(Outcome.from_failure(job, "guide", "a.mask.png is broken"))
     assert isinstance(steps_over(archive, source)[0], Unchanged)
     assert len(jobs(steps_over(archive, beside(archive, content="whole")))) == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archive_colorizer.errors import OutputBusy, UsageError
 from archive_colorizer.records.outcomes import State
-from archive_colorizer.run.metrics import format_metrics, write_metrics
+from archive_colorizer.run.metrics import write_metrics
 from archive_colorizer.run.notify import check_target, notify
 from archive_colorizer.run.result import RunResult
 from archive_colorizer.run.summary import FailedSource, Summary
@@ -119,7 +119,9 @@ LENGTH = "Content-Length"
 # ---- figures
 
 
-def figures_of(text):
+def figures_of(path, result):
+    assert write_metrics(path, result) is None
+    text = path.read_bytes().decode()
     judge = pytest.importorskip("prometheus_client.parser", reason="the judge of the format")
     families = judge.text_string_to_metric_families(text)
     return {
@@ -129,8 +131,8 @@ def figures_of(text):
     }
 
 
-def test_the_figures_are_those_of_the_run(ending):
-    found = figures_of(format_metrics(ending))
+def test_the_figures_are_those_of_the_run(tmp_path, ending):
+    found = figures_of(tmp_path / "x.prom", ending)
     said = {key: one.value for key, one in found.items()}
     assert said["archive_colorizer_last_run_exit_code", None] == 7
     assert said["archive_colorizer_last_run_timestamp_seconds", None] == 1e9
@@ -140,13 +142,14 @@ def test_the_figures_are_those_of_the_run(ending):
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_any_name_stays_in_its_label(name):
-    found = figures_of(format_metrics(RunResult.from_end(name, SUMMARY, 0)))
+def test_any_name_stays_in_its_label(tmp_path_factory, name):
+    path = tmp_path_factory.getbasetemp() / "label.prom"
+    found = figures_of(path, RunResult.from_end(name, SUMMARY, 0))
     assert {one.labels["output"] for one in found.values()} == {name}
 
 
-def test_a_run_that_ended_by_an_error_has_when_and_how_only():
-    found = figures_of(format_metrics(RunResult.from_end("out", OutputBusy("held"), 5)))
+def test_a_run_that_ended_by_an_error_has_when_and_how_only(tmp_path):
+    found = figures_of(tmp_path / "x.prom", RunResult.from_end("out", OutputBusy("held"), 5))
     assert {name.removeprefix("archive_colorizer_") for name, _ in found} == {
         "last_run_timestamp_seconds",
         "last_run_exit_code",
@@ -156,7 +159,7 @@ def test_a_run_that_ended_by_an_error_has_when_and_how_only():
 def test_the_file_is_replaced_whole(tmp_path, ending):
     path = tmp_path / "colorizer.prom"
     path.write_text("old")
-    assert write_metrics(path, ending) is None
-    assert figures_of(path.read_text())
+    assert figures_of(path, ending)
+    assert b"old" not in path.read_bytes()
     assert list(tmp_path.iterdir()) == [path]
     assert "cannot write" in (write_metrics(tmp_path / "none" / "x.prom", ending) or "")

@@ -65,7 +65,7 @@ def _check_cluster(device: str, scheduler: str, tls: dict[str, str | None]) -> i
     """Print a line for each worker and return the exit code of a run there."""
     from archive_colorizer.executors.cluster.config import Cluster
     from archive_colorizer.executors.cluster.health_check import inspect_workers
-    from archive_colorizer.pipeline.run_session import find_models
+    from archive_colorizer.pipeline.request import find_models
     from archive_colorizer.recipe.recipe import Recipe
     from archive_colorizer.records.jobs import JobContext
     from archive_colorizer.restore.model_cache import try_models

@@ -62,7 +62,6 @@ def command(
     from archive_colorizer.evaluation import runner as trial
     from archive_colorizer.evaluation import summary
     from archive_colorizer.evaluation.metrics import require_metrics
-    from archive_colorizer.evaluation.stability import measure_stability
     from archive_colorizer.model.colorizer import measure_milliseconds
     from archive_colorizer.model.registry import find_model
     from archive_colorizer.recipe.files import load_recipe
@@ -80,7 +79,7 @@ def command(
             print_line(f"{dataset}: grouped by {index_file}")
     photos = subjects.load_subjects(data, index, columns)
     results = trial.restore_subjects(models, photos, recipe)
-    changes = measure_stability(results, photos, recipe) if stability else {}
+    changes = trial.measure_stability(results, photos, recipe) if stability else {}
     if curve:
         results |= trial.restore_strengths(paths, _PERCENTS, photos, recipe)
     figures = trial.measure(results, photos)

@@ -160,7 +160,7 @@ def _write_grid(
 
     --grid takes one axis; further ones may follow it as arguments.
     """
-    from archive_colorizer.pipeline.settings_grid import Axis, GridRequest, write_grid
+    from archive_colorizer.pipeline.settings_grid import Axis, write_grid
 
     axes = [axis for text in grid for axis in text.split()]
     axes += [str(word) for word in words if _is_axis(word)]
@@ -169,14 +169,7 @@ def _write_grid(
         raise UsageError("--grid shows one photograph; name one file")
     if output is None:
         raise UsageError("--grid needs an --output FILE.png for its sheet")
-    request = GridRequest(
-        photo=photos[0],
-        axes=tuple(map(Axis.parse, axes)),
-        sheet=output,
-        recipe_file=recipe_file,
-        options=options,
-    )
-    count = write_grid(request)
+    count = write_grid(photos[0], [*map(Axis.parse, axes)], output, recipe_file, options)
     print_line(f"{count} pictures: {output}")
     return ExitCode.OK
 

@@ -24,7 +24,7 @@ from archive_colorizer.errors import TargetExists
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs.jpeg import codec as jpeg
 from archive_colorizer.image.metadata.xmp import ProvenanceNote, add_provenance
-from archive_colorizer.output.local import open_folder, open_target_folder
+from archive_colorizer.output.local import open_folder
 from archive_colorizer.records.jobs import JobContext
 from archive_colorizer.storage.atomic import describe_write_error
 from archive_colorizer.storage.fixity import read_checksum_list
@@ -136,7 +136,7 @@ def deliver_folder(
             result.rename(temporary.with_name(f"{secrets.token_hex(8)}.old"))
         with (
             open_folder(context.work) as work_fd,
-            open_target_folder(context.output, parent) as parent_fd,
+            open_folder(context.output, parent) as parent_fd,
         ):
             os.rename(temporary.name, name, src_dir_fd=work_fd, dst_dir_fd=parent_fd)
             os.fsync(parent_fd)

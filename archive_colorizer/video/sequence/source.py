@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archive_colorizer.errors import SourceChanged, SourceError
 from archive_colorizer.records.jobs import Source, Stamp
-from archive_colorizer.storage.reading import check_unchanged
+from archive_colorizer.storage.reading import get_storage
 from archive_colorizer.video.sequence.numbering import is_pattern, list_numbered_files
 
 
@@ -54,7 +54,7 @@ def hash_film(source: Source) -> str:
 def check_frames_unchanged(source: Source, first: int, last: int) -> None:
     """Raise SourceChanged if frames `first` to before `last` have changed since the plan."""
     if not _is_sequence(source.path):
-        check_unchanged(source.path, source.stamp)
+        get_storage(source.path).check_unchanged(source.stamp)
         return
     now = _combine_stamps(list_frame_paths(source.path)[first:last])
     if now.mtime_ns > source.stamp.mtime_ns or now.ctime_ns > source.stamp.ctime_ns:

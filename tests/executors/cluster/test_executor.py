@@ -29,7 +29,7 @@ from archive_colorizer.executors.cluster.config import Cluster
 from archive_colorizer.executors.executor import Batch, Executor, LostBatch, open_executor
 from archive_colorizer.executors.limits import NO_LIMITS, Limits
 from archive_colorizer.model.registry import find_model
-from archive_colorizer.pipeline.run_session import find_models
+from archive_colorizer.pipeline.request import find_models
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import JobContext
 from archive_colorizer.records.outcomes import Outcome
