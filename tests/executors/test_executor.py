@@ -365,6 +365,41 @@ def test_a_death_alone_costs_only_itself(dask: Executor) -> None:
     assert len(gather(dask, die_of_kill, batches(5))) == 10
 
 
+def test_deaths_in_a_row_cost_neither_others_nor_a_worker() -> None:
+    """A cluster of Dask closes the successor of a worker when that dies again too soon."""
+    import dask
+
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "50ms"}),
+        open_executor("dask", WorkerAllocation(2, 1)) as executor,
+    ):
+        for _ in range(4):
+            (answer,) = executor.map(die_of_kill, iter([(job(1, "kill"),)]))
+            assert isinstance(answer, LostBatch)
+            assert not answer.worker_left
+            assert len({one.provider for one in gather(executor, note_slowly, batches(8))}) == 2
+
+
+def test_two_photographs_start_no_more_processes_than_they_need() -> None:
+    before = len(psutil.Process().children(recursive=True))
+    with open_executor("dask", WorkerAllocation(16, 1)) as executor:
+        gather(executor, note_slowly, iter([(job(1),), (job(2),)]))
+        started = len(psutil.Process().children(recursive=True)) - before
+    assert started == 3 if CAN_FORK else 2
+
+
+def test_a_clock_that_jumps_loses_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import scheduler
+
+    with open_executor("dask", WorkerAllocation(1, 1)) as executor:
+        gather(executor, note, batches(1))
+        for hours in (2, -4):
+            jumped = time.time() + hours * 3600
+            monkeypatch.setattr(scheduler, "time", lambda jumped=jumped: jumped)
+            time.sleep(1.5)  # A heartbeat, and a look at it.
+            assert len(gather(executor, note, batches(2))) == 4
+
+
 def test_one_that_ends_leaves_the_processes_of_another_alone() -> None:
     with open_executor("dask", WorkerAllocation(1, 1)) as stays:
         (first,) = gather(stays, note, iter([(job(1),)]))

@@ -27,9 +27,9 @@ class Archive:
         self.root = scans(folder / "in", COUNT)
         self.output = output or folder / "out"
 
-    def start(self, executor: str, seconds: float) -> subprocess.Popen[str]:
+    def start(self, executor: str, *seconds: float) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "tests.run.small_run"]
-        command += [str(self.root), str(self.output), executor, str(seconds)]
+        command += [str(self.root), str(self.output), executor, *map(str, seconds)]
         return subprocess.Popen(
             command,
             cwd=REPOSITORY,
@@ -139,6 +139,29 @@ def test_the_second_interrupt_stops_at_once(tmp_path: Path, executor: str) -> No
     assert process.returncode == ExitCode.INTERRUPTED
     assert (out, err) == (f"{COUNT} done, 0 failed\n", "")
     assert not psutil.wait_procs(everybody, timeout=5)[1]
+
+
+def test_time_in_which_a_run_is_suspended_counts_for_no_file(tmp_path: Path) -> None:
+    """As by Ctrl-Z and fg, a job that Slurm suspends, or a container that is frozen."""
+    archive = Archive(tmp_path)
+    process = archive.start("dask", 0.2, 3.0)
+    archive.wait_for(4, process)
+    os.killpg(process.pid, signal.SIGSTOP)
+    time.sleep(8)
+    os.killpg(process.pid, signal.SIGCONT)
+    out, err = process.communicate(timeout=100)
+    assert (process.returncode, out, err) == (0, f"{COUNT} done, 0 failed\n", "")
+
+
+def test_workers_that_are_stopped_cost_no_file(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    process = archive.start("dask", 0.2, 3.0)
+    archive.wait_for(4, process)
+    for worker in psutil.Process(process.pid).children(recursive=True):
+        if "serve_forks" in " ".join(worker.parent().cmdline()):  # type: ignore[union-attr]
+            worker.suspend()
+    out, err = process.communicate(timeout=100)
+    assert (process.returncode, out, err) == (0, f"{COUNT} done, 0 failed\n", "")
 
 
 def test_two_at_once(tmp_path: Path) -> None:
