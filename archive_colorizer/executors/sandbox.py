@@ -7,7 +7,6 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pickle import loads
 from typing import Any, Final
 
 import psutil
@@ -17,9 +16,7 @@ from archive_colorizer.executors.processes import ProcessStarter
 from archive_colorizer.executors.sandbox_request import (
     SandboxCrash,
     SandboxRequest,
-    Stopwatch,
-    begin_request,
-    receive_answer,
+    send_request,
 )
 
 _NO_PROCESS_TIMEOUT: Final = 30.0
@@ -77,22 +74,23 @@ class SandboxPool:
 
     def run(self, request: SandboxRequest) -> bytes | SandboxCrash:
         """Run a request in an idle process or a new one, and return its pickled answer."""
-        failing, reason = Stopwatch(), ""
-        while failing.measure() < _NO_PROCESS_TIMEOUT and not self._has_ended:
+        failing_since, reason = time.monotonic(), ""
+        while time.monotonic() - failing_since < _NO_PROCESS_TIMEOUT and not self._has_ended:
+            is_new = True
             try:
                 process, connection, is_new = self._acquire()
             except OSError as error:
                 reason = str(error)
-                self._wait_for_room(failing)
-                continue
-            crash = begin_request(process.child, connection, request.payload)
-            answer = crash or receive_answer(process.child, connection, request)
-            self._release(process, connection, isinstance(answer, SandboxCrash))
-            if crash is None:
-                return answer
-            reason = crash.message
+            else:
+                answer = send_request(process.child, connection, request)
+                self._release(process, connection, isinstance(answer, SandboxCrash))
+                if isinstance(answer, bytes) or not answer.never_began:
+                    return answer
+                reason = answer.message
+            if self._processes:
+                failing_since = time.monotonic()  # The request can wait for one of them.
             if is_new:
-                self._wait_for_room(failing)
+                time.sleep(_RETRY_INTERVAL)
         message = f"no worker process could be started for {_NO_PROCESS_TIMEOUT:g} s ({reason})"
         return SandboxCrash("the run has ended" if self._has_ended else message, never_began=True)
 
@@ -117,12 +115,6 @@ class SandboxPool:
             )
         return not has_work and time.monotonic() - self.used_at > _UNUSED_TIMEOUT
 
-    def _wait_for_room(self, failing: Stopwatch) -> None:
-        """Wait a moment; while there are other processes, the request can wait for one."""
-        if self._processes:
-            failing.restart()
-        time.sleep(_RETRY_INTERVAL)
-
     def _acquire(self) -> tuple[_Process, Any, bool]:
         """Return a process, its connection for one request, and whether it is new."""
         with self._lock:
@@ -131,8 +123,6 @@ class SandboxPool:
             is_full = len(self._processes) >= (self._settings.allocation.workers or 1 << 30)
             if process is not None and (is_full or not process.busy):
                 return process, process.free.pop(), False
-            if self._has_ended:
-                raise OSError("the run has ended")
             numbers = {process.number for process in self._processes}
             number = min(set(range(len(numbers) + 1)) - numbers)
             gpu = self._settings.allocation.get_gpu(number)
@@ -179,11 +169,6 @@ def run_in_sandbox(
 ) -> bytes | SandboxCrash:
     """Run a request in the worker's pool for this run."""
     return open_pool(run, settings).run(request)
-
-
-def unpack_answer(answer: bytes) -> object:
-    """Unpickle what a sandbox process of this run has answered."""
-    return loads(answer)  # noqa: S301 (our own process)
 
 
 def stop_sandboxes(run: str) -> None:

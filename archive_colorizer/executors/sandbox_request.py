@@ -1,7 +1,7 @@
 """Send requests to sandbox processes, and keep their deadlines outside of what may hang."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import psutil
@@ -44,39 +44,7 @@ class SandboxCrash:
     never_began: bool = False
 
 
-def begin_request(child: psutil.Process, connection: Any, payload: bytes) -> SandboxCrash | None:
-    """Send a request; return a crash if the process does not begin it."""
-    try:
-        connection.send_bytes(payload)
-        if crash := _Watch(child, _BEGIN_TIMEOUT).wait(connection):
-            return crash
-        message = connection.recv_bytes()
-    except (EOFError, OSError):
-        return SandboxCrash("its process ended")
-    return None if message == Message.BEGUN else SandboxCrash(message[1:].decode(errors="replace"))
-
-
-def receive_answer(
-    child: psutil.Process, connection: Any, request: SandboxRequest
-) -> bytes | SandboxCrash:
-    """Wait for the pickled answer."""
-    seconds = request.seconds
-    try:
-        while True:
-            if crash := _Watch(child, seconds, request.memory).wait(connection):
-                return crash
-            message = connection.recv_bytes()
-            kind, content = message[:1], message[1:]
-            if kind == Message.ANSWER:
-                return bytes(content)
-            if kind == Message.CRASH:
-                return SandboxCrash(content.decode(errors="replace"))
-            seconds = float(content)
-    except (EOFError, OSError):
-        return SandboxCrash("its process ended")
-
-
-class Stopwatch:
+class _Stopwatch:
     """Measures the seconds that this process ran.
 
     Time in which it was stopped, as by Ctrl-Z, a suspended job or a frozen container, does not
@@ -97,29 +65,46 @@ class Stopwatch:
         return self._seconds
 
 
-class _Watch:
-    """Checks a process against its deadline (0: none) and its bytes of memory (0: unlimited)."""
+def send_request(
+    child: psutil.Process, connection: Any, request: SandboxRequest
+) -> bytes | SandboxCrash:
+    """Send a request to a process, and wait for its pickled answer."""
+    began, seconds = False, _BEGIN_TIMEOUT
+    try:
+        connection.send_bytes(request.payload)
+        while True:
+            if crash := _wait(child, connection, seconds, request.memory):
+                return replace(crash, never_began=not began)
+            message = connection.recv_bytes()
+            kind, content = message[:1], message[1:]
+            if kind == Message.ANSWER:
+                return bytes(content)
+            if kind == Message.CRASH:
+                return SandboxCrash(content.decode(errors="replace"), never_began=not began)
+            seconds = float(content) if began else request.seconds
+            began = True
+    except (EOFError, OSError):
+        return SandboxCrash("its process ended", never_began=not began)
 
-    def __init__(self, child: psutil.Process, seconds: float, memory: int = 0) -> None:
-        self._child = child
-        self._seconds = seconds
-        self._memory = 0 if can_refuse_memory() else memory
-        self._elapsed, self._stopped = Stopwatch(), Stopwatch()
 
-    def wait(self, connection: Any) -> SandboxCrash | None:
-        """Wait for a message; return a crash if the process must be killed before."""
-        while not connection.poll(min(_TICK, self._seconds or _TICK)):
-            try:
-                has_stopped = self._child.status() == psutil.STATUS_STOPPED
-                memory = self._child.memory_info().rss if self._memory else 0
-            except psutil.Error:
-                continue
-            if not has_stopped:
-                self._stopped.restart()
-            if 0 < self._seconds <= self._elapsed.measure():
-                return SandboxCrash("its time was over", timeout=True)
-            if self._stopped.measure() >= _STOPPED_TIMEOUT:
-                return SandboxCrash("its process was stopped")
-            if memory > self._memory:
-                return SandboxCrash(f"it took more than {self._memory / 1e9:.1f} GB of memory")
-        return None
+def _wait(
+    child: psutil.Process, connection: Any, seconds: float, memory: int
+) -> SandboxCrash | None:
+    """Wait for a message; return a crash if the process must be killed before."""
+    elapsed, stopped = _Stopwatch(), _Stopwatch()
+    memory = 0 if can_refuse_memory() else memory
+    while not connection.poll(min(_TICK, seconds or _TICK)):
+        try:
+            has_stopped = child.status() == psutil.STATUS_STOPPED
+            used_memory = child.memory_info().rss if memory else 0
+        except psutil.Error:
+            continue
+        if not has_stopped:
+            stopped.restart()
+        if 0 < seconds <= elapsed.measure():
+            return SandboxCrash("its time was over", timeout=True)
+        if stopped.measure() >= _STOPPED_TIMEOUT:
+            return SandboxCrash("its process was stopped")
+        if used_memory > memory:
+            return SandboxCrash(f"it took more than {memory / 1e9:.1f} GB of memory")
+    return None

@@ -35,11 +35,11 @@ _IDLE_TIMEOUT: Final = 60.0
 class Message(bytes, Enum):
     """First byte of a message to the parent.
 
-    BEGUN: the request is read and runs.  DEADLINE: with seconds as text.  ANSWER: with a pickle.
-    CRASH: with the words of an unexpected exception, after which the process ends.
+    DEADLINE: with seconds as text; the first, without, says that the request is read and runs.
+    ANSWER: with a pickle.  CRASH: with the words of an unexpected exception, after which the
+    process ends.
     """
 
-    BEGUN = b"b"
     DEADLINE = b"d"
     ANSWER = b"a"
     CRASH = b"c"
@@ -88,7 +88,7 @@ def _run_request(request: bytes, lane: Any) -> bytes:
         lane.send_bytes(Message.DEADLINE + str(seconds).encode())
 
     call: Callable[[SetDeadline], object] = pickle.loads(request)  # noqa: S301 (from the run)
-    lane.send_bytes(Message.BEGUN)
+    lane.send_bytes(Message.DEADLINE)
     try:
         return Message.ANSWER + pickle.dumps(call(set_deadline))
     except ArchiveColorizerError as error:

@@ -27,7 +27,6 @@ from archive_colorizer.executors.sandbox import (
     SandboxSettings,
     run_in_sandbox,
     stop_sandboxes,
-    unpack_answer,
 )
 from archive_colorizer.executors.sandbox_request import SandboxCrash, SandboxRequest
 from archive_colorizer.executors.sandbox_server import can_refuse_memory, run_with_limits
@@ -102,7 +101,7 @@ def asked(
     run: str, do: object, settings: SandboxSettings = SETTINGS, seconds: float = 0.0
 ) -> object:
     answer = run_in_sandbox(run, SandboxRequest(pickle.dumps(do), seconds), settings)
-    return unpack_answer(answer) if isinstance(answer, bytes) else answer
+    return pickle.loads(answer) if isinstance(answer, bytes) else answer  # noqa: S301
 
 
 def told(run: str, settings: SandboxSettings = SETTINGS) -> dict[str, object]:
@@ -166,7 +165,7 @@ def test_a_stopped_process_costs_its_request_alone(
 
 
 def test_time_in_which_everybody_was_stopped_does_not_count() -> None:
-    watch = sandbox_request.Stopwatch()
+    watch = sandbox_request._Stopwatch()
     clock = iter([0.0, 0.5, 7200.5, 7201.0])
 
     class Time:
@@ -217,7 +216,7 @@ def at_once(pool: SandboxPool, task: object, count: int) -> list[object]:
 
     def ask() -> None:
         answer = pool.run(SandboxRequest(pickle.dumps(task)))
-        answers.append(unpack_answer(answer) if isinstance(answer, bytes) else answer)
+        answers.append(pickle.loads(answer) if isinstance(answer, bytes) else answer)  # noqa: S301
 
     threads = [threading.Thread(target=ask) for _ in range(count)]
     for thread in threads:
@@ -284,11 +283,11 @@ def test_processes_that_are_killed_while_they_start_cost_nothing(run: str) -> No
 
 HOST = """
 import pickle, sys
-from archive_colorizer.executors.sandbox import run_in_sandbox, unpack_answer
+from archive_colorizer.executors.sandbox import run_in_sandbox
 from archive_colorizer.executors.sandbox_request import SandboxRequest
 from tests.executors import test_sandbox
 ask = lambda do: run_in_sandbox("run", SandboxRequest(pickle.dumps(do)), test_sandbox.SETTINGS)
-print(unpack_answer(ask(test_sandbox.tell))["pid"], flush=True)
+print(pickle.loads(ask(test_sandbox.tell))["pid"], flush=True)
 ask(test_sandbox.sleep)
 """
 

@@ -11,7 +11,7 @@ import pytest
 from archive_colorizer.errors import OutputError
 from archive_colorizer.executors.allocation import WorkerAllocation
 from archive_colorizer.executors.limits import Limits
-from archive_colorizer.executors.sandbox import SandboxPool, SandboxSettings, unpack_answer
+from archive_colorizer.executors.sandbox import SandboxPool, SandboxSettings
 from archive_colorizer.executors.sandbox_request import SandboxCrash, SandboxRequest
 from archive_colorizer.executors.sandbox_server import run_with_limits
 from archive_colorizer.output.deliver import deliver_all
@@ -217,4 +217,4 @@ def test_a_delivery_that_hangs_is_ended_when_the_time_is_over(hangs):
     if hangs:
         assert answer == SandboxCrash("its time was over", timeout=True)
     else:
-        assert unpack_answer(answer) == 5
+        assert pickle.loads(answer) == 5  # noqa: S301

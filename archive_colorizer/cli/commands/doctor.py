@@ -62,9 +62,7 @@ def _check_machine(device: str) -> int:
     return ExitCode.DEPENDENCY if troubles else ExitCode.OK
 
 
-def _check_cluster(
-    device: str, scheduler: str, insecure: bool, tls: dict[str, str | None]
-) -> int:
+def _check_cluster(device: str, scheduler: str, insecure: bool, tls: dict[str, str | None]) -> int:
     """Print a line for each worker and return the exit code of a run there."""
     from archive_colorizer.executors.cluster.config import Cluster
     from archive_colorizer.executors.cluster.health_check import inspect_workers

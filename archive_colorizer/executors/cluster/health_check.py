@@ -23,7 +23,6 @@ from archive_colorizer.executors.sandbox import (
     SandboxSettings,
     run_in_sandbox,
     stop_sandboxes,
-    unpack_answer,
 )
 from archive_colorizer.executors.sandbox_request import SandboxCrash, SandboxRequest
 
@@ -84,10 +83,10 @@ def check_worker(check: HealthCheck) -> WorkerReport:
     machine_memory = worker.memory_manager.memory_limit or MEMORY_LIMIT
     slots, memory = check.limits.compute_slots(machine_memory, worker.state.nthreads)
     answer = run_in_sandbox(check.run, SandboxRequest(check.trial, _TRIAL_TIMEOUT), check.settings)
-    trial_result = answer if isinstance(answer, SandboxCrash) else unpack_answer(answer)
+    trial_result = answer if isinstance(answer, SandboxCrash) else pickle.loads(answer)  # noqa: S301 (from our sandbox)
     if isinstance(trial_result, ArchiveColorizerError):
         return WorkerReport(__version__, who, error=trial_result)
-    return WorkerReport(__version__, who, slots, memory, trial_result=trial_result)  # type: ignore[arg-type]
+    return WorkerReport(__version__, who, slots, memory, trial_result=trial_result)
 
 
 def find_rejection(answer: object, address: str) -> ArchiveColorizerError | None:
