@@ -13,11 +13,13 @@ import warnings
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
-from typing import Any, Final
+from multiprocessing.connection import Connection
+from typing import Any, Final, cast
 
 import psutil
 
 from archive_colorizer.executors.environment import block_signals, build_environment, mask_signals
+from archive_colorizer.executors.sandbox_request import wait_for_message
 from archive_colorizer.executors.sandbox_server import serve
 
 CAN_FORK: Final = sys.platform == "linux"
@@ -44,7 +46,7 @@ class ProcessStarter:
         self._environment = os.environ | build_environment(threads, concurrency) | path
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
-        self._socket: socket.socket | None = None
+        self._socket = socket.socket()
         self._is_closed = False
         # Never written to: reading it ends when this process ends.
         self._lifeline, self._lifeline_end = Pipe(duplex=False)
@@ -89,22 +91,20 @@ class ProcessStarter:
     def _fork(self, descriptors: Sequence[int], niceness: int, gpu: str | None) -> int:
         with self._lock:
             self.prepare()
-            connection = self._socket
-            if connection is None:
-                raise OSError("the run has ended")
+            server, connection = cast("subprocess.Popen[bytes]", self._server), self._socket
             try:
-                connection.settimeout(_FORK_TIMEOUT)
-                message = pickle.dumps((niceness, gpu))
-                socket.send_fds(connection, [message], descriptors)
-                answer = connection.recv(_MESSAGE_BYTES)
-            except OSError:
-                answer = b""
-            if not answer:
+                socket.send_fds(connection, [pickle.dumps((niceness, gpu))], descriptors)
+                process = psutil.Process(server.pid)
+                with Connection(os.dup(connection.fileno())) as answers:
+                    if crash := wait_for_message(process, answers, _FORK_TIMEOUT):
+                        raise ChildProcessError(crash.message)
+                    answer = answers.recv_bytes()
+            except (OSError, EOFError, psutil.Error) as error:
                 self._end_server()
-                raise ChildProcessError("the process that starts others died")
-        pid, error = pickle.loads(answer)  # noqa: S301 (from our own process)
-        if error:
-            raise OSError(error, os.strerror(error))
+                raise ChildProcessError(f"the process that starts others died ({error})") from error
+        pid, number = pickle.loads(answer)  # noqa: S301 (from our own process)
+        if number:
+            raise OSError(number, os.strerror(number))
         return int(pid)
 
     def _end_server(self) -> None:
@@ -152,7 +152,8 @@ def serve_forks(descriptor: int, modules: Iterable[str]) -> None:
             answer = _fork_server_child(server, message, descriptors)
             for inherited in descriptors:
                 os.close(inherited)
-            server.sendall(pickle.dumps(answer))
+            with Connection(os.dup(descriptor)) as answers:
+                answers.send_bytes(pickle.dumps(answer))
 
 
 def _fork_server_child(

@@ -64,6 +64,8 @@ class SandboxPool:
         self._lanes = allocation.threads_per_worker
         self._starter = ProcessStarter(settings.modules, allocation.threads, self._lanes)
         self._lock = threading.Lock()
+        # Held while a process starts, which no answer waits for.
+        self._starting = threading.Lock()
         self._processes: list[_Process] = []
         self._has_ended = False
         self.used_at = time.monotonic()
@@ -97,14 +99,11 @@ class SandboxPool:
     def end(self) -> None:
         """Kill all processes, and refuse later requests."""
         self._has_ended = True
-        if not self._lock.acquire(timeout=_RETRY_INTERVAL):
-            self._starter.close()  # Otherwise the lock is held until a process has started.
-            self._lock.acquire()
-        processes = self._processes
-        self._lock.release()
+        with self._lock:
+            processes = [process.child for process in self._processes]
         for process in processes:
-            _kill(process.child)
-        psutil.wait_procs([process.child for process in processes], _EXIT_TIMEOUT)
+            _kill(process)
+        psutil.wait_procs(processes, _EXIT_TIMEOUT)
         self._starter.close()
 
     def is_over(self) -> bool:
@@ -117,18 +116,24 @@ class SandboxPool:
 
     def _acquire(self) -> tuple[_Process, Any, bool]:
         """Return a process, its connection for one request, and whether it is new."""
-        with self._lock:
-            candidates = [process for process in self._processes if process.free]
-            process = min(candidates, key=lambda candidate: candidate.busy, default=None)
-            is_full = len(self._processes) >= (self._settings.allocation.workers or 1 << 30)
-            if process is not None and (is_full or not process.busy):
-                return process, process.free.pop(), False
-            numbers = {process.number for process in self._processes}
+        with self._starting:
+            with self._lock:
+                candidates = [process for process in self._processes if process.free]
+                process = min(candidates, key=lambda candidate: candidate.busy, default=None)
+                is_full = len(self._processes) >= (self._settings.allocation.workers or 1 << 30)
+                if process is not None and (is_full or not process.busy):
+                    return process, process.free.pop(), False
+                numbers = {process.number for process in self._processes}
             number = min(set(range(len(numbers) + 1)) - numbers)
             gpu = self._settings.allocation.get_gpu(number)
             child, connections = self._starter.start(self._lanes, self._settings.niceness, gpu)
-            self._processes.append(_Process(number, child, self._lanes, connections))
-            return self._processes[-1], connections.pop(), True
+            connection = connections.pop()
+            process = _Process(number, child, self._lanes, connections)
+            with self._lock:
+                self._processes.append(process)
+            if self._has_ended:
+                _kill(child)
+            return process, connection, True
 
     def _release(self, process: _Process, connection: Any, has_crashed: bool) -> None:
         if not has_crashed:

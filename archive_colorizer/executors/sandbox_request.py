@@ -73,7 +73,7 @@ def send_request(
     try:
         connection.send_bytes(request.payload)
         while True:
-            if crash := _wait(child, connection, seconds, request.memory):
+            if crash := wait_for_message(child, connection, seconds, request.memory):
                 return replace(crash, never_began=not began)
             message = connection.recv_bytes()
             kind, content = message[:1], message[1:]
@@ -87,10 +87,13 @@ def send_request(
         return SandboxCrash("its process ended", never_began=not began)
 
 
-def _wait(
-    child: psutil.Process, connection: Any, seconds: float, memory: int
+def wait_for_message(
+    child: psutil.Process, connection: Any, seconds: float, memory: int = 0
 ) -> SandboxCrash | None:
-    """Wait for a message; return a crash if the process must be killed before."""
+    """Wait for a message; return a crash if the process must be killed before.
+
+    seconds: the deadline; memory: bytes that the process may use; 0 is unlimited.
+    """
     elapsed, stopped = _Stopwatch(), _Stopwatch()
     memory = 0 if can_refuse_memory() else memory
     while not connection.poll(min(_TICK, seconds or _TICK)):

@@ -153,6 +153,11 @@ def test_a_process_that_hangs_is_killed_from_outside(run: str, task: object) -> 
     assert isinstance(asked(run, tell), dict)
 
 
+def suspend(process: psutil.Process) -> None:
+    process.suspend()
+    wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
+
+
 def test_a_stopped_process_costs_its_request_alone(
     run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,8 +165,25 @@ def test_a_stopped_process_costs_its_request_alone(
     monkeypatch.setattr(sandbox_request, "_STOPPED_TIMEOUT", 1.0)
     assert asked(run, stop_itself) == SandboxCrash("its process was stopped")
     before = told(run)
-    psutil.Process(before["pid"]).suspend()  # type: ignore[arg-type]
+    suspend(psutil.Process(before["pid"]))  # type: ignore[arg-type]
     assert told(run)["pid"] != before["pid"]
+
+
+@pytest.mark.skipif(not processes.CAN_FORK, reason="there is none")
+def test_a_stopped_fork_server_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox_request, "_STOPPED_TIMEOUT", 1.0)
+    pool = SandboxPool(SETTINGS)
+    try:
+        (pid,) = at_once(pool, nap, 1)
+        server = psutil.Process(pid).parent()  # type: ignore[arg-type]
+        assert server is not None
+        suspend(server)
+        psutil.Process(pid).kill()  # type: ignore[arg-type]
+        (other,) = at_once(pool, nap, 1)
+        assert isinstance(other, int)
+        assert not server.is_running()
+    finally:
+        pool.end()
 
 
 def test_time_in_which_everybody_was_stopped_does_not_count() -> None:
