@@ -497,7 +497,7 @@ def test_workers_and_run_see_the_same_folders():
     (words,) = [one["args"] for one in run["containers"]]
     context = program.get_command(click.Context(program), "run").make_context("run", words[1:])
     service = cluster["metadata"]["name"] + "-scheduler"
-    assert context.params["scheduler"] == f"tcp://{service}:8786"
+    assert context.params["scheduler"] == f"tls://{service}:8786"
     (values,) = documents("helm-values.yaml")
     shared = [one for one in mounts[0] if one["name"] != "tmp"]
     assert values["worker"]["mounts"]["volumeMounts"] == shared
