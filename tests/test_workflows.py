@@ -499,6 +499,6 @@ def test_workers_and_run_see_the_same_folders():
     service = cluster["metadata"]["name"] + "-scheduler"
     assert context.params["scheduler"] == f"tls://{service}:8786"
     (values,) = documents("helm-values.yaml")
-    shared = [one for one in mounts[0] if one["name"] != "tmp"]
+    shared = [one for one in mounts[0] if one["name"] not in ("tmp", "tls")]
     assert values["worker"]["mounts"]["volumeMounts"] == shared
-    assert values["worker"]["mounts"]["volumes"] == worker["volumes"][:-1]
+    assert values["worker"]["mounts"]["volumes"] == worker["volumes"][:-2]
