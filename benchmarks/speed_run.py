@@ -88,8 +88,8 @@ def look_at(pid: int, seen: dict[int, Seen]) -> None:
 
 
 def is_worker(command: Sequence[str]) -> bool:
-    """Whether a process is one that multiprocessing has begun, or from which it forks them."""
-    return any("spawn_main" in word or "forkserver" in word for word in command)
+    """Whether a process is a sandbox of the run, or the one from which they are forked."""
+    return any("import serve" in word for word in command)
 
 
 def peak_of(one: psutil.Process) -> float:

@@ -23,8 +23,8 @@ PACKAGES = (
 """Each imports only from those before it; loose modules count as packages."""
 
 DOORS = {
-    "dask": ("executors/dask_", "executors/local.py", "executors/cluster/"),
-    "distributed": ("executors/dask_", "executors/local.py", "executors/cluster/"),
+    "dask": ("executors/cluster/"),
+    "distributed": ("executors/cluster/"),
     "onnxruntime": ("model/runtime.py", "adoption/fp16.py"),
     "torch": ("training/",),
     "click": ("cli/",),

@@ -359,7 +359,7 @@ CLUSTERS = WORKFLOWS / "clusters"
 class AnyCluster:
     """Stands for each of Dask's clusters; notes what it was asked for."""
 
-    scheduler_address = "tcp://host:8786"
+    scheduler_address = "tls://host:8786"
 
     def __init__(self, *given, **named):
         AnyCluster.given, AnyCluster.named, AnyCluster.asked = given, named, []
@@ -417,10 +417,53 @@ def test_a_cluster_is_begun_as_its_library_wants_and_ends_with_the_run(
         for number, kept in before.items():
             signal.signal(number, kept)
     given = (tmp_path / "given").read_text().strip()
-    assert given == "run /a b/scans --output /out --scheduler tcp://host:8786"
+    files = [f"--tls-{one} {module.FILES[one]}" for one in ("ca", "cert", "key")]
+    assert given == f"run /a b/scans --output /out --scheduler tls://host:8786 {' '.join(files)}"
     assert AnyCluster.asked[-1] == ("close", None)
     if theirs is not AnyCluster:
         inspect.signature(theirs).bind(*AnyCluster.given, **AnyCluster.named)
+
+
+def make_certificates(folder):
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl, which makes the certificates")
+    script = CLUSTERS / "make_certificates.sh"
+    subprocess.run(["sh", script, folder], check=True, capture_output=True, timeout=60)
+    return folder
+
+
+def test_certificates_are_private_are_not_laid_over_others_and_serve_a_cluster(tmp_path):
+    from distributed import Client, Security
+    from distributed.deploy.spec import SpecCluster
+    from distributed.scheduler import Scheduler
+
+    folder = make_certificates(tmp_path / "tls")
+    assert {path.name for path in folder.iterdir()} == {"ca.pem", "cert.pem", "key.pem"}
+    for path in (folder, *folder.iterdir()):
+        assert not path.stat().st_mode & 0o077
+    script = CLUSTERS / "make_certificates.sh"
+    assert subprocess.run(["sh", script, folder], capture_output=True).returncode != 0
+    roles = ("client", "scheduler", "worker")
+    pair = {f"tls_{role}_{kind}": f"{folder}/{kind}.pem" for role in roles for kind in KINDS}
+    security = Security(require_encryption=True, tls_ca_file=f"{folder}/ca.pem", **pair)
+    options = {"protocol": "tls://", "security": security, "host": "127.0.0.1", "port": 0}
+    options["dashboard"] = False
+    with (
+        SpecCluster(scheduler={"cls": Scheduler, "options": options}, security=security) as one,
+        Client(one, set_as_default=False) as client,
+    ):
+        assert client.scheduler.address.startswith("tls://")
+        with pytest.raises(OSError):
+            Client(client.scheduler.address, security=Security.temporary(), timeout=3)
+
+
+KINDS = ("cert", "key")
+
+
+def test_no_example_speaks_without_tls():
+    for path in CLUSTERS.iterdir():
+        assert "tcp://" not in path.read_text(), path
+        assert "tls" in path.read_text(), path
 
 
 @pytest.fixture
@@ -433,7 +476,8 @@ def dask_stub(tmp_path, stubs):
         "exec sleep 60\n"
     )
     (tmp_path / "dask").chmod(0o755)
-    return {**stubs, "SLURM_SUBMIT_DIR": str(tmp_path)}
+    tls = make_certificates(tmp_path / "tls")
+    return {**stubs, "SLURM_SUBMIT_DIR": str(tmp_path), "COLORIZER_TLS": str(tls)}
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
@@ -447,12 +491,16 @@ def test_nodes_with_gpus_have_a_worker_a_gpu_and_end_with_the_run(tmp_path, dask
     )
     assert run.returncode == 7, run.stderr
     file = tmp_path / "scheduler-42.json"
+    keys = " ".join(f"--tls-{one} {tmp_path}/tls/{one}.pem" for one in ("ca", "cert", "key"))
     given = (tmp_path / "given").read_text()
     assert (
-        f"run /a b/scans --output /out --scheduler {file} --device cuda --quiet --nice 3" in given
+        f"run /a b/scans --output /out --scheduler {file} {keys} --device cuda --quiet --nice 3"
+        in given
     )
     begun = (tmp_path / "dask-given").read_text()
     assert f"scheduler --scheduler-file {file}" in begun
+    assert begun.count(f"--tls-ca-file {tmp_path}/tls/ca.pem") == 2
+    assert "--local-directory /tmp/" in begun
     assert f"cuda worker --scheduler-file {file}" in begun
     assert not file.exists()
 
@@ -497,11 +545,11 @@ def test_workers_and_run_see_the_same_folders():
     (words,) = [one["args"] for one in run["containers"]]
     context = program.get_command(click.Context(program), "run").make_context("run", words[1:])
     service = cluster["metadata"]["name"] + "-scheduler"
-    assert context.params["scheduler"] == f"tcp://{service}:8786"
+    assert context.params["scheduler"] == f"tls://{service}:8786"
     (values,) = documents("helm-values.yaml")
-    shared = [one for one in mounts[0] if one["name"] != "tmp"]
+    shared = [one for one in mounts[0] if one["name"] not in ("tmp", "tls")]
     assert values["worker"]["mounts"]["volumeMounts"] == shared
-    assert values["worker"]["mounts"]["volumes"] == worker["volumes"][:-1]
+    assert values["worker"]["mounts"]["volumes"] == worker["volumes"][:-2]
 
 
 # ---- training elsewhere

@@ -14,7 +14,7 @@ GROUPS: Final = {
     "Again": "dry-run force retry retry-failed",
     "Machine": "device executor workers max-memory timeout time-budget nice settle poll linger "
     "on-finish metrics",
-    "Cluster": "scheduler tls-ca tls-cert tls-key",
+    "Cluster": "scheduler tls-ca tls-cert tls-key insecure",
     "Signing": "c2pa cert key",
     "Help": "help help-all",
 }

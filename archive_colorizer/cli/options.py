@@ -146,12 +146,11 @@ message_options: Final = combine_options(
 """What a command prints."""
 
 cluster_options: Final = combine_options(
-    make_option(
-        "--scheduler", "Use a Dask cluster: tcp:// or tls://HOST:PORT.", metavar="ADDRESS|FILE"
-    ),
+    make_option("--scheduler", "Use the Dask cluster at tls://HOST:PORT.", metavar="ADDRESS|FILE"),
     make_option("--tls-ca", "Trust this authority on tls://, PEM.", metavar="FILE"),
     make_option("--tls-cert", "Show this certificate on tls://, PEM.", metavar="FILE"),
     make_option("--tls-key", "Use its private key on tls://, PEM.", metavar="FILE"),
+    make_option("--insecure", "Also use a scheduler without TLS, tcp://.", **_FLAG),
 )
 """Which existing Dask cluster to use."""
 

@@ -1,47 +1,15 @@
-"""Prepare what worker processes inherit: environment, signals, priority and start method."""
+"""Prepare what worker processes inherit: environment, signals and priority."""
 
 import logging
-import multiprocessing
 import os
 import signal
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver, resource_tracker
-from typing import Any, Final
+from typing import Final
 
-START_METHOD: Final = "forkserver" if sys.platform == "linux" else "spawn"
-"""Method of multiprocessing; on other systems, forked processes break system libraries."""
-
-_DASK_SETTINGS: Final[dict[str, Any]] = {
-    # The driver retries the jobs of a lost batch one by one, which finds the guilty one.
-    "distributed.scheduler.allowed-failures": 0,
-    # A worker of low priority may start late on a busy machine.
-    "distributed.scheduler.no-workers-timeout": "300s",
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-    "distributed.worker.multiprocessing-method": START_METHOD,
-    # Dask does not manage the memory of pictures, so a paused worker would wait for ever.
-    "distributed.worker.memory.target": False,
-    "distributed.worker.memory.spill": False,
-    "distributed.worker.memory.pause": False,
-    "distributed.worker.memory.terminate": 0.95,
-    "distributed.worker.profile.enabled": False,
-    # Nobody sees these measurements, and each of them holds the GIL.
-    "distributed.admin.system-monitor.gil.enabled": False,
-    "distributed.admin.system-monitor.interval": "60s",
-    "distributed.admin.tick.interval": "10s",
-    "distributed.admin.tick.cycle": "10s",
-    "distributed.admin.tick.limit": "60s",
-    # Workers never exchange data.
-    "distributed.scheduler.active-memory-manager.start": False,
-    # Logs for the dashboard, which grow to megabytes within hours.
-    "distributed.admin.system-monitor.log-length": 10,
-    "distributed.admin.low-level-log-length": 100,
-    "distributed.admin.log-length": 100,
-    "distributed.diagnostics.computations.max-history": 2,
-    "distributed.diagnostics.erred-tasks.max-history": 10,
-}
+_ENDING_SIGNALS: Final = frozenset(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 def build_environment(threads: int, concurrency: int = 1) -> dict[str, str]:
@@ -60,19 +28,13 @@ def build_environment(threads: int, concurrency: int = 1) -> dict[str, str]:
         "MKL_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
         "VIPS_CONCURRENCY": str(threads),
-        "DASK_LOGGING__DISTRIBUTED": "critical",
     }
 
 
-def start_forkserver(modules: Sequence[str]) -> None:
-    """Start the process from which workers are forked, without waiting for it.
-
-    It loads these modules once for all workers, and ends with this process.  To be called
-    inside `mask_signals`, with the environment set.
-    """
-    if START_METHOD == "forkserver":
-        multiprocessing.get_context(START_METHOD).set_forkserver_preload(list(modules))
-        forkserver.ensure_running()
+def block_signals() -> None:
+    """Block the signals that end a run in this thread, and in what it starts."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
 
 
 @contextmanager
@@ -82,12 +44,11 @@ def mask_signals() -> Iterator[None]:
     Terminals and service managers signal the workers as well, but only the parent may stop
     the run, so that workers finish their batches.
     """
-    ending_signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals)
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
     try:
-        # Otherwise the first worker starts it, which unblocks some of these signals.
-        resource_tracker.ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -98,7 +59,7 @@ def lower_priority(niceness: int) -> None:
 
     Linux also prioritizes disk access by it.
     """
-    if niceness > os.getpriority(os.PRIO_PROCESS, 0):
+    if hasattr(os, "getpriority") and niceness > os.getpriority(os.PRIO_PROCESS, 0):
         os.setpriority(os.PRIO_PROCESS, 0, niceness)
 
 
@@ -106,16 +67,3 @@ def suppress_logs() -> None:
     """Silence Dask, whose messages would break the progress bar."""
     for name in ("distributed", "distributed.client", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def build_dask_settings(variables: dict[str, str], is_memory_refused: bool) -> dict[str, Any]:
-    """Build Dask's settings for workers with these environment variables.
-
-    is_memory_refused: whether workers are refused memory in the first place, so that nannies
-    need to check it less often.
-    """
-    return {
-        **_DASK_SETTINGS,
-        "distributed.nanny.pre-spawn-environ": variables,
-        "distributed.worker.memory.monitor-interval": "500ms" if is_memory_refused else "100ms",
-    }

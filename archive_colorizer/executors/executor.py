@@ -78,8 +78,8 @@ class SerialExecutor(Executor):
 
 _EXECUTORS = {
     "serial": "archive_colorizer.executors.executor:SerialExecutor",
-    "dask": "archive_colorizer.executors.local:DaskExecutor",
-    "cluster": "archive_colorizer.executors.cluster.executor:ClusterExecutor",
+    "dask": "archive_colorizer.executors.cluster.executor:DaskExecutor",
+    "cluster": "archive_colorizer.executors.cluster.executor:DaskExecutor",
 }
 
 

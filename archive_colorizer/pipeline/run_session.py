@@ -104,6 +104,7 @@ class RunSession:
             ca=recipe.tls_ca,
             cert=recipe.tls_cert,
             key=recipe.tls_key,
+            insecure=recipe.insecure,
             # All workers read the same store.
             roots=tuple(root for root in roots if isinstance(root, Path)),
             output=output if isinstance(output, Path) else None,

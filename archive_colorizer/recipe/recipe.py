@@ -56,6 +56,7 @@ class Recipe(Settings):
     scheduler: of an existing Dask cluster, tcp://HOST:PORT, tls://HOST:PORT or a scheduler
         file; empty is this machine alone.
     tls_ca, tls_cert, tls_key: PEM files for a tls:// scheduler; empty are Dask's own settings.
+    insecure: whether a scheduler without TLS may be used.
     workers: worker processes; 0 means one per core, one per graphics card in use, or all
         threads of a cluster.
     timeout: seconds for one file, 0 for no limit; ignored by the serial executor.
@@ -115,6 +116,7 @@ class Recipe(Settings):
     tls_ca: str = run_setting("")
     tls_cert: str = run_setting("")
     tls_key: str = run_setting("")
+    insecure: bool = run_setting(False)
     workers: int = run_setting(0, low=0)
     timeout: float = run_setting(300.0, low=0.0)
     max_memory: float = run_setting(0.0, low=0.0)

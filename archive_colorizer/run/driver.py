@@ -48,10 +48,10 @@ def run_jobs(steps: Iterable[Step], run: RunContext) -> Summary:
     """Complete all steps, record them, and close the executor and the work folder.
 
     All outcomes are in the manifest when this returns.  A job whose worker dies is retried once,
-    alone.  No batch is sent after the first signal or the end of the time budget, and
-    KeyboardInterrupt (see `stop_on_signals`) also ends the waiting.  Raises OutputError, after
-    recording what is finished, if the output cannot be written, and the error of
-    `CircuitBreaker` if too many jobs fail in a row.
+    alone, and a job that is late is retried once, next to others.  No batch is sent after the
+    first signal or the end of the time budget, and KeyboardInterrupt (see `stop_on_signals`)
+    also ends the waiting.  Raises OutputError, after recording what is finished, if the output
+    cannot be written, and the error of `CircuitBreaker` if too many jobs fail in a row.
     """
     loop = _RunLoop(run)
     started = time.monotonic()
@@ -81,7 +81,9 @@ class _RunLoop:
         self._circuit_breaker = CircuitBreaker(run.manifest)
         self._throughput = Throughput()
         self._suspects: list[Job] = []
-        # Batches of machines that left; other workers get them before any new batch.
+        # Keys of jobs that were not finished in time once.
+        self._late: set[str] = set()
+        # Batches to try again; workers get them before any new batch.
         self._returned_batches: deque[Batch] = deque()
         # Whether a process may have finished a result without reporting it.
         self._may_have_unreported = False
@@ -161,14 +163,22 @@ class _RunLoop:
 
     def _handle_lost_batch(self, lost: LostBatch) -> None:
         jobs = self._adopt_finished(lost.batch)
-        if lost.timeout and len(lost.batch) == 1:
+        if lost.timeout:
             for job in jobs:
-                message = f"{job.name}: {lost.message}"
-                self._record_outcome(Outcome.from_failure(job, FailureReason.TIMEOUT, message))
+                self._handle_late(job, lost)
         elif lost.worker_left and jobs:
             self._returned_batches.append(tuple(jobs))
         elif not lost.worker_left:
             self._suspects.extend(jobs)
+
+    def _handle_late(self, job: Job, lost: LostBatch) -> None:
+        """Fail a job that was late twice, since once may be the machine's fault."""
+        if len(lost.batch) == 1 and job.key in self._late:
+            message = f"{job.name}: {lost.message}"
+            self._record_outcome(Outcome.from_failure(job, FailureReason.TIMEOUT, message))
+            return
+        self._late.add(job.key)
+        self._returned_batches.append((job,))
 
     def _retry(self, job: Job) -> None:
         """Run the job again with nothing else in flight, so that only the guilty job fails."""

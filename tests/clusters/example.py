@@ -1,6 +1,7 @@
 """An example of workflows/clusters as an operator has it: a copy with other constants."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -45,3 +46,10 @@ def states(output: Path) -> dict[str, list[str]]:
         if line["kind"] == "outcome":
             found.setdefault(line["name"], []).append(line["state"])
     return found
+
+
+def make_certificates(folder: Path) -> Path:
+    """A folder with the files that scheduler, workers and run show one another."""
+    script = WORKFLOWS / "clusters" / "make_certificates.sh"
+    subprocess.run(["sh", script, folder], check=True, capture_output=True, timeout=60)
+    return folder

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.clusters.example import WORKFLOWS, example, lay_scans, restored, states
+from tests.clusters.example import (
+    WORKFLOWS,
+    example,
+    lay_scans,
+    make_certificates,
+    restored,
+    states,
+)
 from tests.clusters.slurm import Slurm, slurm_below
 from tests.executors.cluster.foreign_cluster import wait_until
 
@@ -20,7 +27,10 @@ GPU_JOB = ["--cpus-per-task=1", WORKFLOWS / "clusters" / "cuda_nodes.sbatch"]
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
-    yield from slurm_below(tmp_path_factory.mktemp("slurm"))
+    for slurm in slurm_below(tmp_path_factory.mktemp("slurm")):
+        tls = make_certificates(tmp_path_factory.mktemp("keys") / "tls")
+        slurm.environment["COLORIZER_TLS"] = str(tls)
+        yield slurm
 
 
 def ended(slurm: Slurm, job: str) -> tuple[str, str]:
@@ -83,6 +93,7 @@ def script(tmp_path: Path) -> Path:
         'memory="64GB"': 'memory="4GB"',
         '"ib0"': '"lo"',
         'python="/opt/archive-colorizer/bin/python"': f'python="{sys.executable}"',
+        'Path("~/dask-tls").expanduser()': f"Path({str(make_certificates(tmp_path / 'tls'))!r})",
     }
     return example("slurm_jobs.py", tmp_path, constants)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.clusters.example import example, lay_scans, restored, states
+from tests.clusters.example import example, lay_scans, make_certificates, restored, states
 from tests.executors.cluster.foreign_cluster import wait_until
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
@@ -73,6 +73,8 @@ def script(connect: dict[str, object], tmp_path: Path) -> Path:
         '{"username": "colorizer"}': repr(connect),
         '"n_workers": 4': '"n_workers": 1',
         '/opt/archive-colorizer/bin/python"\n': f'{sys.executable}"\n',
+        "/home/colorizer/dask-tls": str(make_certificates(tmp_path / "tls")),
+        '"/home/colorizer/dask"': f'"{tmp_path}/dask"',
     }
     return example("ssh_hosts.py", tmp_path, constants)
 

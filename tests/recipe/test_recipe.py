@@ -52,6 +52,7 @@ RUNNING = {
     "max_megapixels": 1.0,
     "time_budget": 7200.0,
     "nice": 10,
+    "insecure": True,
     "force": True,
     "paranoid": True,
     "weak_grey": 0.02,

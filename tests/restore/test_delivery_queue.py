@@ -1,17 +1,23 @@
 """Finished photographs on their way while others are worked on."""
 
-import subprocess
-import sys
+import pickle
 import threading
+import time
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
 from archive_colorizer.errors import OutputError
-from archive_colorizer.executors.worker_guard import has_timed_out
+from archive_colorizer.executors.allocation import WorkerAllocation
+from archive_colorizer.executors.limits import Limits
+from archive_colorizer.executors.sandbox import SandboxPool, SandboxSettings
+from archive_colorizer.executors.sandbox_request import SandboxCrash, SandboxRequest
+from archive_colorizer.executors.sandbox_server import run_with_limits
 from archive_colorizer.output.deliver import deliver_all
 from archive_colorizer.output.deliveries import DeliveryResult, PendingResult
-from archive_colorizer.records.jobs import JobContext
+from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.records.outcomes import State
 from archive_colorizer.restore import delivery_queue, photo
 from archive_colorizer.restore.photo import restore_photos
@@ -185,34 +191,30 @@ def test_an_interrupt_leaves_nothing_half_way(studio, seen, monkeypatch):
     assert not list(studio.work.glob("*.tmp"))
 
 
-HANGS = """
-import sys, time
-from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
-from archive_colorizer.recipe.recipe import Recipe
-from archive_colorizer.restore import delivery_queue
-from archive_colorizer.restore import photo
-from archive_colorizer.executors.worker_guard import run_with_limits
-from archive_colorizer.executors.limits import Limits
-note, names, hangs = sys.argv[1], sys.argv[2].split(), sys.argv[3]
-def deliver(parcels, place):
-    if parcels[0].job.target == hangs:
-        time.sleep(60)
-    return [result.outcome for result in parcels]
-delivery_queue.deliver_all, delivery_queue._BATCH_BYTES = deliver, 1
-restore = lambda job, _context, draft: delivery_queue.PendingResult(b"1", job, draft)
-photo._restore = restore
-batch = tuple(Job(one, Source("/in", one, Stamp(1, 0, 0, 0)), one) for one in names)
-place = JobContext("/out", "/out", Recipe(), "", "")
-done = run_with_limits(batch, lambda jobs: photo.restore_photos(jobs, place), Limits(2.0), note)
-print(len(done))
-"""
+def hang(names: str, hangs: str, _set_deadline: object) -> int:
+    """Restore without pictures, with a disk that hangs when `hangs` is delivered."""
+
+    def deliver(parcels: Sequence[PendingResult], _: JobContext) -> list[DeliveryResult]:
+        if parcels[0].job.target == hangs:
+            time.sleep(60)
+        return [result.outcome for result in parcels]
+
+    delivery_queue.deliver_all, delivery_queue._BATCH_BYTES = deliver, 1  # type: ignore[assignment, misc]
+    photo._restore = lambda job, _context, draft: PendingResult(b"1", job, draft)  # type: ignore[assignment]
+    jobs = tuple(Job(one, Source("/in", one, Stamp(1, 0, 0, 0)), one) for one in names)
+    place = JobContext("/out", "/out", Recipe(), "", "")
+    task = partial(restore_photos, context=place)
+    return len(run_with_limits(_set_deadline, jobs, task, Limits(2.0)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("hangs", ["", "a", "c", "e"])
-def test_a_delivery_that_hangs_is_ended_when_the_time_is_over(tmp_path, hangs):
-    note = tmp_path / "note"
-    words = [sys.executable, "-c", HANGS, str(note), "a b c d e", hangs]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert has_timed_out(str(note)) == bool(hangs)
-    assert (done.returncode != 0) == bool(hangs)
-    assert done.stdout.strip() == ("" if hangs else "5")
+def test_a_delivery_that_hangs_is_ended_when_the_time_is_over(hangs):
+    pool = SandboxPool(SandboxSettings(WorkerAllocation(1)))
+    try:
+        answer = pool.run(SandboxRequest(pickle.dumps(partial(hang, "abcde", hangs)), 50.0))
+    finally:
+        pool.end()
+    if hangs:
+        assert answer == SandboxCrash("its time was over", timeout=True)
+    else:
+        assert pickle.loads(answer) == 5  # noqa: S301

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from archive_colorizer.errors import ModelError, OutputError
+from archive_colorizer.errors import DependencyError, ExitCode, ModelError, OutputError
+from archive_colorizer.executors import processes, sandbox
 from archive_colorizer.executors.allocation import WorkerAllocation
 from archive_colorizer.executors.executor import (
     Batch,
@@ -125,6 +126,43 @@ class Dying:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@dataclass
+class Late(Dying):
+    """Like Dying, but the time of the batch was over, `times` times."""
+
+    times: int = 1
+
+    def map(self, task: Any, batches: Any) -> Iterator[list[Outcome] | LostBatch]:
+        for answer in super().map(task, batches):
+            if isinstance(answer, LostBatch):
+                self.times -= 1
+                self.names = self.names if self.times else ()
+            yield replace(answer, timeout=True) if isinstance(answer, LostBatch) else answer
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_file_that_is_late_is_tried_once_more(place: Place, times: int) -> None:
+    executor = Late(("box0/photo_000.jpg",), times=times)
+    summary = place.run(executor)
+    assert (summary.done, summary.failures) == ((30, {}) if times == 1 else (29, {"timeout": 1}))
+    tries = [batch for batch in executor.tries if batch[0].source.name == "box0/photo_000.jpg"]
+    assert [len(batch) for batch in tries] == [1, 1]
+
+
+def test_without_worker_processes_the_run_ends_and_says_so(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(sandbox, "_NO_PROCESS_TIMEOUT", 1.0)
+    monkeypatch.setattr(processes.subprocess, "Popen", refuse)
+    with pytest.raises(DependencyError, match="no worker process could be started for 1 s") as told:
+        place.run(open_executor("dask", WorkerAllocation(2, 1)))
+    assert told.value.exit_code == ExitCode.DEPENDENCY
+    assert not place.results()
 
 
 def test_everything_is_done_and_recorded(place: Place) -> None:

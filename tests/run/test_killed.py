@@ -27,9 +27,9 @@ class Archive:
         self.root = scans(folder / "in", COUNT)
         self.output = output or folder / "out"
 
-    def start(self, executor: str, seconds: float) -> subprocess.Popen[str]:
+    def start(self, executor: str, *seconds: float) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "tests.run.small_run"]
-        command += [str(self.root), str(self.output), executor, str(seconds)]
+        command += [str(self.root), str(self.output), executor, *map(str, seconds)]
         return subprocess.Popen(
             command,
             cwd=REPOSITORY,
@@ -139,6 +139,38 @@ def test_the_second_interrupt_stops_at_once(tmp_path: Path, executor: str) -> No
     assert process.returncode == ExitCode.INTERRUPTED
     assert (out, err) == (f"{COUNT} done, 0 failed\n", "")
     assert not psutil.wait_procs(everybody, timeout=5)[1]
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Archive:
+    """So few files, to be restored so slowly, that each is a batch of its own."""
+    archive = Archive(tmp_path)
+    for path in sorted(archive.root.rglob("*.jpg"))[8:]:
+        path.unlink()
+    return archive
+
+
+def test_time_in_which_a_run_is_suspended_counts_for_no_file(slow: Archive) -> None:
+    """As by Ctrl-Z and fg, a job that Slurm suspends, or a container that is frozen."""
+    process = slow.start("dask", 1.5, 4.0)
+    slow.wait_for(2, process)
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGSTOP)
+    time.sleep(8)
+    os.killpg(process.pid, signal.SIGCONT)
+    out, err = process.communicate(timeout=100)
+    assert (process.returncode, out, err) == (0, "8 done, 0 failed\n", "")
+
+
+def test_workers_that_are_stopped_cost_no_file(slow: Archive) -> None:
+    process = slow.start("dask", 1.5, 4.0)
+    slow.wait_for(2, process)
+    time.sleep(0.5)
+    for worker in psutil.Process(process.pid).children(recursive=True):
+        if not worker.children() and "resource_tracker" not in " ".join(worker.cmdline()):
+            worker.suspend()
+    out, err = process.communicate(timeout=100)
+    assert (process.returncode, out, err) == (0, "8 done, 0 failed\n", "")
 
 
 def test_two_at_once(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ _OPTIONAL = ("torch", "onnx", "scikit-image")
     default="auto",
 )
 @cluster_options
-def command(device: str, scheduler: str | None, **tls: str | None) -> int:
+def command(device: str, scheduler: str | None, insecure: bool | None, **tls: str | None) -> int:
     """Show what this machine has, and check whether a run works here.
 
     With --scheduler, show and check each worker of that cluster.
@@ -39,7 +39,7 @@ def command(device: str, scheduler: str | None, **tls: str | None) -> int:
     _show("archive-colorizer", __version__)
     if scheduler is None:
         return _check_machine(device)
-    return _check_cluster(device, scheduler, tls)
+    return _check_cluster(device, scheduler, bool(insecure), tls)
 
 
 def _check_machine(device: str) -> int:
@@ -54,6 +54,7 @@ def _check_machine(device: str) -> int:
     memory = psutil.virtual_memory()
     free, total = memory.available / 2**30, memory.total / 2**30
     _show("memory", f"{free:.1f} GiB free of {total:.1f} GiB")
+    _show("open", "no port: the processes of a run are reached through pipes alone")
     troubles = [*_find_duplicate_runtime(), *_check_models(), *_check_providers(device)]
     for trouble in troubles:
         click.echo(f"trouble: {trouble}", err=True)
@@ -61,7 +62,7 @@ def _check_machine(device: str) -> int:
     return ExitCode.DEPENDENCY if troubles else ExitCode.OK
 
 
-def _check_cluster(device: str, scheduler: str, tls: dict[str, str | None]) -> int:
+def _check_cluster(device: str, scheduler: str, insecure: bool, tls: dict[str, str | None]) -> int:
     """Print a line for each worker and return the exit code of a run there."""
     from archive_colorizer.executors.cluster.config import Cluster
     from archive_colorizer.executors.cluster.health_check import inspect_workers
@@ -73,7 +74,11 @@ def _check_cluster(device: str, scheduler: str, tls: dict[str, str | None]) -> i
     recipe = Recipe(device=device)
     trial = partial(try_models, JobContext("", "", recipe, **find_models(recipe)))
     ca, cert, key = (tls[f"tls_{name}"] or "" for name in ("ca", "cert", "key"))
-    cluster = Cluster(scheduler=scheduler, ca=ca, cert=cert, key=key, trial=trial)
+    cluster = Cluster(
+        scheduler=scheduler, ca=ca, cert=cert, key=key, insecure=insecure, trial=trial
+    )
+    if insecure:
+        _show("open", "the scheduler, to anyone who reaches it, unless its address is tls://")
     troubles = []
     for worker in inspect_workers(cluster):
         if worker.error is not None:

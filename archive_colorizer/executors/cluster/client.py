@@ -1,15 +1,16 @@
-"""Connect to the scheduler of an existing cluster, and send calls to its workers."""
+"""Connect to a Dask scheduler, and send calls to its workers."""
 
 import json
 import pickle
 from collections.abc import Callable, Collection
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
 from uuid import uuid4
 
-from archive_colorizer.errors import ClusterError
+from archive_colorizer.errors import ClusterError, UsageError
 from archive_colorizer.executors.cluster.config import Cluster
 from archive_colorizer.executors.environment import mask_signals, suppress_logs
 
@@ -19,32 +20,43 @@ _ANSWER_TIMEOUT: Final = 10.0
 _CONNECT_ERRORS: Final = (OSError, RuntimeError, TypeError, ValueError, KeyError)
 """Errors of Dask for an invalid address, certificate or scheduler file."""
 
+_FETCH_ERRORS: Final = (CancelledError, OSError, RuntimeError, LookupError, ValueError, TypeError)
+"""Errors that fetching a result from a dead worker may raise."""
+
 
 class SchedulerClient:
     """A Dask client that never changes the cluster, and a queue of its finished futures."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        """Connect to the scheduler; raises ClusterError."""
+    def __init__(self, client: Any, scheduler: str) -> None:
+        """Take over a client of the library; errors name the `scheduler`."""
+        from distributed import client as library
+
+        # Older versions lack this error and raise RuntimeError.
+        closed = getattr(library, "ClosedClientError", RuntimeError)
+        # A client that just closed itself raises AttributeError.
+        self._errors = (*_CONNECT_ERRORS, closed, AttributeError)
+        self._client = client
+        self._scheduler = scheduler
+        self.finished: SimpleQueue[Any] = SimpleQueue()
+
+    @classmethod
+    def connect(cls, cluster: Cluster) -> "SchedulerClient":
+        """Connect to an existing scheduler; raises ClusterError, and UsageError for plain TCP."""
         import distributed
 
         suppress_logs()
         library: Any = distributed
-        # Older versions lack this error and raise RuntimeError.
-        closed = getattr(library.client, "ClosedClientError", RuntimeError)
-        # A client that just closed itself raises AttributeError.
-        self._errors = (*_CONNECT_ERRORS, closed, AttributeError)
-        self._scheduler = cluster.scheduler
-        self.finished: SimpleQueue[Any] = SimpleQueue()
         try:
             address = _read_address(cluster.scheduler)
             security = _build_security(library, cluster, address)
             with mask_signals():
-                self._client = library.Client(address, security=security, set_as_default=False)
+                client = library.Client(address, security=security, set_as_default=False)
         except _CONNECT_ERRORS as error:
             raise ClusterError(
                 f"the scheduler {cluster.scheduler} cannot be reached ({error}); check the "
                 "address, and for tls:// the certificates"
             ) from error
+        return cls(client, cluster.scheduler)
 
     def send(self, call: Callable[[], object], address: str, name: str) -> Any:
         """Submit a call to the worker at `address`, and return its future.
@@ -110,8 +122,8 @@ def _read_address(scheduler: str) -> str:
 def _build_security(library: Any, cluster: Cluster, address: str) -> Any:
     """Build the credentials; those that are missing come from Dask's own configuration.
 
-    Raises OSError for files that cannot be read, and ValueError if the scheme of the address
-    does not match the credentials, with which Dask's client would hang.
+    Raises OSError for files that cannot be read, ValueError if the scheme of the address does
+    not match the credentials, with which Dask's client would hang, and UsageError for plain TCP.
     """
     files = {
         "tls_ca_file": cluster.ca,
@@ -127,7 +139,29 @@ def _build_security(library: Any, cluster: Cluster, address: str) -> Any:
         raise ValueError("it speaks TLS; give --tls-ca, --tls-cert and --tls-key")
     if security.require_encryption and not wants_keys:
         raise ValueError("TLS is asked for, and its address does not begin with tls://")
+    if not wants_keys and not cluster.insecure:
+        raise UsageError(
+            f"the scheduler {address} speaks without TLS, so that anyone who reaches it can run "
+            "code on its workers and read what they read; start it with TLS, or add --insecure "
+            "where nobody else reaches it"
+        )
     return security
+
+
+def fetch_result(future: Any, timeout: float) -> object:
+    """Return the result of a finished future, or the exception in its place.
+
+    A worker can leave before its result is fetched.
+    """
+    from distributed.scheduler import KilledWorker
+
+    if future.status not in ("finished", "error"):
+        return CancelledError(f"the batch was {future.status}")
+    try:
+        error: object = future.exception() if future.status == "error" else None
+        return future.result(timeout) if error is None else error
+    except (KilledWorker, *_FETCH_ERRORS) as failure:
+        return failure
 
 
 def _make_unpickler() -> Callable[[bytes], object]:

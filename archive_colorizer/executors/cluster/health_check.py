@@ -9,26 +9,28 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 from archive_colorizer._version import __version__
 from archive_colorizer.errors import ArchiveColorizerError, ClusterError
-from archive_colorizer.executors.cluster.client import SchedulerClient
+from archive_colorizer.executors.allocation import WorkerAllocation
+from archive_colorizer.executors.cluster.client import SchedulerClient, fetch_result
 from archive_colorizer.executors.cluster.config import Cluster
 from archive_colorizer.executors.cluster.mounts import SharedMounts
-from archive_colorizer.executors.cluster.sandbox import (
-    SandboxCrash,
-    SandboxLimits,
+from archive_colorizer.executors.limits import NO_LIMITS, Limits
+from archive_colorizer.executors.sandbox import (
+    SandboxSettings,
     run_in_sandbox,
     stop_sandboxes,
 )
-from archive_colorizer.executors.dask_results import fetch_result
-from archive_colorizer.executors.limits import NO_LIMITS, Limits
+from archive_colorizer.executors.sandbox_request import SandboxCrash, SandboxRequest
 
 _REPORT_TIMEOUT: Final = 60.0
 """Seconds for reports; a worker whose threads are all busy sends none."""
 _ANSWER_TIMEOUT: Final = 5.0
+_TRIAL_TIMEOUT: Final = 300.0
+"""Seconds for a worker to open the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,8 @@ class HealthCheck:
     run: str
     mounts: SharedMounts
     trial: bytes
-    terms: SandboxLimits
+    settings: SandboxSettings
     limits: Limits
-
-    def send(self, client: SchedulerClient, address: str) -> Any:
-        """Send this check to a worker, and return the future of its report."""
-        return client.send(partial(check_worker, self), address, "check")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ def pack_call(function: Callable[[], object]) -> bytes:
     return pickle.dumps(partial(_call, function))
 
 
-def _call(function: Callable[[], object], _timeout_file: str) -> object:
+def _call(function: Callable[[], object], _set_deadline: object) -> object:
     return function()
 
 
@@ -84,7 +82,7 @@ def check_worker(check: HealthCheck) -> WorkerReport:
         return WorkerReport(__version__, who, error=error)
     machine_memory = worker.memory_manager.memory_limit or MEMORY_LIMIT
     slots, memory = check.limits.compute_slots(machine_memory, worker.state.nthreads)
-    answer = run_in_sandbox(check.run, check.trial, check.terms)
+    answer = run_in_sandbox(check.run, SandboxRequest(check.trial, _TRIAL_TIMEOUT), check.settings)
     trial_result = answer if isinstance(answer, SandboxCrash) else pickle.loads(answer)  # noqa: S301 (from our sandbox)
     if isinstance(trial_result, ArchiveColorizerError):
         return WorkerReport(__version__, who, error=trial_result)
@@ -131,14 +129,16 @@ def inspect_workers(cluster: Cluster) -> Iterator[WorkerStatus]:
     Raises ClusterError if the scheduler cannot be reached, or has no worker.
     """
     run = uuid4().hex
-    check = HealthCheck(run, SharedMounts(), pack_call(cluster.trial), SandboxLimits(1), NO_LIMITS)
-    client = SchedulerClient(cluster)
+    settings = SandboxSettings(WorkerAllocation(0))
+    check = HealthCheck(run, SharedMounts(), pack_call(cluster.trial), settings, NO_LIMITS)
+    client = SchedulerClient.connect(cluster)
     threads: dict[str, int] = {}
     try:
         threads = client.list_workers() or {}
         if not threads:
             raise ClusterError(f"the scheduler {cluster.scheduler} has no worker; start some")
-        futures = [check.send(client, address) for address in threads]
+        call = partial(check_worker, check)
+        futures = [client.send(call, address, "check") for address in threads]
         pending = {future.key: address for future, address in zip(futures, threads, strict=True)}
         deadline = time.monotonic() + _REPORT_TIMEOUT
         with suppress(Empty):

@@ -1,26 +1,32 @@
-"""Track the workers of a cluster, and check each before it is used."""
+"""Track the Dask workers of a run, and check each of a cluster before it is used."""
 
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from queue import Empty
 from typing import Any, Final
 
-from archive_colorizer.errors import ArchiveColorizerError, ClusterError, SourceError
-from archive_colorizer.executors.cluster.client import SchedulerClient
+from archive_colorizer.errors import (
+    ArchiveColorizerError,
+    ClusterError,
+    DependencyError,
+    SourceError,
+)
+from archive_colorizer.executors.cluster.client import SchedulerClient, fetch_result
 from archive_colorizer.executors.cluster.health_check import (
     HealthCheck,
     WorkerReport,
+    check_worker,
     find_rejection,
 )
-from archive_colorizer.executors.dask_results import fetch_result
 from archive_colorizer.executors.executor import Batch
 from archive_colorizer.executors.limits import Limits, has_room
 
-_EXTRA_BATCHES: Final = 1
-"""Batches that a worker has queued, so that it never waits for its next."""
+_EXTRA_BATCHES: Final = 2
+"""Batches that a worker has queued, at most one a slot, so that no slot waits for its next."""
 
 _REFRESH_INTERVAL: Final = 1.0
 """Seconds between two requests for the list of workers."""
@@ -45,7 +51,7 @@ class WorkerSlots:
 
     @property
     def has_room(self) -> bool:
-        return len(self.used_shares) < self.slots + _EXTRA_BATCHES
+        return len(self.used_shares) < self.slots + min(self.slots, _EXTRA_BATCHES)
 
     @property
     def load(self) -> float:
@@ -65,9 +71,10 @@ class WorkerPool:
     def __init__(
         self,
         client: SchedulerClient,
-        build_check: Callable[[], HealthCheck],
-        notify: Callable[[str], None],
+        build_check: Callable[[], HealthCheck] | None = None,
+        notify: Callable[[str], object] = str,
     ) -> None:
+        """Without `build_check`, no worker joins by itself."""
         self.workers: dict[str, WorkerSlots] = {}
         self._client = client
         self._build_check = build_check
@@ -76,6 +83,26 @@ class WorkerPool:
         self._pending_checks: dict[str, tuple[str, HealthCheck]] = {}
         self._refreshed_at = 0.0
         self._last_rejection: ArchiveColorizerError | None = None
+
+    def add_local_worker(self, slots: int, limits: Limits) -> None:
+        """Add the one worker that is a thread of this process."""
+        from distributed.system import MEMORY_LIMIT
+
+        memory = limits.get_worker_memory(MEMORY_LIMIT, slots)
+        for address in self._client.list_workers() or ():
+            self.workers[address] = WorkerSlots(address, slots, memory)
+
+    def reject(self, address: str, reason: str) -> None:
+        """Use a worker no more; raises DependencyError if there can be no other."""
+        if self.workers.pop(address, None) is None:
+            return
+        if self._build_check is None:
+            raise DependencyError(
+                f"{reason}; check the limits of processes and memory, then run the same command "
+                "again"
+            )
+        self._last_rejection = ClusterError(f"worker {address}: {reason}")
+        self._notify(f"{self._last_rejection}; this worker is not used")
 
     def wait_for_workers(self, strict: bool) -> None:
         """Wait until there is a usable worker and all workers have reported.
@@ -102,7 +129,7 @@ class WorkerPool:
     def refresh(self) -> None:
         """Update the workers, at most once a second; raises ClusterError."""
         now = time.monotonic()
-        if now - self._refreshed_at < _REFRESH_INTERVAL:
+        if self._build_check is None or now - self._refreshed_at < _REFRESH_INTERVAL:
             return
         self._refreshed_at = now
         addresses = self._client.list_workers()
@@ -115,7 +142,10 @@ class WorkerPool:
                 # Their futures become cancelled, since no other worker may run them.
                 self._client.cancel(worker.futures.values())
         for address in addresses.keys() - self._known_addresses:
-            self._send_check(address)
+            check = self._build_check()
+            self._known_addresses.add(address)
+            future = self._client.send(partial(check_worker, check), address, "check")
+            self._pending_checks[future.key] = address, check
 
     def accept_report(self, future: Any, strict: bool = False) -> None:
         """Accept or reject a worker, if the future holds its report."""
@@ -150,8 +180,3 @@ class WorkerPool:
 
     def _find_free_workers(self) -> list[WorkerSlots]:
         return [worker for worker in self.workers.values() if worker.has_room]
-
-    def _send_check(self, address: str) -> None:
-        check = self._build_check()
-        self._known_addresses.add(address)
-        self._pending_checks[check.send(self._client, address).key] = address, check

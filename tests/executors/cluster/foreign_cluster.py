@@ -117,11 +117,12 @@ class ForeignCluster:
         return []
 
     def lanes(self, name: str) -> list[psutil.Process]:
-        """The processes of runs beside a worker."""
+        """The processes of runs beside a worker: children of fork servers."""
         found = []
         for one in self.family(name):
             with suppress(psutil.Error):
-                if any("sandbox import serve" in word for word in one.cmdline()):
+                parent = one.parent()
+                if parent and "serve_forks" in " ".join(parent.cmdline()):
                     found.append(one)
         return found
 

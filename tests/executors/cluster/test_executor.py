@@ -59,7 +59,7 @@ needs_mounts = pytest.mark.skipif(
 def hired(
     foreign: ForeignCluster, limits: Limits = NO_LIMITS, workers: int = 0, **asked: object
 ) -> Executor:
-    cluster = Cluster(scheduler=foreign.address, **asked)  # type: ignore[arg-type]
+    cluster = Cluster(scheduler=foreign.address, insecure=True, **asked)  # type: ignore[arg-type]
     return open_executor("cluster", WorkerAllocation(workers, 1), limits, cluster)
 
 
@@ -218,9 +218,9 @@ def test_without_a_scheduler(place: str) -> None:
         pytest.raises(ClusterError, match="cannot be reached"),
     ):
         list(
-            open_executor("cluster", WorkerAllocation(0, 1), cluster=Cluster(scheduler=place)).map(
-                note, batches(1)
-            )
+            open_executor(
+                "cluster", WorkerAllocation(0, 1), cluster=Cluster(scheduler=place, insecure=True)
+            ).map(note, batches(1))
         )
 
 
@@ -366,7 +366,7 @@ def test_a_worker_dies_in_the_middle_and_nothing_is_lost_and_nothing_twice(
 ) -> None:
     also("carol")
     archives, output = runs(24), tmp_path / "out"
-    process = archives.start("out", "--scheduler", foreign.address, "--quiet")
+    process = archives.start("out", "--scheduler", foreign.address, "--insecure", "--quiet")
     wait_until(lambda: len(list(output.rglob("photo_*"))) > 3)
     assert foreign.lanes("carol")
     foreign.kill("carol")
@@ -389,7 +389,7 @@ def test_interrupted_the_run_ends_and_the_cluster_stays(
 ) -> None:
     before = dask_workers(foreign)
     archives, output = runs(30), tmp_path / "out"
-    process = archives.start("out", "--scheduler", str(foreign.file), "--quiet")
+    process = archives.start("out", "--scheduler", str(foreign.file), "--insecure", "--quiet")
     wait_until(lambda: len(list(output.rglob("photo_*"))) > 2)
     process.terminate()
     _, told = process.communicate(timeout=60)
@@ -427,7 +427,7 @@ def test_tls_and_the_scheduler_that_goes_away(runs: Callable[[int], Runs], tmp_p
         address = with_tls.address
         assert address.startswith("tls://")
         with pytest.raises(ClusterError, match="give --tls-ca"):
-            SchedulerClient(Cluster(scheduler=address))
+            SchedulerClient.connect(Cluster(scheduler=address))
         patience = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
         os.environ.update(patience)
         process = archives.start("out", "--scheduler", address, *ours, "--quiet")

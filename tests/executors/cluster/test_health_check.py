@@ -27,7 +27,7 @@ def doctor(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_each_worker_is_told_of_and_nothing_stays(foreign: ForeignCluster) -> None:
-    said = doctor("--scheduler", str(foreign.file))
+    said = doctor("--scheduler", str(foreign.file), "--insecure")
     assert said.returncode == 0, said.stderr
     for name in ("alice", "bob"):
         (line,) = [one for one in said.stdout.splitlines() if one.startswith(f"worker {name} on ")]
@@ -41,7 +41,7 @@ def test_one_worker_with_a_trouble_hides_no_other(
     foreign: ForeignCluster, also: Callable[..., None], tmp_path: Path
 ) -> None:
     also("carol", path=lay_other_package(tmp_path, "0.0.1"))
-    said = doctor("--scheduler", foreign.address)
+    said = doctor("--scheduler", foreign.address, "--insecure")
     assert said.returncode == 3
     assert said.stderr.count("trouble: ") == 1
     assert "No module named" in said.stderr
@@ -51,7 +51,7 @@ def test_one_worker_with_a_trouble_hides_no_other(
 
 
 def test_a_device_that_workers_lack(foreign: ForeignCluster) -> None:
-    said = doctor("--scheduler", foreign.address, "--device", "cuda:9")
+    said = doctor("--scheduler", foreign.address, "--insecure", "--device", "cuda:9")
     assert said.returncode == 3
     assert said.stderr.count("trouble: worker ") == 2
     assert "worker alice on " in said.stderr
@@ -62,8 +62,8 @@ def test_a_worker_at_work_for_others_is_no_trouble(
     foreign: ForeignCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health_check, "_REPORT_TIMEOUT", 4.0)
-    cluster = Cluster(scheduler=foreign.address)
-    link = SchedulerClient(cluster)
+    cluster = Cluster(scheduler=foreign.address, insecure=True)
+    link = SchedulerClient.connect(cluster)
     busy, free = sorted(link.list_workers() or {})
     link.send(partial(time.sleep, 15), busy, "others")
     found = {one.address: one for one in inspect_workers(cluster)}
