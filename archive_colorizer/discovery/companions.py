@@ -12,16 +12,10 @@ from typing import Final, TypeAlias, get_args
 from archive_colorizer.records.jobs import Companion, Role, Source, Stamp
 from archive_colorizer.storage.interface import Listing
 
-_ENDINGS: Final[dict[str, Role]] = {
-    ".mask.png": "mask",
-    ".hints.png": "hints",
-}
+_ENDINGS: Final[dict[str, Role]] = {".mask.png": "mask", ".hints.png": "hints"}
 assert set(_ENDINGS.values()) == set(get_args(Role))  # noqa: S101
 
-_ROLE_NAMES: Final[dict[Role, str]] = {
-    "mask": "the mask",
-    "hints": "the known colors",
-}
+_ROLE_NAMES: Final[dict[Role, str]] = {"mask": "the mask", "hints": "the known colors"}
 """How messages call each role."""
 
 NamedCompanion: TypeAlias = tuple[Role, str]

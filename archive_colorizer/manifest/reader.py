@@ -14,12 +14,7 @@ from typing import Any, Self
 
 from archive_colorizer.errors import SourceError
 from archive_colorizer.location import Location
-from archive_colorizer.records.json_lines import (
-    MAX_LINE_BYTES,
-    Record,
-    iter_lines,
-    parse_outcome,
-)
+from archive_colorizer.records.json_lines import MAX_LINE_BYTES, Record, iter_lines, parse_outcome
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.records.paths import MANIFEST
 from archive_colorizer.storage.reading import get_storage
@@ -39,6 +34,12 @@ class ManifestEntry:
         """The settings of the run, overridden by those of this photograph."""
         overrides = self.outcome.own.settings if self.outcome.own else {}
         return {**(self.run.recipe if self.run else {}), **overrides}
+
+    @property
+    def page(self) -> int | None:
+        """The page of a file with several that was restored, from 0; None for the first."""
+        page = self.recipe.get("page")
+        return page - 1 if isinstance(page, int) and page > 0 else None
 
 
 class ManifestReader:
@@ -155,10 +156,14 @@ class ManifestReader:
     def _find_run(self, outcome: Outcome, nearest: Provenance | None) -> Provenance | None:
         """Find the run with the model and the settings of the outcome.
 
-        The results of a killed run are recorded by the next one, before its own provenance.
+        The results of a killed run are recorded by the next one, before its own provenance.  An
+        outcome without a model fits the nearest run.
         """
-        runs = filter(None, (nearest, *reversed(self.runs)))
-        return next((run for run in runs if _is_made_by(outcome, run)), None)
+        model, settings = outcome.model_sha256, outcome.own.run if outcome.own else outcome.settings
+        for run in filter(None, (nearest, *reversed(self.runs))):
+            if model in (None, run.model_sha256) and settings in (None, run.settings):
+                return run
+        return None
 
     def _find_done(self, name: str) -> int | None:
         offset = self._newest.get(name, 0)
@@ -242,9 +247,3 @@ def _parse_provenance(line: bytes) -> Provenance:
         name: version if isinstance(version, str) else "" for name, version in libraries
     }
     return Provenance(**values)
-
-
-def _is_made_by(outcome: Outcome, run: Provenance) -> bool:
-    """Whether this run can have made the outcome; one without a model fits the nearest run."""
-    model, settings = outcome.model_sha256, outcome.own.run if outcome.own else outcome.settings
-    return model in (None, run.model_sha256) and settings in (None, run.settings)

@@ -104,10 +104,7 @@ def write_grid(
 
 
 def _build_recipes(
-    photo: Path,
-    axes: Sequence[Axis],
-    recipe_file: Path | None,
-    options: Mapping[str, object],
+    photo: Path, axes: Sequence[Axis], recipe_file: Path | None, options: Mapping[str, object]
 ) -> Iterator[tuple[str, Recipe]]:
     """Yield caption and recipe of each picture, row by row; the first axis runs along the rows."""
     count = math.prod(len(axis.values) for axis in axes)

@@ -36,8 +36,7 @@ def build_report(
     kept_apart = {str(real_output), *(root for together in roots for root in together)}
     parent = real_output.parent if isinstance(real_output, Path) else Path()
     report_folder = _open_folder(
-        folder or parent / f"{real_output.name}-report",
-        map(to_location, sorted(kept_apart)),
+        folder or parent / f"{real_output.name}-report", map(to_location, sorted(kept_apart))
     )
     try:
         (report_folder / FOLDER).mkdir(exist_ok=True)

@@ -20,7 +20,7 @@ from archive_colorizer.manifest.reader import ManifestEntry
 from archive_colorizer.storage.atomic import write_atomically
 from archive_colorizer.storage.reading import read_source
 from archive_colorizer.verification.files import Finding
-from archive_colorizer.verification.verify import Roots, find_photo, get_page
+from archive_colorizer.verification.verify import Roots, find_photo
 
 FOLDER: Final = "thumbs"
 _MAX_PIXELS: Final = 300_000_000
@@ -52,9 +52,8 @@ class ThumbnailMaker:
         outcome = entry.outcome
         if outcome.frames is not None or outcome.width is None:
             return ThumbnailPair()
-        page = get_page(entry.recipe)
         before, why_no_source = self._write_thumbnail(
-            outcome.source_sha256, page, lambda: self._read_source(entry)
+            outcome.source_sha256, entry.page, lambda: self._read_source(entry)
         )
         if outcome.target is None:
             return ThumbnailPair(before, None, why_no_source)

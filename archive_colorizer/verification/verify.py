@@ -190,7 +190,7 @@ def _compare_photo(source: bytes, target: bytes, entry: ManifestEntry) -> _Check
     # Luma was taken in the color space that the run worked in.
     profile: ProfileRule = "keep" if recipe.get("profile") == "keep" else "srgb"
     sharpening = _parse_sharpening(recipe)
-    before = stills.decode(source, outcome.name, _NO_LIMIT, profile, get_page(recipe)).luma
+    before = stills.decode(source, outcome.name, _NO_LIMIT, profile, entry.page).luma
     after = stills.decode(target, str(outcome.target), _NO_LIMIT, profile).luma
     if sharpening is not None:
         before = sharpen(before, sharpening)
@@ -199,12 +199,6 @@ def _compare_photo(source: bytes, target: bytes, entry: ManifestEntry) -> _Check
     if difference.maximum <= 1:
         return _CheckResult((), difference, is_sharpened=sharpening is not None)
     return _CheckResult((_make_luma_finding(outcome, difference.summary),), difference)
-
-
-def get_page(recipe: Mapping[str, object]) -> int | None:
-    """Get the page of files with several from a recorded recipe, from 0; None for the first."""
-    page = recipe.get("page")
-    return page - 1 if isinstance(page, int) and page > 0 else None
 
 
 def _parse_sharpening(recipe: Mapping[str, object]) -> Sharpening | None:
