@@ -18,7 +18,8 @@ from archive_colorizer.location import Location, ObjectLocation
 from archive_colorizer.storage.object_storage import ObjectStorage
 
 _HEADER_BYTES: Final = 1 << 18
-"""Bytes that hold the header of every format except TIFF, even after a JPEG's metadata."""
+"""Bytes that hold the header of nearly every file except TIFF, even after a JPEG's metadata."""
+_LONGEST_HEADER_BYTES: Final = 1 << 25
 _DIRECTORY_BYTES: Final = 1 << 16
 _BITS, _SHORT, _PALETTE = 258, 3, 3
 _PLANES, _TILE_WIDTH, _FLOAT = 2, 322, 3
@@ -71,7 +72,7 @@ def estimate_picture_memory(path: Location) -> int:
     if size is None:
         return 0
     # Slightly more than was measured, also with --paranoid; docs/scaling.md has both figures.
-    bytes_per_pixel = 6
+    bytes_per_pixel = max(6, 2 + size.codec_bytes)
     if not size.in_planes:
         planes = 2 if size.samples in (2, 4) else 1  # luma and alpha
         bytes_per_pixel = 4 + 2 * planes * size.depth + size.codec_bytes
@@ -87,14 +88,23 @@ def _parse_header(read: _ReadPart) -> PictureSize | None:
         if kind == "tiff":
             return _read_tiff_size(read, beginning)
         reader = _SIZE_READERS.get(kind) if kind else None
-        return None if reader is None else reader(beginning)
+        if reader is None:
+            return None
+        try:
+            return reader(beginning)
+        except DamagedPicture:
+            return reader(read(_LONGEST_HEADER_BYTES, 0))
     except (OSError, OverflowError, DamagedPicture, BrokenDirectory, struct.error):
         return None
 
 
 def _read_jpeg_size(data: bytes) -> PictureSize:
     frame = JpegFrame.read(data, "")
-    return PictureSize(frame.width, frame.height, frame.components, 1, in_planes=True)
+    # Coefficients are whole in memory, 2 bytes each, until the last scan is read.
+    codec_bytes = 2 * frame.components if frame.is_progressive else 0
+    return PictureSize(
+        frame.width, frame.height, frame.components, 1, codec_bytes, in_planes=True
+    )
 
 
 def _read_png_size(data: bytes) -> PictureSize:

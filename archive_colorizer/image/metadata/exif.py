@@ -5,8 +5,8 @@ complete entries.
 """
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from archive_colorizer.storage.file_view import FileContent
@@ -23,6 +23,10 @@ _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11
 _NUMBER_CODES: Final = {1: "B", 3: "H", 4: "I", 5: "I", 10: "i", 13: "I", 16: "Q", 18: "Q"}
 _RATIONALS: Final = (5, 10)
 _INCH: Final = 2.54
+_MOST_ENTRIES: Final = 1 << 16
+"""Each tag of 16 bits may occur once; a BigTIFF could state more."""
+_MOST_COPIES: Final = 2
+"""Some writers let two tags share their value."""
 _ENTRIES_AT_ONCE: Final = 1024
 """Entries of a directory that are read at once."""
 
@@ -55,6 +59,10 @@ class Directory:
     entries: dict[int, _TiffEntry]
     next: int
     next_at: int
+
+    def measure(self) -> int:
+        """Measure the bytes of all values."""
+        return sum(entry.size for entry in self.entries.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class TiffStream:
             raise BrokenDirectory(f"directory at {at} of {len(self.data)} bytes")
         (stated,) = struct.unpack(self.order + counter, self.data[at:start])
         width = struct.calcsize("=" + entry)
-        count = min(stated, (len(self.data) - start) // width)
+        count = min(stated, _MOST_ENTRIES, (len(self.data) - start) // width)
         entries: dict[int, _TiffEntry] = {}
         inline_size, inline_offset = (8, 12) if self.big else (4, 8)
         for entry_offset, (tag, kind, values, offset) in self._iter_fields(entry, start, count):
@@ -110,7 +118,7 @@ class TiffStream:
     def _iter_fields(
         self, layout: str, start: int, count: int
     ) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
-        """Yield each entry's offset and fields; a directory may state millions of entries."""
+        """Yield each entry's offset and fields."""
         width = struct.calcsize("=" + layout)
         end = start + count * width
         for at in range(start, end, width * _ENTRIES_AT_ONCE):
@@ -122,19 +130,25 @@ class TiffStream:
         """Read the bytes of an entry's values, in the stream's byte order."""
         return self.data[entry.value_offset : entry.value_offset + entry.size]
 
-    def read_numbers(self, entry: _TiffEntry | None) -> tuple[float, ...]:
-        """Read the values of an entry of integers or rationals; () for any other type."""
+    def read_numbers(self, entry: _TiffEntry | None, most: int | None = None) -> tuple[float, ...]:
+        """Read the values of an entry of integers or rationals; () for any other type.
+
+        most: of the values, which may be millions; by default all.
+        """
         if entry is None or entry.kind not in _NUMBER_CODES:
             return ()
-        code = _NUMBER_CODES[entry.kind]
+        code, count = _NUMBER_CODES[entry.kind], entry.count
+        if most is not None and most < count:
+            count = most
+            entry = replace(entry, size=entry.size // entry.count * count)
         if entry.kind in _RATIONALS:
-            flat = struct.unpack(f"{self.order}{2 * entry.count}{code}", self.read_bytes(entry))
+            flat = struct.unpack(f"{self.order}{2 * count}{code}", self.read_bytes(entry))
             return tuple(a / b if b else 0.0 for a, b in zip(flat[::2], flat[1::2], strict=True))
-        return struct.unpack(f"{self.order}{entry.count}{code}", self.read_bytes(entry))
+        return struct.unpack(f"{self.order}{count}{code}", self.read_bytes(entry))
 
     def read_number(self, directory: Directory, tag: int, default: int) -> int:
         """Read the first value of a tag, or return `default`."""
-        values = self.read_numbers(directory.entries.get(tag))
+        values = self.read_numbers(directory.entries.get(tag), 1)
         return int(values[0]) if values else default
 
     def read_orientation(self, directory: Directory) -> int:
@@ -145,18 +159,31 @@ class TiffStream:
     def read_resolution(self, directory: Directory) -> tuple[float, float] | None:
         """Read the horizontal and vertical resolution in dots per inch; None without a unit."""
         unit = {2: 1.0, 3: _INCH}.get(self.read_number(directory, 296, 2))
-        across, down = (self.read_numbers(directory.entries.get(tag)) for tag in (282, 283))
+        across, down = (self.read_numbers(directory.entries.get(tag), 1) for tag in (282, 283))
         if unit is None or not (across and down and across[0] > 0 and down[0] > 0):
             return None
         return across[0] * unit, down[0] * unit
 
-    def read_tags(self, directory: Directory) -> list[Tag]:
-        """Read all tags of classic types in a directory."""
+    def read_tags(self, directory: Directory, among: Container[int] | None = None) -> list[Tag]:
+        """Read the tags of classic types in a directory, by default all."""
         return [
             (tag, entry.kind, entry.count, self.read_bytes(entry))
             for tag, entry in directory.entries.items()
-            if entry.kind <= 12
+            if entry.kind <= 12 and (among is None or tag in among)
         ]
+
+    def iterate_sub_directories(self, first: Directory) -> Iterator[Directory]:
+        """Yield the EXIF, GPS and interoperability directories that there are."""
+        for pointer in (EXIF_POINTER, GPS_POINTER):
+            directory = self.follow(first, pointer)
+            inner = self.follow(directory, INTEROP_POINTER) if directory else None
+            yield from (found for found in (directory, inner) if found)
+
+    def check_values(self, first: Directory) -> None:
+        """Raise BrokenDirectory for values that overlap: a copy of them could take terabytes."""
+        size = sum(one.measure() for one in (first, *self.iterate_sub_directories(first)))
+        if size > _MOST_COPIES * len(self.data):
+            raise BrokenDirectory("its values overlap")
 
     def read_sub_directories(self, first: Directory) -> dict[int, Tree]:
         """Read the EXIF and GPS directories; one that lies outside the file is left out."""

@@ -83,6 +83,7 @@ class SourceMetadata:
             try:
                 stream = tiff.TiffStream.open(raw)
                 first = stream.read_directory(stream.first)
+                stream.check_values(first)
                 exif = tiff.make_upright(raw, bool(plan.source) or self.converted)
                 orientation = self.orientation or stream.read_orientation(first)
                 dpi = dpi or stream.read_resolution(first)

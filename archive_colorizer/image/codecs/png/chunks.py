@@ -1,15 +1,18 @@
 """Read and write the chunks of a PNG file without decoding its pixels."""
 
+import io
 import struct
 import zlib
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Container, Iterator
 from dataclasses import replace
+from operator import itemgetter
 from typing import BinaryIO, Final
 
-from archive_colorizer.errors import DamagedPicture
+from archive_colorizer.errors import DamagedPicture, SourceError
 from archive_colorizer.image.codecs.jpeg.metadata import find_iptc, pack_iptc_resource
 from archive_colorizer.image.metadata.model import SourceMetadata
-from archive_colorizer.image.raster import Metadata
+from archive_colorizer.image.raster import DecodeOptions, Metadata
 from archive_colorizer.storage.file_view import FileContent
 
 _XMP_KEYWORD: Final = "XML:com.adobe.xmp"
@@ -19,51 +22,148 @@ _SIGNATURE: Final = 8
 _HEADER_END: Final = 33
 _LARGEST_PROFILE: Final = 20_000_000
 _LONGEST_TEXT: Final = 1_000_000
+_MOST_INFLATION: Final = 1032
 _LONGEST_KEYWORD: Final = 79
 _INCH: Final = 0.0254
+_TEXTS: Final = frozenset((b"tEXt", b"zTXt", b"iTXt"))
+_METADATA_KINDS: Final = frozenset((b"pHYs", b"eXIf", b"iCCP", b"gAMA"))
+_IS_ANCILLARY: Final = 32
+"""Bit of the first letter of a chunk's type: decoders may ignore it."""
+_SMALL_METADATA: Final = 1 << 16
+_FEW_CHUNKS: Final = 256
+"""Metadata that libvips may see; 64 KB inflate to 66 MB at most."""
 
 
-def iterate_chunks(data: FileContent) -> Iterator[tuple[bytes, bytes]]:
-    """Yield type and content of each complete chunk; the content of IDAT is left empty."""
+def _iterate_places(data: FileContent) -> Iterator[tuple[bytes, int, int]]:
+    """Yield type, beginning and end of each complete chunk."""
     at = _SIGNATURE
     while at + 12 <= len(data):
         size, kind = struct.unpack(">I4s", data[at : at + 8])
         if at + 12 + size > len(data):
             return
-        yield kind, b"" if kind == b"IDAT" else data[at + 8 : at + 8 + size]
+        yield kind, at, at + 12 + size
         at += 12 + size
 
 
-def read_metadata(data: FileContent, metadata: SourceMetadata, name: str) -> SourceMetadata:
-    """Add what the chunks hold to `metadata`; raises DamagedPicture for a file that is cut."""
-    names = {kind for kind, _ in iterate_chunks(data)}
+def iterate_chunks(data: FileContent, kinds: Container[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield type and content of each complete chunk of these types."""
+    for kind, start, end in _iterate_places(data):
+        if kind in kinds:
+            yield kind, data[start + 8 : end - 4]
+
+
+class PixelChunks:
+    """A PNG as a stream without the chunks that say nothing about its pixels."""
+
+    def __init__(self, data: FileContent, hidden: list[tuple[int, int]]) -> None:
+        """hidden: begin and end of chunks, in ascending order."""
+        self._data = data
+        self._at = self._size = 0
+        self._shown: list[tuple[int, int]] = []
+        """Begin in this stream, and in the data."""
+        start = 0
+        for place, end in (*hidden, (len(data), len(data))):
+            if place > start:
+                self._shown.append((self._size, start))
+                self._size += place - start
+            start = end
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, count: int) -> bytes:
+        """Read at most `count` bytes; none at the end, or if the file cannot be read."""
+        index = bisect_right(self._shown, self._at, key=itemgetter(0)) - 1
+        begin, place = self._shown[index]
+        following = self._shown[index + 1][0] if index + 1 < len(self._shown) else self._size
+        start = place + self._at - begin
+        try:
+            part = self._data[start : start + min(count, max(0, following - self._at))]
+        except SourceError:
+            # It cannot pass through libvips, which then finds that the picture ends early.
+            return b""
+        self._at += len(part)
+        return part
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Seek like a file."""
+        beginning = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}
+        self._at = beginning[whence] + offset
+        return self._at
+
+
+def hide_metadata(data: FileContent, request: DecodeOptions) -> FileContent | PixelChunks:
+    """Hide large metadata from libvips, which would inflate all of it; we read it with limits.
+
+    Raises PictureTooCostly for too many chunks.
+    """
+    hidden = []
+    for kind, start, end in _iterate_places(data):
+        if kind[0] & _IS_ANCILLARY and kind != b"tRNS":
+            hidden.append((start, end))
+    request.check_parts(len(hidden))
+    size = sum(end - start for start, end in hidden)
+    is_small = size < _SMALL_METADATA and len(hidden) < _FEW_CHUNKS
+    return data if is_small else PixelChunks(data, hidden)
+
+
+def read_metadata(
+    data: FileContent, metadata: SourceMetadata, request: DecodeOptions
+) -> SourceMetadata:
+    """Add what the chunks hold to `metadata`.
+
+    Raises DamagedPicture for a file that is cut, and PictureTooCostly for texts and profiles that
+    inflate without end.
+    """
+    names = {kind for kind, _, _ in _iterate_places(data)}
     if b"IEND" not in names:
-        raise DamagedPicture(f"{name}: cut before its end; look for a better copy")
+        raise DamagedPicture(f"{request.name}: cut before its end; look for a better copy")
     has_color_space = not names.isdisjoint((b"iCCP", b"sRGB"))
-    for kind, body in iterate_chunks(data):
+    inflated = 0
+    for kind, body in iterate_chunks(data, _METADATA_KINDS):
         if kind == b"pHYs":
             metadata = replace(metadata, dpi=_parse_density(body))
         elif kind == b"eXIf":
             metadata = replace(metadata, exif=body)
         elif kind == b"iCCP":
             metadata = replace(metadata, icc=_decompress_profile(body))
-        elif kind == b"gAMA" and not (has_color_space or _is_usual_gamma(body)):
+            inflated += len(metadata.icc or b"")
+            request.check_metadata(inflated)
+        elif not (has_color_space or _is_usual_gamma(body)):
             note = "the PNG states a gamma of its own without a profile: it was taken for sRGB"
             metadata = metadata.add_warning(note)
-        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            metadata = _add_text(metadata, kind, body)
+    metadata = _add_texts(metadata, data, request, inflated)
     if b"acTL" in names:
         metadata = metadata.add_warning("only the still picture of an animation was restored")
     return metadata
 
 
-def _add_text(metadata: SourceMetadata, kind: bytes, body: bytes) -> SourceMetadata:
-    """Add a text chunk, or the metadata that it contains."""
-    text = _parse_text(kind, body)
-    if text is None:
-        note = "a text in the PNG is damaged or too long and was dropped"
-        return metadata if note in metadata.warnings else metadata.add_warning(note)
-    keyword, content = text
+def _add_texts(
+    metadata: SourceMetadata, data: FileContent, request: DecodeOptions, inflated: int
+) -> SourceMetadata:
+    """Add the text chunks, and the metadata that they contain.
+
+    inflated: bytes that other chunks have already taken.
+    """
+    comments: list[tuple[str, str]] = []
+    has_dropped = False
+    for kind, body in iterate_chunks(data, _TEXTS):
+        text = _parse_text(kind, body)
+        inflated += len(text[1]) if text else min(_LONGEST_TEXT, _MOST_INFLATION * len(body))
+        request.check_metadata(inflated)
+        has_dropped = has_dropped or text is None
+        carrier = _add_carrier(metadata, *text) if text else None
+        if carrier:
+            metadata = carrier
+        elif text:
+            comments.append(text)
+    if has_dropped:
+        metadata = metadata.add_warning("a text in the PNG is damaged or too long and was dropped")
+    return replace(metadata, comments=tuple(comments))
+
+
+def _add_carrier(metadata: SourceMetadata, keyword: str, content: str) -> SourceMetadata | None:
+    """Add the metadata that a text contains; None if it is a plain text."""
     if keyword == _XMP_KEYWORD:
         return replace(metadata, xmp=metadata.xmp or content.encode())
     if keyword == _IPTC_KEYWORD:
@@ -71,7 +171,7 @@ def _add_text(metadata: SourceMetadata, kind: bytes, body: bytes) -> SourceMetad
         return replace(metadata, iptc=find_iptc(raw) or raw or None)
     if keyword in _EXIF_KEYWORDS:
         return replace(metadata, exif=metadata.exif or _parse_raw_profile(content))
-    return replace(metadata, comments=(*metadata.comments, text))
+    return None
 
 
 def _parse_density(body: bytes) -> tuple[float, float] | None:
@@ -116,9 +216,9 @@ def _parse_text(kind: bytes, body: bytes) -> tuple[str, str] | None:
 
 def _parse_raw_profile(text: str) -> bytes | None:
     """Parse ImageMagick's raw profile in a text: a name, a length, and hexadecimal bytes."""
-    lines = text.strip().splitlines()
+    lines = text.strip().split("\n", 2)
     try:
-        return bytes.fromhex("".join(lines[2:]))[: int(lines[1])] or None
+        return bytes.fromhex(lines[2])[: int(lines[1])] or None
     except (ValueError, IndexError):
         return None
 
