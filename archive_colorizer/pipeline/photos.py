@@ -126,8 +126,8 @@ def _find_entries(request: RestoreRequest) -> Iterator[Source | RejectedEntry]:
 def _estimate_memory(step: Step) -> Step:
     """Set the memory that a job's pictures take, so that large ones do not run together.
 
-    Opens no small file, unless it has masks: these compress so well that few bytes may be many
-    pixels.
+    Opens no small JPEG, of which an archive has millions, unless it has masks: other formats
+    compress so well that few bytes may be many pixels.
     """
     if not isinstance(step, Job):
         return step
@@ -142,6 +142,6 @@ def _estimate_memory(step: Step) -> Step:
 def _is_small(source: Source) -> bool:
     size = source.stamp.size
     # Building the location of each of a million small files would take too long.
-    return size < _LARGE_FILE or (
-        size < _LARGE_OBJECT and isinstance(source.location, ObjectLocation)
-    )
+    if size < _LARGE_FILE and source.relative.lower().endswith(_JPEG_NAMES):
+        return True
+    return size < _LARGE_OBJECT and isinstance(source.location, ObjectLocation)
