@@ -34,9 +34,10 @@ from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
 
 _LARGE_FILE: Final = 1 << 19
-"""Bytes of a file from which its header is read for an estimate of memory."""
+"""Bytes of a JPEG from which its header is read for an estimate of memory."""
+_JPEG_NAMES: Final = (".jpg", ".jpeg", ".jpe")
 _LARGE_OBJECT: Final = 16 << 20
-"""The same for an object in a store, whose header costs a request."""
+"""The same for an object of any format in a store, whose header costs a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

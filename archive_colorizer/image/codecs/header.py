@@ -105,9 +105,7 @@ def _read_jpeg_size(data: bytes) -> PictureSize:
     frame = JpegFrame.read(data, "")
     # Coefficients are whole in memory, 2 bytes each, until the last scan is read.
     codec_bytes = {1: 2, 3: 6}.get(frame.components, 12) if frame.is_progressive else 0
-    return PictureSize(
-        frame.width, frame.height, frame.components, 1, codec_bytes, in_planes=True
-    )
+    return PictureSize(frame.width, frame.height, frame.components, 1, codec_bytes, in_planes=True)
 
 
 def _read_png_size(data: bytes) -> PictureSize:
@@ -137,7 +135,11 @@ def _read_webp_size(data: bytes) -> PictureSize | None:
         has_alpha = bool(flags & 16)
     elif kind == b"VP8L":
         bits = int.from_bytes(data[21:25], "little")
-        width, height, has_alpha = 1 + (bits & 16383), 1 + (bits >> 14 & 16383), bool(bits >> 28 & 1)
+        width, height, has_alpha = (
+            1 + (bits & 16383),
+            1 + (bits >> 14 & 16383),
+            bool(bits >> 28 & 1),
+        )
     else:
         width, height = (side & 16383 for side in struct.unpack_from("<HH", data, 26))
         has_alpha = False

@@ -62,9 +62,7 @@ def load_library() -> Any:
     return pyvips
 
 
-def open_picture(
-    data: FileContent | PictureStream, kind: Format, name: str, page: int = 0
-) -> Any:
+def open_picture(data: FileContent | PictureStream, kind: Format, name: str, page: int = 0) -> Any:
     """Open a pyvips image: its header is read, its pixels are not yet decoded.
 
     page: from 0, of a TIFF.
