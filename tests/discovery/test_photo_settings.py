@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from archive_colorizer.discovery.photo_settings import apply_overrides
 from archive_colorizer.discovery.bagit import walk_root
+from archive_colorizer.discovery.photo_settings import apply_overrides
 from archive_colorizer.recipe.overrides import OverrideRules, parse_glob_overrides
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import RejectedEntry, Source

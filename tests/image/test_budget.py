@@ -236,7 +236,9 @@ def test_values_without_number_are_not_read_to_know_the_first(tmp_path: Path) ->
 
 @pytest.mark.parametrize("target", ["png", "tiff"])
 def test_exif_whose_values_overlap_is_dropped(target: str, tmp_path: Path) -> None:
-    found = decode_alone(tmp_path, png_with(pack_chunk(b"eXIf", exif_of_overlapping_tags())), target)
+    found = decode_alone(
+        tmp_path, png_with(pack_chunk(b"eXIf", exif_of_overlapping_tags())), target
+    )
     assert found["warnings"] == ["EXIF is damaged and was dropped (its values overlap)"]
 
 

@@ -27,7 +27,10 @@ _BITS, _SHORT, _PALETTE = 258, 3, 3
 _PLANES, _TILE_WIDTH, _FLOAT = 2, 322, 3
 _OPEN_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+_WEBP_HEADER: Final = 30
 _WEBP_BYTES, _HEIF_BYTES = 29, 10
+"""Bytes per pixel; those of HEIF are for each byte of a sample."""
+
 _ReadPart: TypeAlias = Callable[[int, int], bytes]
 """Reads a number of bytes from an offset."""
 
@@ -129,6 +132,8 @@ def _read_jp2_size(data: bytes) -> PictureSize | None:
 
 
 def _read_webp_size(data: bytes) -> PictureSize | None:
+    if len(data) < _WEBP_HEADER:
+        return None
     kind, flags = data[12:16], data[20]
     if kind == b"VP8X":
         width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
@@ -153,7 +158,7 @@ def _read_heif_size(data: bytes) -> PictureSize | None:
     width, height = max(sides, key=math.prod, default=(0, 0))
     depths = re.search(b"pixi\0\0\0\0.(.)", data, re.DOTALL)
     depth = 2 if depths and depths[1] > b"\x08" else 1
-    samples = 4 if b"auxid:1" in data or b"auxiliary:alpha" in data else 3
+    samples = 4 if b"auxiliary:alpha" in data else 3
     return PictureSize(width, height, samples, depth, _HEIF_BYTES * depth) if width else None
 
 

@@ -1,4 +1,4 @@
-"""Read TIFF directories, of which EXIF streams and TIFF files consist, and patch EXIF.
+"""Read TIFF directories, of which EXIF streams and TIFF files consist.
 
 The reader copies nothing and checks every offset; of a truncated directory it returns the
 complete entries.
@@ -15,8 +15,6 @@ ORIENTATION: Final = 274
 EXIF_POINTER: Final = 34665
 GPS_POINTER: Final = 34853
 INTEROP_POINTER: Final = 40965
-_COLOR_SPACE: Final = 40961
-_PIXEL_SIDES: Final = (40962, 40963)
 
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8,
                  13: 4, 16: 8, 17: 8, 18: 8}  # fmt: skip
@@ -177,11 +175,11 @@ class TiffStream:
         for pointer in (EXIF_POINTER, GPS_POINTER):
             directory = self.follow(first, pointer)
             inner = self.follow(directory, INTEROP_POINTER) if directory else None
-            yield from (found for found in (directory, inner) if found)
+            yield from (part for part in (directory, inner) if part)
 
     def check_values(self, first: Directory) -> None:
         """Raise BrokenDirectory for values that overlap: a copy of them could take terabytes."""
-        size = sum(one.measure() for one in (first, *self.iterate_sub_directories(first)))
+        size = sum(part.measure() for part in (first, *self.iterate_sub_directories(first)))
         if size > _MOST_COPIES * len(self.data):
             raise BrokenDirectory("its values overlap")
 
@@ -208,68 +206,3 @@ class TiffStream:
             return self.read_directory(at) if at else None
         except BrokenDirectory:
             return None
-
-
-def make_upright(exif: bytes, as_srgb: bool = False) -> bytes:
-    """Adapt an EXIF stream to the upright picture: orientation 1, no thumbnail, sides swapped.
-
-    as_srgb: the pixels were converted to sRGB; a color space that it states becomes sRGB.
-
-    It is patched in place, so that maker notes keep their bytes and offsets.  Zeroing its
-    pointer drops the thumbnail, which would show the picture before its restoration.
-    Raises BrokenDirectory.
-    """
-    stream = TiffStream.open(exif)
-    first = stream.read_directory(stream.first)
-    patched = bytearray(exif)
-    _set_orientation(stream, first, 1, patched)
-    if first.next:
-        struct.pack_into(stream.order + ("Q" if stream.big else "I"), patched, first.next_at, 0)
-    if stream.read_orientation(first) >= 5:
-        _swap_sides(stream, first, patched)
-    return _mark_as_srgb(bytes(patched)) if as_srgb else bytes(patched)
-
-
-def restore_orientation(exif: bytes, orientation: int) -> bytes:
-    """Undo `make_upright` for pixels that stay as stored; the thumbnail remains dropped."""
-    stream = TiffStream.open(exif)
-    first = stream.read_directory(stream.first)
-    patched = bytearray(exif)
-    _set_orientation(stream, first, orientation, patched)
-    if orientation >= 5:
-        _swap_sides(stream, first, patched)
-    return bytes(patched)
-
-
-def _set_orientation(
-    stream: TiffStream, first: Directory, orientation: int, patched: bytearray
-) -> None:
-    entry = first.entries.get(ORIENTATION)
-    if entry is not None and entry.kind == 3:
-        struct.pack_into(stream.order + "H", patched, entry.value_offset, orientation)
-
-
-def _swap_sides(stream: TiffStream, first: Directory, patched: bytearray) -> None:
-    details = stream.follow(first, EXIF_POINTER)
-    across, down = (details.entries.get(tag) if details else None for tag in _PIXEL_SIDES)
-    if across and down and across.kind == down.kind and across.size == down.size:
-        for entry, source in ((across, down), (down, across)):
-            end = entry.value_offset + entry.size
-            patched[entry.value_offset : end] = stream.read_bytes(source)
-
-
-def _mark_as_srgb(exif: bytes) -> bytes:
-    """Set the color space of an EXIF stream to 1 (sRGB) if it states one, without moving data."""
-    stream = TiffStream.open(exif)
-    patched = bytearray(exif)
-    details = stream.follow(stream.read_directory(stream.first), EXIF_POINTER)
-    if details is None:
-        return exif
-    space = details.entries.get(_COLOR_SPACE)
-    if space is not None and space.kind == 3:
-        struct.pack_into(stream.order + "H", patched, space.value_offset, 1)
-    exchange = stream.follow(details, INTEROP_POINTER)
-    index = exchange.entries.get(1) if exchange else None
-    if index is not None and stream.read_bytes(index).startswith(b"R03"):
-        patched[index.value_offset : index.value_offset + 3] = b"R98"
-    return bytes(patched)

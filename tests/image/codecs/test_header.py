@@ -133,7 +133,10 @@ def test_more_pixels_and_deeper_ones_take_more(tmp_path: Path) -> None:
         "AVIF",
         "WebP",
         "WebP with alpha",
-        "float", "planes in tiles", "interlaced"],
+        "float",
+        "planes in tiles",
+        "interlaced",
+    ],
 )
 def test_what_a_decoder_holds_whole_takes_more(tmp_path: Path, plain: bytes, dearer: bytes) -> None:
     taken = []

@@ -21,6 +21,7 @@ from archive_colorizer.image.codecs.jpeg.segments import (
     pack_segment,
 )
 from archive_colorizer.image.metadata import exif as tiff
+from archive_colorizer.image.metadata.exif_patch import restore_orientation
 from archive_colorizer.image.metadata.model import SourceMetadata
 from archive_colorizer.image.metadata.xmp import join_extended
 from archive_colorizer.image.raster import Metadata
@@ -228,5 +229,5 @@ def set_orientation(metadata: Metadata, orientation: int) -> Metadata:
     if orientation == 1:
         return metadata
     xmp = metadata.xmp and _XMP_UPRIGHT.sub(rb"\g<1>%d" % orientation, metadata.xmp)
-    exif = metadata.exif and tiff.restore_orientation(metadata.exif, orientation)
+    exif = metadata.exif and restore_orientation(metadata.exif, orientation)
     return replace(metadata, exif=exif, xmp=xmp)

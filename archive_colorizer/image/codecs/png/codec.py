@@ -15,11 +15,8 @@ import numpy as np
 from archive_colorizer.color.strip_image import StripImage
 from archive_colorizer.errors import ResultUnwritable
 from archive_colorizer.image.codecs import vips
-from archive_colorizer.image.codecs.png.chunks import (
-    MetadataInserter,
-    hide_metadata,
-    read_metadata,
-)
+from archive_colorizer.image.codecs.png.chunks import hide_metadata
+from archive_colorizer.image.codecs.png.metadata import MetadataInserter, read_metadata
 from archive_colorizer.image.codecs.strips import decode_image, open_image
 from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster
 from archive_colorizer.storage.file_view import FileContent

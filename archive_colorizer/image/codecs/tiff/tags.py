@@ -130,7 +130,7 @@ class TiffPage:
         entries = self.directory.entries
         copied = [tag for tag in entries if tag in CARRIED or not self._is_oversized(tag)]
         below = self.stream.iterate_sub_directories(self.directory)
-        return sum(entries[tag].size for tag in copied) + sum(one.measure() for one in below)
+        return sum(entries[tag].size for tag in copied) + sum(part.measure() for part in below)
 
 
 def _iterate_pictures(
