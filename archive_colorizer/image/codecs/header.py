@@ -28,7 +28,7 @@ _PLANES, _TILE_WIDTH, _FLOAT = 2, 322, 3
 _OPEN_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _WEBP_HEADER: Final = 30
-_WEBP_BYTES, _HEIF_BYTES = 29, 10
+_WEBP_BYTES, _HEIF_BYTES = 33, 10
 """Bytes per pixel; those of HEIF are for each byte of a sample."""
 
 _ReadPart: TypeAlias = Callable[[int, int], bytes]
@@ -107,7 +107,7 @@ def _parse_header(read: _ReadPart) -> PictureSize | None:
 def _read_jpeg_size(data: bytes) -> PictureSize:
     frame = JpegFrame.read(data, "")
     # Coefficients are whole in memory, 2 bytes each, until the last scan is read.
-    codec_bytes = {1: 2, 3: 6}.get(frame.components, 12) if frame.is_progressive else 0
+    codec_bytes = {1: 2, 3: 6}.get(frame.components, 14) if frame.is_progressive else 0
     return PictureSize(frame.width, frame.height, frame.components, 1, codec_bytes, in_planes=True)
 
 
