@@ -63,6 +63,7 @@ class FailureReason(StrEnum):
     TARGET_EXISTS = "target-exists", ExitCode.OUTPUT, True, False
     TARGET_NAME = "target-name", ExitCode.OUTPUT, True, False
     TIMEOUT = "timeout", ExitCode.DEPENDENCY, True, True
+    TOO_COSTLY = "too-costly", ExitCode.SOURCE, True, False
     TOO_LARGE = "too-large", ExitCode.SOURCE, True, False
     UNREADABLE = "unreadable", ExitCode.SOURCE, True, True
     UNSENT = "unsent", ExitCode.OUTPUT, True, True
@@ -142,6 +143,10 @@ class UnsupportedPicture(SourceError, reason=FailureReason.UNSUPPORTED):
 
 class PictureTooLarge(SourceError, reason=FailureReason.TOO_LARGE):
     """The picture has more pixels than the limit, according to its header."""
+
+
+class PictureTooCostly(SourceError, reason=FailureReason.TOO_COSTLY):
+    """Decoding would take far more time or memory than pictures of that size and format do."""
 
 
 class SourceChanged(SourceError, reason=FailureReason.SOURCE_CHANGED):

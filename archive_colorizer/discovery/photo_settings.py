@@ -35,6 +35,9 @@ def apply_overrides(
             continue
         try:
             layers = _read_layers(entry, overriding, read)
+            overriding.check_costs(
+                recipe, [layer for layer in layers if layer[0] in entry.overrides]
+            )
             override = overriding.resolve(recipe, layers)
         except UsageError as error:
             yield entry.reject(error.reason, f"{entry.relative}: {error}", failed=True)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archive_colorizer.color.space import Plane
-from archive_colorizer.errors import DamagedPicture, PictureTooLarge
+from archive_colorizer.image.budget import Budget
 
 Format: TypeAlias = Literal["jpeg", "png", "tiff", "webp", "bmp", "jp2", "avif", "heif", "raw"]
 """The last three are read and not written."""
@@ -20,29 +20,14 @@ CMYK and camera raw have no RGB space of their own and become sRGB in both cases
 
 
 @dataclass(frozen=True, slots=True)
-class DecodeOptions:
-    """How a file is decoded.
+class DecodeOptions(Budget):
+    """How a file is decoded, and what that may cost.
 
-    name: of the source, for messages.
     page: counted from 0; None for the first, with a warning when there are more.
     """
 
-    name: str
-    max_pixels: int
     profile: ProfileRule = "srgb"
     page: int | None = None
-
-    def check_size(self, width: int, height: int) -> None:
-        """Raise PictureTooLarge above `max_pixels`, and DamagedPicture for a zero size."""
-        if width <= 0 or height <= 0:
-            raise DamagedPicture(
-                f"{self.name}: its header says {width} x {height} pixels; it is corrupt"
-            )
-        if width * height > self.max_pixels:
-            raise PictureTooLarge(
-                f"{self.name}: {width} x {height} pixels are more than the limit of "
-                f"{self.max_pixels / 1e6:g} megapixels; raise it with --max-megapixels"
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,10 @@ from archive_colorizer.run.signals import Stop
 from archive_colorizer.run.summary import Summary
 
 _LARGE_FILE: Final = 1 << 19
-"""Bytes of a file from which its header is read for an estimate of memory."""
+"""Bytes of a JPEG from which its header is read for an estimate of memory."""
+_JPEG_NAMES: Final = (".jpg", ".jpeg", ".jpe")
 _LARGE_OBJECT: Final = 16 << 20
-"""The same for an object in a store, whose header costs a request."""
+"""The same for an object of any format in a store, whose header costs a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +127,8 @@ def _find_entries(request: RestoreRequest) -> Iterator[Source | RejectedEntry]:
 def _estimate_memory(step: Step) -> Step:
     """Set the memory that a job's pictures take, so that large ones do not run together.
 
-    Opens no small file, unless it has masks: these compress so well that few bytes may be many
-    pixels.
+    Opens no small JPEG, of which an archive has millions, unless it has masks: other formats
+    compress so well that few bytes may be many pixels.
     """
     if not isinstance(step, Job):
         return step
@@ -142,6 +143,6 @@ def _estimate_memory(step: Step) -> Step:
 def _is_small(source: Source) -> bool:
     size = source.stamp.size
     # Building the location of each of a million small files would take too long.
-    return size < _LARGE_FILE or (
-        size < _LARGE_OBJECT and isinstance(source.location, ObjectLocation)
-    )
+    if size < _LARGE_FILE and source.relative.lower().endswith(_JPEG_NAMES):
+        return True
+    return size < _LARGE_OBJECT and isinstance(source.location, ObjectLocation)

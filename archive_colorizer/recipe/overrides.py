@@ -29,6 +29,14 @@ _PHOTO_KEYS: Final = frozenset({"preset", "force"})
 _RUN_KEYS: Final = frozenset({"c2pa", "reference_sha256"})
 """Settings that are checked or computed once, before a run begins."""
 
+_COSTLY_SETTINGS: Final[Mapping[str, float]] = {
+    "working_size": 1024,
+    "sharpen_radius": 10,
+    "hue_range": 64,
+    "hint": 1024,
+}
+"""What a file among the scans may set, in numbers of tables for the last two."""
+
 OVERRIDABLE: Final = tuple(
     setting.name
     for setting in fields(Recipe)
@@ -106,6 +114,30 @@ class OverrideRules:
         return PhotoOverrides(
             tuple(origin for origin, _ in layers), differing, recipe.compute_digest()
         )
+
+    def check_costs(self, recipe: Recipe, files: Sequence[Layer]) -> None:
+        """Raise UsageError for settings of files among the scans that take far too much work.
+
+        Whoever starts the run may set more: a file may set twice what `recipe` does.
+        """
+        for origin, settings in files:
+            for key in _COSTLY_SETTINGS.keys() & settings.keys() - self.fixed:
+                own, chosen = _measure(getattr(recipe, key)), _measure(settings[key])
+                most = max(_COSTLY_SETTINGS[key], 2 * own)
+                if chosen > most:
+                    raise UsageError(
+                        f"{origin}: {key} {_describe(settings[key])} takes more work than a file "
+                        f"among the scans may ask for, which is {most:g}; set it in the recipe "
+                        "or as an option instead"
+                    )
+
+
+def _measure(value: Any) -> float:
+    return len(value) if isinstance(value, Sequence) else float(value)
+
+
+def _describe(value: Any) -> str:
+    return f"with {len(value)} tables" if isinstance(value, Sequence) else f"{value:g}"
 
 
 NO_OVERRIDE_RULES: Final = OverrideRules()

@@ -12,6 +12,7 @@ from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs import vips
 from archive_colorizer.image.codecs.planes import extract_channel
 from archive_colorizer.image.codecs.png import chunks as png_chunks
+from archive_colorizer.image.codecs.png.codec import open_png
 from archive_colorizer.image.raster import DecodeOptions
 from archive_colorizer.recipe.color_hints import HintPoint
 
@@ -81,9 +82,8 @@ def read_mask(data: bytes, name: str, max_pixels: int) -> Plane:
 def _read_samples(data: bytes, name: str, max_pixels: int) -> Plane:
     if stills.detect_format(data) != "png":
         raise GuideError(f"{name} is no PNG; save it as one")
-    image = vips.open_picture(data, "png", name)
-    DecodeOptions(name, max_pixels).check_size(image.width, image.height)
-    if all(kind != b"IEND" for kind, _ in png_chunks.iterate_chunks(data)):
+    image = open_png(data, DecodeOptions(name, max_pixels))
+    if not any(png_chunks.iterate_chunks(data, (b"IEND",))):
         raise GuideError(f"{name}: cut before its end; save it again")
     return vips.decode_pixels(image, name)
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from archive_colorizer.color.blend import ChromaField, blend_planes, blend_rgb
 from archive_colorizer.color.space import compute_luma
-from archive_colorizer.errors import SourceError
+from archive_colorizer.errors import PictureTooCostly, SourceError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.codecs.jpeg.codec import encode_jpeg
 from archive_colorizer.image.codecs.registry import encode
@@ -158,6 +158,18 @@ def test_broken_files_are_refused_by_name():
         else:
             accepted.append(row["file"])
     assert not accepted
+
+
+def test_no_file_that_is_a_picture_is_too_costly():
+    costly, count = [], 0
+    for row in (*read_rows("must-convert"), *read_rows("may-refuse")):
+        count += 1
+        with contextlib.suppress(SourceError):
+            try:
+                decode_row(row)
+            except PictureTooCostly as error:
+                costly.append(str(error))
+    assert not costly and count > 300
 
 
 def test_rare_files_give_a_picture_or_a_named_failure():

@@ -79,6 +79,33 @@ def test_settings_that_cannot_stand_together_are_refused():
     assert effective(Recipe(luma="lossless"), {"sharpen": 0.5, "luma": "encoded"}).sharpen == 0.5
 
 
+def check_costs(recipe, settings, fixed=()):
+    layers = [("box/colorize.toml", settings)]
+    OverrideRules(fixed=frozenset(fixed)).check_costs(recipe, layers)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"working_size": 4096}, "working_size 4096 .* which is 1024;"),
+        ({"sharpen_radius": 50.0}, "sharpen_radius 50 .* which is 10;"),
+        ({"hue_range": [SKIN] * 65}, "hue_range with 65 tables .* which is 64;"),
+        ({"hint": [{}] * 1025}, "hint with 1025 tables .* which is 1024;"),
+    ],
+)
+def test_a_file_among_the_scans_cannot_ask_for_any_work(settings, said):
+    with pytest.raises(UsageError, match=rf"^box/colorize\.toml: {said} set it in the recipe"):
+        check_costs(Recipe(), settings)
+    check_costs(Recipe(), settings, fixed=settings)
+
+
+def test_a_file_may_set_twice_what_the_run_does():
+    with pytest.raises(UsageError, match="working_size 2048"):
+        check_costs(Recipe(working_size=1000), {"working_size": 2048})
+    check_costs(Recipe(working_size=1024), {"working_size": 2048})
+    check_costs(Recipe(), {"working_size": 1024, "sharpen_radius": 10, "hue_range": [SKIN] * 64})
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import pyvips
 import tifffile
+from PIL import Image
 
 from archive_colorizer.executors.environment import build_environment
+from archive_colorizer.image.codecs.header import estimate_picture_memory
 from tests.locations import REPOSITORY_ROOT
 from tests.model.networks import constant_model
 from tests.photographs import at_16_bits, photograph
@@ -71,9 +73,14 @@ def test_a_worker_needs_few_bytes_a_pixel(tmp_path, suffix, depth, channels, par
     large = scan(depth, channels)
     write(tmp_path / f"small.{suffix}", large[:300, :400])
     write(tmp_path / f"large.{suffix}", large)
-    model = constant_model(tmp_path / "m.onnx")
+    assert measure_peak(tmp_path, suffix, paranoid) - ALWAYS <= most * HEIGHT * WIDTH
+
+
+def measure_peak(folder, suffix, paranoid=False):
+    """Restore small.`suffix` and then large.`suffix`; returns the peak of the latter."""
+    model = constant_model(folder / "m.onnx")
     names = [f"small.{suffix}", f"large.{suffix}", model.name, "out"]
-    words = [str(tmp_path / name) for name in names] + ["paranoid"] * paranoid
+    words = [str(folder / name) for name in names] + ["paranoid"] * paranoid
     told = subprocess.run(
         [
             sys.executable,
@@ -86,4 +93,28 @@ def test_a_worker_needs_few_bytes_a_pixel(tmp_path, suffix, depth, channels, par
         check=True,
         stdout=subprocess.PIPE,
     )
-    assert int(told.stdout) - ALWAYS <= most * HEIGHT * WIDTH
+    return int(told.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak and forgets it")
+@pytest.mark.parametrize(
+    ("suffix", "mode", "options"),
+    [
+        ("webp", "RGB", {"quality": 80}),
+        ("webp", "RGBA", {"quality": 80}),
+        ("avif", "RGB", {"speed": 10}),
+        ("avif", "RGBA", {"speed": 10}),
+        ("jpg", "L", {"progressive": True}),
+        ("jpg", "RGB", {"progressive": True, "subsampling": 0}),
+        ("jpg", "CMYK", {"progressive": True}),
+    ],
+)
+def test_no_picture_that_is_held_whole_needs_more_than_its_header_says(
+    tmp_path, suffix, mode, options
+):
+    large = Image.fromarray(scan(np.uint8, 4)[:2000, :3000]).convert(mode)
+    large.crop((0, 0, 400, 300)).save(tmp_path / f"small.{suffix}", **options)
+    large.save(tmp_path / f"large.{suffix}", **options)
+    estimate = estimate_picture_memory(tmp_path / f"large.{suffix}")
+    libraries = estimate_picture_memory(tmp_path / f"small.{suffix}")
+    assert measure_peak(tmp_path, suffix) - ALWAYS <= estimate - libraries

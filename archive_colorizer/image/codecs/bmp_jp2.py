@@ -28,7 +28,7 @@ _ENUMERATED_RGB: Final = frozenset((16, 17, 18))
 def read_bmp(data: FileContent, request: DecodeOptions) -> Raster:
     """Read a BMP of 1 to 32 bit, with or without palette or run lengths."""
     name = request.name
-    request.check_size(*_read_bmp_size(data, name))
+    request.check_whole(*_read_bmp_size(data, name), len(data))
     from PIL import BmpImagePlugin
 
     try:
@@ -51,7 +51,7 @@ def read_jp2(data: bytes, request: DecodeOptions) -> Raster:
     """Read JPEG 2000, as a JP2 file or a bare codestream, up to 16 bit, grey or RGB."""
     name = request.name
     stream = jp2_boxes.Codestream.read(data, name)
-    request.check_size(stream.width, stream.height)
+    request.check_whole(stream.width, stream.height, len(data))
     boxes = jp2_boxes.Jp2Boxes.read(data)
     _check_is_supported(stream, boxes, name)
     import imagecodecs

@@ -62,7 +62,7 @@ def _develop(data: bytes, request: DecodeOptions) -> Plane:
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
             sizes = raw.sizes
-            request.check_size(sizes.width, sizes.height)
+            request.check_whole(sizes.width, sizes.height, len(data))
             samples: Any = raw.postprocess(
                 output_bps=16,
                 output_color=rawpy.ColorSpace.sRGB,
@@ -95,7 +95,7 @@ def _read_metadata(data: bytes, request: DecodeOptions) -> SourceMetadata:
 
 def _read_sub_directories(stream: tiff.TiffStream, first: tiff.Directory) -> list[tiff.Directory]:
     directories = []
-    for offset in stream.read_numbers(first.entries.get(_SUB_DIRECTORIES))[:8]:
+    for offset in stream.read_numbers(first.entries.get(_SUB_DIRECTORIES), 8):
         with suppress(tiff.BrokenDirectory):
             directories.append(stream.read_directory(int(offset)))
     return directories

@@ -1,6 +1,8 @@
 """Estimate the memory that a picture will take, from its header alone."""
 
+import math
 import os
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +20,16 @@ from archive_colorizer.location import Location, ObjectLocation
 from archive_colorizer.storage.object_storage import ObjectStorage
 
 _HEADER_BYTES: Final = 1 << 18
-"""Bytes that hold the header of every format except TIFF, even after a JPEG's metadata."""
+"""Bytes that hold the header of nearly every file except TIFF, even after a JPEG's metadata."""
+_LONGEST_HEADER_BYTES: Final = 1 << 25
 _DIRECTORY_BYTES: Final = 1 << 16
 _BITS, _SHORT, _PALETTE = 258, 3, 3
 _PLANES, _TILE_WIDTH, _FLOAT = 2, 322, 3
 _OPEN_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+_WEBP_HEADER: Final = 30
+_WEBP_BYTES, _HEIF_BYTES = 33, 10
+"""Bytes per pixel; those of HEIF are for each byte of a sample."""
 
 _ReadPart: TypeAlias = Callable[[int, int], bytes]
 """Reads a number of bytes from an offset."""
@@ -48,7 +55,7 @@ class PictureSize:
 
     @classmethod
     def read(cls, path: Path) -> "PictureSize | None":
-        """Read the size of a JPEG, PNG, TIFF (its first picture), BMP or JPEG 2000 file."""
+        """Read the size of a file of any format except camera raw; of a TIFF, its first picture."""
         try:
             file = os.open(path, _OPEN_READ)
         except OSError:
@@ -71,7 +78,7 @@ def estimate_picture_memory(path: Location) -> int:
     if size is None:
         return 0
     # Slightly more than was measured, also with --paranoid; docs/scaling.md has both figures.
-    bytes_per_pixel = 6
+    bytes_per_pixel = max(6, 2 + size.codec_bytes)
     if not size.in_planes:
         planes = 2 if size.samples in (2, 4) else 1  # luma and alpha
         bytes_per_pixel = 4 + 2 * planes * size.depth + size.codec_bytes
@@ -87,14 +94,21 @@ def _parse_header(read: _ReadPart) -> PictureSize | None:
         if kind == "tiff":
             return _read_tiff_size(read, beginning)
         reader = _SIZE_READERS.get(kind) if kind else None
-        return None if reader is None else reader(beginning)
+        if reader is None:
+            return None
+        try:
+            return reader(beginning)
+        except DamagedPicture:
+            return reader(read(_LONGEST_HEADER_BYTES, 0))
     except (OSError, OverflowError, DamagedPicture, BrokenDirectory, struct.error):
         return None
 
 
 def _read_jpeg_size(data: bytes) -> PictureSize:
     frame = JpegFrame.read(data, "")
-    return PictureSize(frame.width, frame.height, frame.components, 1, in_planes=True)
+    # Coefficients are whole in memory, 2 bytes each, until the last scan is read.
+    codec_bytes = {1: 2, 3: 6}.get(frame.components, 14) if frame.is_progressive else 0
+    return PictureSize(frame.width, frame.height, frame.components, 1, codec_bytes, in_planes=True)
 
 
 def _read_png_size(data: bytes) -> PictureSize:
@@ -117,11 +131,45 @@ def _read_jp2_size(data: bytes) -> PictureSize | None:
     return PictureSize(stream.width, stream.height, samples, depth, 22 + 3 * samples * depth)
 
 
+def _read_webp_size(data: bytes) -> PictureSize | None:
+    if len(data) < _WEBP_HEADER:
+        return None
+    kind, flags = data[12:16], data[20]
+    if kind == b"VP8X":
+        width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
+        has_alpha = bool(flags & 16)
+    elif kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        width, height, has_alpha = (
+            1 + (bits & 16383),
+            1 + (bits >> 14 & 16383),
+            bool(bits >> 28 & 1),
+        )
+    else:
+        width, height = (side & 16383 for side in struct.unpack_from("<HH", data, 26))
+        has_alpha = False
+    return PictureSize(width, height, 3 + has_alpha, 1, _WEBP_BYTES)
+
+
+def _read_heif_size(data: bytes) -> PictureSize | None:
+    """Read the largest picture that a HEIF or AVIF file describes, which is the primary one."""
+    places = (match.end() for match in re.finditer(b"ispe\0\0\0\0", data))
+    sides = [struct.unpack_from(">II", data, at) for at in places]
+    width, height = max(sides, key=math.prod, default=(0, 0))
+    depths = re.search(b"pixi\0\0\0\0.(.)", data, re.DOTALL)
+    depth = 2 if depths and depths[1] > b"\x08" else 1
+    samples = 4 if b"auxiliary:alpha" in data else 3
+    return PictureSize(width, height, samples, depth, _HEIF_BYTES * depth) if width else None
+
+
 _SIZE_READERS: Final[dict[Format, Callable[[bytes], PictureSize | None]]] = {
     "jpeg": _read_jpeg_size,
     "png": _read_png_size,
     "bmp": _read_bmp_size,
     "jp2": _read_jp2_size,
+    "webp": _read_webp_size,
+    "avif": _read_heif_size,
+    "heif": _read_heif_size,
 }
 
 

@@ -93,7 +93,7 @@ def _decode_with_pillow(
         # Pixels are decoded only after the size is checked; 10 and 12 bit become 16.
         file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
         width, height = file.size
-        request.check_size(width, height)
+        request.check_whole(width, height, len(data))
         samples = np.asarray(file)
         info = file.info
     except (*PILLOW_ERRORS, RuntimeError) as error:

@@ -31,8 +31,8 @@ from archive_colorizer.image.signatures import (
 from archive_colorizer.storage.file_view import FileContent
 
 PictureReader: TypeAlias = Callable[[Any, DecodeOptions], Raster]
-"""Decodes bytes, or content of `_FILE_FORMATS`; raises PictureTooLarge, DamagedPicture or
-UnsupportedPicture."""
+"""Decodes bytes, or content of `_FILE_FORMATS`; raises PictureTooLarge, PictureTooCostly,
+DamagedPicture or UnsupportedPicture."""
 
 PictureWriter: TypeAlias = Callable[[StripImage, Raster, Metadata, BinaryIO], None]
 """Encodes H x W x 3 and the raster's alpha into an empty open file, readable and seekable; raises
@@ -76,8 +76,8 @@ def decode(
     profile: "srgb" converts pixels of another color space to sRGB (relative colorimetric with
         black-point compensation) and tags the result as sRGB; "keep" keeps pixels and profile.
     page: from 0, in a file with several pictures; None takes the first, with a warning.
-    Raises NotAPicture, DamagedPicture, UnsupportedPicture, or PictureTooLarge (from the
-    header, before pixels are decoded).
+    Raises NotAPicture, DamagedPicture, UnsupportedPicture, or PictureTooLarge or
+    PictureTooCostly, before pixels are decoded.
     """
     kind = detect_format(data)
     if kind is not None:

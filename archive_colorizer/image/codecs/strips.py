@@ -22,6 +22,8 @@ PILLOW_ERRORS: Final = (OSError, SyntaxError, ValueError, LookupError, TypeError
 """What Pillow raises for damaged files."""
 
 _COLORS: Final = {"b-w": 1, "grey16": 1, "rgb": 3, "srgb": 3, "rgb16": 3}
+_WHOLE: Final[frozenset[Format]] = frozenset(("webp", "avif", "heif"))
+"""Formats whose decoders hold the whole picture."""
 _STRIP_PIXELS: Final = {1: 1 << 20, 2: 1 << 18}
 """Pixels of a strip by bytes per sample: small next to the picture, large enough to amortize
 building the color transform, which costs more at 8 bit."""
@@ -92,10 +94,15 @@ class Strips:
         return _finish_raster(Raster(luma, kind, preview, alpha), metadata, plan)
 
 
-def open_image(data: FileContent, kind: Format, request: DecodeOptions, page: int = 0) -> Any:
+def open_image(
+    data: FileContent | vips.PictureStream, kind: Format, request: DecodeOptions, page: int = 0
+) -> Any:
     """Open a libvips image and check its size; raises what `vips.open_picture` raises."""
     image = vips.open_picture(data, kind, request.name, page)
-    request.check_size(image.width, image.height)
+    if kind in _WHOLE:
+        request.check_whole(image.width, image.height, len(data))
+    else:
+        request.check_size(image.width, image.height)
     return image
 
 

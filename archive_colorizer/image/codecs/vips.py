@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from archive_colorizer.color.space import Plane
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
 from archive_colorizer.image.metadata.model import SourceMetadata
 from archive_colorizer.image.raster import Format
-from archive_colorizer.storage.file_view import FileContent
+from archive_colorizer.storage.file_view import FileContent, FileView
 
 _LOADERS: Final[dict[Format, str]] = {
     "jpeg": "jpegload_source",
@@ -38,6 +38,16 @@ _UNSUPPORTED: Final = (
 _DEPTHS: Final = {"uchar": np.uint8, "ushort": np.uint16}
 
 
+class PictureStream(Protocol):
+    """Content that libvips reads by calling; a read at the end returns nothing."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, count: int) -> bytes: ...
+
+    def seek(self, offset: int, whence: int) -> int: ...
+
+
 @cache
 def load_library() -> Any:
     """The pyvips module, imported on first use because it starts libvips."""
@@ -52,7 +62,7 @@ def load_library() -> Any:
     return pyvips
 
 
-def open_picture(data: FileContent, kind: Format, name: str, page: int = 0) -> Any:
+def open_picture(data: FileContent | PictureStream, kind: Format, name: str, page: int = 0) -> Any:
     """Open a pyvips image: its header is read, its pixels are not yet decoded.
 
     page: from 0, of a TIFF.
@@ -73,11 +83,16 @@ def open_picture(data: FileContent, kind: Format, name: str, page: int = 0) -> A
         raise _translate_error(error, name) from None
 
 
-def _open_source(data: FileContent) -> Any:
+def _open_source(data: FileContent | PictureStream) -> Any:
     """Open a source without the copy that pyvips would make of plain bytes."""
     source = load_library().Source
     if isinstance(data, bytes):
         return source.new_from_memory(data)
+    if not isinstance(data, FileView):
+        stream = load_library().SourceCustom()
+        stream.on_read(data.read)
+        stream.on_seek(data.seek)
+        return stream
     # libvips duplicates the descriptor, which shares its position in the file.
     os.lseek(data.descriptor, 0, os.SEEK_SET)
     return source.new_from_descriptor(data.descriptor)

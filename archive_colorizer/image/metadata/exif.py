@@ -1,12 +1,12 @@
-"""Read TIFF directories, of which EXIF streams and TIFF files consist, and patch EXIF.
+"""Read TIFF directories, of which EXIF streams and TIFF files consist.
 
 The reader copies nothing and checks every offset; of a truncated directory it returns the
 complete entries.
 """
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from archive_colorizer.storage.file_view import FileContent
@@ -15,14 +15,16 @@ ORIENTATION: Final = 274
 EXIF_POINTER: Final = 34665
 GPS_POINTER: Final = 34853
 INTEROP_POINTER: Final = 40965
-_COLOR_SPACE: Final = 40961
-_PIXEL_SIDES: Final = (40962, 40963)
 
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8,
                  13: 4, 16: 8, 17: 8, 18: 8}  # fmt: skip
 _NUMBER_CODES: Final = {1: "B", 3: "H", 4: "I", 5: "I", 10: "i", 13: "I", 16: "Q", 18: "Q"}
 _RATIONALS: Final = (5, 10)
 _INCH: Final = 2.54
+_MOST_ENTRIES: Final = 1 << 16
+"""Each tag of 16 bits may occur once; a BigTIFF could state more."""
+_MOST_COPIES: Final = 2
+"""Some writers let two tags share their value."""
 _ENTRIES_AT_ONCE: Final = 1024
 """Entries of a directory that are read at once."""
 
@@ -55,6 +57,10 @@ class Directory:
     entries: dict[int, _TiffEntry]
     next: int
     next_at: int
+
+    def measure(self) -> int:
+        """Measure the bytes of all values."""
+        return sum(entry.size for entry in self.entries.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class TiffStream:
             raise BrokenDirectory(f"directory at {at} of {len(self.data)} bytes")
         (stated,) = struct.unpack(self.order + counter, self.data[at:start])
         width = struct.calcsize("=" + entry)
-        count = min(stated, (len(self.data) - start) // width)
+        count = min(stated, _MOST_ENTRIES, (len(self.data) - start) // width)
         entries: dict[int, _TiffEntry] = {}
         inline_size, inline_offset = (8, 12) if self.big else (4, 8)
         for entry_offset, (tag, kind, values, offset) in self._iter_fields(entry, start, count):
@@ -110,7 +116,7 @@ class TiffStream:
     def _iter_fields(
         self, layout: str, start: int, count: int
     ) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
-        """Yield each entry's offset and fields; a directory may state millions of entries."""
+        """Yield each entry's offset and fields."""
         width = struct.calcsize("=" + layout)
         end = start + count * width
         for at in range(start, end, width * _ENTRIES_AT_ONCE):
@@ -122,19 +128,25 @@ class TiffStream:
         """Read the bytes of an entry's values, in the stream's byte order."""
         return self.data[entry.value_offset : entry.value_offset + entry.size]
 
-    def read_numbers(self, entry: _TiffEntry | None) -> tuple[float, ...]:
-        """Read the values of an entry of integers or rationals; () for any other type."""
+    def read_numbers(self, entry: _TiffEntry | None, most: int | None = None) -> tuple[float, ...]:
+        """Read the values of an entry of integers or rationals; () for any other type.
+
+        most: of the values, which may be millions; by default all.
+        """
         if entry is None or entry.kind not in _NUMBER_CODES:
             return ()
-        code = _NUMBER_CODES[entry.kind]
+        code, count = _NUMBER_CODES[entry.kind], entry.count
+        if most is not None and most < count:
+            count = most
+            entry = replace(entry, size=entry.size // entry.count * count)
         if entry.kind in _RATIONALS:
-            flat = struct.unpack(f"{self.order}{2 * entry.count}{code}", self.read_bytes(entry))
+            flat = struct.unpack(f"{self.order}{2 * count}{code}", self.read_bytes(entry))
             return tuple(a / b if b else 0.0 for a, b in zip(flat[::2], flat[1::2], strict=True))
-        return struct.unpack(f"{self.order}{entry.count}{code}", self.read_bytes(entry))
+        return struct.unpack(f"{self.order}{count}{code}", self.read_bytes(entry))
 
     def read_number(self, directory: Directory, tag: int, default: int) -> int:
         """Read the first value of a tag, or return `default`."""
-        values = self.read_numbers(directory.entries.get(tag))
+        values = self.read_numbers(directory.entries.get(tag), 1)
         return int(values[0]) if values else default
 
     def read_orientation(self, directory: Directory) -> int:
@@ -145,18 +157,31 @@ class TiffStream:
     def read_resolution(self, directory: Directory) -> tuple[float, float] | None:
         """Read the horizontal and vertical resolution in dots per inch; None without a unit."""
         unit = {2: 1.0, 3: _INCH}.get(self.read_number(directory, 296, 2))
-        across, down = (self.read_numbers(directory.entries.get(tag)) for tag in (282, 283))
+        across, down = (self.read_numbers(directory.entries.get(tag), 1) for tag in (282, 283))
         if unit is None or not (across and down and across[0] > 0 and down[0] > 0):
             return None
         return across[0] * unit, down[0] * unit
 
-    def read_tags(self, directory: Directory) -> list[Tag]:
-        """Read all tags of classic types in a directory."""
+    def read_tags(self, directory: Directory, among: Container[int] | None = None) -> list[Tag]:
+        """Read the tags of classic types in a directory, by default all."""
         return [
             (tag, entry.kind, entry.count, self.read_bytes(entry))
             for tag, entry in directory.entries.items()
-            if entry.kind <= 12
+            if entry.kind <= 12 and (among is None or tag in among)
         ]
+
+    def iterate_sub_directories(self, first: Directory) -> Iterator[Directory]:
+        """Yield the EXIF, GPS and interoperability directories that there are."""
+        for pointer in (EXIF_POINTER, GPS_POINTER):
+            directory = self.follow(first, pointer)
+            inner = self.follow(directory, INTEROP_POINTER) if directory else None
+            yield from (part for part in (directory, inner) if part)
+
+    def check_values(self, first: Directory) -> None:
+        """Raise BrokenDirectory for values that overlap: a copy of them could take terabytes."""
+        size = sum(part.measure() for part in (first, *self.iterate_sub_directories(first)))
+        if size > _MOST_COPIES * len(self.data):
+            raise BrokenDirectory("its values overlap")
 
     def read_sub_directories(self, first: Directory) -> dict[int, Tree]:
         """Read the EXIF and GPS directories; one that lies outside the file is left out."""
@@ -181,68 +206,3 @@ class TiffStream:
             return self.read_directory(at) if at else None
         except BrokenDirectory:
             return None
-
-
-def make_upright(exif: bytes, as_srgb: bool = False) -> bytes:
-    """Adapt an EXIF stream to the upright picture: orientation 1, no thumbnail, sides swapped.
-
-    as_srgb: the pixels were converted to sRGB; a color space that it states becomes sRGB.
-
-    It is patched in place, so that maker notes keep their bytes and offsets.  Zeroing its
-    pointer drops the thumbnail, which would show the picture before its restoration.
-    Raises BrokenDirectory.
-    """
-    stream = TiffStream.open(exif)
-    first = stream.read_directory(stream.first)
-    patched = bytearray(exif)
-    _set_orientation(stream, first, 1, patched)
-    if first.next:
-        struct.pack_into(stream.order + ("Q" if stream.big else "I"), patched, first.next_at, 0)
-    if stream.read_orientation(first) >= 5:
-        _swap_sides(stream, first, patched)
-    return _mark_as_srgb(bytes(patched)) if as_srgb else bytes(patched)
-
-
-def restore_orientation(exif: bytes, orientation: int) -> bytes:
-    """Undo `make_upright` for pixels that stay as stored; the thumbnail remains dropped."""
-    stream = TiffStream.open(exif)
-    first = stream.read_directory(stream.first)
-    patched = bytearray(exif)
-    _set_orientation(stream, first, orientation, patched)
-    if orientation >= 5:
-        _swap_sides(stream, first, patched)
-    return bytes(patched)
-
-
-def _set_orientation(
-    stream: TiffStream, first: Directory, orientation: int, patched: bytearray
-) -> None:
-    entry = first.entries.get(ORIENTATION)
-    if entry is not None and entry.kind == 3:
-        struct.pack_into(stream.order + "H", patched, entry.value_offset, orientation)
-
-
-def _swap_sides(stream: TiffStream, first: Directory, patched: bytearray) -> None:
-    details = stream.follow(first, EXIF_POINTER)
-    across, down = (details.entries.get(tag) if details else None for tag in _PIXEL_SIDES)
-    if across and down and across.kind == down.kind and across.size == down.size:
-        for entry, source in ((across, down), (down, across)):
-            end = entry.value_offset + entry.size
-            patched[entry.value_offset : end] = stream.read_bytes(source)
-
-
-def _mark_as_srgb(exif: bytes) -> bytes:
-    """Set the color space of an EXIF stream to 1 (sRGB) if it states one, without moving data."""
-    stream = TiffStream.open(exif)
-    patched = bytearray(exif)
-    details = stream.follow(stream.read_directory(stream.first), EXIF_POINTER)
-    if details is None:
-        return exif
-    space = details.entries.get(_COLOR_SPACE)
-    if space is not None and space.kind == 3:
-        struct.pack_into(stream.order + "H", patched, space.value_offset, 1)
-    exchange = stream.follow(details, INTEROP_POINTER)
-    index = exchange.entries.get(1) if exchange else None
-    if index is not None and stream.read_bytes(index).startswith(b"R03"):
-        patched[index.value_offset : index.value_offset + 3] = b"R98"
-    return bytes(patched)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from archive_colorizer.color.space import Plane
 from archive_colorizer.image.metadata import exif as tiff
 from archive_colorizer.image.metadata.color_space import ColorPlan, plan_color
+from archive_colorizer.image.metadata.exif_patch import make_upright
 from archive_colorizer.image.metadata.icc import get_srgb_profile
 from archive_colorizer.image.metadata.xmp import is_sound
 from archive_colorizer.image.raster import Metadata, ProfileRule, Raster
@@ -83,7 +84,8 @@ class SourceMetadata:
             try:
                 stream = tiff.TiffStream.open(raw)
                 first = stream.read_directory(stream.first)
-                exif = tiff.make_upright(raw, bool(plan.source) or self.converted)
+                stream.check_values(first)
+                exif = make_upright(raw, bool(plan.source) or self.converted)
                 orientation = self.orientation or stream.read_orientation(first)
                 dpi = dpi or stream.read_resolution(first)
             except tiff.BrokenDirectory as error:

@@ -17,6 +17,7 @@ from archive_colorizer.image.codecs.header import PictureSize, estimate_picture_
 HEIGHT, WIDTH = 37, 53
 GREY = np.full((HEIGHT, WIDTH), 90, np.uint8)
 RGB = np.dstack([GREY] * 3)
+CLEAR = np.dstack([RGB, GREY // 2])
 
 
 def tiff(samples: np.ndarray, **how: object) -> bytes:
@@ -59,6 +60,19 @@ FILES = {
     "palette TIFF": (pillow(RGB, "P", "tiff"), 3, 1),
     "directory behind the pixels": (pillow(RGB, "RGB", "tiff", compression="tiff_lzw"), 3, 1),
     "BMP": (opencv(RGB, ".bmp"), 3, 1),
+    "progressive JPEG": (pillow(RGB, "RGB", "jpeg", progressive=True), 3, 1),
+    "JPEG behind much metadata": (
+        pillow(RGB, "RGB", "jpeg", icc_profile=bytes(700_000)),
+        3,
+        1,
+    ),
+    "WebP": (pillow(RGB, "RGB", "webp"), 3, 1),
+    "lossless WebP": (pillow(RGB, "RGB", "webp", lossless=True), 3, 1),
+    "lossless WebP with alpha": (pillow(CLEAR, "RGBA", "webp", lossless=True), 4, 1),
+    "WebP with metadata": (pillow(RGB, "RGB", "webp", exif=b"Exif\0\0II*\0"), 3, 1),
+    "WebP with alpha": (pillow(CLEAR, "RGBA", "webp"), 4, 1),
+    "AVIF": (pillow(RGB, "RGB", "avif"), 3, 1),
+    "AVIF with alpha": (pillow(CLEAR, "RGBA", "avif"), 4, 1),
     "JP2": (opencv(RGB, ".jp2"), 3, 1),
     "16-bit JP2": (opencv(GREY.astype(np.uint16) * 257, ".jp2"), 1, 2),
 }
@@ -93,6 +107,11 @@ def test_more_pixels_and_deeper_ones_take_more(tmp_path: Path) -> None:
         (tiff(GREY, photometric="minisblack"), tiff(np.dstack([GREY] * 4), photometric="rgb")),
         (pillow(RGB, "RGB", "png"), opencv(RGB, ".bmp")),
         (opencv(RGB, ".bmp"), opencv(RGB, ".jp2")),
+        (FILES["JPEG"][0], FILES["progressive JPEG"][0]),
+        (opencv(RGB, ".jpg"), pillow(RGB, "CMYK", "jpeg", progressive=True)),
+        (pillow(RGB, "RGB", "png"), FILES["AVIF"][0]),
+        (FILES["AVIF"][0], FILES["WebP"][0]),
+        (FILES["WebP"][0], FILES["WebP with alpha"][0]),
         (tiff(RGB, photometric="rgb"), tiff(RGB.astype(np.float32), photometric="rgb")),
         (
             tiff(np.zeros((3, 37, 53), np.uint16), photometric="rgb", planarconfig="separate"),
@@ -105,7 +124,19 @@ def test_more_pixels_and_deeper_ones_take_more(tmp_path: Path) -> None:
         ),
         (FILES["16-bit PNG"][0], laced(FILES["16-bit PNG"][0])),
     ],
-    ids=["alpha", "BMP", "JPEG 2000", "float", "planes in tiles", "interlaced"],
+    ids=[
+        "alpha",
+        "BMP",
+        "JPEG 2000",
+        "progressive",
+        "progressive CMYK",
+        "AVIF",
+        "WebP",
+        "WebP with alpha",
+        "float",
+        "planes in tiles",
+        "interlaced",
+    ],
 )
 def test_what_a_decoder_holds_whole_takes_more(tmp_path: Path, plain: bytes, dearer: bytes) -> None:
     taken = []

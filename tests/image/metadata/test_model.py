@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.metadata import exif as directories
 from archive_colorizer.image.metadata.color_space import ColorPlan
+from archive_colorizer.image.metadata.exif_patch import make_upright
 from archive_colorizer.image.metadata.model import SourceMetadata, turn_upright
 from archive_colorizer.image.raster import Metadata, Raster
 from tests.image.files import (
@@ -83,7 +84,7 @@ def test_tiff_orientation_turns_both_depths(depth, orientation):
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 def test_exif_is_patched_in_place(order, orientation):
     before = exif(orientation, order)
-    after = directories.make_upright(before)
+    after = make_upright(before)
     stream = directories.TiffStream.open(after)
     first = stream.read_directory(stream.first)
     details = stream.read_directory(stream.read_number(first, directories.EXIF_POINTER, 0))

@@ -51,12 +51,14 @@ def decode_jpeg(data: bytes, request: DecodeOptions) -> Raster:
     DamagedPicture and UnsupportedPicture.
     """
     name = request.name
+    request.check_parts(parts.count_segments(data))
     frame = parts.JpegFrame.read(data, name)
     request.check_size(frame.width, frame.height)
     if frame.precision != 8:
         raise UnsupportedPicture(f"{name}: a JPEG of {frame.precision} bit; convert it to TIFF")
     if len(data) < frame.compute_minimum_bytes():
         raise DamagedPicture(f"{name}: too short for its {frame.width} x {frame.height} pixels")
+    request.check_scans(parts.count_scans(data), frame.width, frame.height)
     quality = _estimate_quality(data, frame.luma_table)
     metadata = read_metadata(data)
     plan = metadata.plan_conversion(frame.components == 3, request.profile)

@@ -21,6 +21,7 @@ from archive_colorizer.image.codecs.jpeg.segments import (
     pack_segment,
 )
 from archive_colorizer.image.metadata import exif as tiff
+from archive_colorizer.image.metadata.exif_patch import restore_orientation
 from archive_colorizer.image.metadata.model import SourceMetadata
 from archive_colorizer.image.metadata.xmp import join_extended
 from archive_colorizer.image.raster import Metadata
@@ -44,6 +45,7 @@ def read_metadata(data: bytes) -> SourceMetadata:
     comments: list[tuple[str, str]] = []
     warnings: list[str] = []
     losses: set[str] = set()
+    has_others = False
     for marker, body in iterate_segments(data):
         if marker == APP1 and body.startswith(EXIF):
             exif = exif or body
@@ -54,7 +56,7 @@ def read_metadata(data: bytes) -> SourceMetadata:
         elif marker == APP2 and body.startswith(_ICC):
             profile.append(body[len(_ICC) :])
         elif marker == APP2 and body.startswith(b"MPF\0"):
-            warnings.append("only the first of several pictures in the file was restored")
+            has_others = True
         elif marker == APP13 and body.startswith(_PHOTOSHOP):
             iptc = iptc or find_iptc(body[len(_PHOTOSHOP) :])
             if _has_other_resources(body[len(_PHOTOSHOP) :]):
@@ -65,6 +67,8 @@ def read_metadata(data: bytes) -> SourceMetadata:
             comments.append(("", body.decode("utf-8", "surrogateescape")))
         elif marker in APPLICATIONS and not body.startswith(_REPLACED_SEGMENTS):
             losses.add(f"APP{marker - APP0} segments")
+    if has_others:
+        warnings.append("only the first of several pictures in the file was restored")
     icc = _join_icc(profile)
     if profile and icc is None:
         warnings.append("the ICC profile is incomplete and was dropped")
@@ -225,5 +229,5 @@ def set_orientation(metadata: Metadata, orientation: int) -> Metadata:
     if orientation == 1:
         return metadata
     xmp = metadata.xmp and _XMP_UPRIGHT.sub(rb"\g<1>%d" % orientation, metadata.xmp)
-    exif = metadata.exif and tiff.restore_orientation(metadata.exif, orientation)
+    exif = metadata.exif and restore_orientation(metadata.exif, orientation)
     return replace(metadata, exif=exif, xmp=xmp)

@@ -18,6 +18,7 @@ XMP: Final = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENDED_XMP: Final = b"http://ns.adobe.com/xmp/extension/\0"
 _STANDALONE: Final = frozenset((0x01, *range(0xD0, 0xD9)))
 HUFFMAN_FRAMES: Final = frozenset((0xC0, 0xC1, 0xC2))
+_PROGRESSIVE: Final = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 _KEPT_MARKERS: Final = HUFFMAN_FRAMES | {DHT, DRI, DQT}
 _METADATA_MARKERS: Final = APPLICATIONS | {COM}
 _MARKER: Final = re.compile(rb"\xff+([\x01-\xfe])")
@@ -60,12 +61,43 @@ class JpegFrame:
         raise DamagedPicture(f"{name}: a JPEG without a frame header; it is cut or corrupt")
 
     @property
+    def is_progressive(self) -> bool:
+        return self.marker in _PROGRESSIVE
+
+    @property
     def is_grey_baseline(self) -> bool:
         return (self.marker, self.precision, self.components) == (BASELINE, 8, 1)
 
 
 def iterate_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield marker and content of each segment before the first scan, or up to the data's end."""
+    for marker, at, end in _iterate_places(data):
+        if marker in (SOS, EOI):
+            return
+        yield marker, data[at + 4 : end]
+
+
+def count_segments(data: bytes) -> int:
+    """Count the segments before the first scan."""
+    return sum(1 for _ in _iterate_places(data))
+
+
+def count_scans(data: bytes) -> int:
+    """Count the scans up to the end of the picture, by their markers."""
+    at = next((place for marker, place, _ in _iterate_places(data) if marker == SOS), len(data))
+    scans = 0
+    while match := _AFTER_SCAN.search(data, at):
+        at, marker = match.start(), data[match.start() + 1]
+        if marker == EOI:
+            break
+        scans += marker == SOS
+        has_length = marker not in _STANDALONE
+        at += 2 + (int.from_bytes(data[at + 2 : at + 4], "big") if has_length else 0)
+    return scans
+
+
+def _iterate_places(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, begin and end of each segment, up to the first scan or the data's end."""
     at = 2
     while at + 4 <= len(data):
         if data[at] != 0xFF:
@@ -77,10 +109,10 @@ def iterate_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         if marker == 0xFF or marker == 0 or marker in _STANDALONE:
             at += 1 if marker == 0xFF else 2
             continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        yield marker, at, at + 2 + length
         if marker in (SOS, EOI):
             return
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        yield marker, data[at + 4 : at + 2 + length]
         at += 2 + max(length, 2)
 
 

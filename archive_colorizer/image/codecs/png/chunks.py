@@ -1,208 +1,92 @@
-"""Read and write the chunks of a PNG file without decoding its pixels."""
+"""Find the chunks of a PNG file, and read it without those that say nothing about its pixels."""
 
+import io
 import struct
-import zlib
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import BinaryIO, Final
+from bisect import bisect_right
+from collections.abc import Container, Iterator
+from operator import itemgetter
+from typing import Final
 
-from archive_colorizer.errors import DamagedPicture
-from archive_colorizer.image.codecs.jpeg.metadata import find_iptc, pack_iptc_resource
-from archive_colorizer.image.metadata.model import SourceMetadata
-from archive_colorizer.image.raster import Metadata
+from archive_colorizer.errors import SourceError
+from archive_colorizer.image.raster import DecodeOptions
 from archive_colorizer.storage.file_view import FileContent
 
-_XMP_KEYWORD: Final = "XML:com.adobe.xmp"
-_IPTC_KEYWORD: Final = "Raw profile type iptc"
-_EXIF_KEYWORDS: Final = frozenset(("Raw profile type exif", "Raw profile type APP1"))
 _SIGNATURE: Final = 8
-_HEADER_END: Final = 33
-_LARGEST_PROFILE: Final = 20_000_000
-_LONGEST_TEXT: Final = 1_000_000
-_LONGEST_KEYWORD: Final = 79
-_INCH: Final = 0.0254
+_IS_ANCILLARY: Final = 32
+"""Bit of the first letter of a chunk's type: decoders may ignore it."""
+_SMALL_METADATA: Final = 1 << 16
+_FEW_CHUNKS: Final = 256
+"""Metadata that libvips may see; 64 KB inflate to 66 MB at most."""
 
 
-def iterate_chunks(data: FileContent) -> Iterator[tuple[bytes, bytes]]:
-    """Yield type and content of each complete chunk; the content of IDAT is left empty."""
+def iterate_places(data: FileContent) -> Iterator[tuple[bytes, int, int]]:
+    """Yield type, beginning and end of each complete chunk."""
     at = _SIGNATURE
     while at + 12 <= len(data):
         size, kind = struct.unpack(">I4s", data[at : at + 8])
         if at + 12 + size > len(data):
             return
-        yield kind, b"" if kind == b"IDAT" else data[at + 8 : at + 8 + size]
+        yield kind, at, at + 12 + size
         at += 12 + size
 
 
-def read_metadata(data: FileContent, metadata: SourceMetadata, name: str) -> SourceMetadata:
-    """Add what the chunks hold to `metadata`; raises DamagedPicture for a file that is cut."""
-    names = {kind for kind, _ in iterate_chunks(data)}
-    if b"IEND" not in names:
-        raise DamagedPicture(f"{name}: cut before its end; look for a better copy")
-    has_color_space = not names.isdisjoint((b"iCCP", b"sRGB"))
-    for kind, body in iterate_chunks(data):
-        if kind == b"pHYs":
-            metadata = replace(metadata, dpi=_parse_density(body))
-        elif kind == b"eXIf":
-            metadata = replace(metadata, exif=body)
-        elif kind == b"iCCP":
-            metadata = replace(metadata, icc=_decompress_profile(body))
-        elif kind == b"gAMA" and not (has_color_space or _is_usual_gamma(body)):
-            note = "the PNG states a gamma of its own without a profile: it was taken for sRGB"
-            metadata = metadata.add_warning(note)
-        elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            metadata = _add_text(metadata, kind, body)
-    if b"acTL" in names:
-        metadata = metadata.add_warning("only the still picture of an animation was restored")
-    return metadata
+def iterate_chunks(data: FileContent, kinds: Container[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield type and content of each complete chunk of these types."""
+    for kind, start, end in iterate_places(data):
+        if kind in kinds:
+            yield kind, data[start + 8 : end - 4]
 
 
-def _add_text(metadata: SourceMetadata, kind: bytes, body: bytes) -> SourceMetadata:
-    """Add a text chunk, or the metadata that it contains."""
-    text = _parse_text(kind, body)
-    if text is None:
-        note = "a text in the PNG is damaged or too long and was dropped"
-        return metadata if note in metadata.warnings else metadata.add_warning(note)
-    keyword, content = text
-    if keyword == _XMP_KEYWORD:
-        return replace(metadata, xmp=metadata.xmp or content.encode())
-    if keyword == _IPTC_KEYWORD:
-        raw = _parse_raw_profile(content) or b""
-        return replace(metadata, iptc=find_iptc(raw) or raw or None)
-    if keyword in _EXIF_KEYWORDS:
-        return replace(metadata, exif=metadata.exif or _parse_raw_profile(content))
-    return replace(metadata, comments=(*metadata.comments, text))
+class PixelChunks:
+    """A PNG as a stream without the chunks that say nothing about its pixels."""
+
+    def __init__(self, data: FileContent, hidden: list[tuple[int, int]]) -> None:
+        """hidden: begin and end of chunks, in ascending order."""
+        self._data = data
+        self._at = self._size = 0
+        self._shown: list[tuple[int, int]] = []
+        """Begin in this stream, and in the data."""
+        start = 0
+        for place, end in (*hidden, (len(data), len(data))):
+            if place > start:
+                self._shown.append((self._size, start))
+                self._size += place - start
+            start = end
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, count: int) -> bytes:
+        """Read at most `count` bytes; none at the end, or if the file cannot be read."""
+        index = bisect_right(self._shown, self._at, key=itemgetter(0)) - 1
+        begin, place = self._shown[index]
+        following = self._shown[index + 1][0] if index + 1 < len(self._shown) else self._size
+        start = place + self._at - begin
+        try:
+            part = self._data[start : start + min(count, max(0, following - self._at))]
+        except SourceError:
+            # It cannot pass through libvips, which then finds that the picture ends early.
+            return b""
+        self._at += len(part)
+        return part
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Seek like a file."""
+        beginning = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}
+        self._at = beginning[whence] + offset
+        return self._at
 
 
-def _parse_density(body: bytes) -> tuple[float, float] | None:
-    """Parse dots per inch from a pHYs chunk; None if it only gives a ratio."""
-    if len(body) != 9:
-        return None
-    across, down, unit = struct.unpack(">IIB", body)
-    return (across * _INCH, down * _INCH) if unit == 1 and across and down else None
+def hide_metadata(data: FileContent, request: DecodeOptions) -> FileContent | PixelChunks:
+    """Hide large metadata from libvips, which would inflate all of it; we read it with limits.
 
-
-def _is_usual_gamma(body: bytes) -> bool:
-    """Check whether a gAMA chunk states what viewers assume: 1 / 2.2, within a tenth."""
-    return abs(int.from_bytes(body[:4], "big") / 100_000 * 2.2 - 1) < 0.1
-
-
-def _decompress_profile(body: bytes) -> bytes:
-    """Decompress the profile of an iCCP chunk as far as possible; empty if it is damaged.
-
-    Decoders drop a damaged profile without a warning.
+    Raises PictureTooCostly for too many chunks.
     """
-    _, _, packed = body.partition(b"\0")
-    try:
-        return zlib.decompressobj().decompress(packed[1:], _LARGEST_PROFILE)
-    except zlib.error:
-        return b""
-
-
-def _parse_text(kind: bytes, body: bytes) -> tuple[str, str] | None:
-    """Parse keyword and text of a tEXt, zTXt or iTXt chunk; None if damaged or too long."""
-    keyword, _, rest = body.partition(b"\0")
-    try:
-        if kind == b"tEXt":
-            return keyword.decode("latin-1"), rest.decode("latin-1")
-        if kind == b"zTXt":
-            return keyword.decode("latin-1"), _decompress_text(rest[1:]).decode("latin-1")
-        is_compressed, text = rest[:1] == b"\1", rest[2:].split(b"\0", 2)[2]
-        text = _decompress_text(text) if is_compressed else text
-        return keyword.decode("latin-1"), text.decode("utf-8")
-    except (zlib.error, ValueError, IndexError):
-        return None
-
-
-def _parse_raw_profile(text: str) -> bytes | None:
-    """Parse ImageMagick's raw profile in a text: a name, a length, and hexadecimal bytes."""
-    lines = text.strip().splitlines()
-    try:
-        return bytes.fromhex("".join(lines[2:]))[: int(lines[1])] or None
-    except (ValueError, IndexError):
-        return None
-
-
-def _decompress_text(packed: bytes) -> bytes:
-    stream = zlib.decompressobj()
-    content = stream.decompress(packed, _LONGEST_TEXT)
-    if not stream.eof:
-        raise ValueError("cut or too long")
-    return content
-
-
-class MetadataInserter:
-    """Writes a PNG that comes in pieces, with our metadata before its pixels.
-
-    Replaces all metadata of the encoder: libvips states a resolution of 25.4 dpi if none is known.
-    """
-
-    def __init__(self, target: BinaryIO, metadata: Metadata) -> None:
-        self._target = target
-        self._metadata = metadata
-        self._before = b""
-        self._is_past = False
-
-    def write(self, piece: bytes) -> int:
-        """Write a piece, or buffer it until the pixels begin; return its length."""
-        if self._is_past:
-            self._target.write(piece)
-            return len(piece)
-        self._before += bytes(piece)
-        at = _find_pixels(self._before)
-        if at is not None:
-            head = self._before[:_HEADER_END] + _build_chunks(self._metadata)
-            self._target.write(head + self._before[at:])
-            self._is_past = True
-        return len(piece)
-
-
-def _build_chunks(metadata: Metadata) -> bytes:
-    parts = []
-    if metadata.icc:
-        parts.append(_pack_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc, 9)))
-    if metadata.dpi:
-        across, down = (round(side / _INCH) for side in metadata.dpi)
-        parts.append(_pack_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
-    if metadata.exif:
-        parts.append(_pack_chunk(b"eXIf", metadata.exif))
-    if metadata.xmp:
-        parts.append(_pack_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + metadata.xmp))
-    if metadata.iptc:
-        parts.append(
-            _pack_chunk(b"zTXt", _IPTC_KEYWORD.encode() + b"\0\0" + _compress_iptc(metadata.iptc))
-        )
-    parts.extend(_build_text_chunk(*comment) for comment in metadata.comments)
-    return b"".join(parts)
-
-
-def _compress_iptc(records: bytes) -> bytes:
-    content = pack_iptc_resource(records)
-    digits = content.hex()
-    lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
-    return zlib.compress(f"\niptc\n{len(content):8d}\n{lines}\n".encode(), 9)
-
-
-def _build_text_chunk(keyword: str, text: str) -> bytes:
-    key = (keyword or "Comment").encode("latin-1", "replace")[:_LONGEST_KEYWORD]
-    text = text.replace("\0", "")
-    try:
-        return _pack_chunk(b"tEXt", key + b"\0" + text.encode("latin-1"))
-    except UnicodeEncodeError:
-        replaced = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        return _pack_chunk(b"iTXt", key + b"\0\0\0\0\0" + replaced.encode())
-
-
-def _find_pixels(png: bytes) -> int | None:
-    """Return the offset of the first IDAT chunk, or None if it has not been read yet."""
-    at = _HEADER_END
-    while at + 8 <= len(png):
-        if png[at + 4 : at + 8] == b"IDAT":
-            return at
-        at += 12 + int.from_bytes(png[at : at + 4], "big")
-    return None
-
-
-def _pack_chunk(kind: bytes, body: bytes) -> bytes:
-    check = zlib.crc32(body, zlib.crc32(kind))
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)
+    hidden = []
+    for kind, start, end in iterate_places(data):
+        if kind[0] & _IS_ANCILLARY and kind != b"tRNS":
+            hidden.append((start, end))
+    request.check_parts(len(hidden))
+    size = sum(end - start for start, end in hidden)
+    is_small = size < _SMALL_METADATA and len(hidden) < _FEW_CHUNKS
+    return data if is_small else PixelChunks(data, hidden)

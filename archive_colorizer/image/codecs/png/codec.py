@@ -15,7 +15,8 @@ import numpy as np
 from archive_colorizer.color.strip_image import StripImage
 from archive_colorizer.errors import ResultUnwritable
 from archive_colorizer.image.codecs import vips
-from archive_colorizer.image.codecs.png.chunks import MetadataInserter, read_metadata
+from archive_colorizer.image.codecs.png.chunks import hide_metadata
+from archive_colorizer.image.codecs.png.metadata import MetadataInserter, read_metadata
 from archive_colorizer.image.codecs.strips import decode_image, open_image
 from archive_colorizer.image.raster import DecodeOptions, Metadata, Raster
 from archive_colorizer.storage.file_view import FileContent
@@ -31,10 +32,15 @@ _Field: TypeAlias = tuple[int, tuple[int, str], list[int]]
 """Tag, type, and values."""
 
 
+def open_png(data: FileContent, request: DecodeOptions) -> Any:
+    """Open a libvips image as `open_image` does, without what metadata would cost."""
+    return open_image(hide_metadata(data, request), "png", request)
+
+
 def read_png(data: FileContent, request: DecodeOptions) -> Raster:
     """Read a PNG of any depth and kind; libvips expands palettes and transparency."""
-    image = open_image(data, "png", request)
-    metadata = read_metadata(data, vips.extract_metadata(image), request.name)
+    image = open_png(data, request)
+    metadata = read_metadata(data, vips.extract_metadata(image), request)
     return decode_image(image, metadata, "png", request)
 
 

@@ -87,6 +87,8 @@ def _read_uncommon(page: TiffPage, metadata: SourceMetadata, request: DecodeOpti
     Samples of 9 to 15 bit are scaled to 16 and fewer than 8 to 8; floating point of 0 to 1
     becomes 16 bit.  Raises DamagedPicture and UnsupportedPicture.
     """
+    sides = page.read_number(_WIDTH), page.read_number(_HEIGHT)
+    request.check_whole(*sides, len(page.stream.data))
     photometric = _check_kind(page, request.name)
     samples = _decode_pixels(page, request.name)
     if samples.shape[:2] != (page.read_number(_HEIGHT), page.read_number(_WIDTH)):
@@ -186,5 +188,5 @@ def _get_bits(page: TiffPage) -> int:
     """Return the bits per sample, or 0 if the samples of a pixel differ."""
     # Some writers state one value too many.
     count = max(1, page.read_number(_SAMPLES, 1))
-    stated = set(page.read_numbers(_BITS)[:count]) or {1.0}
+    stated = set(page.read_numbers(_BITS, count)) or {1.0}
     return int(stated.pop()) if len(stated) == 1 else 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from archive_colorizer.errors import DamagedPicture, UnsupportedPicture
+from archive_colorizer.image.budget import Budget
 from archive_colorizer.image.metadata import exif as tiff
 from archive_colorizer.image.metadata.model import SourceMetadata
 from archive_colorizer.image.raster import DecodeOptions
@@ -39,6 +40,8 @@ _SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS, _FORMAT = 254, 256, 257, 258, 339
 TILE_WIDTH, TILE_LENGTH = 322, 323
 _LARGEST_TILE: Final = 1 << 26
 _LONGEST_CHAIN: Final = 100_000
+_ENTRY_BYTES: Final = 12
+_MOST_SAMPLES: Final = 1 << 16
 _REDUCED, _MASK = 1, 4
 
 
@@ -55,9 +58,9 @@ class TiffPage:
         """Read the first value of a tag."""
         return self.stream.read_number(self.directory, tag, default)
 
-    def read_numbers(self, tag: int) -> tuple[float, ...]:
-        """Read the values of a tag; () if it is missing."""
-        return self.stream.read_numbers(self.directory.entries.get(tag))
+    def read_numbers(self, tag: int, most: int | None = None) -> tuple[float, ...]:
+        """Read the values of a tag, by default all; () if it is missing."""
+        return self.stream.read_numbers(self.directory.entries.get(tag), most)
 
     @classmethod
     def open(cls, data: FileContent, request: DecodeOptions) -> "TiffPage":
@@ -72,7 +75,7 @@ class TiffPage:
             stream.read_directory(stream.first)
         except tiff.BrokenDirectory as error:
             raise DamagedPicture(f"{name}: cut or corrupt ({error})") from None
-        pictures = list(_iterate_pictures(stream))
+        pictures = list(_iterate_pictures(stream, request))
         if not pictures:
             raise UnsupportedPicture(f"{name}: it holds only a reduced copy of its picture")
         number, count = request.page or 0, len(pictures)
@@ -86,6 +89,7 @@ class TiffPage:
     def read_metadata(self, request: DecodeOptions) -> SourceMetadata:
         """Read the metadata of a page; the EXIF stream says nothing about the pixels."""
         stream, first = self.stream, self.directory
+        request.check_metadata(self._measure_metadata())
         warnings: tuple[str, ...] = ()
         if self.count > 1 and request.page is None:
             warnings = (f"only the first page of {self.count} was restored",)
@@ -108,11 +112,8 @@ class TiffPage:
 
     def shrink_oversized_metadata(self) -> FileContent:
         """Shorten metadata that is too large for libtiff to one byte; it would refuse the file."""
-        oversized = [
-            entry
-            for tag, entry in self.directory.entries.items()
-            if tag in _METADATA and entry.size > _LARGEST_BLOB
-        ]
+        entries = self.directory.entries
+        oversized = [entries[tag] for tag in entries if self._is_oversized(tag)]
         if not oversized:
             return self.stream.data
         patched = bytearray(self.stream.data[:])
@@ -121,11 +122,26 @@ class TiffPage:
             struct.pack_into(layout, patched, entry.entry_offset + 2, 1, 1)
         return bytes(patched)
 
+    def _is_oversized(self, tag: int) -> bool:
+        return tag not in _LAYOUT and self.directory.entries[tag].size > _LARGEST_BLOB
 
-def _iterate_pictures(stream: tiff.TiffStream) -> Iterator[tuple[int, tiff.Directory]]:
-    """Yield index and directory of each picture, until the chain is broken or loops."""
+    def _measure_metadata(self) -> int:
+        """Measure the values that we or libtiff will copy; they may overlap in the file."""
+        entries = self.directory.entries
+        copied = [tag for tag in entries if tag in CARRIED or not self._is_oversized(tag)]
+        below = self.stream.iterate_sub_directories(self.directory)
+        return sum(entries[tag].size for tag in copied) + sum(part.measure() for part in below)
+
+
+def _iterate_pictures(
+    stream: tiff.TiffStream, request: DecodeOptions
+) -> Iterator[tuple[int, tiff.Directory]]:
+    """Yield index and directory of each picture, until the chain is broken or loops.
+
+    Raises PictureTooCostly, since directories may overlap.
+    """
     visited: set[int] = set()
-    at = stream.first
+    at, entries = stream.first, 0
     while at and at not in visited and len(visited) < _LONGEST_CHAIN:
         index = len(visited)
         visited.add(at)
@@ -133,6 +149,8 @@ def _iterate_pictures(stream: tiff.TiffStream) -> Iterator[tuple[int, tiff.Direc
             directory = stream.read_directory(at)
         except tiff.BrokenDirectory:
             return
+        entries += (directory.next_at - at) // _ENTRY_BYTES
+        request.check_parts(entries)
         if not stream.read_number(directory, _SUBFILE_TYPE, 0) & (_REDUCED | _MASK):
             yield index, directory
         at = directory.next
@@ -144,9 +162,9 @@ def _check_page(page: TiffPage, request: DecodeOptions) -> None:
         tile = page.read_number(TILE_WIDTH), page.read_number(TILE_LENGTH)
         # A tile may stick out of a picture that is smaller.
         limit = max(request.max_pixels, _LARGEST_TILE)
-        DecodeOptions(f"{request.name}, one tile", limit).check_size(*tile)
-    depths = set(page.read_numbers(_BITS)) or {1.0}
-    kinds = set(page.read_numbers(_FORMAT)) or {1.0}
+        Budget(f"{request.name}, one tile", limit).check_size(*tile)
+    depths = set(page.read_numbers(_BITS, _MOST_SAMPLES)) or {1.0}
+    kinds = set(page.read_numbers(_FORMAT, _MOST_SAMPLES)) or {1.0}
     deepest = 64 if kinds == {3.0} else 16
     if not kinds <= {1.0, 3.0, 4.0} or not all(0 <= depth <= deepest for depth in depths):
         raise UnsupportedPicture(
@@ -157,7 +175,7 @@ def _check_page(page: TiffPage, request: DecodeOptions) -> None:
 
 def _extract_exif(stream: tiff.TiffStream, first: tiff.Directory) -> bytes | None:
     """Pack descriptive tags and the EXIF, GPS and interoperability directories as one stream."""
-    texts = [tag for tag in stream.read_tags(first) if tag[0] in CARRIED]
+    texts = stream.read_tags(first, CARRIED)
     below = stream.read_sub_directories(first)
     if not texts and not below:
         return None
@@ -180,11 +198,11 @@ def pack_tree(tree: tiff.Tree, at: int, order: str) -> bytes:
 def pack_directory(tags: list[tiff.Tag], at: int, order: str) -> bytes:
     """Pack a classic directory in ascending order of tags, followed by its values."""
     values = at + 6 + 12 * len(tags)
-    head, tail = struct.pack(order + "H", len(tags)), b""
+    head, tail = bytearray(struct.pack(order + "H", len(tags))), bytearray()
     for tag, kind, count, raw in sorted(tags):
         value = raw.ljust(4, b"\0")
         if len(raw) > 4:
             value = struct.pack(order + "I", values + len(tail))
             tail += raw + b"\0" * (len(raw) % 2)
         head += struct.pack(order + "HHI", tag, kind, count) + value
-    return head + b"\0" * 4 + tail
+    return bytes(head + b"\0" * 4 + tail)
