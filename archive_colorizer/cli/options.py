@@ -185,10 +185,24 @@ def build_request(
         roots,
         output,
         load_recipe(recipe_file, options),
-        command=tuple(sys.argv[1:]),
+        command=get_recorded_command(),
         overriding=OverrideRules.load(recipe_file, options),
         **more,
     )
+
+
+def get_recorded_command() -> tuple[str, ...]:
+    """Return the command line as manifests record it, without the secrets of --on-finish."""
+    from archive_colorizer.run.notify import redact_target
+
+    words = sys.argv[1:]
+    for index, word in enumerate(words):
+        option, is_assigned, target = word.partition("=")
+        if index and words[index - 1] == "--on-finish":
+            words[index] = redact_target(word)
+        elif is_assigned and option == "--on-finish":
+            words[index] = f"{option}={redact_target(target)}"
+    return tuple(words)
 
 
 def collect_chosen(options: Mapping[str, object]) -> dict[str, object]:

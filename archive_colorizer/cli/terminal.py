@@ -11,7 +11,6 @@ import click
 
 from archive_colorizer.records.text import escape_unprintable
 
-
 _STANDARD_DESCRIPTORS: Final = (0, 1, 2)
 
 

@@ -38,14 +38,17 @@ def shell(installed):
     return run
 
 
-@pytest.mark.parametrize("stream", STREAMS)
-@pytest.mark.parametrize("executor", ["serial", "dask"])
-@pytest.mark.parametrize("form", [[], ["--json"]])
-def test_a_run_does_its_work_whatever_becomes_of_its_words(
-    shell, scans, model, stream, executor, form
-):
+@pytest.mark.parametrize(
+    ("stream", "options"),
+    [
+        *((stream, ["--executor", "serial"]) for stream in STREAMS),
+        *((stream, ["--executor", "serial", "--json"]) for stream in STREAMS if "out" in stream),
+        *((stream, ["--workers", "1"]) for stream in STREAMS if "out" not in stream),
+    ],
+)
+def test_a_run_does_its_work_whatever_becomes_of_its_words(shell, scans, model, stream, options):
     redirection, code = STREAMS[stream]
-    words = ["run", scans, "--model", model, "--executor", executor, "--workers", 1, *form]
+    words = ["run", scans, "--model", model, *options]
     result = shell(words, redirection)
     lines = (scans.with_name("scans-colorized") / "manifest.jsonl").read_text().splitlines()
     states = [json.loads(line).get("state") for line in lines]
@@ -54,7 +57,7 @@ def test_a_run_does_its_work_whatever_becomes_of_its_words(
     assert b"Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", ["both are full", "all are closed", "both have no reader"])
 def test_the_code_of_a_run_with_failures_stays(shell, scans, model, stream):
     (scans / "broken.png").write_bytes((scans / "a.png").read_bytes()[:3000])
     words = ["run", scans, "--model", model, "--executor", "serial"]
@@ -64,12 +67,7 @@ def test_the_code_of_a_run_with_failures_stays(shell, scans, model, stream):
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize(
     ("words", "code"),
-    [
-        (["--help"], 0),
-        (["run", "/no/such/scans"], 5),
-        (["run", "--no-such-option"], 2),
-        (["recipe", "schema"], 0),
-    ],
+    [(["recipe", "schema"], 0), (["run", "--no-such-option"], 2)],
 )
 def test_a_command_ends_with_the_code_of_its_work(shell, stream, words, code):
     redirection, lost = STREAMS[stream]
@@ -96,11 +94,12 @@ def test_closed_streams_are_not_given_to_files(installed, scans, model):
     assert int(shown.stdout) > 2
 
 
-def test_a_name_that_the_terminal_cannot_encode_is_escaped(installed, tmp_path):
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    result = installed("run", tmp_path / "фото", env=environment)
-    assert result.returncode == 5
-    assert r"\u0444\u043e\u0442\u043e" in result.stderr
+def test_a_name_that_a_stream_cannot_encode_is_escaped(installed, scans, model):
+    (scans / "a.png").rename(scans / "фото.png")
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    result = installed("run", scans, "--model", model, "--dry-run", env=environment)
+    assert result.returncode == 0
+    assert r"\u0444\u043e\u0442\u043e.png" in result.stdout
 
 
 def test_a_reader_that_is_slow_gets_every_word(monkeypatch):
