@@ -9,12 +9,19 @@ import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Meta
 
 from archive_colorizer.errors import FailureReason
 from archive_colorizer.location import Location, ObjectLocation, to_location
 from archive_colorizer.recipe.overrides import PhotoOverrides
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
+
+
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""A number of bytes, pixels or frames: a line of the manifest with one that no table can hold is
+refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,7 @@ class Stamp:
     The stamp of an object has a hash of its version (ETag) as `inode`, and no ctime.
     """
 
-    size: int
+    size: Count
     mtime_ns: int
     ctime_ns: int
     inode: int
