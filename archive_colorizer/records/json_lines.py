@@ -23,7 +23,10 @@ _MAX_INTEGER: Final = 2**53
 """Larger integers are not exact in JSON."""
 _NO_PROVENANCE: Final[dict[str, object]] = {
     **{field.name: "" for field in fields(Provenance)},
-    **{"command": (), "roots": (), "recipe": {}, "libraries": {}},
+    "command": (),
+    "roots": (),
+    "recipe": {},
+    "libraries": {},
 }
 """The fields that older versions did not write."""
 
