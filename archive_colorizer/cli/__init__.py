@@ -96,7 +96,12 @@ def run_program(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("archive-colorize: interrupted", err=True)
         return ExitCode.INTERRUPTED
-    except Exception:
+    except Exception as error:
+        from archive_colorizer.cli.options import NO_WORKING_DIRECTORY, has_working_directory
+
+        if isinstance(error, FileNotFoundError) and not has_working_directory():
+            print_line(f"archive-colorize: {NO_WORKING_DIRECTORY}", err=True)
+            return ExitCode.USAGE
         traceback.print_exc()
         click.echo("archive-colorize: this is a bug; please report the lines above", err=True)
         return ExitCode.BUG
