@@ -18,6 +18,7 @@ from pathlib import Path
 from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.json_lines import to_line
 from archive_colorizer.records.outcomes import Outcome
+from archive_colorizer.records.paths import from_recorded_name
 from archive_colorizer.storage.atomic import write_all
 from archive_colorizer.storage.local import OPEN_READ
 
@@ -173,9 +174,9 @@ def read_journaled_digests(work: str, job: Job, key: str = "target_sha256") -> I
     """Yield the sha256 of all results (or sidecars) that this run's journals have for the job."""
     for path in Path(work).glob("*.jsonl"):
         for line in path.read_bytes().splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
                 note = json.loads(line)
-                if (note["key"], note["target"]) == (job.key, job.target):
+                if (note["key"], from_recorded_name(note["target"])) == (job.key, job.target):
                     yield str(note[key])
 
 

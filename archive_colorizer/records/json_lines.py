@@ -2,14 +2,15 @@
 
 import json
 import math
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import Any, BinaryIO, Final, TypeAlias
 
 import msgspec
 
 from archive_colorizer.records.outcomes import Outcome, Provenance
-from archive_colorizer.records.paths import is_name, is_target
+from archive_colorizer.records.paths import from_recorded_name, is_name, is_target, to_recorded_name
 
 Record: TypeAlias = Outcome | Provenance
 
@@ -68,6 +69,7 @@ def parse_outcome(line: bytes) -> Outcome | None:
 
 
 def _check_outcome(outcome: Outcome) -> Outcome:
+    outcome = _rename_files(outcome, from_recorded_name)
     if not all(map(is_name, (outcome.name, *(companion.name for companion in outcome.beside)))):
         raise ValueError("no name of a file")
     if outcome.target is not None and not is_target(outcome.target):
@@ -85,6 +87,7 @@ def _parse_provenance(line: bytes) -> Provenance:
         raise ValueError("nested too deep") from None
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from None
+    provenance = _rename_roots(provenance, from_recorded_name)
     if not all(map(is_name, provenance.roots)):
         raise ValueError("no path of a folder")
     _check_plain(provenance.recipe)
@@ -122,12 +125,27 @@ def iter_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         yield start, line
 
 
-def to_line(record: Outcome | Provenance) -> bytes:
+def to_line(record: Record) -> bytes:
     """Return the record as a line of ASCII JSON; surrogate escapes in names survive."""
-    kind = "outcome" if isinstance(record, Outcome) else "provenance"
-    values = _to_dict(record)
+    if isinstance(record, Outcome):
+        kind, values = "outcome", _to_dict(_rename_files(record, to_recorded_name))
+    else:
+        kind, values = "provenance", _to_dict(_rename_roots(record, to_recorded_name))
     values.pop("errno", None)
     return json.dumps({"kind": kind, **values}, default=_to_dict).encode("ascii") + b"\n"
+
+
+def _rename_files(outcome: Outcome, convert: Callable[[str], str]) -> Outcome:
+    """Convert the names of files in an outcome."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return outcome
+    beside = tuple(replace(other, name=convert(other.name)) for other in outcome.beside)
+    target = None if outcome.target is None else convert(outcome.target)
+    return replace(outcome, name=convert(outcome.name), target=target, beside=beside)
+
+
+def _rename_roots(provenance: Provenance, convert: Callable[[str], str]) -> Provenance:
+    return replace(provenance, roots=tuple(map(convert, provenance.roots)))
 
 
 def _to_dict(record: Any) -> dict[str, object]:

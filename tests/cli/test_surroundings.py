@@ -1,5 +1,7 @@
 """What a command finds missing around it: its working directory, temporary folders, /proc."""
 
+import json
+import os
 import shlex
 import subprocess
 import tempfile
@@ -73,3 +75,28 @@ def test_doctor_needs_no_proc(command, monkeypatch):
     doctor = command("doctor")
     assert doctor.returncode == 0
     assert "unknown: " in doctor.stdout
+
+
+LOCALES = {
+    "utf-8": {"LC_ALL": "C.UTF-8"},
+    "ascii": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+
+
+@pytest.mark.parametrize("order", [["utf-8", "ascii", "utf-8"], ["ascii", "utf-8"]], ids=str)
+def test_a_run_in_another_locale_finds_its_names_again(installed, scans, model, order):
+    (scans / "a.png").rename(scans / "münzen.png")
+    (scans / "b.jpg").rename(scans / os.fsdecode(b"latin\xfc.jpg"))
+    (scans / "box").rename(scans / "schränke")
+    output = scans.with_name("scans-colorized")
+    for turn, name in enumerate(order):
+        environment = {**os.environ, **LOCALES[name]}
+        words = ("run", scans, "--model", model, "--executor", "serial", "--json")
+        run = installed(*words, env=environment)
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert json.loads(run.stdout)["done"] == (3 if turn == 0 else 0)
+        assert "no records" not in run.stderr
+        assert installed("verify", output, "--deep", env=environment).returncode == 0
+    manifest = (output / "manifest.jsonl").read_text()
+    assert r'"name": "m\u00fcnzen.png"' in manifest
+    assert r'"name": "latin\udcfc.jpg"' in manifest
