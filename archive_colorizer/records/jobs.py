@@ -18,10 +18,6 @@ from archive_colorizer.location import Location, ObjectLocation, to_location
 from archive_colorizer.recipe.overrides import PhotoOverrides
 from archive_colorizer.recipe.recipe import FilmRecipe, Recipe
 
-Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-"""A number of bytes, pixels or frames: a line of the manifest with one that no table can hold is
-refused."""
-
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
@@ -30,7 +26,7 @@ class Stamp:
     The stamp of an object has a hash of its version (ETag) as `inode`, and no ctime.
     """
 
-    size: Count
+    size: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     mtime_ns: int
     ctime_ns: int
     inode: int

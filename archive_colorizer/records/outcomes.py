@@ -8,7 +8,10 @@ from msgspec import Meta
 
 from archive_colorizer.errors import FailureReason
 from archive_colorizer.recipe.overrides import PhotoOverrides
-from archive_colorizer.records.jobs import Companion, Count, Job, Stamp
+from archive_colorizer.records.jobs import Companion, Job, Stamp
+
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""A number of pixels or frames that tables can hold; a line with another one is refused."""
 
 Figure: TypeAlias = Annotated[float, Meta(ge=-1e300, le=1e300)]
 """A finite number: a line of the manifest with NaN or infinity is refused."""
