@@ -18,15 +18,16 @@ def removed(installed, tmp_path):
 
     def run(*words):
         gone = tmp_path / "gone"
-        gone.mkdir()
+        gone.mkdir(exist_ok=True)
         line = f"cd {gone}; rmdir {gone}; {shlex.join([installed.path, *map(str, words)])}"
         return subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=240)
 
     return run
 
 
-def test_whole_paths_need_no_working_directory(removed, scans, model):
-    run = removed("run", scans, "--model", model, "--executor", "serial")
+@pytest.mark.parametrize("executor", [["--executor", "serial"], ["--workers", "1"]], ids=" ".join)
+def test_whole_paths_need_no_working_directory(removed, scans, model, executor):
+    run = removed("run", scans, "--model", model, *executor)
     assert run.returncode == 0, run.stderr
     output = scans.with_name("scans-colorized")
     assert removed("verify", output, "--deep").returncode == 0
