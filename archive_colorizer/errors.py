@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     SOME_FAILED = 7
     BUSY = 8
     OUT_OF_TIME = 9
+    UNPRINTED = 10
     HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143

@@ -7,6 +7,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from archive_colorizer.errors import UsageError
 from archive_colorizer.model.registry import get_adopted_folder
@@ -14,6 +15,7 @@ from archive_colorizer.recipe.fields import reject_unknown, require_table
 
 CATALOG_FILE: Final = "addresses.toml"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -32,6 +34,15 @@ class CatalogEntry:
     stated: str = ""
 
 
+def is_safe_address(address: str) -> bool:
+    """Return whether nobody on the way can see or change what the address gives."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
 def load_catalog(table: Path | None = None) -> dict[str, CatalogEntry]:
     """Return the shipped catalog, overruled by `table` or the one next to adopted models."""
     entries = _parse_catalog(resources.files(__package__).joinpath(CATALOG_FILE), CATALOG_FILE)
@@ -43,7 +54,7 @@ def load_catalog(table: Path | None = None) -> dict[str, CatalogEntry]:
 
 def _parse_catalog(file: Traversable, origin: str) -> dict[str, CatalogEntry]:
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"table {origin}: {error}") from None
     return {name: _parse_entry(name, entry, f"table {origin}") for name, entry in table.items()}
@@ -61,8 +72,10 @@ def _parse_entry(name: str, entry: Any, origin: str) -> CatalogEntry:
         raise UsageError(f"{where}: all values are texts")
     if not _NAME.fullmatch(name):
         raise UsageError(f"{where}: a name has letters, digits, dots, dashes and underscores")
-    if not entry["address"].startswith(("https://", "http://")):
-        raise UsageError(f"{where}: the address must begin with https:// or http://")
+    if not is_safe_address(entry["address"]):
+        raise UsageError(
+            f"{where}: the address must begin with https://, or with http://localhost/"
+        )
     if not _SHA256.fullmatch(entry["sha256"]):
         raise UsageError(f"{where}: sha256 must be 64 digits 0-9a-f")
     return CatalogEntry(name=name, **entry)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from archive_colorizer.adoption.adopt import adopt
-from archive_colorizer.adoption.catalog import CatalogEntry
+from archive_colorizer.adoption.catalog import CatalogEntry, is_safe_address
 from archive_colorizer.errors import DependencyError, ModelError, OutputError
 from archive_colorizer.model.colorizer import read_model
 from archive_colorizer.model.contract import METADATA_KEY
@@ -23,6 +23,8 @@ ReportProgress = Callable[[int, int], None]
 
 _CHUNK: Final = 2**14
 """Bytes; an incomplete chunk is lost when the connection breaks."""
+_MAX_BYTES: Final = 2 << 30
+"""No ONNX file is longer, so that an address cannot fill the disk."""
 _TRIES: Final = 20
 """Number of connections that may break, each after some progress."""
 _TIMEOUT: Final = 30
@@ -108,6 +110,14 @@ class _ResumingDownload:
     def _get_size(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
+    def _check_size(self, url: str, size: int) -> None:
+        if size > _MAX_BYTES:
+            self.part.unlink(missing_ok=True)
+            raise ModelError(
+                f"model {url}: the file has more than {_MAX_BYTES:,} bytes, which no model has; "
+                "it was thrown away; look for another address"
+            )
+
     def _resume(self, url: str, have: int) -> None:
         """Request everything after the first `have` bytes, and append it."""
         import requests
@@ -123,13 +133,21 @@ class _ResumingDownload:
                 self.part.unlink()
                 raise requests.ConnectionError("the file there is another than before")
             answer.raise_for_status()
+            for hop in (*answer.history, answer):
+                if not is_safe_address(hop.url):
+                    raise ModelError(
+                        f"model {url}: the address leads to {hop.url}, which is not https://; "
+                        "look for another address"
+                    )
             is_continued = span.startswith(f"bytes {have}-")
             received = have if is_continued else 0
             total = received + int(answer.headers.get("Content-Length", 0))
+            self._check_size(url, total)
             with self.part.open("ab" if is_continued else "wb") as stream:
                 for chunk in answer.iter_content(_CHUNK):
-                    stream.write(chunk)
                     received += len(chunk)
+                    self._check_size(url, received)
+                    stream.write(chunk)
                     self.watch(received, total)
         if received < total:
             raise requests.exceptions.ChunkedEncodingError("the connection broke")

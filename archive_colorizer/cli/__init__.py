@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from archive_colorizer._version import __version__
-from archive_colorizer.cli.terminal import print_line
+from archive_colorizer.cli.terminal import guard_streams, print_line
 from archive_colorizer.errors import ArchiveColorizerError, ExitCode
 
 COMMANDS = {
@@ -77,7 +77,10 @@ def program() -> None:
 
 def main() -> None:
     """Run the command line and exit with a code from docs/exit-codes.md."""
-    sys.exit(run_program(sys.argv[1:]))
+    has_lost_words = guard_streams()
+    code = run_program(sys.argv[1:])
+    # A lost word is worth a code only where nothing more important is to be said.
+    sys.exit(ExitCode.UNPRINTED if has_lost_words() and not code else code)
 
 
 def run_program(arguments: list[str]) -> int:
@@ -93,11 +96,12 @@ def run_program(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("archive-colorize: interrupted", err=True)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output is gone; the work is done or can be resumed.
-        sys.stderr.close()
-        return ExitCode.OUTPUT
-    except Exception:
+    except Exception as error:
+        from archive_colorizer.cli.options import NO_WORKING_DIRECTORY, has_working_directory
+
+        if isinstance(error, FileNotFoundError) and not has_working_directory():
+            print_line(f"archive-colorize: {NO_WORKING_DIRECTORY}", err=True)
+            return ExitCode.USAGE
         traceback.print_exc()
         click.echo("archive-colorize: this is a bug; please report the lines above", err=True)
         return ExitCode.BUG

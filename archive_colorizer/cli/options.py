@@ -1,5 +1,6 @@
 """Define the options that several commands share."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,21 @@ if TYPE_CHECKING:
 Decorator: TypeAlias = Callable[[Any], Any]
 
 
-class _LocationType(click.Path):
+NO_WORKING_DIRECTORY: Final = (
+    "the working directory was removed; change to one that exists, or give whole paths"
+)
+
+
+class _PathType(click.Path):
+    """Accept a path, but a relative one only where the working directory still exists."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not (Path(value).is_absolute() or has_working_directory()):
+            raise UsageError(f"{value}: {NO_WORKING_DIRECTORY}")
+        return super().convert(value, param, ctx)
+
+
+class _LocationType(_PathType):
     """Accept a path, and the address of something in a store if stores are allowed."""
 
     def __init__(self, allows_stores: bool) -> None:
@@ -39,8 +54,17 @@ class _LocationType(click.Path):
 
 PATH: Final = _LocationType(allows_stores=False)
 LOCATION: Final = _LocationType(allows_stores=True)
-LOCAL_PATH: Final = click.Path(path_type=Path)
+LOCAL_PATH: Final = _PathType(path_type=Path)
 """A path, also one that looks like the address of a store."""
+
+
+def has_working_directory() -> bool:
+    """Return whether the working directory exists; another program may have removed it."""
+    try:
+        os.getcwd()  # noqa: PTH109 (it needs no path of it)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def make_option(
@@ -185,10 +209,24 @@ def build_request(
         roots,
         output,
         load_recipe(recipe_file, options),
-        command=tuple(sys.argv[1:]),
+        command=get_recorded_command(),
         overriding=OverrideRules.load(recipe_file, options),
         **more,
     )
+
+
+def get_recorded_command() -> tuple[str, ...]:
+    """Return the command line as manifests record it, without the secrets of --on-finish."""
+    from archive_colorizer.run.notify import redact_target
+
+    words = sys.argv[1:]
+    for index, word in enumerate(words):
+        option, is_assigned, target = word.partition("=")
+        if index and words[index - 1] == "--on-finish":
+            words[index] = redact_target(word)
+        elif is_assigned and option == "--on-finish":
+            words[index] = f"{option}={redact_target(target)}"
+    return tuple(words)
 
 
 def collect_chosen(options: Mapping[str, object]) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -15,6 +14,7 @@ from archive_colorizer.evaluation.metrics import PhotoFigures, Picture, require_
 from archive_colorizer.pipeline.photos import restore_archive
 from archive_colorizer.pipeline.request import validate_request
 from archive_colorizer.recipe.recipe import Recipe
+from archive_colorizer.storage.temporary import make_temporary_folder
 
 GREY = "grey"
 """The name of the uncolored picture among the models."""
@@ -66,8 +66,8 @@ def _restore_greys(
     """Return the results of grey pictures, one for each subject, which names it in errors."""
     # Numbered, because names of different sets may be equal.
     names = [f"{number:06}.png" for number in range(len(subjects))]
-    with TemporaryDirectory(prefix="archive-colorize-") as folder:
-        scans, output = Path(folder, "grey"), Path(folder, "restored")
+    with make_temporary_folder() as folder:
+        scans, output = folder / "grey", folder / "restored"
         scans.mkdir()
         for name, grey in zip(names, greys, strict=True):
             _write(scans / name, grey)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from archive_colorizer.evaluation.dataset import Subject
 from archive_colorizer.evaluation.metrics import PhotoFigures
 from archive_colorizer.evaluation.runner import GREY
+from archive_colorizer.records.text import escape_cell
 
 Floats = npt.NDArray[np.float64]
 
@@ -116,13 +117,14 @@ def write_figures(
     """Write a CSV with one line per model and photograph."""
     traits = sorted({name for subject in subjects for name in subject.traits})
     with path.open("w", newline="", encoding="utf-8") as stream:
-        table = csv.writer(stream)
-        table.writerow(["model", "set", "photo", *traits, *_COLUMNS])
+        table = csv.writer(stream, quoting=csv.QUOTE_ALL)
+        table.writerow(["model", "set", "photo", *map(escape_cell, traits), *_COLUMNS])
         for model, photo_figures in figures.items():
             for subject, photo in zip(subjects, photo_figures, strict=True):
-                trait_values = [subject.traits.get(name, "") for name in traits]
+                texts = [model, subject.dataset, subject.name]
+                texts += [subject.traits.get(name, "") for name in traits]
                 numbers = [round(value, 4) for value in asdict(photo).values()]
-                table.writerow([model, subject.dataset, subject.name, *trait_values, *numbers])
+                table.writerow([*map(escape_cell, texts), *numbers])
 
 
 def write_summary(
@@ -134,7 +136,7 @@ def write_summary(
     """
     bounds = [f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")]
     with path.open("w", newline="", encoding="utf-8") as stream:
-        table = csv.writer(stream)
+        table = csv.writer(stream, quoting=csv.QUOTE_ALL)
         table.writerow(
             ["model", "group", "photos", *bounds, "worst_luma_error", "milliseconds", "megabytes"]
         )
@@ -142,4 +144,5 @@ def write_summary(
             numbers = [round(x, 4) for name in MEASURES for x in astuple(row.estimates[name])]
             cost = [f"{x:.2f}" for x in costs.get(row.model, ())] or ["", ""]
             worst = round(row.worst_luma_error, 4)
-            table.writerow([row.model, row.group, row.photos, *numbers, worst, *cost])
+            texts = map(escape_cell, (row.model, row.group))
+            table.writerow([*texts, row.photos, *numbers, worst, *cost])

@@ -104,7 +104,9 @@ def _describe_file(name: str, sha256: str | None, size: int | None) -> _Content:
         "messageDigest": sha256,
         "messageDigestOriginator": _SOFTWARE,
     }
-    mime = mimetypes.guess_type(name, strict=False)[0] or "application/octet-stream"
+    # Of a whole path, mimetypes would parse the beginning as that of an address.
+    kind, _ = mimetypes.guess_type(name.rpartition("/")[2], strict=False)
+    mime = kind or "application/octet-stream"
     return {
         "fixity": fixity if sha256 else None,
         "size": None if size is None else str(size),

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final, TypeAlias
 from archive_colorizer.errors import DependencyError
 from archive_colorizer.manifest.reader import ManifestEntry, ManifestReader
 from archive_colorizer.records.outcomes import Measures
-from archive_colorizer.records.text import escape_surrogates, escape_unprintable
+from archive_colorizer.records.text import escape_cell, escape_surrogates
 
 Cell: TypeAlias = str | int | float | None
 
@@ -25,8 +25,6 @@ COLUMNS: Final[dict[str, type]] = {
     ).split()
 }
 """The columns and their types; any cell may be empty."""
-
-_FORMULA: Final = frozenset("=+-@\t\r\n")
 
 
 def build_row(entry: ManifestEntry) -> dict[str, Cell]:
@@ -67,22 +65,19 @@ def write_json(manifest: ManifestReader, stream: BinaryIO) -> None:
 
 
 def write_csv(manifest: ManifestReader, stream: BinaryIO) -> None:
-    """Write CSV (UTF-8, RFC 4180) that a spreadsheet never computes."""
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
+    """Write CSV (RFC 4180) that a spreadsheet opens as UTF-8 and never computes.
+
+    Every cell is quoted, since a semicolon or a tab separates cells in many countries.
+    """
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="", write_through=True)
     try:
-        writer = csv.writer(text)
+        writer = csv.writer(text, quoting=csv.QUOTE_ALL)
         writer.writerow(COLUMNS)
         for entry in manifest.iterate_newest():
-            writer.writerow(map(_guard_cell, build_row(entry).values()))
+            cells = build_row(entry).values()
+            writer.writerow(escape_cell(cell) if isinstance(cell, str) else cell for cell in cells)
     finally:
         text.detach()
-
-
-def _guard_cell(value: Cell) -> Cell:
-    if not isinstance(value, str):
-        return value
-    guard = "'" if value[:1] in _FORMULA else ""
-    return guard + escape_unprintable(value)
 
 
 _ROWS_IN_GROUP: Final = 16384

@@ -11,7 +11,7 @@ from archive_colorizer.manifest.reader import ManifestReader
 from archive_colorizer.records.json_lines import MAX_LINE_BYTES, Record, parse_outcome, to_line
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.records.paths import MANIFEST, hash_target
-from archive_colorizer.storage.atomic import describe_write_error, write_all
+from archive_colorizer.storage.atomic import describe_write_error, sync_folder, write_all
 
 _OPENING = b'{"kind": '
 _MAX_PENDING = 64
@@ -39,6 +39,8 @@ class Manifest(ManifestReader):
             manifest._check = check
             manifest._index_all()
             manifest._repair_tail()
+            if not manifest._size:
+                manifest._sync_name()
         except OSError as error:
             raise describe_write_error(path, error, "record in") from error
         return manifest
@@ -96,6 +98,13 @@ class Manifest(ManifestReader):
         super()._index(record, offset)
         if isinstance(record, Outcome) and record.state is State.DONE and record.target is not None:
             self._targets.add(hash_target(record.target))
+
+    def _sync_name(self) -> None:
+        descriptor = os.open(require_path(self.path).parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            sync_folder(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _repair_tail(self) -> None:
         """Finish a complete last line that lacks its newline; cut off a torn one of ours."""

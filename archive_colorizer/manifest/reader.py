@@ -3,18 +3,23 @@
 import contextlib
 import errno
 import io
-import json
 import os
 import stat
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from archive_colorizer.errors import SourceError
 from archive_colorizer.location import Location
-from archive_colorizer.records.json_lines import MAX_LINE_BYTES, Record, iter_lines, parse_outcome
+from archive_colorizer.records.json_lines import (
+    MAX_LINE_BYTES,
+    Record,
+    iter_lines,
+    parse_outcome,
+    parse_record,
+)
 from archive_colorizer.records.outcomes import Outcome, Provenance, State
 from archive_colorizer.records.paths import MANIFEST
 from archive_colorizer.storage.reading import get_storage
@@ -150,7 +155,7 @@ class ManifestReader:
                 if not line.endswith(b"\n"):
                     return
                 with contextlib.suppress(ValueError):
-                    record = parse_outcome(line) or _parse_provenance(line)
+                    record = parse_record(line)
                 yield offset, record
 
     def _find_run(self, outcome: Outcome, nearest: Provenance | None) -> Provenance | None:
@@ -229,21 +234,3 @@ class _PositionedFile(io.RawIOBase):
         count = os.preadv(self._descriptor, [buffer], self._position)
         self._position += count
         return count
-
-
-def _parse_provenance(line: bytes) -> Provenance:
-    """Parse the provenance of a run; fields of a wrong type are left empty."""
-    raw: dict[str, Any] = json.loads(line)
-
-    def get(name: str, kind: type) -> Any:
-        return raw[name] if isinstance(raw.get(name), kind) else kind()
-
-    values = {field.name: get(field.name, str) for field in fields(Provenance)}
-    for name in ("command", "roots"):
-        values[name] = tuple(item for item in get(name, list) if isinstance(item, str))
-    values["recipe"] = get("recipe", dict)
-    libraries = get("libraries", dict).items()
-    values["libraries"] = {
-        name: version if isinstance(version, str) else "" for name, version in libraries
-    }
-    return Provenance(**values)

@@ -19,11 +19,12 @@ from typing import BinaryIO, Protocol
 
 from archive_colorizer.errors import OutputBusy, OutputError
 from archive_colorizer.manifest.manifest import Manifest
+from archive_colorizer.output.local import open_folder
 from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.json_lines import iter_lines, parse_outcome
 from archive_colorizer.records.outcomes import Outcome, State
 from archive_colorizer.records.paths import WORK, get_sidecar_path
-from archive_colorizer.storage.atomic import describe_write_error
+from archive_colorizer.storage.atomic import describe_write_error, sync_folder
 from archive_colorizer.storage.reading import get_storage
 
 _JOURNAL = ".jsonl"
@@ -59,6 +60,9 @@ class WorkFolder:
         path = output / WORK / re.sub(r"[^A-Za-z0-9-]", "-", run)[:80]
         try:
             path.mkdir()
+            for folder in (path.parent, output):
+                with open_folder(str(folder)) as descriptor:
+                    sync_folder(descriptor)
         except OSError as error:
             raise describe_write_error(path, error, "work in") from error
         return cls(output, path)

@@ -18,7 +18,8 @@ from pathlib import Path
 from archive_colorizer.records.jobs import Job
 from archive_colorizer.records.json_lines import to_line
 from archive_colorizer.records.outcomes import Outcome
-from archive_colorizer.storage.atomic import write_all
+from archive_colorizer.records.paths import from_recorded_name
+from archive_colorizer.storage.atomic import sync_folder, write_all
 from archive_colorizer.storage.local import OPEN_READ
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -150,8 +151,12 @@ def open_journal(work: int) -> Iterator[int]:
     descriptor = os.open(name, flags, 0o666, dir_fd=work)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if not os.fstat(descriptor).st_nlink:
+        status = os.fstat(descriptor)
+        if not status.st_nlink:
             raise FileNotFoundError(errno.ENOENT, "another run has taken over", name)
+        if not status.st_size:
+            # It may be new, and a journal without a name is not found after a power cut.
+            sync_folder(work)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -173,9 +178,9 @@ def read_journaled_digests(work: str, job: Job, key: str = "target_sha256") -> I
     """Yield the sha256 of all results (or sidecars) that this run's journals have for the job."""
     for path in Path(work).glob("*.jsonl"):
         for line in path.read_bytes().splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
                 note = json.loads(line)
-                if (note["key"], note["target"]) == (job.key, job.target):
+                if (note["key"], from_recorded_name(note["target"])) == (job.key, job.target):
                     yield str(note[key])
 
 

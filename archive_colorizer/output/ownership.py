@@ -6,7 +6,6 @@ The manifest is downloaded at the beginning and uploaded while the run goes on.
 
 import contextlib
 import platform
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from archive_colorizer.output.lease import RENEWAL_SECONDS, Lease
 from archive_colorizer.output.lock import Holder, lock_output
 from archive_colorizer.records.paths import MANIFEST, WORK
 from archive_colorizer.storage.object_storage import ObjectStorage, forget_listings
+from archive_colorizer.storage.temporary import make_temporary_folder
 
 SYNC_SECONDS: Final = 30.0
 """Seconds between uploads of the manifest; more where uploading takes long."""
@@ -64,10 +64,10 @@ def acquire_output(output: Location) -> Iterator[_OwnedOutput]:
         ) from None
     warning = None if lease.is_exclusive else _NO_CONDITIONAL_PUT.format(output)
     try:
-        with tempfile.TemporaryDirectory(prefix="colorizer-") as folder:
-            (Path(folder) / WORK).mkdir()
-            sync = _ManifestSync(output, Path(folder), lease)
-            yield _OwnedOutput(Path(folder), sync.check, sync.run, warning)
+        with make_temporary_folder() as folder:
+            (folder / WORK).mkdir()
+            sync = _ManifestSync(output, folder, lease)
+            yield _OwnedOutput(folder, sync.check, sync.run, warning)
     finally:
         # A lease that cannot be released expires.
         with contextlib.suppress(OSError):

@@ -82,7 +82,7 @@ class RecipeTables:
         if path is None:
             return cls({}, {}, [], [])
         try:
-            photo = tomllib.loads(path.read_text(encoding="utf-8"))
+            photo = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise UsageError(f"recipe {path}: {error}") from None
         film = photo.pop(FILM, {})

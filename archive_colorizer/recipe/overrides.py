@@ -171,7 +171,7 @@ def parse_tables(data: bytes, origin: str) -> dict[str, Any]:
     if len(data) > MAX_FILE_BYTES:
         raise UsageError(f"{origin}: longer than {MAX_FILE_BYTES} bytes, so no file of settings")
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return tomllib.loads(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{origin}: {error}") from None
 

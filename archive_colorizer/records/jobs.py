@@ -9,7 +9,9 @@ import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Meta
 
 from archive_colorizer.errors import FailureReason
 from archive_colorizer.location import Location, ObjectLocation, to_location
@@ -24,7 +26,7 @@ class Stamp:
     The stamp of an object has a hash of its version (ETag) as `inode`, and no ctime.
     """
 
-    size: int
+    size: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     mtime_ns: int
     ctime_ns: int
     inode: int

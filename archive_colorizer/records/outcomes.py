@@ -10,6 +10,9 @@ from archive_colorizer.errors import FailureReason
 from archive_colorizer.recipe.overrides import PhotoOverrides
 from archive_colorizer.records.jobs import Companion, Job, Stamp
 
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""A number of pixels or frames that tables can hold; a line with another one is refused."""
+
 Figure: TypeAlias = Annotated[float, Meta(ge=-1e300, le=1e300)]
 """A finite number: a line of the manifest with NaN or infinity is refused."""
 
@@ -75,11 +78,11 @@ class Outcome:
     settings: str | None = None
     own: PhotoOverrides | None = None
     provider: str | None = None
-    width: int | None = None
-    height: int | None = None
+    width: Count | None = None
+    height: Count | None = None
     beside: tuple[Companion, ...] = ()
-    frames: int | None = None
-    first: int | None = None
+    frames: Count | None = None
+    first: Count | None = None
     seconds: Figure = 0.0
     errno: int | None = field(default=None, compare=False)
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import sys
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 MANIFEST = "manifest.jsonl"
@@ -40,6 +42,22 @@ def is_name(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return bool(path) and "\0" not in path
+
+
+def to_recorded_name(name: str) -> str:
+    """Return the name as UTF-8 reads its bytes, so that records mean the same in every locale."""
+    if sys.getfilesystemencoding() != "utf-8":
+        # Keys of a store are text, which a locale need not be able to encode.
+        with suppress(UnicodeEncodeError):
+            return os.fsencode(name).decode("utf-8", "surrogateescape")
+    return name
+
+
+def from_recorded_name(name: str) -> str:
+    """Return the name as this process reads it from a folder; raises ValueError for no name."""
+    if sys.getfilesystemencoding() != "utf-8":
+        return os.fsdecode(name.encode("utf-8", "surrogateescape"))
+    return name
 
 
 def get_sidecar_path(target: str) -> str:

@@ -10,11 +10,14 @@ import hmac
 import re
 import secrets
 import shutil
+import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from archive_colorizer.errors import OutputError
 from archive_colorizer.report.marks import MARKS, MAX_BYTES, parse_marks
@@ -25,6 +28,8 @@ _HOST: Final = "127.0.0.1"
 _PICTURE: Final = re.compile(r"thumbs/[0-9a-f]{64}(-[0-9]{1,9})?\.jpg\Z")
 _POLICY_BYTES: Final = 4096
 """The policy is within these first bytes of the page."""
+_MAX_STRANGERS: Final = 32
+"""Connections that have not shown the token; a further one ends the oldest of them."""
 _TIMEOUT: Final = 30.0
 """Seconds to wait for a client."""
 
@@ -35,6 +40,8 @@ class ReportServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, folder: Path, port: int = 0) -> None:
+        self._strangers: dict[socket.socket, None] = {}
+        self._lock = threading.Lock()
         try:
             super().__init__((_HOST, port), _RequestHandler)
         except (OSError, OverflowError) as error:
@@ -45,6 +52,26 @@ class ReportServer(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(24)
         self.origin = f"http://{_HOST}:{self.server_port}"
         self.address = f"{self.origin}/{self.token}/"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._strangers[request] = None
+            if len(self._strangers) > _MAX_STRANGERS:
+                oldest = next(iter(self._strangers))
+                del self._strangers[oldest]
+                # Its thread reads the end of the connection, and closes it.
+                with suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def admit(self, request: Any) -> None:
+        """Keep a connection that has shown the token for as long as it takes."""
+        with self._lock:
+            self._strangers.pop(request, None)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.admit(request)
+        super().shutdown_request(request)
 
 
 class _RequestHandler(BaseHTTPRequestHandler):
@@ -67,6 +94,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         if name is None:
             self._refuse(HTTPStatus.NOT_FOUND)
         else:
+            self.server.admit(self.connection)
             handler(name)
 
     def _get_requested_name(self) -> str | None:

@@ -4,9 +4,11 @@ import json
 import re
 import shlex
 import subprocess
-import urllib.error
+import threading
 import urllib.request
+from http.client import HTTPException
 from typing import Final
+from urllib.parse import urlsplit
 
 from archive_colorizer._version import __version__
 from archive_colorizer.errors import UsageError
@@ -36,8 +38,24 @@ def notify(target: str, result: RunResult) -> str | None:
         if _is_url(target):
             return _post(target, payload)
         return _run_command(_split_command(target), result, payload)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        return f"the notification of the end of this run failed: {error}"
+    except subprocess.TimeoutExpired:
+        # Its own words hold the command, which may hold a password.
+        why = f"the command did not end within {_TIMEOUT:.0f} seconds"
+    except (OSError, ValueError) as error:
+        why = str(error)
+    return f"the notification of the end of this run failed: {why}"
+
+
+def redact_target(target: str) -> str:
+    """Return what may be recorded of a target, whose path or words are often a password."""
+    try:
+        if _is_url(target):
+            parts = urlsplit(target)
+            return f"{parts.scheme}://{parts.hostname or ''}/..."
+        program, *words = _split_command(target)
+    except (ValueError, UsageError):
+        return "..."
+    return f"{program} ..." if words else program
 
 
 def _is_url(target: str) -> bool:
@@ -77,9 +95,28 @@ def _run_command(words: list[str], result: RunResult, payload: str) -> str | Non
 
 
 def _post(url: str, payload: str) -> str | None:
-    # The URL begins with http or https, see `_is_url`.
-    request = urllib.request.Request(url, payload.encode(), method="POST")  # noqa: S310
-    request.add_header("Content-Type", "application/json")
-    request.add_header("User-Agent", f"archive-colorizer/{__version__}")
-    with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
-        return None
+    """POST within the time, also where the answer comes byte by byte; raises OSError."""
+    errors: list[OSError] = []
+
+    def send() -> None:
+        # The URL begins with http or https, see `_is_url`.
+        try:
+            request = urllib.request.Request(url, payload.encode(), method="POST")  # noqa: S310
+            request.add_header("Content-Type", "application/json")
+            request.add_header("User-Agent", f"archive-colorizer/{__version__}")
+            with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310
+                return
+        except OSError as error:
+            errors.append(error)
+        except (HTTPException, ValueError) as error:
+            # Its own words may hold the address.
+            errors.append(OSError(f"an invalid address or answer ({type(error).__name__})"))
+
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    sender.join(_TIMEOUT)
+    if sender.is_alive():
+        raise TimeoutError(f"the server did not answer within {_TIMEOUT:.0f} seconds")
+    if errors:
+        raise errors[0]
+    return None

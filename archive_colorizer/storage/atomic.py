@@ -1,13 +1,17 @@
 """Write files that appear whole or not at all."""
 
+import errno
 import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from archive_colorizer.errors import OutputError
+
+_NO_FOLDER_SYNC: Final = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+"""Errors of file systems, such as some of networks and of FUSE, that sync files alone."""
 
 
 @contextmanager
@@ -42,6 +46,15 @@ def describe_write_error(location: object, error: OSError, action: str = "write"
     return OutputError(
         f"cannot {action} {location}: {why}; fix this, then run the same command again"
     )
+
+
+def sync_folder(descriptor: int) -> None:
+    """Sync the names in a folder, where its file system can; raises OSError when that fails."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
 
 
 def write_all(descriptor: int, data: bytes) -> None:

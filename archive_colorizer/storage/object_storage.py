@@ -8,7 +8,6 @@ each would take a thousand times as long as a listing.
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from archive_colorizer.storage.file_view import describe_change
 from archive_colorizer.storage.filesystems import ObjectInfo
 from archive_colorizer.storage.interface import Entry, EntryKind
 from archive_colorizer.storage.object_access import open_store
+from archive_colorizer.storage.temporary import make_temporary_folder
 
 _CACHED_FOLDERS: Final = 8
 """Sources come depth first, and results lie in folders of the same names."""
@@ -115,8 +115,8 @@ class ObjectStorage:
     @contextmanager
     def copy_locally(self) -> Iterator[Path]:
         forget_listings()
-        with tempfile.TemporaryDirectory(prefix="colorizer-") as folder:
-            path = Path(folder, self.location.name)
+        with make_temporary_folder() as folder:
+            path = folder / self.location.name
             self.download(path)
             yield path
 

@@ -218,7 +218,7 @@ class TrainingRecipe:
     def load(cls, path: Path) -> "TrainingRecipe":
         """Read a training recipe; raises UsageError, which names the file."""
         try:
-            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+            settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise UsageError(f"training recipe {path}: {error}") from None
         return cls().replace_settings(settings, f"training recipe {path}")

@@ -34,6 +34,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         content = self.shop.content
         if content is None:
             return self.send_error(404)
+        if self.shop.leads_to:
+            self.send_response(302)
+            self.send_header("Location", self.shop.leads_to)
+            return self.end_headers()
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
         if start >= len(content):
             self.send_response(416)
@@ -45,7 +49,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif asked:
             span = f"bytes {start}-{len(content) - 1}/{len(content)}"
             self.send_header("Content-Range", span)
-        self.send_header("Content-Length", str(len(content) - start))
+        if self.shop.states_length:
+            self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         self.wfile.write(content[start : start + self.shop.most])
         return None
@@ -58,6 +63,8 @@ class Shop:
     content: bytes | None = None
     ranges = True
     most = 10**9
+    states_length = True
+    leads_to = None
 
     def __init__(self):
         self.asked = []
@@ -218,3 +225,33 @@ def test_without_pooch_it_says_what_to_install(shop, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pooch", None)
     with pytest.raises(DependencyError, match=r"archive-colorizer\[models\]"):
         get()
+
+
+@pytest.mark.parametrize("states_length", [True, False])
+def test_a_file_that_is_too_long_is_thrown_away(shop, capsys, monkeypatch, states_length):
+    monkeypatch.setattr("archive_colorizer.adoption.download._MAX_BYTES", 100_000)
+    shop.states_length = states_length
+    assert run_program(["models", "fetch", "theirs"]) == 4
+    assert "more than 100,000 bytes" in capsys.readouterr().err
+    assert [path.name for path in shop.models.rglob("*") if path.is_file()] == ["addresses.toml"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://models.example.org/a.onnx", "ftp://localhost/a", "file:///a", "https//a", "http://[a"],
+)
+def test_an_address_that_others_can_change_is_refused(shop, address):
+    shop.address = address
+    write_table(shop, "theirs", digest(shop.file))
+    with pytest.raises(UsageError, match="https"):
+        load_catalog()
+
+
+def test_a_redirection_to_an_address_that_others_can_change_is_refused(shop, capsys):
+    other = functools.partial(http.server.SimpleHTTPRequestHandler, directory=shop.models)
+    with http.server.HTTPServer(("127.0.0.2", 0), other) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        shop.leads_to = f"http://127.0.0.2:{server.server_port}/addresses.toml"
+        code = run_program(["models", "fetch", "theirs"])
+    assert code == 4
+    assert "leads to http://127.0.0.2" in capsys.readouterr().err

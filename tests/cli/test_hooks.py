@@ -2,9 +2,13 @@
 
 import json
 import shlex
+import socket
 import sys
+import threading
 
 import pytest
+
+from archive_colorizer.cli.options import get_recorded_command
 
 
 @pytest.fixture
@@ -66,3 +70,49 @@ def test_no_command_is_a_usage_error_and_a_dry_run_tells_nobody(command, scans, 
     assert command("run", scans, "--on-finish", "mail 'unclosed").returncode == 2
     command("run", scans, "--model", model, "--dry-run", "--on-finish", tell)
     assert read() == []
+
+
+SECRETS = {
+    "https://hooks.example.org/services/T0/secret": "https://hooks.example.org/...",
+    "HTTPS://user:secret@hooks.example.org:8443/?token=secret": "https://hooks.example.org/...",
+    "https://[secret": "...",
+    "curl -d {json} https://hooks.example.org/secret": "curl ...",
+    "/opt/notify --token=secret": "/opt/notify ...",
+    "/opt/notify": "/opt/notify",
+}
+
+
+@pytest.mark.parametrize("target", SECRETS)
+@pytest.mark.parametrize("form", [["--on-finish", "{}"], ["--on-finish={}"]])
+def test_the_recorded_command_line_keeps_no_secret(monkeypatch, target, form):
+    words = [word.replace("{}", target) for word in form]
+    monkeypatch.setattr(sys, "argv", ["archive-colorize", "run", "scans", *words, "--nice", "3"])
+    expected = [word.replace("{}", SECRETS[target]) for word in form]
+    assert get_recorded_command() == ("run", "scans", *expected, "--nice", "3")
+
+
+def test_nothing_in_an_output_holds_the_address(command, scans, model, monkeypatch):
+    monkeypatch.setattr("archive_colorizer.run.notify.notify", lambda *_: None)
+    target = "https://hooks.example.org/services/secret"
+    run = ("run", scans, "--model", model, "--executor", "serial", "--on-finish", target)
+    assert command(*run, "--sidecar").returncode == 0
+    output = scans.with_name("scans-colorized")
+    assert "hooks.example.org" in (output / "manifest.jsonl").read_text()
+    written = [path.read_bytes() for path in output.rglob("*") if path.is_file()]
+    assert not any(b"secret" in content for content in written)
+
+
+def test_an_answer_that_is_no_http_leaves_the_code(command, scans, model):
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        with listener, listener.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(b"SSH-2.0-x\r\n")
+
+    threading.Thread(target=answer, daemon=True).start()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    options = ("--model", model, "--executor", "serial", "--on-finish", address)
+    run = command("run", scans / "a.png", *options)
+    assert run.returncode == 0
+    assert run.stderr.count("warning: ") == 1

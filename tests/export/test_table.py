@@ -1,8 +1,11 @@
 """A manifest as a table."""
 
+import codecs
 import csv
 import io
 import json
+
+import pytest
 
 from archive_colorizer.export.table import COLUMNS, build_row, write_csv, write_json
 from archive_colorizer.records.outcomes import Measures
@@ -12,7 +15,10 @@ from tests.manifest.records_of_a_run import EVIL_NAMES, done, evil, opening, ski
 def csv_of(account):
     stream = io.BytesIO()
     write_csv(account, stream)
-    return stream.getvalue().decode("utf-8")
+    content = stream.getvalue()
+    # A spreadsheet takes CSV for UTF-8 only where it begins with this mark.
+    assert content.startswith(codecs.BOM_UTF8)
+    return content.decode("utf-8-sig")
 
 
 def test_json_holds_every_newest_outcome_exactly(tmp_path):
@@ -56,6 +62,40 @@ def test_no_cell_of_the_csv_begins_a_formula(tmp_path):
     names = [row[0] for row in rows[1:]]
     assert names[0] == "'" + EVIL_NAMES[0]
     assert names[4] == "'\\ttab.png"
+
+
+FORMULAS = (
+    "a;=1+1;b.jpg",
+    "a; =1+1.jpg",
+    'a;"=1+1".jpg',
+    "a;'=1+1'.jpg",
+    "a;\t@sum.jpg",
+    "a\t=1+1.jpg",
+    " =1+1.jpg",
+    '"=1+1".jpg',
+    "a;\uff1d1+1.jpg",
+)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("quote", ['"', None])
+def test_no_cell_is_a_formula_whatever_separates_cells(tmp_path, separator, quote):
+    hostile = [
+        done(f"{n}.jpg", warnings=(name, name), provider=name) for n, name in enumerate(FORMULAS)
+    ]
+    text = csv_of(written(tmp_path, opening(model="x;=1+1"), *map(done, FORMULAS), *hostile))
+    quoting = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, **quoting))
+    assert len(rows) == 1 + 2 * len(FORMULAS)
+    cells = [cell.strip(' "\t') for row in rows for cell in row]
+    assert not [cell for cell in cells if cell.startswith(tuple("=+-@\uff1d"))]
+
+
+def test_every_cell_of_the_csv_is_quoted(tmp_path):
+    for line in csv_of(evil(tmp_path)).splitlines():
+        assert line.startswith('"')
+        assert line.endswith('"')
+        assert line.count('","') == len(COLUMNS) - 1
 
 
 def test_nothing_in_the_csv_turns_or_breaks_a_line(tmp_path):

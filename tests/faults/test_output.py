@@ -92,6 +92,50 @@ def test_a_call_that_fails(
     assert archive.originals() == before
 
 
+def _is_work_folder(path: str) -> bool:
+    return path.endswith("/.work") or path.rpartition("/")[0].endswith("/.work")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to know the file")
+def test_the_folders_of_new_names_are_synced(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.put(*NAMES)
+    synced: list[str] = []
+    real = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    archive.run()
+    output = os.fspath(archive.output)
+    manifest, work = f"{output}/manifest.jsonl", f"{output}/.work"
+    (run,) = {path for path in synced if path.rpartition("/")[0] == work}
+    journal = next(path for path in synced if _is_journal(path))
+    assert synced.index(output) < synced.index(manifest)
+    assert synced.index(work) < synced.index(run) < synced.index(journal)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to know the file")
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_a_work_folder_that_cannot_be_synced(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Some file systems sync no folders; an error of the disk ends the run."""
+    archive.put(*NAMES)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing(os.fsync, number, _is_work_folder, 0))
+        if number == errno.EINVAL:
+            assert archive.run().done == len(NAMES)
+            return
+        with pytest.raises(OutputError, match=os.strerror(number)):
+            archive.run()
+    assert archive.run().done == len(NAMES)
+    archive.assert_clean()
+
+
 COMMAND = "import sys; from archive_colorizer.cli import run_program; sys.exit(run_program({}))"
 LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)); " + COMMAND
 KILLED = (

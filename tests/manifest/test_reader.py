@@ -96,11 +96,39 @@ def test_torn_and_foreign_lines_are_passed_over(tmp_path):
     assert account.ignored == 2
 
 
-def test_an_opening_of_wrong_types_is_read_as_empty(tmp_path):
-    line = json.dumps({"kind": "provenance", "run": 5, "roots": "x", "recipe": [], "command": [1]})
+WRONG = {
+    "run": 5,
+    "roots": "x",
+    "recipe": [],
+    "command": [1],
+    "libraries": {"numpy": 2},
+    "host": None,
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({name: value} for name, value in WRONG.items()),
+        *({"roots": [root]} for root in ("", "\0", "\ud800")),
+        {"recipe": {"strength": float("nan")}},
+        {"recipe": {"page": 2**70}},
+        {"recipe": {"a": json.loads("[" * 500 + "]" * 500)}},
+    ],
+    ids=lambda changed: str(changed)[:40],
+)
+def test_an_opening_of_wrong_types_is_no_record(tmp_path, changed):
+    line = json.dumps({"kind": "provenance", "run": "1", **changed})
+    account = written(tmp_path, line.encode() + b"\n", outcome("a"))
+    assert (account.runs, account.ignored) == ([], 1)
+    assert names(account.iterate_newest()) == ["a"]
+
+
+def test_an_opening_of_an_older_version_is_read_without_what_it_lacks(tmp_path):
+    line = json.dumps({"kind": "provenance", "run": "1", "roots": ["x"], "later": [1]})
     account = written(tmp_path, line.encode() + b"\n")
     (run,) = account.runs
-    assert (run.run, run.roots, run.recipe, run.command) == ("", (), {}, ())
+    assert (run.run, run.roots, run.recipe, run.command) == ("1", ("x",), {}, ())
 
 
 def test_lines_that_come_later_do_not_count(tmp_path):

@@ -206,3 +206,10 @@ def test_the_schema_knows_what_may_be_overridden():
     for bad in ({"preset": "faded"}, {"match": "a", "workers": 3}, {"match": ""}):
         assert not judge.is_valid({"override": [bad]})
     assert [one.glob for one in parse_glob_overrides([{"match": "a"}], "")] == ["a"]
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path):
+    content = "\ufeffstrength = 0.5\n".encode()
+    assert parse_override(content, "x") == {"strength": 0.5}
+    (tmp_path / "recipe.toml").write_bytes(content)
+    assert load_recipe(tmp_path / "recipe.toml").strength == 0.5

@@ -18,7 +18,8 @@ from archive_colorizer.records.paths import is_name, is_target
 
 NAMES = st.binary(min_size=1, max_size=40).map(os.fsdecode).filter(is_name)
 WHOLE = st.integers(-(2**63), 2**63)
-STAMPS = st.builds(Stamp, WHOLE, WHOLE, WHOLE, WHOLE)
+SIZES = st.integers(0, 2**63 - 1)
+STAMPS = st.builds(Stamp, SIZES, WHOLE, WHOLE, WHOLE)
 TEXTS = st.text(max_size=20)
 FIGURES = st.floats(0, 10)
 MEASURES = st.builds(

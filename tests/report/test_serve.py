@@ -1,8 +1,11 @@
 """What the server of a report gives out, and to whom: raw requests, as an attacker sends them."""
 
+import contextlib
 import http.client
 import json
+import socket
 import threading
+import time
 
 import pytest
 
@@ -120,3 +123,33 @@ def test_marks_are_written_and_given_back(server, archive):
 @pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "CONNECT"])
 def test_other_methods_do_nothing(server, method):
     assert ask(server, "marked.json", method)[0].status == 501
+
+
+def test_silent_connections_are_few_and_keep_nobody_out(server):
+    before = threading.active_count()
+    with contextlib.ExitStack() as stack:
+        for _ in range(200):
+            address = ("127.0.0.1", server.server_port)
+            stack.enter_context(socket.create_connection(address, timeout=30))
+        answer, page = ask(server, "")
+        assert answer.status == 200
+        assert page
+        deadline = time.monotonic() + 10
+        while threading.active_count() > before + 40 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert threading.active_count() <= before + 40
+
+
+def test_a_slow_reader_with_the_token_is_not_ended_by_others(server):
+    with contextlib.ExitStack() as stack:
+        address, body = ("127.0.0.1", server.server_port), MARKS
+        slow = stack.enter_context(socket.create_connection(address, timeout=30))
+        slow.sendall(
+            f"PUT /{server.token}/marked.json HTTP/1.0\r\nHost: 127.0.0.1:{server.server_port}\r\n"
+            f"Origin: {server.origin}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        )
+        time.sleep(0.5)
+        for _ in range(100):
+            stack.enter_context(socket.create_connection(address, timeout=30))
+        slow.sendall(body)
+        assert slow.recv(100).startswith(b"HTTP/1.0 204")

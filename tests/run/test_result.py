@@ -1,8 +1,10 @@
 """Whoever asked is told how a run ended: no shell obeys a name, no failure to tell ends a run."""
 
 import json
+import socket
 import sys
 import threading
+import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -85,6 +87,71 @@ def test_a_command_gets_each_value_as_one_word_and_no_shell(tmp_path, monkeypatc
 )
 def test_what_cannot_be_told_is_a_warning(ending, command, why):
     assert why in (notify(command, ending) or "")
+
+
+ANSWERS = {
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "nothing": b"",
+    "no line end": b"\x00" * 70_000,
+    "an odd status": b"HTTP/1.1 999 no\r\n\r\n",
+    "a status that is no number": b"HTTP/1.1 ok fine\r\n\r\n",
+    "too many headers": b"HTTP/1.1 200 ok\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+    "a long header": b"HTTP/1.1 200 ok\r\na: " + b"b" * 70_000 + b"\r\n\r\n",
+    "a redirection to a file": b"HTTP/1.1 302 x\r\nLocation: file:///etc/passwd\r\n\r\n",
+    "a redirection to nowhere": b"HTTP/1.1 302 x\r\nLocation: http://[::1\r\n\r\n",
+    "an invalid redirection": b"HTTP/1.1 302 x\r\nLocation: http://a:b/\r\n\r\n",
+    "bytes that are no text": b"HTTP/1.1 500 \xff\xfe\r\n\r\n",
+}
+
+
+@pytest.fixture
+def serve():
+    """Answer one request with these bytes, or byte by byte with a pause after each."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer(data, pause):
+        with listener, listener.accept()[0] as connection:
+            connection.recv(65536)
+            for piece in (data,) if not pause else (data[i : i + 1] for i in range(len(data))):
+                try:
+                    connection.sendall(piece)
+                except OSError:
+                    return
+                time.sleep(pause)
+
+    def start(data, pause=0.0):
+        threading.Thread(target=answer, args=(data, pause), daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/services/secret"
+
+    return start
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_any_answer_is_a_warning_without_the_address(serve, ending, answer):
+    warning = notify(serve(ANSWERS[answer]), ending)
+    assert warning
+    assert "secret" not in warning
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1/secret key", "http://user:secret@[::1/"])
+def test_an_invalid_address_is_a_warning_that_does_not_repeat_it(ending, address):
+    warning = notify(address, ending)
+    assert warning
+    assert "secret" not in warning
+
+
+def test_an_answer_that_never_ends_is_given_up(serve, ending, monkeypatch):
+    monkeypatch.setattr("archive_colorizer.run.notify._TIMEOUT", 1.0)
+    began = time.monotonic()
+    assert "within 1 seconds" in notify(serve(b"HTTP/1.1 200" + b" " * 1000, 0.1), ending)
+    assert time.monotonic() - began < 10
+
+
+def test_a_command_that_does_not_end_is_a_warning_without_its_words(ending, monkeypatch):
+    monkeypatch.setattr("archive_colorizer.run.notify._TIMEOUT", 1.0)
+    warning = notify(f"{sys.executable} -c 'import time; time.sleep(60)' secret", ending)
+    assert "within 1 seconds" in warning
+    assert "secret" not in warning
 
 
 @pytest.mark.parametrize("target", ["", "   ", "mail 'unclosed"])

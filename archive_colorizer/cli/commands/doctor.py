@@ -51,9 +51,13 @@ def _check_machine(device: str) -> int:
     for name, version in _iter_versions():
         _show(name, version)
     _show("cores", f"{count_cores()} of {os.cpu_count()}")
-    memory = psutil.virtual_memory()
-    free, total = memory.available / 2**30, memory.total / 2**30
-    _show("memory", f"{free:.1f} GiB free of {total:.1f} GiB")
+    try:
+        memory = psutil.virtual_memory()
+        free, total = memory.available / 2**30, memory.total / 2**30
+        _show("memory", f"{free:.1f} GiB free of {total:.1f} GiB")
+    except OSError as error:
+        # Without /proc.
+        _show("memory", f"unknown: {error}")
     _show("open", "no port: the processes of a run are reached through pipes alone")
     troubles = [*_find_duplicate_runtime(), *_check_models(), *_check_providers(device)]
     for trouble in troubles:

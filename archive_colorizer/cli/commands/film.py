@@ -1,7 +1,6 @@
 """`archive-colorize film`: restore films, or compare one with its source."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +138,7 @@ def command(
             span=Span.parse(begin, end),
             keep_segments=keep_segments,
             retry_failed=retry_failed,
-            command=tuple(sys.argv[1:]),
+            command=options.get_recorded_command(),
         ).validate(output)
         if dry_run:
             return _show_shots(request, as_json)

@@ -55,7 +55,7 @@ def _read_contract(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        overrides = tomllib.loads(path.read_text(encoding="utf-8"))
+        overrides = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"--contract {path}: {error}") from None
     for part in ("input", "output"):

@@ -5,10 +5,8 @@ source's luma are copied into the result with the same divisors, so that every d
 same luma from both.
 """
 
-import tempfile
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +24,7 @@ from archive_colorizer.image.codecs.jpeg import metadata as jpeg_metadata
 from archive_colorizer.image.codecs.jpeg import segments as parts
 from archive_colorizer.image.codecs.jpeg.scan_transfer import carry_scan, compute_chroma_step
 from archive_colorizer.image.raster import Metadata
+from archive_colorizer.storage.temporary import make_temporary_folder
 
 _QUALITY: Final = 95
 """Quality of chroma, which is smooth; finer divisors change nothing visible."""
@@ -214,8 +213,8 @@ def _write_jpeg(luma: _LumaBlocks, chroma: tuple[_Blocks, ...], factor: int) -> 
         qt=np.stack([luma.divisors, _CHROMA_DIVISORS]),
         quant_tbl_no=[0, 1, 1],
     )
-    with tempfile.TemporaryDirectory(prefix="archive-colorizer-") as folder:
-        target = Path(folder) / "lossless.jpg"
+    with make_temporary_folder() as folder:
+        target = folder / "lossless.jpg"
         picture.write_dct(str(target), flags=["+OPTIMIZE_CODING"])
         return _set_component_ids(target.read_bytes())
 
