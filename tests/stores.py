@@ -74,8 +74,13 @@ def bucket(s3_server, monkeypatch, request):
     from s3fs import S3FileSystem
 
     from archive_colorizer.storage.filesystems import get_filesystem
-    from archive_colorizer.storage.object_storage import forget_listings
+    from archive_colorizer.storage.object_storage import ObjectStorage
 
+    caches = (
+        get_filesystem.cache_clear,
+        ObjectStorage.forget_listings,
+        S3FileSystem.clear_instance_cache,
+    )
     for name in [one for one in os.environ if one.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
@@ -86,8 +91,8 @@ def bucket(s3_server, monkeypatch, request):
     name = f"bucket-{abs(hash(request.node.nodeid)):x}"
     client.create_bucket(Bucket=name)
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    for cached in (get_filesystem.cache_clear, forget_listings, S3FileSystem.clear_instance_cache):
-        cached()
+    for clear in caches:
+        clear()
     yield Bucket(name, client)
-    for cached in (get_filesystem.cache_clear, forget_listings, S3FileSystem.clear_instance_cache):
-        cached()
+    for clear in caches:
+        clear()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archive_colorizer.adoption.families import CUSTOM, FAMILIES
-from archive_colorizer.adoption.onnx_graph import Interface, get_newest_opset
+from archive_colorizer.adoption.onnx_graph import Interface
 from archive_colorizer.adoption.probe import ProbeResult, probe_model
 from archive_colorizer.errors import ModelError, UsageError
 from archive_colorizer.model.colorizer import Colorizer, read_model, try_model
@@ -130,7 +130,7 @@ def _open_model(
     try:
         return try_model(data, contract, origin)
     except ModelError as error:
-        newest = get_newest_opset()
+        newest = interface.get_newest_opset()
         if interface.opset > newest:
             raise ModelError(
                 f"{origin}: expected opset {newest} or older; found {interface.opset}, which "

@@ -74,12 +74,12 @@ class Interface:
             max(opsets, default=0),
         )
 
+    @staticmethod
+    def get_newest_opset() -> int:
+        """Return the newest opset that the installed onnx knows."""
+        import onnx
 
-def get_newest_opset() -> int:
-    """Return the newest opset that the installed onnx knows."""
-    import onnx
-
-    return int(onnx.defs.onnx_opset_version())
+        return int(onnx.defs.onnx_opset_version())
 
 
 def parse(data: bytes, origin: str) -> Any:

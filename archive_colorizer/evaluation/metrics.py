@@ -44,7 +44,7 @@ class PhotoFigures:
 
         lab, true_lab = rgb2lab(result), rgb2lab(truth)
         exact = result.astype(np.float64) @ [0.299, 0.587, 0.114]
-        colorfulness, true_colorfulness = map(compute_colorfulness, (result, truth))
+        colorfulness, true_colorfulness = map(_compute_colorfulness, (result, truth))
         return cls(
             psnr=_compute_psnr(truth, result),
             ab_psnr=_compute_psnr(true_lab[..., 1:], lab[..., 1:]),
@@ -58,7 +58,7 @@ class PhotoFigures:
         )
 
 
-def compute_colorfulness(rgb: Picture) -> float:
+def _compute_colorfulness(rgb: Picture) -> float:
     """Return M of Hasler and Suesstrunk, Measuring colourfulness in natural images (2003)."""
     red, green, blue = (rgb[..., channel].astype(np.float64) for channel in range(3))
     rg, yb = red - green, (red + green) / 2 - blue

@@ -6,10 +6,10 @@ import io
 import os
 import stat
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from archive_colorizer.errors import SourceError
 from archive_colorizer.location import Location
@@ -25,6 +25,9 @@ from archive_colorizer.records.paths import MANIFEST
 from archive_colorizer.storage.reading import get_storage
 
 _PAGE = 4096
+
+Roots: TypeAlias = tuple[tuple[str, ...], ...]
+"""The roots of each run, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,12 @@ class ManifestReader:
         """The number of files that have a result."""
         done = sum(offset & 1 for offset in self._newest.values()) + len(self._done)
         return done - len(self._without_target)
+
+    def list_roots(self, moved: Sequence[Location] = ()) -> Roots:
+        """List the roots of the runs, each set once; `moved`: where all are now instead."""
+        if moved:
+            return (tuple(str(root) for root in moved),)
+        return tuple(dict.fromkeys(run.roots for run in reversed(self.runs)))
 
     def find_newest(self, name: str) -> Outcome | None:
         """Find the outcome of the latest look at the source `name`."""

@@ -26,10 +26,9 @@ from archive_colorizer.output.deliveries import (
 from archive_colorizer.output.local import (
     Move,
     StagedFile,
-    add_notes,
     hash_file,
+    note_in_journal,
     open_folder,
-    open_journal,
     read_journaled_digests,
 )
 from archive_colorizer.output.object_store import deliver_objects
@@ -133,8 +132,8 @@ def _publish_all(batch: DeliveryBatch, work: int) -> None:
     active = batch.list_active()
     if not active:
         return
-    with batch.assign_errors(active), open_journal(work) as journal:
-        add_notes(journal, [delivery.outcome for delivery in active])
+    outcomes = [delivery.outcome for delivery in active]
+    with batch.assign_errors(active), note_in_journal(work, outcomes):
         batch.run_each(partial(_publish, work=work, context=batch.context))
 
 

@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from archive_colorizer.errors import ArchiveColorizerError, OutputError, TargetExists, TargetName
 from archive_colorizer.output.local import StagedFile, open_folder
-from archive_colorizer.output.staging import Content, measure_size
+from archive_colorizer.output.staging import Content
 from archive_colorizer.records.jobs import Job, JobContext
 from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.storage.atomic import describe_write_error
@@ -50,7 +50,14 @@ class PendingResult:
     @property
     def waiting_bytes(self) -> int:
         """Bytes in memory or on the disk until it is delivered."""
-        return measure_size(self.content) + len(self.sidecar or b"") + self.check_memory
+        size = 0
+        if isinstance(self.content, bytes):
+            size = len(self.content)
+        else:
+            # Delivery reports a missing file.
+            with suppress(OSError):
+                size = self.content.stat().st_size
+        return size + len(self.sidecar or b"") + self.check_memory
 
 
 @dataclass(slots=True, eq=False)

@@ -140,10 +140,11 @@ def _open_or_make(part: str, parent: int) -> int:
 
 
 @contextmanager
-def open_journal(work: int) -> Iterator[int]:
-    """Open and lock the journal of this process; the next run waits for the lock.
+def note_in_journal(work: int, outcomes: Sequence[Outcome]) -> Iterator[None]:
+    """Append lines as in the manifest to the journal of this process, and keep it locked.
 
-    Raises FileNotFoundError when the next run has already removed the folder.
+    The next run waits for the lock.  Takes the lines back when appending fails.  Raises
+    FileNotFoundError when the next run has already removed the folder.
     """
     host = re.sub(r"[^A-Za-z0-9.-]", "_", platform.node())[:64]
     name = f"{host}-{os.getpid()}.jsonl"
@@ -157,21 +158,16 @@ def open_journal(work: int) -> Iterator[int]:
         if not status.st_size:
             # It may be new, and a journal without a name is not found after a power cut.
             sync_folder(work)
-        yield descriptor
+        try:
+            write_all(descriptor, b"".join(to_line(outcome) for outcome in outcomes))
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, status.st_size)
+            raise
+        yield
     finally:
         os.close(descriptor)
-
-
-def add_notes(journal: int, outcomes: Sequence[Outcome]) -> None:
-    """Append lines as in the manifest; takes them back when that fails."""
-    before = os.fstat(journal).st_size
-    try:
-        write_all(journal, b"".join(to_line(outcome) for outcome in outcomes))
-        os.fsync(journal)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.ftruncate(journal, before)
-        raise
 
 
 def read_journaled_digests(work: str, job: Job, key: str = "target_sha256") -> Iterator[str]:

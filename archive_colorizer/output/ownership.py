@@ -19,7 +19,7 @@ from archive_colorizer.location import Location, ObjectLocation
 from archive_colorizer.output.lease import RENEWAL_SECONDS, Lease
 from archive_colorizer.output.lock import Holder, lock_output
 from archive_colorizer.records.paths import MANIFEST, WORK
-from archive_colorizer.storage.object_storage import ObjectStorage, forget_listings
+from archive_colorizer.storage.object_storage import ObjectStorage
 from archive_colorizer.storage.temporary import make_temporary_folder
 
 SYNC_SECONDS: Final = 30.0
@@ -55,7 +55,7 @@ def acquire_output(output: Location) -> Iterator[_OwnedOutput]:
         with lock_output(output):
             yield _OwnedOutput(output)
         return
-    forget_listings()
+    ObjectStorage.forget_listings()
     try:
         lease = Lease.acquire(output)
     except OSError as error:

@@ -3,7 +3,7 @@
 import io
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
@@ -54,12 +54,3 @@ def load_content(content: Content) -> bytes:
     data = content.read_bytes()
     content.unlink()
     return data
-
-
-def measure_size(content: Content) -> int:
-    """Bytes; 0 when the file is missing, which delivery reports."""
-    if isinstance(content, bytes):
-        return len(content)
-    with suppress(OSError):
-        return content.stat().st_size
-    return 0

@@ -12,7 +12,6 @@ from archive_colorizer.report.page import PAGE, PAGE_START, write_page
 from archive_colorizer.report.thumbs import FOLDER, ThumbnailMaker, ThumbnailPair
 from archive_colorizer.storage.atomic import describe_write_error, write_atomically
 from archive_colorizer.storage.overlap import check_no_overlap, resolve_links
-from archive_colorizer.verification.verify import get_roots
 
 
 def build_report(
@@ -32,7 +31,7 @@ def build_report(
     """
     manifest = ManifestReader.open(output)
     real_output = resolve_links(output)
-    roots = get_roots(manifest, scans)
+    roots = manifest.list_roots(scans)
     kept_apart = {str(real_output), *(root for together in roots for root in together)}
     parent = real_output.parent if isinstance(real_output, Path) else Path()
     report_folder = _open_folder(

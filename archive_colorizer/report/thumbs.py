@@ -16,11 +16,11 @@ from archive_colorizer.errors import ArchiveColorizerError, SourceError
 from archive_colorizer.image.codecs import registry as stills
 from archive_colorizer.image.raster import Raster
 from archive_colorizer.location import Location
-from archive_colorizer.manifest.reader import ManifestEntry
+from archive_colorizer.manifest.reader import ManifestEntry, Roots
 from archive_colorizer.storage.atomic import write_atomically
 from archive_colorizer.storage.reading import read_source
 from archive_colorizer.verification.files import Finding
-from archive_colorizer.verification.verify import Roots, find_photo
+from archive_colorizer.verification.verify import find_photo
 
 FOLDER: Final = "thumbs"
 _MAX_PIXELS: Final = 300_000_000

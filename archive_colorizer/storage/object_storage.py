@@ -109,12 +109,17 @@ class ObjectStorage:
             return None
         return None if after is None or after != before else (after, digest)
 
+    @staticmethod
+    def forget_listings() -> None:
+        """List folders again from here on."""
+        _list_cached.cache_clear()
+
     def list_folder(self) -> _ObjectListing:
         return _ObjectListing(self.location)
 
     @contextmanager
     def copy_locally(self) -> Iterator[Path]:
-        forget_listings()
+        self.forget_listings()
         with make_temporary_folder() as folder:
             path = folder / self.location.name
             self.download(path)
@@ -163,11 +168,6 @@ class ObjectStorage:
         if isinstance(error, ConnectionError):
             return StoreUnreachable(f"{message}; check the network and run again")
         return SourceError(message)
-
-
-def forget_listings() -> None:
-    """List folders again from here on."""
-    _list_cached.cache_clear()
 
 
 @lru_cache(maxsize=_CACHED_FOLDERS)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from archive_colorizer.color.sharpen import Sharpening, sharpen
 from archive_colorizer.errors import ArchiveColorizerError
@@ -15,7 +15,7 @@ from archive_colorizer.image.luma_difference import LumaDifference
 from archive_colorizer.image.raster import ProfileRule
 from archive_colorizer.image.watermark import MARK_SETTING, locate_mark
 from archive_colorizer.location import Location, ObjectLocation, require_path, to_location
-from archive_colorizer.manifest.reader import ManifestEntry, ManifestReader
+from archive_colorizer.manifest.reader import ManifestEntry, ManifestReader, Roots
 from archive_colorizer.output.ownership import describe_holder
 from archive_colorizer.records.outcomes import Outcome
 from archive_colorizer.records.paths import is_target
@@ -32,9 +32,6 @@ from archive_colorizer.verification.film import FilmDifference, check_film, is_f
 
 _NO_LIMIT: Final = 1 << 40
 """Pixels; the run has already applied its own limit to these files."""
-
-Roots: TypeAlias = tuple[tuple[str, ...], ...]
-"""The roots of each run, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +118,7 @@ def verify_output(
         findings = _check_files(output, entry.outcome)
         return _check_luma(entry, output, roots, findings) if deep else _CheckResult(findings)
 
-    roots = get_roots(manifest, scans)
+    roots = manifest.list_roots(scans)
     for checked in map_in_threads(check, iter_entries()):
         verdict.count(checked)
         watch(verdict.files, manifest.result_count)
@@ -132,13 +129,6 @@ def verify_output(
         verdict.record(finding)
         report(finding)
     return verdict
-
-
-def get_roots(manifest: ManifestReader, scans: Sequence[Location]) -> Roots:
-    """Get the roots of each run, the newest first, each set of roots once."""
-    if scans:
-        return (tuple(str(root) for root in scans),)
-    return tuple(dict.fromkeys(run.roots for run in reversed(manifest.runs)))
 
 
 def _check_files(output: Location, outcome: Outcome) -> tuple[Finding, ...]:

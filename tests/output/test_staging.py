@@ -4,10 +4,10 @@ import os
 import pytest
 
 from archive_colorizer.errors import OutputError
+from archive_colorizer.output.deliveries import PendingResult
 from archive_colorizer.output.staging import (
     discard_on_error,
     load_content,
-    measure_size,
     stage_content,
 )
 
@@ -35,7 +35,7 @@ def failing(error):
 def test_a_draft_is_what_was_written_wherever_it_waits(tmp_path, size):
     content = stage_content(write, size, str(tmp_path))
     assert isinstance(content, bytes) == (size == 0)
-    assert measure_size(content) == 10
+    assert PendingResult(content, None, None).waiting_bytes == 10
     assert load_content(content) == b"headpixels"
     assert not list(tmp_path.iterdir())
 
@@ -43,7 +43,7 @@ def test_a_draft_is_what_was_written_wherever_it_waits(tmp_path, size):
 def test_a_draft_that_went_away_weighs_nothing(tmp_path):
     content = stage_content(write, LARGE, str(tmp_path))
     content.unlink()
-    assert measure_size(content) == 0
+    assert PendingResult(content, None, None).waiting_bytes == 0
 
 
 def test_without_a_folder_all_stay_in_memory():

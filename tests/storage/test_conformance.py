@@ -17,7 +17,7 @@ from archive_colorizer.output.ownership import acquire_output, describe_holder
 from archive_colorizer.recipe.recipe import Recipe
 from archive_colorizer.records.jobs import Job, JobContext, Source, Stamp
 from archive_colorizer.records.outcomes import Outcome, State
-from archive_colorizer.storage.object_storage import forget_listings
+from archive_colorizer.storage.object_storage import ObjectStorage
 from archive_colorizer.storage.reading import get_storage
 from archive_colorizer.verification.files import FindingKind, check_file, find_unexpected
 
@@ -47,14 +47,14 @@ class ObjectStore:
 
     def put(self, name: str, data: bytes) -> None:
         self.bucket.put(f"box/{name}", data)
-        forget_listings()
+        ObjectStorage.forget_listings()
 
     def get(self, name: str) -> bytes:
         return self.bucket.get(f"box/{name}")
 
     def remove(self, name: str) -> None:
         self.bucket.remove(f"box/{name}")
-        forget_listings()
+        ObjectStorage.forget_listings()
 
 
 @pytest.fixture(params=["disk", "object store"])

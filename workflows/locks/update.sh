@@ -4,7 +4,7 @@
 #   pip install uv pip-licenses && sh workflows/locks/update.sh
 #
 # image.lock, image-cuda.lock: what workflows/Dockerfile installs.  build.lock: what builds the
-# wheel.  ci.lock: what the tests need; torch is left out, because its builds for CPUs and for
+# wheel.  ci.lock: what the tests need on Linux with Python 3.11 or later; torch is left out, because its builds for CPUs and for
 # cards have one version and different files.  docs/licences.md lists the licences of image.lock.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -13,13 +13,13 @@ locks=workflows/locks
 lock() {
     target=$1
     shift
-    uv pip compile "$@" --upgrade --universal --python-version 3.11 --generate-hashes \
+    uv pip compile "$@" --upgrade --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-header --quiet --output-file "$locks/$target.lock"
 }
 
-lock image pyproject.toml --extra lossless --extra film
-lock image-cuda pyproject.toml --extra lossless --extra film --extra cuda
-lock build - <<END
+lock image pyproject.toml --universal --extra lossless --extra film
+lock image-cuda pyproject.toml --universal --extra lossless --extra film --extra cuda
+lock build - --universal <<END
 hatchling
 editables
 END
@@ -27,7 +27,8 @@ overrides=$(mktemp)
 venv=$(mktemp -d)
 trap 'rm -rf "$overrides" "$venv"' EXIT
 echo "torch; python_version < '3'" >"$overrides"
-lock ci pyproject.toml --override "$overrides" --extra test --extra train --extra keras \
+# For one platform, so that releases of which it has no wheel are no choice.
+lock ci pyproject.toml --python-platform x86_64-manylinux_2_28 --override "$overrides" --extra test --extra train --extra keras \
     --extra tensorboard --extra docs
 
 # The licences of what the image holds.
