@@ -19,6 +19,7 @@ from archive_colorizer.device import VISIBLE_DEVICES
 from archive_colorizer.errors import DependencyError, ModelError, UsageError
 from archive_colorizer.executors.allocation import WorkerAllocation
 from archive_colorizer.executors.cluster.config import Cluster
+from archive_colorizer.executors.cluster.local import start_local_cluster
 from archive_colorizer.executors.executor import (
     Batch,
     Executor,
@@ -518,3 +519,12 @@ def test_what_is_set_of_dask_is_what_it_knows() -> None:
 
     unknown = [one for one in SETTINGS if dask.config.get(one, "unknown") == "unknown"]
     assert not unknown
+
+
+def test_without_proc_the_queue_says_what_is_missing(monkeypatch):
+    def fail(*_, **__):
+        raise psutil.NoSuchProcess(os.getpid())
+
+    monkeypatch.setattr("distributed.SpecCluster", fail)
+    with pytest.raises(DependencyError, match="/proc is there"), start_local_cluster(1):
+        pass

@@ -6,6 +6,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import psutil
+
 from archive_colorizer.errors import DependencyError
 from archive_colorizer.executors.environment import mask_signals, suppress_logs
 
@@ -69,11 +71,11 @@ def start_local_cluster(slots: int) -> Iterator[Any]:
                 stack.callback(_close_quietly, cluster)
                 client = library.Client(cluster, set_as_default=False)
                 stack.callback(_close_quietly, client)
-        except (RuntimeError, TimeoutError, OSError) as error:
+        except (RuntimeError, TimeoutError, OSError, psutil.Error) as error:
             raise DependencyError(
                 f"the queue of the workers cannot be started ({error}); check the limits of "
-                "processes and memory and the room in the temporary folder, or try "
-                "--executor serial"
+                "processes and memory, the room in the temporary folder and that /proc is there, "
+                "or try --executor serial"
             ) from error
         yield client
 
