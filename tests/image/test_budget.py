@@ -27,6 +27,7 @@ SECONDS, MEGABYTES = 30, 1500
 
 DECODE = """
 import json, resource, sys, time
+from pathlib import Path
 from archive_colorizer.errors import SourceError
 from archive_colorizer.image.codecs import registry as stills
 import numpy as np
@@ -39,7 +40,12 @@ try:
 except SourceError as error:
     found |= {"reason": error.reason, "message": str(error)}
 found["seconds"] = time.process_time() - start
-found["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+status = Path("/proc/self/status")
+if status.exists():  # ru_maxrss of a process counts its parent before the exec as well
+    (peak,) = [line.split()[1] for line in status.read_text().splitlines() if "VmHWM" in line]
+    found["megabytes"] = int(peak) / 1024
+else:
+    found["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps(found))
 """
 

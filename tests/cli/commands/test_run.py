@@ -338,8 +338,7 @@ from pathlib import Path
 from archive_colorizer.pipeline.request import validate_request
 from archive_colorizer.pipeline.run_session import ignore_message, open_session
 from archive_colorizer.recipe.recipe import Recipe
-def niceness(batch):
-    return [os.nice(0)]
+from niceness_task import niceness
 if __name__ == "__main__":
     model, output, scans = sys.argv[1:]
     recipe = Recipe(model=model, nice=7, workers=1)
@@ -354,6 +353,9 @@ if __name__ == "__main__":
 def test_a_nice_run_yields_with_its_workers(model, scans, tmp_path):
     script = tmp_path / "niceness.py"
     script.write_text(NICENESS)
+    # Workers import the modules of their tasks, but never the main module.
+    task = "import os\ndef niceness(batch):\n    return [os.nice(0)]\n"
+    (tmp_path / "niceness_task.py").write_text(task)
     words = [sys.executable, script, model, tmp_path / "out", scans]
     settings = {"capture_output": True, "text": True, "timeout": 240}
     run = subprocess.run(words, preexec_fn=lambda: os.nice(3), **settings)
