@@ -72,4 +72,7 @@ def main(scans: Path, output: Path, workers: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))
+    # Workers import the module of their task, but never the main module.
+    from benchmarks import scale_bare  # noqa: PLW0406 (it runs as the main module)
+
+    sys.exit(scale_bare.main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))
