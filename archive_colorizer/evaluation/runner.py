@@ -39,14 +39,18 @@ def restore_subjects(
 
 
 def restore_strengths(
-    models: Iterable[str], percents: Sequence[int], subjects: Sequence[Subject], recipe: Recipe
+    models: Iterable[str],
+    percents: Sequence[int],
+    greys: Sequence[Picture],
+    subjects: Sequence[Subject],
+    recipe: Recipe,
 ) -> dict[str, list[Picture]]:
     """Return results at percentages of the model's color, named for instance `default at 50 %`.
 
-    Above 100 the setting `saturation` rises, because `strength` ends there.  Raises the errors of
+    greys: the uncolored pictures, which `restore_subjects` returns as `grey`.  Above 100 the
+    setting `saturation` rises, because `strength` ends there.  Raises the errors of
     `restore_subjects`.
     """
-    greys = [_make_grey(subject.rgb) for subject in subjects]
     results = {}
     for model in dict.fromkeys(models):
         for percent in percents:

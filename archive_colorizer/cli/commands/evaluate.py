@@ -81,7 +81,7 @@ def command(
     results = trial.restore_subjects(models, photos, recipe)
     changes = trial.measure_stability(results, photos, recipe) if stability else {}
     if curve:
-        results |= trial.restore_strengths(paths, _PERCENTS, photos, recipe)
+        results |= trial.restore_strengths(paths, _PERCENTS, results[trial.GREY], photos, recipe)
     figures = trial.measure(results, photos)
     rows = list(summary.summarize_groups(figures, subjects.group_subjects(photos)))
     _show(rows, costs)
